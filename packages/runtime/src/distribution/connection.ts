@@ -1,0 +1,160 @@
+/**
+ * One link from its first frame to its end: the handshake first, then whoever it led to.
+ *
+ *   transport ─ frames ─▶ Connection ─ handshake ─▶ onUp ─▶ the peer takes the frames
+ *                                    └─ refused, timeout, malformed ─▶ closed, onFailed
+ *
+ * Invariants: exactly one of `onUp` and `onFailed` is called, unless we close first; before it is up a frame is small, decodes, and belongs to
+ * the handshake, or the link is closed; nothing of a closed connection reaches anyone.
+ */
+import type { NodeIdentity } from '../ids.ts'
+import type { Clock, Link, LinkEnd, LinkEvents, TimerHandle } from '../ports.ts'
+import type { FrameCodec } from '../wire/codec.ts'
+import type { ClaimedIdentity, Frame } from '../wire/frame.ts'
+import {
+  startDialer,
+  startListener,
+  stepHandshake,
+  type HandshakeConfig,
+  type HandshakeEffect,
+  type HandshakeState,
+  type RefusalCode,
+} from './handshake.ts'
+
+/** What an unauthenticated peer may send in one frame. */
+const MAX_HANDSHAKE_BYTES = 2_048
+
+export type ConnectFailure =
+  | {
+      readonly type: 'refused'
+      readonly code: RefusalCode
+      readonly by: 'us' | 'peer'
+      readonly peer: ClaimedIdentity | undefined
+    }
+  | { readonly type: 'unreachable'; readonly detail: string }
+  | { readonly type: 'handshake_timeout' }
+  | { readonly type: 'malformed'; readonly detail: string }
+
+/** Takes what comes after the handshake. */
+export interface ConnectionSink {
+  onFrame(frame: Frame): void
+  /** The bytes were not a frame. */
+  onMalformed(error: Error): void
+  onEnd(end: LinkEnd): void
+}
+
+export interface ConnectionOptions {
+  readonly role: 'dialer' | 'listener'
+  readonly config: HandshakeConfig
+  readonly codec: FrameCodec
+  readonly clock: Clock
+  readonly handshakeTimeoutMs: number
+  readonly onUp: (connection: Connection, peer: NodeIdentity, address: string) => ConnectionSink
+  readonly onFailed: (connection: Connection, failure: ConnectFailure) => void
+}
+
+export class Connection implements LinkEvents {
+  private readonly options: ConnectionOptions
+  private link: Link | undefined = undefined
+  private handshake: HandshakeState
+  private timer: TimerHandle | undefined = undefined
+  private sink: ConnectionSink | undefined = undefined
+  private closed = false
+
+  constructor(options: ConnectionOptions) {
+    this.options = options
+    this.handshake = startListener()
+    this.timer = options.clock.setTimer(options.handshakeTimeoutMs, () => this.fail({ type: 'handshake_timeout' }))
+  }
+
+  get remoteAddress(): string {
+    return this.link?.remoteAddress ?? ''
+  }
+
+  get bufferedBytes(): number {
+    return this.link?.bufferedBytes ?? 0
+  }
+
+  /** Whom a dial of ours has found, as far as it has said so. */
+  get claimedPeer(): ClaimedIdentity | undefined {
+    return 'peer' in this.handshake ? this.handshake.peer : undefined
+  }
+
+  /** The link is there: says hello if it's ours to say. */
+  open(link: Link): void {
+    this.link = link
+    if (this.options.role === 'dialer') {
+      const { state, effects } = startDialer(this.options.config)
+      this.handshake = state
+      for (const effect of effects) this.apply(effect)
+    }
+  }
+
+  send(frame: Frame): number {
+    if (this.closed) return 0
+    const bytes = this.options.codec.encode(frame)
+    this.link?.send(bytes)
+    return bytes.length
+  }
+
+  /** Ends the link; nobody is told. */
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.timer?.cancel()
+    this.link?.close()
+  }
+
+  onFrame(bytes: Uint8Array): void {
+    if (this.closed) return
+    let frame: Frame
+    try {
+      if (this.sink === undefined && bytes.length > MAX_HANDSHAKE_BYTES)
+        throw new Error(`a frame of ${bytes.length} bytes before the handshake`)
+      frame = this.options.codec.decode(bytes)
+    } catch (error) {
+      if (this.sink !== undefined) this.sink.onMalformed(error as Error)
+      else this.fail({ type: 'malformed', detail: (error as Error).message })
+      return
+    }
+    if (this.sink !== undefined) {
+      this.sink.onFrame(frame)
+    } else if (frame.type !== 'handshake') {
+      this.fail({ type: 'malformed', detail: `a frame of the layer ${frame.type} before the handshake` })
+    } else {
+      const { state, effects } = stepHandshake(this.handshake, frame.message, this.options.config)
+      this.handshake = state
+      for (const effect of effects) this.apply(effect)
+    }
+  }
+
+  onEnd(end: LinkEnd): void {
+    if (this.closed) return
+    if (this.sink === undefined) {
+      this.fail({ type: 'unreachable', detail: end.type === 'closed' ? 'closed during the handshake' : end.detail })
+      return
+    }
+    this.closed = true
+    this.sink.onEnd(end)
+  }
+
+  private apply(effect: HandshakeEffect): void {
+    switch (effect.type) {
+      case 'send':
+        this.send({ type: 'handshake', message: effect.message })
+        return
+      case 'up':
+        this.timer?.cancel()
+        this.sink = this.options.onUp(this, effect.peer, effect.address)
+        return
+      case 'close':
+        this.fail({ type: 'refused', code: effect.code, by: effect.by, peer: effect.peer })
+    }
+  }
+
+  private fail(failure: ConnectFailure): void {
+    if (this.closed) return
+    this.close()
+    this.options.onFailed(this, failure)
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * Keeps dialing the addresses that this node wants to be connected to: its seeds for ever, learnt ones until they have been silent too long.
+ *
+ * One attempt an address at a time, with a backoff that doubles from `backoffMs.first` to `backoffMs.most` and jitter, so that a restarted
+ * node is not met by all others in the same moment. An address whose node is connected already is left alone until it is not.
+ */
+import type { NodeName } from '../ids.ts'
+import type { Clock, Logger, Random, TimerHandle } from '../ports.ts'
+import type { PeerAddress } from '../wire/frame.ts'
+import type { ConnectFailure, Connection } from './connection.ts'
+
+/** Addresses learnt from peers that are remembered at most. */
+const MAX_LEARNT = 1_024
+/** A learnt address that could not be reached for so long is forgotten. */
+const FORGET_AFTER_MS = 10 * 60_000
+/** Pause after a refusal that only a human can mend. */
+const REFUSED_PAUSE_MS = 5_000
+
+export interface DialerOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly backoffMs: { readonly first: number; readonly most: number }
+  readonly isConnected: (node: NodeName) => boolean
+  readonly dial: (
+    address: string,
+    onFailed: (failure: ConnectFailure) => void,
+    onUp: (node: NodeName) => void,
+  ) => Connection
+}
+
+interface Target {
+  readonly address: string
+  readonly isSeed: boolean
+  /** Who was found there, as far as is known. */
+  node: NodeName | undefined
+  failures: number
+  unreachableSinceMs: number | undefined
+  connection: Connection | undefined
+  timer: TimerHandle | undefined
+  lastRefusal: string | undefined
+  onFirstOutcome: ((failure: ConnectFailure | undefined) => void) | undefined
+}
+
+export class Dialer {
+  private readonly options: DialerOptions
+  private readonly targets = new Map<string, Target>()
+  private stopped = false
+
+  constructor(options: DialerOptions) {
+    this.options = options
+  }
+
+  /** Dials a seed, now and whenever it is not connected. Resolves with the outcome of the first attempt: `undefined` if it is connected. */
+  addSeed(address: string): Promise<ConnectFailure | undefined> {
+    return new Promise((resolve) => {
+      const target = this.add(address, true, undefined)
+      target.onFirstOutcome = resolve
+      this.attempt(target)
+    })
+  }
+
+  learn({ name, address }: PeerAddress): void {
+    if (address === '' || this.targets.has(address) || this.targets.size >= MAX_LEARNT) return
+    this.attempt(this.add(address, false, name))
+  }
+
+  /** A dial of ours to this node is under way. */
+  isDialing(node: NodeName): boolean {
+    for (const { connection } of this.targets.values()) if (connection?.claimedPeer?.name === node) return true
+    return false
+  }
+
+  /** The connection to a node was lost: dials it again soon. */
+  onDown(node: NodeName): void {
+    for (const target of this.targets.values()) if (target.node === node) this.retry(target)
+  }
+
+  stop(): void {
+    this.stopped = true
+    for (const target of this.targets.values()) {
+      target.timer?.cancel()
+      target.connection?.close()
+    }
+    this.targets.clear()
+  }
+
+  private add(address: string, isSeed: boolean, node: NodeName | undefined): Target {
+    const target: Target = {
+      address,
+      isSeed,
+      node,
+      failures: 0,
+      unreachableSinceMs: undefined,
+      connection: undefined,
+      timer: undefined,
+      lastRefusal: undefined,
+      onFirstOutcome: undefined,
+    }
+    this.targets.set(address, target)
+    return target
+  }
+
+  private attempt(target: Target): void {
+    if (this.stopped || target.connection !== undefined) return
+    if (target.node !== undefined && this.options.isConnected(target.node)) {
+      this.settle(target, undefined)
+      return
+    }
+    target.connection = this.options.dial(
+      target.address,
+      (failure) => this.onFailed(target, failure),
+      (node) => {
+        target.node = node
+        target.connection = undefined
+        target.failures = 0
+        target.unreachableSinceMs = undefined
+        target.lastRefusal = undefined
+        this.settle(target, undefined)
+      },
+    )
+  }
+
+  private onFailed(target: Target, failure: ConnectFailure): void {
+    target.connection = undefined
+    target.failures++
+    this.settle(target, failure)
+    if (failure.type !== 'refused') {
+      this.options.log.debug({ address: target.address, failure: failure.type }, 'dial failed')
+      const nowMs = this.options.clock.monotonicMs()
+      target.unreachableSinceMs ??= nowMs
+      if (!target.isSeed && nowMs - target.unreachableSinceMs > FORGET_AFTER_MS) this.targets.delete(target.address)
+      else this.retry(target)
+      return
+    }
+    if (failure.peer !== undefined) target.node = failure.peer.name
+    this.onRefused(target, failure)
+  }
+
+  private onRefused(target: Target, failure: ConnectFailure & { type: 'refused' }): void {
+    switch (failure.code) {
+      case 'self':
+        this.targets.delete(target.address)
+        return
+      case 'already_connected':
+      case 'simultaneous':
+        this.retry(target)
+        return
+      case 'bad_cookie':
+      case 'duplicate_name':
+      case 'version':
+      case 'protocol':
+        if (target.lastRefusal !== failure.code) {
+          target.lastRefusal = failure.code
+          this.options.log.warn({ address: target.address, code: failure.code, by: failure.by }, 'connection refused')
+        }
+        this.retry(target, REFUSED_PAUSE_MS)
+    }
+  }
+
+  private retry(target: Target, pauseMs?: number): void {
+    if (this.stopped || target.timer !== undefined) return
+    const { first, most } = this.options.backoffMs
+    const backoffMs = pauseMs ?? Math.min(most, first * 2 ** Math.min(target.failures, 20))
+    const delayMs = backoffMs * (0.5 + this.options.random.fraction() / 2)
+    target.timer = this.options.clock.setTimer(delayMs, () => {
+      target.timer = undefined
+      this.attempt(target)
+    })
+  }
+
+  private settle(target: Target, failure: ConnectFailure | undefined): void {
+    const tell = target.onFirstOutcome
+    target.onFirstOutcome = undefined
+    tell?.(failure)
+  }
+}

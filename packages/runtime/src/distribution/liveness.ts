@@ -1,0 +1,81 @@
+/**
+ * Whether a silent peer is dead: a pure function of when it was heard and when we looked.
+ *
+ * Every received frame counts as life. We look each quarter tick; a peer not heard for `ticks` ticks is dead, so that with the default (1 s, 4) its
+ * names are gone after 4 to 4.25 s. Each tick tells how long ago its sender last heard the receiver: one that is not heard closes too, so that
+ * a one-way link ends on both sides.
+ *
+ * A look that comes late means that *we* were stalled, and what was sent to us meanwhile stands unread in the sockets. Each deadline is put off
+ * by the lateness, and nobody is judged in that look: the I/O comes first.
+ */
+export interface LivenessOptions {
+  /** Milliseconds between two ticks. */
+  readonly tickMs: number
+  /** Ticks of silence after which a peer is dead. */
+  readonly ticks: number
+}
+
+export interface Liveness {
+  readonly lastHeardMs: number
+  /** Added to every deadline: how long we ourselves were stalled since the peer was last heard. */
+  readonly graceMs: number
+  /** Oldest moment that the peer, by its own word, has heard us. */
+  readonly heardByPeerMs: number
+  readonly lastTickSentMs: number
+  readonly nextLookMs: number
+}
+
+export type LivenessVerdict =
+  | { readonly type: 'wait'; readonly sendTick: boolean }
+  | { readonly type: 'dead'; readonly why: 'not_heard' | 'we_are_not_heard' }
+
+export function startLiveness(nowMs: number, options: LivenessOptions): Liveness {
+  return {
+    lastHeardMs: nowMs,
+    graceMs: 0,
+    heardByPeerMs: nowMs,
+    lastTickSentMs: nowMs,
+    nextLookMs: nowMs + lookMs(options),
+  }
+}
+
+/** Milliseconds between two looks. */
+export function lookMs(options: LivenessOptions): number {
+  return options.tickMs / 4
+}
+
+export function onHeard(state: Liveness, nowMs: number): Liveness {
+  return { ...state, lastHeardMs: nowMs, graceMs: 0 }
+}
+
+export function onTick(state: Liveness, nowMs: number, heardAgeMs: number): Liveness {
+  const heardByPeerMs = Math.max(state.heardByPeerMs, nowMs - Math.max(0, heardAgeMs))
+  return { ...state, lastHeardMs: nowMs, graceMs: 0, heardByPeerMs }
+}
+
+export function onLook(
+  state: Liveness,
+  nowMs: number,
+  options: LivenessOptions,
+): { state: Liveness; verdict: LivenessVerdict } {
+  const latenessMs = Math.max(0, nowMs - state.nextLookMs)
+  const wasStalled = latenessMs > lookMs(options)
+  const graceMs = wasStalled ? state.graceMs + latenessMs : state.graceMs
+  const heardByPeerMs = wasStalled ? state.heardByPeerMs + latenessMs : state.heardByPeerMs
+  const limitMs = options.tickMs * options.ticks
+  const sendTick = nowMs - state.lastTickSentMs >= options.tickMs
+  const next: Liveness = {
+    ...state,
+    graceMs,
+    heardByPeerMs,
+    lastTickSentMs: sendTick ? nowMs : state.lastTickSentMs,
+    nextLookMs: nowMs + lookMs(options),
+  }
+  if (!wasStalled && nowMs - state.lastHeardMs - graceMs >= limitMs)
+    return { state: next, verdict: { type: 'dead', why: 'not_heard' } }
+  // The peer's word is up to a tick old, and its own limit comes first: this is for the link that loses one direction only.
+  if (!wasStalled && nowMs - heardByPeerMs >= limitMs + options.tickMs) {
+    return { state: next, verdict: { type: 'dead', why: 'we_are_not_heard' } }
+  }
+  return { state: next, verdict: { type: 'wait', sendTick } }
+}

@@ -1,0 +1,97 @@
+/**
+ * The identities of the system: nodes, processes, references.
+ *
+ * A `Pid` or `Ref` names its node *and* the incarnation (Erlang's `creation`) of that node: an identity made in one life of a node never
+ * reaches anything in a later life. Identities are immutable data; they may be sent in messages and come back equal, not identical
+ * (`===`): compare with `equals`, or use `toString()` as a key.
+ */
+import { PidmeshError } from './errors.ts'
+
+declare const nodeNameBrand: unique symbol
+
+/** A node's name in the form `name@host`, at most 255 characters, for example `chat1@127.0.0.1`. */
+export type NodeName = string & { readonly [nodeNameBrand]: true }
+
+const NODE_NAME = /^[A-Za-z0-9_-]{1,64}@[A-Za-z0-9_.:[\]-]{1,190}$/
+
+/**
+ * Checks and brands a node name.
+ * @throws PidmeshError `ERR_BAD_NODE_NAME` if the text isn't of the form `name@host`.
+ */
+export function nodeName(text: string): NodeName {
+  if (!isNodeName(text)) {
+    throw new PidmeshError('ERR_BAD_NODE_NAME', `a node name has the form name@host, not ${JSON.stringify(text)}`)
+  }
+  return text
+}
+
+export function isNodeName(text: unknown): text is NodeName {
+  return typeof text === 'string' && NODE_NAME.test(text)
+}
+
+/** One life of a node. The incarnation is a positive integer below 2^53 and larger in each life of the node. */
+export interface NodeIdentity {
+  readonly name: NodeName
+  readonly incarnation: number
+}
+
+export function sameIdentity(a: NodeIdentity, b: NodeIdentity): boolean {
+  return a === b || (a.name === b.name && a.incarnation === b.incarnation)
+}
+
+abstract class Identity {
+  readonly origin: NodeIdentity
+  /** A positive integer, unique within one life of the node. */
+  readonly id: number
+
+  constructor(origin: NodeIdentity, id: number) {
+    this.origin = origin
+    this.id = id
+  }
+
+  get node(): NodeName {
+    return this.origin.name
+  }
+
+  get incarnation(): number {
+    return this.origin.incarnation
+  }
+}
+
+/** The identity of a process. Made by the runtime only; a process is reached through its pid from any node. */
+export class Pid extends Identity {
+  equals(other: unknown): boolean {
+    return this === other || (other instanceof Pid && this.id === other.id && sameIdentity(this.origin, other.origin))
+  }
+
+  /** For example `<17.chat1@127.0.0.1/1b2c3>`; equal pids give equal texts. */
+  override toString(): string {
+    return `<${this.id}.${this.origin.name}/${this.origin.incarnation.toString(36)}>`
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+}
+
+/** A unique reference: of a monitor, a timer, an alias. A message sent to an alias's reference goes to the alias's owner. */
+export class Ref extends Identity {
+  equals(other: unknown): boolean {
+    return this === other || (other instanceof Ref && this.id === other.id && sameIdentity(this.origin, other.origin))
+  }
+
+  /** For example `#17.chat1@127.0.0.1/1b2c3`; equal references give equal texts. */
+  override toString(): string {
+    return `#${this.id}.${this.origin.name}/${this.origin.incarnation.toString(36)}`
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+}
+
+/** A process addressed by the name under which it is registered on a node. */
+export interface NameOnNode {
+  readonly name: string
+  readonly node: NodeName
+}

@@ -1,0 +1,36 @@
+export { startNode } from './start-node.ts'
+export type { Node } from './node/node.ts'
+export type { NodeOptions } from './options.ts'
+
+export { handler, type HandlerBody, type ProcessBody, type ProcessFunction, type SpawnOptions } from './process/body.ts'
+export type { Context, DemonitorOptions, ReceiveOptions } from './process/context.ts'
+export type { MessageHandler } from './process/process.ts'
+export type { RequestOutcome } from './process/requests.ts'
+export type { Destination } from './node/router.ts'
+export type { SendStatus } from './signals/signal.ts'
+
+export { isNodeName, nodeName, Pid, Ref, type NameOnNode, type NodeIdentity, type NodeName } from './ids.ts'
+export {
+  formatReason,
+  isErrorReason,
+  isQuietReason,
+  reasonOfThrown,
+  type ErrorReason,
+  type ExitReason,
+} from './reasons.ts'
+export {
+  hasType,
+  type DownMessage,
+  type ExitMessage,
+  type NodeDownMessage,
+  type NodeDownReason,
+  type NodeUpMessage,
+  type SystemMessage,
+  type TimeoutMessage,
+} from './messages.ts'
+export { ExitError, PidmeshError, ProcessExited, type ErrorCode } from './errors.ts'
+export { isNameOnNode, via, ViaName, type Awaitable, type NameMeta, type Via } from './via.ts'
+export { assertNever } from './assert-never.ts'
+
+export type { Clock, LogFields, Logger, TimerHandle } from './ports.ts'
+export { pinoLogger, wrapPino, type LogLevel, type PinoLoggerOptions } from './system/pino-logger.ts'

@@ -1,0 +1,57 @@
+/**
+ * The messages that the runtime itself puts into a mailbox. All are plain objects with a `type`.
+ */
+import type { NameOnNode, NodeName, Pid, Ref } from './ids.ts'
+import type { ExitReason } from './reasons.ts'
+
+/** To a process that traps exits: a linked process ended, or someone called `exit(pid, reason)`. */
+export interface ExitMessage {
+  readonly type: 'EXIT'
+  readonly from: Pid
+  readonly reason: ExitReason
+}
+
+/** The one message of a monitor: what it watched has ended, never was, or can't be reached any more. */
+export interface DownMessage {
+  readonly type: 'DOWN'
+  readonly ref: Ref
+  /** What was monitored: the pid, or the name if it was monitored by name. */
+  readonly pid: Pid | NameOnNode
+  readonly reason: ExitReason
+}
+
+/** A node has been connected. Comes before any signal of that connection. */
+export interface NodeUpMessage {
+  readonly type: 'nodeup'
+  readonly node: NodeName
+}
+
+/** Why a connection ended, spelt as in Erlang's `net_kernel`. */
+export type NodeDownReason =
+  | 'connection_closed'
+  | 'disconnect'
+  | 'net_tick_timeout'
+  | 'shutdown'
+  | 'buffer_limit'
+  | 'protocol_error'
+
+/** A connection has ended. Comes after all signals of that connection, the `DOWN`s and `EXIT`s with `noconnection` included. */
+export interface NodeDownMessage {
+  readonly type: 'nodedown'
+  readonly node: NodeName
+  readonly reason: NodeDownReason
+}
+
+/** A timer of `startTimer` has fired. */
+export interface TimeoutMessage {
+  readonly type: 'timeout'
+  readonly ref: Ref
+  readonly message: unknown
+}
+
+export type SystemMessage = ExitMessage | DownMessage | NodeUpMessage | NodeDownMessage | TimeoutMessage
+
+/** Whether a message is an object with this `type`: the usual way to tell messages apart. */
+export function hasType<T extends string>(message: unknown, type: T): message is { readonly type: T } {
+  return typeof message === 'object' && message !== null && (message as { type?: unknown }).type === type
+}

@@ -1,0 +1,57 @@
+/**
+ * The registered names of one node: at most one process a name, at most one name a process. A name ends with its process.
+ */
+import { PidmeshError } from './errors.ts'
+import { EXITED, type Process } from './process/process.ts'
+
+export class Names {
+  private readonly byName = new Map<string, Process>()
+
+  /**
+   * @throws PidmeshError `ERR_NAME_TAKEN` if the name is taken or the process has a name; `ERR_BAD_ARGUMENT` if the name is empty or
+   * `undefined`, or the process is dead.
+   */
+  register(name: string, process: Process): void {
+    if (typeof name !== 'string' || name === '' || name === 'undefined') {
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `not a name that a process can have: ${JSON.stringify(name)}`)
+    }
+    if (process.state === EXITED) throw new PidmeshError('ERR_BAD_ARGUMENT', `process ${process.pid} has exited`)
+    const holder = this.byName.get(name)
+    if (holder !== undefined) {
+      throw new PidmeshError('ERR_NAME_TAKEN', `the name ${JSON.stringify(name)} is held by ${holder.pid}`)
+    }
+    if (process.registeredName !== undefined) {
+      throw new PidmeshError(
+        'ERR_NAME_TAKEN',
+        `process ${process.pid} already has the name ${JSON.stringify(process.registeredName)}`,
+      )
+    }
+    this.byName.set(name, process)
+    process.registeredName = name
+  }
+
+  /** @throws PidmeshError `ERR_NOT_REGISTERED` if nobody has the name. */
+  unregister(name: string): void {
+    const process = this.byName.get(name)
+    if (process === undefined) throw notRegistered(name)
+    this.release(process)
+  }
+
+  whereis(name: string): Process | undefined {
+    return this.byName.get(name)
+  }
+
+  registered(): string[] {
+    return [...this.byName.keys()].sort()
+  }
+
+  release(process: Process): void {
+    if (process.registeredName === undefined) return
+    this.byName.delete(process.registeredName)
+    process.registeredName = undefined
+  }
+}
+
+export function notRegistered(name: string): PidmeshError {
+  return new PidmeshError('ERR_NOT_REGISTERED', `no process is registered as ${JSON.stringify(name)}`)
+}

@@ -1,0 +1,53 @@
+/**
+ * Who wants to know of nodes that come and go.
+ */
+import type { NodeName } from '../ids.ts'
+import type { NodeDownMessage, NodeDownReason, NodeUpMessage } from '../messages.ts'
+import type { Process } from '../process/process.ts'
+import type { Deliver } from '../signals/monitors.ts'
+
+export class NodeMonitors {
+  private readonly deliver: Deliver
+  private readonly ofAll = new Set<Process>()
+  /** As in Erlang each `monitorNode(node, true)` counts: two of them give two messages. */
+  private readonly ofOne = new Map<NodeName, Map<Process, number>>()
+
+  constructor(deliver: Deliver) {
+    this.deliver = deliver
+  }
+
+  monitorNodes(process: Process, on: boolean): void {
+    if (on) this.ofAll.add(process)
+    else this.ofAll.delete(process)
+  }
+
+  monitorNode(process: Process, node: NodeName, on: boolean): void {
+    const processes = this.ofOne.get(node) ?? new Map<Process, number>()
+    const count = (processes.get(process) ?? 0) + (on ? 1 : -1)
+    if (count > 0) processes.set(process, count)
+    else processes.delete(process)
+    if (processes.size > 0) this.ofOne.set(node, processes)
+    else this.ofOne.delete(node)
+  }
+
+  nodeUp(node: NodeName): void {
+    const message: NodeUpMessage = { type: 'nodeup', node }
+    for (const process of this.ofAll) this.deliver(process, message)
+  }
+
+  nodeDown(node: NodeName, reason: NodeDownReason): void {
+    const message: NodeDownMessage = { type: 'nodedown', node, reason }
+    for (const process of this.ofAll) this.deliver(process, message)
+    const once = this.ofOne.get(node)
+    this.ofOne.delete(node)
+    if (once === undefined) return
+    for (const [process, count] of once) for (let i = 0; i < count; i++) this.deliver(process, message)
+  }
+
+  release(process: Process): void {
+    this.ofAll.delete(process)
+    for (const [node, processes] of this.ofOne) {
+      if (processes.delete(process) && processes.size === 0) this.ofOne.delete(node)
+    }
+  }
+}

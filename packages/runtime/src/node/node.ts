@@ -1,0 +1,259 @@
+/**
+ * A node: the composition root. Puts kernel, peers and transport together and offers what code outside of any process may do.
+ *
+ *   startNode ─▶ Kernel (processes of this node) ◀─ signals ─▶ Peers (other nodes) ◀─ frames ─▶ Transport
+ *
+ * Code outside of processes acts as the node's *main process*, which lives as long as the node: its sends keep their order, its monitors and
+ * requests work as those of any process. It never exits before the node does.
+ *
+ * Several nodes may live in one process of the operating system; they share nothing.
+ */
+import { PidmeshError } from '../errors.ts'
+import type { NameOnNode, NodeIdentity, NodeName, Pid, Ref } from '../ids.ts'
+import type { NodeDownReason } from '../messages.ts'
+import { checkNodeOptions, type CheckedNodeOptions, type NodeOptions } from '../options.ts'
+import type { Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
+import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
+import type { Context } from '../process/context.ts'
+import type { RequestOutcome } from '../process/requests.ts'
+import { Peers } from '../distribution/peers.ts'
+import type { ConnectFailure } from '../distribution/connection.ts'
+import type { Peer } from '../distribution/peer.ts'
+import type { ExitReason } from '../reasons.ts'
+import type { SendStatus } from '../signals/signal.ts'
+import { FrameCodec } from '../wire/codec.ts'
+import { TermCodec } from '../wire/term.ts'
+import { Kernel } from './kernel.ts'
+import type { Destination } from './router.ts'
+
+/** What a node takes from the world. */
+export interface NodeComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly transport: Transport
+  readonly pump: PumpFactory
+  readonly log: Logger
+}
+
+const TURN_BUDGET_MS = 5
+const TICKS = 4
+const HANDSHAKE_TIMEOUT_MS = 5_000
+const BACKOFF_MS = { first: 100, most: 1_000 }
+const LIMITS = { busyBytes: 1024 * 1024, limitBytes: 16 * 1024 * 1024 }
+
+export class Node {
+  private readonly kernel: Kernel
+  private readonly peers: Peers
+  private readonly main: Context
+  private stopping: Promise<void> | undefined = undefined
+
+  /** Use `startNode`. */
+  constructor(identity: NodeIdentity, options: CheckedNodeOptions, components: NodeComponents) {
+    const { clock, random, transport, pump } = components
+    const log = components.log.child({ node: identity.name })
+    const terms = new TermCodec()
+    // Signals that are sent outside of a turn wait for the next one to be flushed.
+    let flushing = false
+    const flush = (): void => {
+      flushing = false
+      this.peers.flush()
+    }
+    this.kernel = new Kernel({
+      identity,
+      clock,
+      log,
+      pump,
+      terms,
+      connections: { find: (node) => this.peers.find(node) },
+      turnBudgetMs: TURN_BUDGET_MS,
+      afterTurn: flush,
+    })
+    this.peers = new Peers({
+      self: identity,
+      cookie: options.cookie,
+      clock,
+      random,
+      log,
+      transport,
+      codec: new FrameCodec(terms),
+      liveness: { tickMs: options.tickMs, ticks: TICKS },
+      limits: LIMITS,
+      handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+      backoffMs: BACKOFF_MS,
+      wantFlush: () => {
+        if (flushing) return
+        flushing = true
+        this.kernel.scheduler.wake()
+      },
+      onSignal: (remote, signal) => this.kernel.router.receive(remote, signal),
+      onUp: (peer) => this.kernel.nodeMonitors.nodeUp(peer.identity.name),
+      onDown: (peer, reason) => this.connectionLost(peer, reason),
+    })
+    this.main = this.startMain()
+  }
+
+  get name(): NodeName {
+    return this.kernel.identity.name
+  }
+
+  /** This life of the node; larger in each. */
+  get incarnation(): number {
+    return this.kernel.identity.incarnation
+  }
+
+  /** `host:port` at which other nodes reach this one. */
+  get address(): string {
+    return this.peers.address
+  }
+
+  /** The context of the node's main process. */
+  get self(): Context {
+    return this.main
+  }
+
+  get log(): Logger {
+    return this.kernel.log
+  }
+
+  get clock(): Clock {
+    return this.kernel.clock
+  }
+
+  /** The nodes that are connected now, by name. */
+  nodes(): NodeName[] {
+    return this.peers.connected()
+  }
+
+  /** See `Context.send`. */
+  send(to: Destination, message: unknown): SendStatus {
+    return this.main.send(to, message)
+  }
+
+  /** Starts a process. Its code runs in a later turn, never within this call. */
+  spawn(body: ProcessBody, options?: SpawnOptions): Pid {
+    return this.main.spawn(body, options)
+  }
+
+  /** Sends an exit signal; see `Context.exit`. */
+  exit(pid: Pid, reason: ExitReason): void {
+    this.main.exit(pid, reason)
+  }
+
+  /** See `Context.request`. */
+  request(
+    target: Pid | NameOnNode | string,
+    build: (replyTo: Ref) => unknown,
+    timeoutMs: number,
+  ): Promise<RequestOutcome> {
+    return this.main.request(target, build, timeoutMs)
+  }
+
+  /** See `Context.register`. */
+  register(name: string, pid: Pid): void {
+    this.main.register(name, pid)
+  }
+
+  unregister(name: string): void {
+    this.main.unregister(name)
+  }
+
+  whereis(name: string): Pid | undefined {
+    return this.main.whereis(name)
+  }
+
+  /** The names of processes of this node, sorted. */
+  registered(): string[] {
+    return this.kernel.names.registered()
+  }
+
+  /**
+   * Whether a process of this node is alive.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for a process of another node: only that node knows.
+   */
+  isProcessAlive(pid: Pid): boolean {
+    return this.kernel.router.isAlive(pid)
+  }
+
+  /** The living processes of this node. */
+  processes(): Pid[] {
+    return [...this.kernel.processes.values()].map((process) => process.pid)
+  }
+
+  /**
+   * Ends the node: its processes end with `shutdown`, the other nodes see it go with the reason `shutdown`, and nothing of it keeps the
+   * process of the operating system alive. May be called again; all calls end together.
+   */
+  stop(): Promise<void> {
+    this.stopping ??= this.stopOnce()
+    return this.stopping
+  }
+
+  /** @throws PidmeshError — see `startNode` */
+  static async start(options: CheckedNodeOptions, components: NodeComponents): Promise<Node> {
+    const { clock, random } = components
+    // Larger in each life as long as the clock isn't put back; the fraction tells two lives of one millisecond apart.
+    const incarnation = clock.wallMs() * 1_000 + Math.floor(random.fraction() * 1_000)
+    const node = new Node({ name: options.name, incarnation: Math.floor(incarnation) }, options, components)
+    try {
+      await node.peers.listen(options.listenAddress, options.advertise)
+      for (const { address, failure } of await node.peers.dialSeeds(options.seeds)) node.judgeSeed(address, failure)
+    } catch (error) {
+      await node.stop()
+      throw error
+    }
+    return node
+  }
+
+  /** A seed that isn't there yet is dialed on; a refusal that only a human can mend is a failed start. */
+  private judgeSeed(address: string, failure: ConnectFailure): void {
+    if (failure.type !== 'refused') {
+      this.log.info({ address, failure: failure.type }, 'seed not reached yet')
+      return
+    }
+    switch (failure.code) {
+      case 'bad_cookie':
+        throw new PidmeshError('ERR_BAD_COOKIE', `the node at ${address} refused the connection: wrong cookie`)
+      case 'duplicate_name':
+        throw new PidmeshError(
+          'ERR_DUPLICATE_NODE',
+          `a node named ${this.name} is already running (known at ${address})`,
+        )
+      case 'version':
+        throw new PidmeshError('ERR_INCOMPATIBLE_NODE', `the node at ${address} speaks another version of the protocol`)
+      case 'protocol':
+        throw new PidmeshError('ERR_INCOMPATIBLE_NODE', `what listens at ${address} is not a pidmesh node`)
+      case 'self':
+      case 'simultaneous':
+      case 'already_connected':
+    }
+  }
+
+  private startMain(): Context {
+    const body = handler(
+      () => (message) => this.log.debug({ type: typeof message }, 'message to the main process dropped'),
+    )
+    return this.kernel.spawnMain(body)
+  }
+
+  private connectionLost(peer: Peer, reason: NodeDownReason): void {
+    this.kernel.links.connectionLost(peer)
+    this.kernel.monitors.connectionLost(peer)
+    this.kernel.nodeMonitors.nodeDown(peer.identity.name, reason)
+  }
+
+  private async stopOnce(): Promise<void> {
+    this.kernel.stop()
+    await this.peers.stop()
+  }
+}
+
+/**
+ * Checks the options and starts a node with the given components: what `startNode` does with those of production, and a test with its own.
+ */
+export async function startNodeWith(
+  options: NodeOptions,
+  components: (checked: CheckedNodeOptions) => NodeComponents,
+): Promise<Node> {
+  const checked = checkNodeOptions(options)
+  return Node.start(checked, components(checked))
+}

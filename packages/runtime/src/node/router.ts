@@ -1,0 +1,257 @@
+/**
+ * Local or remote: decided here, once, for everything that goes from one process to another.
+ *
+ *   context ─▶ router ─▶ scheduler, links, monitors, exits          to a process of this node
+ *                  └───▶ RemoteNode.signal                          to a process of a connected node
+ *   peer ─▶ router.receive ─▶ scheduler, links, monitors, exits     a signal that has come from there
+ *
+ * A pid of an earlier life of a node, this one included, is the pid of a dead process.
+ */
+import { assertNever } from '../assert-never.ts'
+import { PidmeshError } from '../errors.ts'
+import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
+import { notRegistered } from '../names.ts'
+import { LocalPid, type Process } from '../process/process.ts'
+import type { ExitReason } from '../reasons.ts'
+import type { LocalMonitor } from '../signals/monitors.ts'
+import type { RemoteNode } from '../signals/remote-node.ts'
+import type { SendStatus, Signal } from '../signals/signal.ts'
+import { isNameOnNode } from '../via.ts'
+import type { Kernel } from './kernel.ts'
+
+/** Whom a message can be sent to: a pid, an alias, a name on this node, a name on a node. */
+export type Destination = Pid | Ref | string | NameOnNode
+
+/** The nodes that are connected now. */
+export interface Connections {
+  find(node: NodeName): RemoteNode | undefined
+}
+
+/** The codec of user payloads. */
+export interface Terms {
+  /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
+  encode(term: unknown): Uint8Array
+  /** @throws PidmeshError `ERR_BAD_TERM` */
+  decode(bytes: Uint8Array): unknown
+}
+
+export class Router {
+  private readonly kernel: Kernel
+  private readonly connections: Connections
+  private readonly terms: Terms
+
+  constructor(kernel: Kernel, connections: Connections, terms: Terms) {
+    this.kernel = kernel
+    this.connections = connections
+    this.terms = terms
+  }
+
+  send(from: Process, to: Destination, message: unknown): SendStatus {
+    if (to instanceof LocalPid && to.origin === this.kernel.identity) {
+      if (to.process !== undefined) this.kernel.scheduler.deliver(to.process, message)
+      return 'ok'
+    }
+    if (to instanceof Pid) return this.sendToPid(from, to, message)
+    if (to instanceof Ref) return this.sendToAlias(from, to, message)
+    if (typeof to === 'string') {
+      const process = this.kernel.names.whereis(to)
+      if (process === undefined) throw notRegistered(to)
+      this.kernel.scheduler.deliver(process, message)
+      return 'ok'
+    }
+    if (isNameOnNode(to)) return this.sendToName(from, to, message)
+    throw new PidmeshError('ERR_BAD_ARGUMENT', `not something to send to: ${String(to)}`)
+  }
+
+  /** `exit(pid, reason)` from `from`. */
+  exit(from: Process, to: Pid, reason: ExitReason): void {
+    if (this.isHere(to)) {
+      const process = this.processOf(to)
+      if (process !== undefined) this.kernel.exits.signal(process, from.pid, reason)
+      return
+    }
+    this.remoteOf(to)?.signal({ type: 'exit', from: from.pid.id, to: to.id, reason })
+  }
+
+  link(process: Process, to: Pid): void {
+    const target = this.isHere(to) ? this.processOf(to) : undefined
+    if (target !== undefined) {
+      this.kernel.links.linkLocal(process, target)
+      return
+    }
+    const remote = this.remoteOf(to)
+    if (remote !== undefined) this.kernel.links.linkRemote(process, remote, to)
+    else this.kernel.exits.linkSignal(process, to, this.absence(to))
+  }
+
+  unlink(process: Process, to: Pid): void {
+    if (this.isHere(to)) {
+      const target = this.processOf(to)
+      if (target !== undefined) this.kernel.links.unlinkLocal(process, target)
+      return
+    }
+    const remote = this.remoteOf(to)
+    if (remote !== undefined) this.kernel.links.unlinkRemote(process, remote, to)
+  }
+
+  /** Watches `object`; a string is a name on this node. `onDown` takes the end in place of a `DOWN` message. */
+  monitor(watcher: Process, object: Pid | NameOnNode | string, ref: Ref, onDown?: (reason: ExitReason) => void): void {
+    const named: Pid | NameOnNode =
+      typeof object === 'string' ? { name: object, node: this.kernel.identity.name } : object
+    const monitor: LocalMonitor = {
+      type: 'local',
+      ref,
+      watcher,
+      object: named,
+      onDown,
+      target: undefined,
+      remote: undefined,
+    }
+    const target = this.targetOf(named)
+    if (target !== undefined) {
+      this.kernel.monitors.watchLocal(monitor, target)
+      return
+    }
+    const remote = named instanceof Pid ? this.remoteOf(named) : this.connections.find(named.node)
+    if (remote !== undefined) this.kernel.monitors.watchRemote(monitor, remote)
+    else this.kernel.monitors.fire(monitor, this.absence(named))
+  }
+
+  isAlive(pid: Pid): boolean {
+    if (!this.isHere(pid)) {
+      throw new PidmeshError(
+        'ERR_BAD_ARGUMENT',
+        `${pid} is not a process of this node: only its own node knows whether it is alive`,
+      )
+    }
+    return this.processOf(pid) !== undefined
+  }
+
+  isConnected(node: NodeName): boolean {
+    return this.connections.find(node) !== undefined
+  }
+
+  isHere(pid: Pid): boolean {
+    return sameIdentity(pid.origin, this.kernel.identity)
+  }
+
+  /** The living process of a pid of this node. */
+  processOf(pid: Pid): Process | undefined {
+    return pid instanceof LocalPid && pid.origin === this.kernel.identity
+      ? pid.process
+      : this.kernel.processes.get(pid.id)
+  }
+
+  /**
+   * A signal has come from a connected node.
+   * @throws PidmeshError `ERR_BAD_TERM` if its payload can't be decoded: the connection is to be closed.
+   */
+  receive(remote: RemoteNode, signal: Signal): void {
+    const { kernel } = this
+    switch (signal.type) {
+      case 'send':
+        this.deliverFrom(kernel.processes.get(signal.to), signal.payload)
+        return
+      case 'send_name':
+        this.deliverFrom(kernel.names.whereis(signal.name), signal.payload)
+        return
+      case 'send_alias':
+        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload))
+        return
+      case 'exit': {
+        const process = kernel.processes.get(signal.to)
+        if (process !== undefined) kernel.exits.signal(process, remotePid(remote, signal.from), signal.reason)
+        return
+      }
+      case 'link':
+        kernel.links.linkedFrom(remote, remotePid(remote, signal.from), signal.to, kernel.processes.get(signal.to))
+        return
+      case 'link_exit':
+        kernel.links.exitFrom(remote, signal.from, signal.to, signal.reason)
+        return
+      case 'unlink':
+        kernel.links.unlinkedFrom(remote, signal.from, signal.to)
+        return
+      case 'unlink_ack':
+        kernel.links.unlinkAcknowledged(remote, signal.from, signal.to)
+        return
+      case 'monitor': {
+        const target = typeof signal.to === 'string' ? kernel.names.whereis(signal.to) : kernel.processes.get(signal.to)
+        kernel.monitors.watchedFrom(remote, signal.ref, target)
+        return
+      }
+      case 'demonitor':
+        kernel.monitors.unwatchedFrom(remote, signal.ref)
+        return
+      case 'down':
+        kernel.monitors.firedFrom(remote, signal.ref, signal.reason)
+        return
+      default:
+        assertNever(signal)
+    }
+  }
+
+  private deliverFrom(process: Process | undefined, payload: Uint8Array): void {
+    // Decoded even if nobody is there to get it: bad bytes close the connection whoever they were for.
+    const message = this.terms.decode(payload)
+    if (process !== undefined) this.kernel.scheduler.deliver(process, message)
+  }
+
+  private sendToPid(from: Process, to: Pid, message: unknown): SendStatus {
+    if (this.isHere(to)) {
+      const process = this.processOf(to)
+      if (process !== undefined) this.kernel.scheduler.deliver(process, message)
+      return 'ok'
+    }
+    const payload = this.terms.encode(message)
+    const remote = this.remoteOf(to)
+    if (remote === undefined) return this.absence(to) === 'noproc' ? 'ok' : 'noconnection'
+    return remote.signal({ type: 'send', from: from.pid.id, to: to.id, payload })
+  }
+
+  private sendToAlias(from: Process, to: Ref, message: unknown): SendStatus {
+    if (sameIdentity(to.origin, this.kernel.identity)) {
+      this.kernel.aliases.deliver(to.id, message)
+      return 'ok'
+    }
+    const payload = this.terms.encode(message)
+    const remote = this.connections.find(to.node)
+    if (remote === undefined) return 'noconnection'
+    if (!sameIdentity(remote.identity, to.origin)) return 'ok'
+    return remote.signal({ type: 'send_alias', from: from.pid.id, to: to.id, payload })
+  }
+
+  private sendToName(from: Process, to: NameOnNode, message: unknown): SendStatus {
+    if (to.node === this.kernel.identity.name) {
+      const process = this.kernel.names.whereis(to.name)
+      if (process !== undefined) this.kernel.scheduler.deliver(process, message)
+      return 'ok'
+    }
+    const payload = this.terms.encode(message)
+    const remote = this.connections.find(to.node)
+    return remote === undefined
+      ? 'noconnection'
+      : remote.signal({ type: 'send_name', from: from.pid.id, name: to.name, payload })
+  }
+
+  private targetOf(object: Pid | NameOnNode): Process | undefined {
+    if (object instanceof Pid) return this.isHere(object) ? this.processOf(object) : undefined
+    return object.node === this.kernel.identity.name ? this.kernel.names.whereis(object.name) : undefined
+  }
+
+  /** The connection to the life of the node that the pid belongs to. */
+  private remoteOf(pid: Pid): RemoteNode | undefined {
+    const remote = this.connections.find(pid.node)
+    return remote !== undefined && sameIdentity(remote.identity, pid.origin) ? remote : undefined
+  }
+
+  /** Why something that is neither here nor on a connection can't be reached. */
+  private absence(object: Pid | NameOnNode): 'noproc' | 'noconnection' {
+    const { node } = object
+    return node === this.kernel.identity.name || this.connections.find(node) !== undefined ? 'noproc' : 'noconnection'
+  }
+}
+
+function remotePid(remote: RemoteNode, id: number): Pid {
+  return new Pid(remote.identity, id)
+}

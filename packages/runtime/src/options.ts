@@ -1,0 +1,113 @@
+/**
+ * The options of a node: checked once, at the door, with every default in one place.
+ */
+import { PidmeshError } from './errors.ts'
+import { nodeName, type NodeName } from './ids.ts'
+import type { Logger } from './ports.ts'
+import type { LogLevel } from './system/pino-logger.ts'
+
+export interface NodeOptions {
+  /** `name@host`. The host is where the other nodes reach this one. */
+  readonly name: string
+  /** The secret that all nodes of the cluster share: at least 8 characters. Never sent, never logged. */
+  readonly cookie: string
+  /** The port for other nodes; 0 lets the system choose. @default 0 */
+  readonly port?: number
+  /** The address to listen on. @default the host of the name, if it is a loopback address; else 127.0.0.1 */
+  readonly bindHost?: string
+  /** `host:port` of nodes to connect to, now and whenever they are not connected. This node's own address among them is passed over. */
+  readonly seeds?: readonly string[]
+  /** `host:port` at which others reach this node. @default the host of the name and the port */
+  readonly advertise?: string
+  /**
+   * Allows listening on an address other than loopback, though the connection is not encrypted. @default false
+   */
+  readonly allowInsecureBind?: boolean
+  /**
+   * After how much silence a node counts as dead: four ticks, looked at each quarter tick. A node's own event loop may stall for up to five
+   * eighths of it without a false alarm. @default 4000
+   */
+  readonly netTickTimeMs?: number
+  /** Lines go here instead of to standard error. */
+  readonly logger?: Logger
+  /** @default 'info' */
+  readonly logLevel?: LogLevel
+}
+
+export interface CheckedNodeOptions {
+  readonly name: NodeName
+  readonly cookie: string
+  readonly listenAddress: string
+  readonly advertise: (listenAddress: string) => string
+  readonly seeds: readonly string[]
+  readonly tickMs: number
+  readonly logger: Logger | undefined
+  readonly logLevel: LogLevel
+}
+
+const KNOWN: ReadonlySet<string> = new Set<keyof NodeOptions>([
+  'name',
+  'cookie',
+  'port',
+  'bindHost',
+  'seeds',
+  'advertise',
+  'allowInsecureBind',
+  'netTickTimeMs',
+  'logger',
+  'logLevel',
+])
+
+const LEVELS: ReadonlySet<string> = new Set<LogLevel>(['silent', 'error', 'warn', 'info', 'debug'])
+
+const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})$/
+
+/** @throws PidmeshError `ERR_BAD_OPTION`, `ERR_BAD_NODE_NAME`, `ERR_INSECURE_BIND` */
+export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
+  for (const key of Object.keys(options)) if (!KNOWN.has(key)) throw bad(`unknown option ${JSON.stringify(key)}`)
+  const name = nodeName(options.name)
+  const { cookie, port = 0, seeds = [], allowInsecureBind = false, netTickTimeMs = 4_000, logLevel = 'info' } = options
+  if (typeof cookie !== 'string' || cookie.length < 8) throw bad('cookie must be a text of at least 8 characters')
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw bad(`port must be an integer from 0 to 65535, not ${String(port)}`)
+  if (!Number.isFinite(netTickTimeMs) || netTickTimeMs < 100)
+    throw bad('netTickTimeMs must be a number of milliseconds, 100 or more')
+  if (!LEVELS.has(logLevel)) throw bad(`logLevel must be one of ${[...LEVELS].join(', ')}`)
+  for (const seed of seeds) checkAddress('a seed', seed)
+  if (options.advertise !== undefined) checkAddress('advertise', options.advertise)
+
+  const host = name.slice(name.indexOf('@') + 1)
+  const bindHost = options.bindHost ?? (isLoopback(host) ? host : '127.0.0.1')
+  if (!isLoopback(bindHost) && !allowInsecureBind) {
+    throw new PidmeshError(
+      'ERR_INSECURE_BIND',
+      `listening on ${bindHost} would expose an unencrypted port; set allowInsecureBind if the network is trusted`,
+    )
+  }
+  return {
+    name,
+    cookie,
+    listenAddress: `${bindHost}:${port}`,
+    advertise: (listenAddress) =>
+      options.advertise ?? `${host}:${listenAddress.slice(listenAddress.lastIndexOf(':') + 1)}`,
+    seeds,
+    tickMs: netTickTimeMs / 4,
+    logger: options.logger,
+    logLevel,
+  }
+}
+
+function checkAddress(what: string, text: unknown): void {
+  const port = typeof text === 'string' ? ADDRESS.exec(text)?.[2] : undefined
+  if (port === undefined || Number(port) < 1 || Number(port) > 65_535) {
+    throw bad(`${what} must have the form host:port, not ${JSON.stringify(text)}`)
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || host === '::1' || /^127(\.[0-9]{1,3}){3}$/.test(host)
+}
+
+function bad(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_OPTION', problem)
+}

@@ -1,0 +1,85 @@
+/**
+ * All that the core asks of the world. Production adapters stand in system/ and transport/; the simulation has its own in testing/.
+ */
+
+export interface TimerHandle {
+  /** The timer will not fire any more. No effect if it has fired. */
+  cancel(): void
+}
+
+export interface Clock {
+  /** Milliseconds, never going back, from an arbitrary start; used for all durations. */
+  monotonicMs(): number
+  /** Milliseconds since 1970. May jump. Used for incarnations and log lines only. */
+  wallMs(): number
+  /** Calls `fire` once, `delayMs` from now, never within this call. Delays beyond 2^31 ms are honoured. */
+  setTimer(delayMs: number, fire: () => void): TimerHandle
+}
+
+export interface Random {
+  /** Unpredictable bytes, good for nonces. */
+  bytes(length: number): Uint8Array
+  /** A number in [0, 1). */
+  fraction(): number
+}
+
+export type LogFields = { readonly [key: string]: unknown }
+
+export interface Logger {
+  debug(fields: LogFields, message: string): void
+  info(fields: LogFields, message: string): void
+  warn(fields: LogFields, message: string): void
+  error(fields: LogFields, message: string): void
+  child(fields: LogFields): Logger
+}
+
+/** Drives the run queue: nact in production, the simulation's driver in tests. */
+export interface Pump {
+  /** The queue has work: call the turn soon, never within this call. Calls before that turn has begun are one call. */
+  wake(): void
+  stop(): void
+}
+
+/** `turn` runs the queue for at most its budget and says whether work is left. */
+export type PumpFactory = (systemName: string, turn: () => boolean) => Pump
+
+/** Why a link ended, in the transport's view. */
+export type LinkEnd =
+  | { readonly type: 'closed' }
+  /** A dial that found nobody. */
+  | { readonly type: 'unreachable'; readonly detail: string }
+  | { readonly type: 'failed'; readonly detail: string }
+
+export interface LinkEvents {
+  /** Frames arrive whole, once, and in the order in which they were sent. */
+  onFrame(frame: Uint8Array): void
+  /** At most once, and nothing after it. Not called for a `close` of one's own. */
+  onEnd(end: LinkEnd): void
+}
+
+/** One ordered, reliable, bidirectional stream of frames between two nodes. */
+export interface Link {
+  readonly remoteAddress: string
+  /** Bytes handed to `send` that the transport has not yet passed on. */
+  readonly bufferedBytes: number
+  /** Takes the frame whatever is buffered: bounds are the caller's. A frame sent on an ended link is dropped. */
+  send(frame: Uint8Array): void
+  /** Frames sent before it are delivered if the other side still reads; no event comes after it. Idempotent. */
+  close(): void
+}
+
+/** One node's access to the network. */
+export interface Transport {
+  /**
+   * Listens at `host:port` and gives each link that comes in to `accept`. Resolves with the address, with the real port if 0 was asked for.
+   * @throws PidmeshError `ERR_PORT_IN_USE` if the address is taken, `ERR_LISTEN` if it can't be listened on for another reason.
+   */
+  listen(address: string, accept: (link: Link) => LinkEvents): Promise<string>
+  /**
+   * Returns at once; frames may be sent before the other side has answered. A dial that fails ends with `unreachable`. No event comes within
+   * this call.
+   */
+  dial(address: string, events: LinkEvents): Link
+  /** Closes all links and stops listening; resolves when nothing of it keeps the OS process alive. What was sent before is delivered if possible. */
+  stop(): Promise<void>
+}

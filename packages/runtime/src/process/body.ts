@@ -1,0 +1,36 @@
+/**
+ * What a process runs: a function, or a handler for one message after the other.
+ */
+import type { Context } from './context.ts'
+import type { MessageHandler } from './process.ts'
+
+/** A plain process: returns or resolves → exit `normal`; throws or rejects → exit with the error as data. */
+export type ProcessFunction = (self: Context) => void | Promise<void>
+
+/** A handler process: `init` runs in its first turn and returns what takes its messages. It lives until it exits. */
+export class HandlerBody {
+  readonly init: (self: Context) => MessageHandler | Promise<MessageHandler>
+
+  constructor(init: (self: Context) => MessageHandler | Promise<MessageHandler>) {
+    this.init = init
+  }
+}
+
+export type ProcessBody = ProcessFunction | HandlerBody
+
+/**
+ * A body for `spawn` that handles messages one at a time, each to its end: the cheapest form of a process.
+ * @example node.spawn(handler((self) => (message) => { self.send(other, message) }))
+ */
+export function handler(init: (self: Context) => MessageHandler | Promise<MessageHandler>): HandlerBody {
+  return new HandlerBody(init)
+}
+
+export interface SpawnOptions {
+  /** Registers the process under this name on its node. @throws PidmeshError `ERR_NAME_TAKEN` from `spawn`. */
+  readonly name?: string
+  /** A text for logs and observation. */
+  readonly label?: string
+  /** Starts out trapping exits. @default false */
+  readonly trapExit?: boolean
+}

@@ -1,0 +1,67 @@
+/**
+ * A first-in first-out queue in a circular buffer. Serves as mailbox (with removal from the middle for selective receive) and as run queue.
+ *
+ * Invariant: `buffer.length` is zero or a power of two; live items stand at `head … head + length - 1` modulo its size; every other slot is
+ * `undefined`, so that nothing is retained.
+ */
+const INITIAL_SLOTS = 4
+/** An emptied buffer larger than this is given back, so that one burst does not cost memory for ever. */
+const KEPT_SLOTS = 1_024
+
+export class Mailbox<T = unknown> {
+  length = 0
+  private head = 0
+  private buffer: Array<T | undefined> = []
+
+  push(item: T): void {
+    if (this.length === this.buffer.length) this.grow()
+    this.buffer[(this.head + this.length) & (this.buffer.length - 1)] = item
+    this.length++
+  }
+
+  /** The oldest item, or `undefined` if there is none: check `length` first where `undefined` may be an item. */
+  shift(): T | undefined {
+    if (this.length === 0) return undefined
+    const item = this.buffer[this.head]
+    this.buffer[this.head] = undefined
+    this.head = (this.head + 1) & (this.buffer.length - 1)
+    this.length--
+    if (this.length === 0 && this.buffer.length > KEPT_SLOTS) this.buffer = []
+    return item
+  }
+
+  at(index: number): T | undefined {
+    return this.buffer[(this.head + index) & (this.buffer.length - 1)]
+  }
+
+  /** Takes out the item at `index`, keeping the order of the others. Costs the shorter of the two sides. */
+  removeAt(index: number): T | undefined {
+    const item = this.at(index)
+    const mask = this.buffer.length - 1
+    if (index < this.length / 2) {
+      for (let i = index; i > 0; i--) this.buffer[(this.head + i) & mask] = this.buffer[(this.head + i - 1) & mask]
+      this.buffer[this.head] = undefined
+      this.head = (this.head + 1) & mask
+    } else {
+      for (let i = index; i < this.length - 1; i++)
+        this.buffer[(this.head + i) & mask] = this.buffer[(this.head + i + 1) & mask]
+      this.buffer[(this.head + this.length - 1) & mask] = undefined
+    }
+    this.length--
+    return item
+  }
+
+  clear(): void {
+    this.length = 0
+    this.head = 0
+    this.buffer = []
+  }
+
+  private grow(): void {
+    const size = this.buffer.length
+    const grown = new Array<T | undefined>(size === 0 ? INITIAL_SLOTS : size * 2).fill(undefined)
+    for (let i = 0; i < this.length; i++) grown[i] = this.buffer[(this.head + i) & (size - 1)]
+    this.buffer = grown
+    this.head = 0
+  }
+}

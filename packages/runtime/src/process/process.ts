@@ -1,0 +1,87 @@
+/**
+ * The record of one process: what the runtime knows of it. It decides nothing; scheduler, signals and context do.
+ *
+ * Fields that most processes never use stay `undefined` until they are: an idle process must cost a few hundred bytes.
+ */
+import { Pid, type NodeIdentity } from '../ids.ts'
+import type { LinkRelations } from '../signals/links.ts'
+import type { LocalMonitor, Watch } from '../signals/monitors.ts'
+import type { Mailbox } from './mailbox.ts'
+
+/** Nothing to do. */
+export const IDLE = 0
+/** In the run queue. */
+export const QUEUED = 1
+/** Its code is on the stack now. */
+export const RUNNING = 2
+/** Its handler returned a promise that has not settled: it takes no further message until then. */
+export const SUSPENDED = 3
+/** Ended, for good. */
+export const EXITED = 4
+
+export type ProcessState = typeof IDLE | typeof QUEUED | typeof RUNNING | typeof SUSPENDED | typeof EXITED
+
+/** Takes one message. A promise holds back the next message until it settles; a throw or rejection ends the process. */
+export type MessageHandler = (message: unknown) => void | Promise<void>
+
+/** What a scheduler runs when the process's turn comes. Replaced as the process moves on. */
+export interface Runnable {
+  /** The first turn: starts the process's code. Afterwards `undefined`. */
+  start: (() => void) | undefined
+  /** A handler process's handler, once its `init` has returned. */
+  handler: MessageHandler | undefined
+  /** A plain process's pending `receive`. */
+  receiver: PendingReceive | undefined
+}
+
+export interface PendingReceive {
+  /** Messages before this index were already seen not to match. */
+  scanned: number
+  readonly matches: ((message: unknown) => boolean) | undefined
+  resolve(message: unknown): void
+  reject(error: Error): void
+}
+
+/** The pid of a process of this node. It leads to its process without a look-up, as long as the process lives. */
+export class LocalPid extends Pid {
+  process: Process | undefined
+
+  constructor(origin: NodeIdentity, id: number, process: Process) {
+    super(origin, id)
+    this.process = process
+  }
+}
+
+export class Process implements Runnable {
+  readonly pid: LocalPid
+  state: ProcessState = IDLE
+  trapExit = false
+  /** The node's main process: it can't be killed. */
+  isMain = false
+  /** A text for logs and observation; no address. */
+  label: string | undefined = undefined
+  registeredName: string | undefined = undefined
+
+  mailbox: Mailbox | undefined = undefined
+  start: (() => void) | undefined = undefined
+  handler: MessageHandler | undefined = undefined
+  receiver: PendingReceive | undefined = undefined
+
+  links: LinkRelations | undefined = undefined
+  /** The monitors that this process has made, by the id of their reference. */
+  monitors: Map<number, LocalMonitor> | undefined = undefined
+  /** The monitors, local and remote, that watch this process. */
+  watches: Set<Watch> | undefined = undefined
+  /** Ids of timers that die with this process. */
+  timers: Set<number> | undefined = undefined
+  /** What is to be told, before anyone else, that this process has ended: its pending requests, its abort signal. */
+  exitHooks: Set<(error: Error) => void> | undefined = undefined
+
+  constructor(origin: NodeIdentity, id: number) {
+    this.pid = new LocalPid(origin, id, this)
+  }
+
+  get isAlive(): boolean {
+    return this.state !== EXITED
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * Exit reasons: data, spelt as in Erlang, never live objects.
+ *
+ * `normal`, `shutdown` and `{ shutdown: … }` are the quiet reasons; all others make a crash report.
+ */
+import { ExitError } from './errors.ts'
+
+/** An error as data: what is left of a thrown value when it becomes an exit reason. */
+export interface ErrorReason {
+  readonly error: { readonly name: string; readonly message: string; readonly stack?: string; readonly code?: string }
+}
+
+/** Why a process ended: a word (`normal`, `noproc`, `killed`, …) or an object of sendable data. */
+export type ExitReason = string | ErrorReason | { readonly [key: string]: unknown }
+
+const MAX_TEXT = 4_096
+
+/** The exit reason of a process whose function or handler threw `thrown`. Never throws, whatever was thrown. */
+export function reasonOfThrown(thrown: unknown): ExitReason {
+  try {
+    if (thrown instanceof ExitError) return thrown.reason
+    if (thrown instanceof Error) return { error: errorData(thrown) }
+    return { error: { name: 'Thrown', message: clip(describe(thrown)) } }
+  } catch {
+    // A hostile getter, proxy or toString: its text is not worth a second fault.
+    return { error: { name: 'Thrown', message: 'a value that cannot be described' } }
+  }
+}
+
+function errorData(error: Error): ErrorReason['error'] {
+  const code = (error as { code?: unknown }).code
+  return {
+    name: clip(String(error.name)),
+    message: clip(String(error.message)),
+    ...(typeof error.stack === 'string' ? { stack: clip(error.stack) } : {}),
+    ...(typeof code === 'string' ? { code: clip(code) } : {}),
+  }
+}
+
+function describe(thrown: unknown): string {
+  if (typeof thrown === 'object' && thrown !== null)
+    return JSON.stringify(thrown) ?? Object.prototype.toString.call(thrown)
+  return String(thrown)
+}
+
+function clip(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
+}
+
+/** Whether an exit with this reason is expected, so that it makes no crash report. */
+export function isQuietReason(reason: ExitReason): boolean {
+  return reason === 'normal' || reason === 'shutdown' || (typeof reason === 'object' && 'shutdown' in reason)
+}
+
+/** An exit reason as one line of text, for logs and error messages. */
+export function formatReason(reason: ExitReason): string {
+  if (typeof reason === 'string') return reason
+  if (isErrorReason(reason)) return `${reason.error.name}: ${reason.error.message}`
+  try {
+    return clip(JSON.stringify(reason))
+  } catch {
+    return 'a reason that cannot be described'
+  }
+}
+
+export function isErrorReason(reason: ExitReason): reason is ErrorReason {
+  if (typeof reason !== 'object' || !('error' in reason)) return false
+  const error = reason.error
+  return typeof error === 'object' && error !== null && 'name' in error && 'message' in error
+}

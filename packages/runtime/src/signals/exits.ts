@@ -1,0 +1,100 @@
+/**
+ * The end of a process, and exit signals.
+ *
+ *   end(process, reason)
+ *     1. it is dead: leaves the process table, its name, its timers, its pending requests, the monitors it made
+ *     2. the linked are signalled            (each may end in turn)
+ *     3. the watchers get their `DOWN`
+ *
+ * Invariants: a process ends exactly once; everything it held is released before anyone is told. The ends that follow from an end are queued,
+ * not nested, so that a chain of any number of linked processes can't overflow the stack.
+ */
+import { ProcessExited } from '../errors.ts'
+import type { Pid } from '../ids.ts'
+import type { ExitMessage } from '../messages.ts'
+import { EXITED, type Process } from '../process/process.ts'
+import type { ExitReason } from '../reasons.ts'
+import type { Links } from './links.ts'
+import type { Deliver, Monitors } from './monitors.ts'
+
+export interface ExitsOptions {
+  readonly deliver: Deliver
+  readonly monitors: Monitors
+  /** Releases what other tables hold for the process. */
+  readonly release: (process: Process) => void
+}
+
+export class Exits {
+  private readonly options: ExitsOptions
+  private links: Links | undefined = undefined
+  private readonly ended: Array<{ readonly process: Process; readonly reason: ExitReason }> = []
+  private notifying = false
+
+  constructor(options: ExitsOptions) {
+    this.options = options
+  }
+
+  /** Links and exits need each other; the links are given later. */
+  useLinks(links: Links): void {
+    this.links = links
+  }
+
+  /** Ends the process. No effect on one that has ended. */
+  end(process: Process, reason: ExitReason): void {
+    if (process.state === EXITED) return
+    this.release(process)
+    this.ended.push({ process, reason })
+    if (this.notifying) return
+    this.notifying = true
+    try {
+      for (let next = this.ended.shift(); next !== undefined; next = this.ended.shift()) {
+        this.links?.notifyLinked(next.process, next.reason)
+        this.options.monitors.notifyWatchers(next.process, next.reason)
+      }
+    } finally {
+      this.notifying = false
+    }
+  }
+
+  /** `exit(pid, reason)` has reached the process. Whether it traps is judged here, at the receiver, now. */
+  signal(to: Process, from: Pid, reason: ExitReason): void {
+    if (reason === 'kill' && !to.isMain) {
+      this.end(to, 'killed')
+    } else if (to.trapExit) {
+      this.deliverExit(to, from, reason)
+    } else if (reason !== 'normal' || from === to.pid) {
+      this.end(to, reason)
+    }
+  }
+
+  /** The exit signal of a link has reached the process. Unlike `exit(pid, 'kill')`, a `kill` from a link can be trapped. */
+  linkSignal(to: Process, from: Pid, reason: ExitReason): void {
+    if (to.trapExit) {
+      this.deliverExit(to, from, reason)
+    } else if (reason !== 'normal') {
+      this.end(to, reason)
+    }
+  }
+
+  private deliverExit(to: Process, from: Pid, reason: ExitReason): void {
+    const message: ExitMessage = { type: 'EXIT', from, reason }
+    this.options.deliver(to, message)
+  }
+
+  private release(process: Process): void {
+    process.state = EXITED
+    process.pid.process = undefined
+    process.start = undefined
+    process.handler = undefined
+    process.mailbox = undefined
+    const exited = new ProcessExited(process.pid)
+    const receiver = process.receiver
+    process.receiver = undefined
+    receiver?.reject(exited)
+    const hooks = process.exitHooks
+    process.exitHooks = undefined
+    if (hooks !== undefined) for (const hook of hooks) hook(exited)
+    this.options.monitors.releaseMade(process)
+    this.options.release(process)
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Links: bidirectional and idempotent. When one side ends, the other gets an exit signal.
+ *
+ * Across nodes a link has a half on each side. `unlink` may cross a `link` on the wire, so it is acknowledged: until then a `link` that
+ * arrives is older than the `unlink` and is ignored, as in Erlang's link protocol. After `unlink` has returned, no exit signal of that link
+ * arrives, whatever is still on its way.
+ */
+import type { Pid } from '../ids.ts'
+import type { Process } from '../process/process.ts'
+import type { ExitReason } from '../reasons.ts'
+import { linkKey, type RemoteLink, type RemoteNode } from './remote-node.ts'
+
+export interface LinkRelations {
+  readonly local: Set<Process>
+  /** Links to processes of other nodes, with the node that each goes to. */
+  readonly remote: Map<RemoteLink, RemoteNode>
+}
+
+/** Passes an exit signal of a link to a process here; `from` is the one that ended. */
+export type PassLinkExit = (to: Process, from: Pid, reason: ExitReason) => void
+
+export class Links {
+  private readonly passExit: PassLinkExit
+
+  constructor(passExit: PassLinkExit) {
+    this.passExit = passExit
+  }
+
+  linkLocal(a: Process, b: Process): void {
+    if (a === b) return
+    relationsOf(a).local.add(b)
+    relationsOf(b).local.add(a)
+  }
+
+  unlinkLocal(a: Process, b: Process): void {
+    a.links?.local.delete(b)
+    b.links?.local.delete(a)
+  }
+
+  linkRemote(process: Process, remote: RemoteNode, pid: Pid): void {
+    const key = linkKey(process.pid.id, pid.id)
+    const known = remote.relations.links.get(key)
+    if (known?.state === 'linked') return
+    // Re-linking before the unlink is acknowledged: the new half replaces the old; the order of the wire keeps the two apart.
+    this.addHalf(process, remote, pid)
+    remote.signal({ type: 'link', from: process.pid.id, to: pid.id })
+  }
+
+  unlinkRemote(process: Process, remote: RemoteNode, pid: Pid): void {
+    const link = remote.relations.links.get(linkKey(process.pid.id, pid.id))
+    if (link === undefined || link.state === 'unlinking') return
+    link.state = 'unlinking'
+    process.links?.remote.delete(link)
+    remote.signal({ type: 'unlink', from: process.pid.id, to: pid.id })
+  }
+
+  /** A `link` came from a connected node. */
+  linkedFrom(remote: RemoteNode, from: Pid, toId: number, to: Process | undefined): void {
+    if (to === undefined) {
+      remote.signal({ type: 'link_exit', from: toId, to: from.id, reason: 'noproc' })
+      return
+    }
+    if (!remote.relations.links.has(linkKey(to.pid.id, from.id))) this.addHalf(to, remote, from)
+  }
+
+  /** An `unlink` came from a connected node. */
+  unlinkedFrom(remote: RemoteNode, fromId: number, toId: number): void {
+    const key = linkKey(toId, fromId)
+    const link = remote.relations.links.get(key)
+    if (link?.state === 'linked') {
+      remote.relations.links.delete(key)
+      link.process.links?.remote.delete(link)
+    }
+    remote.signal({ type: 'unlink_ack', from: toId, to: fromId })
+  }
+
+  unlinkAcknowledged(remote: RemoteNode, fromId: number, toId: number): void {
+    const key = linkKey(toId, fromId)
+    if (remote.relations.links.get(key)?.state === 'unlinking') remote.relations.links.delete(key)
+  }
+
+  /** A `link_exit` came from a connected node. */
+  exitFrom(remote: RemoteNode, fromId: number, toId: number, reason: ExitReason): void {
+    const key = linkKey(toId, fromId)
+    const link = remote.relations.links.get(key)
+    if (link === undefined) return
+    remote.relations.links.delete(key)
+    if (link.state === 'unlinking') return
+    link.process.links?.remote.delete(link)
+    this.passExit(link.process, link.remote, reason)
+  }
+
+  /** The process has ended: tells all that are linked to it. */
+  notifyLinked(process: Process, reason: ExitReason): void {
+    const links = process.links
+    process.links = undefined
+    if (links === undefined) return
+    for (const other of links.local) {
+      other.links?.local.delete(process)
+      this.passExit(other, process.pid, reason)
+    }
+    for (const [link, remote] of links.remote) {
+      remote.relations.links.delete(linkKey(process.pid.id, link.remote.id))
+      remote.signal({ type: 'link_exit', from: process.pid.id, to: link.remote.id, reason })
+    }
+  }
+
+  /** The connection is lost: both ends of each link across it get `noconnection`. */
+  connectionLost(remote: RemoteNode): void {
+    const links = [...remote.relations.links.values()]
+    remote.relations.links.clear()
+    for (const link of links) {
+      if (link.state === 'unlinking') continue
+      link.process.links?.remote.delete(link)
+      this.passExit(link.process, link.remote, 'noconnection')
+    }
+  }
+
+  private addHalf(process: Process, remote: RemoteNode, pid: Pid): void {
+    const link: RemoteLink = { process, remote: pid, state: 'linked' }
+    remote.relations.links.set(linkKey(process.pid.id, pid.id), link)
+    relationsOf(process).remote.set(link, remote)
+  }
+}
+
+function relationsOf(process: Process): LinkRelations {
+  return (process.links ??= { local: new Set(), remote: new Map() })
+}

@@ -1,0 +1,145 @@
+/**
+ * Monitors: who watches whom. Each monitor gives at most one `DOWN`.
+ *
+ *   watcher.monitors[ref] ──────────── LocalMonitor ──────────── target.watches          both here
+ *   watcher.monitors[ref], relations.monitors[ref] ── LocalMonitor   ═ monitor/down ═▶   target there
+ *   watcher there  ═ monitor/down ═▶  RemoteWatch: relations.watches[ref], target.watches
+ *
+ * Invariant: a monitor is removed from every table before its `DOWN` is delivered, so that none comes twice.
+ */
+import type { NameOnNode, Pid, Ref } from '../ids.ts'
+import type { DownMessage } from '../messages.ts'
+import type { Process } from '../process/process.ts'
+import type { ExitReason } from '../reasons.ts'
+import type { RemoteNode } from './remote-node.ts'
+
+export interface LocalMonitor {
+  readonly type: 'local'
+  readonly ref: Ref
+  readonly watcher: Process
+  /** What was asked for, as the `DOWN` will name it. */
+  readonly object: Pid | NameOnNode
+  /** Takes the end in place of a `DOWN` in the mailbox: a pending request. */
+  readonly onDown: ((reason: ExitReason) => void) | undefined
+  target: Process | undefined
+  remote: RemoteNode | undefined
+}
+
+export interface RemoteWatch {
+  readonly type: 'remote'
+  readonly ref: number
+  readonly remote: RemoteNode
+  readonly target: Process
+}
+
+export type Watch = LocalMonitor | RemoteWatch
+
+export type Deliver = (process: Process, message: unknown) => void
+
+export class Monitors {
+  private readonly deliver: Deliver
+
+  constructor(deliver: Deliver) {
+    this.deliver = deliver
+  }
+
+  /** A process here watches a process here. */
+  watchLocal(monitor: LocalMonitor, target: Process): void {
+    monitor.target = target
+    ;(target.watches ??= new Set()).add(monitor)
+    remember(monitor)
+  }
+
+  /** A process here watches something on a connected node. */
+  watchRemote(monitor: LocalMonitor, remote: RemoteNode): void {
+    const { object } = monitor
+    monitor.remote = remote
+    remote.relations.monitors.set(monitor.ref.id, monitor)
+    remember(monitor)
+    const to = 'id' in object ? object.id : object.name
+    remote.signal({ type: 'monitor', from: monitor.watcher.pid.id, ref: monitor.ref.id, to })
+  }
+
+  /** A process of a connected node watches a process here, or what would have been one. */
+  watchedFrom(remote: RemoteNode, ref: number, target: Process | undefined): void {
+    if (target === undefined) {
+      remote.signal({ type: 'down', ref, reason: 'noproc' })
+      return
+    }
+    const watch: RemoteWatch = { type: 'remote', ref, remote, target }
+    remote.relations.watches.set(ref, watch)
+    ;(target.watches ??= new Set()).add(watch)
+  }
+
+  unwatchedFrom(remote: RemoteNode, ref: number): void {
+    const watch = remote.relations.watches.get(ref)
+    if (watch === undefined) return
+    remote.relations.watches.delete(ref)
+    watch.target.watches?.delete(watch)
+  }
+
+  /** Ends a monitor without a `DOWN`. Says whether there was one. */
+  demonitor(watcher: Process, refId: number): boolean {
+    const monitor = watcher.monitors?.get(refId)
+    if (monitor === undefined) return false
+    forget(monitor)
+    monitor.remote?.signal({ type: 'demonitor', ref: refId })
+    return true
+  }
+
+  /** Ends a monitor with its `DOWN`. */
+  fire(monitor: LocalMonitor, reason: ExitReason): void {
+    forget(monitor)
+    if (monitor.onDown !== undefined) {
+      monitor.onDown(reason)
+      return
+    }
+    const down: DownMessage = { type: 'DOWN', ref: monitor.ref, pid: monitor.object, reason }
+    this.deliver(monitor.watcher, down)
+  }
+
+  /** A `down` came from a connected node. */
+  firedFrom(remote: RemoteNode, ref: number, reason: ExitReason): void {
+    const monitor = remote.relations.monitors.get(ref)
+    if (monitor !== undefined) this.fire(monitor, reason)
+  }
+
+  /** The process has ended: it watches nothing any more. */
+  releaseMade(process: Process): void {
+    if (process.monitors === undefined) return
+    for (const refId of [...process.monitors.keys()]) this.demonitor(process, refId)
+    process.monitors = undefined
+  }
+
+  /** The process has ended: tells all who watch it. */
+  notifyWatchers(process: Process, reason: ExitReason): void {
+    const watches = process.watches
+    process.watches = undefined
+    if (watches === undefined) return
+    for (const watch of watches) {
+      if (watch.type === 'local') {
+        this.fire(watch, reason)
+      } else {
+        watch.remote.relations.watches.delete(watch.ref)
+        watch.remote.signal({ type: 'down', ref: watch.ref, reason })
+      }
+    }
+  }
+
+  /** The connection is lost: `noconnection` for each monitor across it. */
+  connectionLost(remote: RemoteNode): void {
+    for (const watch of remote.relations.watches.values()) watch.target.watches?.delete(watch)
+    remote.relations.watches.clear()
+    for (const monitor of [...remote.relations.monitors.values()]) this.fire(monitor, 'noconnection')
+  }
+}
+
+function remember(monitor: LocalMonitor): void {
+  ;(monitor.watcher.monitors ??= new Map()).set(monitor.ref.id, monitor)
+}
+
+function forget(monitor: LocalMonitor): void {
+  monitor.watcher.monitors?.delete(monitor.ref.id)
+  monitor.target?.watches?.delete(monitor)
+  monitor.remote?.relations.monitors.delete(monitor.ref.id)
+}

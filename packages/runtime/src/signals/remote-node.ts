@@ -1,0 +1,33 @@
+/**
+ * A connected node as links, monitors and the router see it: where to put a signal, and which relations end when the connection does.
+ */
+import type { NodeIdentity, Pid } from '../ids.ts'
+import type { Process } from '../process/process.ts'
+import type { LocalMonitor, RemoteWatch } from './monitors.ts'
+import type { SendStatus, Signal } from './signal.ts'
+
+export interface RemoteLink {
+  readonly process: Process
+  readonly remote: Pid
+  /** `unlinking`: an `unlink` was sent and not yet acknowledged; the processes count as not linked. */
+  state: 'linked' | 'unlinking'
+}
+
+export class RemoteRelations {
+  /** By `linkKey`. */
+  readonly links: Map<string, RemoteLink> = new Map()
+  /** Monitors of processes here on processes there, by the id of their reference. */
+  readonly monitors: Map<number, LocalMonitor> = new Map()
+  /** Monitors of processes there on processes here, by the id of their reference. */
+  readonly watches: Map<number, RemoteWatch> = new Map()
+}
+
+export interface RemoteNode {
+  readonly identity: NodeIdentity
+  readonly relations: RemoteRelations
+  signal(signal: Signal): SendStatus
+}
+
+export function linkKey(localId: number, remoteId: number): string {
+  return `${localId}:${remoteId}`
+}

@@ -1,0 +1,29 @@
+/**
+ * The signals that one node sends to another: the domain form of `Signal` in wire/dist.proto.
+ *
+ * `from` and `to` are process ids; which node they belong to follows from the direction of the signal, and which life of it from the
+ * connection, whose two incarnations were authenticated. An owner that is named inside a frame would not be trusted.
+ */
+import type { ExitReason } from '../reasons.ts'
+
+export type Signal =
+  /** A message to a pid; `payload` is an encoded term. */
+  | { readonly type: 'send'; readonly from: number; readonly to: number; readonly payload: Uint8Array }
+  | { readonly type: 'send_name'; readonly from: number; readonly name: string; readonly payload: Uint8Array }
+  /** A message to an alias: `to` is the id of the reference. */
+  | { readonly type: 'send_alias'; readonly from: number; readonly to: number; readonly payload: Uint8Array }
+  /** `exit(pid, reason)`. */
+  | { readonly type: 'exit'; readonly from: number; readonly to: number; readonly reason: ExitReason }
+  | { readonly type: 'link'; readonly from: number; readonly to: number }
+  /** A linked process has ended, or there was none to link to (`noproc`). */
+  | { readonly type: 'link_exit'; readonly from: number; readonly to: number; readonly reason: ExitReason }
+  | { readonly type: 'unlink'; readonly from: number; readonly to: number }
+  /** The other side has seen the `unlink`: from here on a `link` between the two counts again. */
+  | { readonly type: 'unlink_ack'; readonly from: number; readonly to: number }
+  /** `ref` is the id of the watcher's reference and names the monitor on this connection. */
+  | { readonly type: 'monitor'; readonly from: number; readonly ref: number; readonly to: number | string }
+  | { readonly type: 'demonitor'; readonly ref: number }
+  | { readonly type: 'down'; readonly ref: number; readonly reason: ExitReason }
+
+/** What happened to a signal at its sender: on its way, on its way but the connection is congested, or dropped for lack of a connection. */
+export type SendStatus = 'ok' | 'busy' | 'noconnection'

@@ -1,0 +1,28 @@
+/**
+ * Starts a node on the real machine: system clock, random and pino, nact as the pump, gRPC between the nodes.
+ */
+import { startNodeWith, type Node } from './node/node.ts'
+import type { NodeOptions } from './options.ts'
+import { nactPump } from './system/nact-pump.ts'
+import { pinoLogger } from './system/pino-logger.ts'
+import { systemClock } from './system/system-clock.ts'
+import { systemRandom } from './system/system-random.ts'
+import { grpcTransport } from './transport/grpc.ts'
+
+/**
+ * Starts a node: listens for other nodes, dials the seeds, and resolves when each seed has been tried once. A seed that can't be reached yet is no
+ * error; it is dialed until it can.
+ *
+ * @example const node = await startNode({ name: 'chat1@127.0.0.1', port: 7001, cookie, seeds: ['127.0.0.1:7002'] })
+ * @throws PidmeshError `ERR_BAD_OPTION`, `ERR_BAD_NODE_NAME`, `ERR_INSECURE_BIND` for options that can't be;
+ * `ERR_PORT_IN_USE`, `ERR_LISTEN`; `ERR_BAD_COOKIE`, `ERR_DUPLICATE_NODE`, `ERR_INCOMPATIBLE_NODE` if a seed refuses this node.
+ */
+export function startNode(options: NodeOptions): Promise<Node> {
+  return startNodeWith(options, ({ logger, logLevel }) => ({
+    clock: systemClock,
+    random: systemRandom,
+    pump: nactPump,
+    transport: grpcTransport(),
+    log: logger ?? pinoLogger({ level: logLevel }),
+  }))
+}

@@ -1,0 +1,32 @@
+/**
+ * Log lines through pino: one root logger, a child per node and process. Lines are JSON on standard error unless a pino logger is given.
+ */
+import { pino, type Logger as PinoLogger } from 'pino'
+import type { Logger } from '../ports.ts'
+
+export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug'
+
+export interface PinoLoggerOptions {
+  /** @default 'info' */
+  readonly level?: LogLevel
+}
+
+/** Never logged, wherever they stand in a line. */
+const REDACTED = ['cookie', '*.cookie', 'token', '*.token', 'password', '*.password']
+
+export function pinoLogger(options: PinoLoggerOptions = {}): Logger {
+  // Synchronous, so that the line which says why a process of the OS ends is not lost with it.
+  const stream = pino.destination({ dest: 2, sync: true })
+  return wrapPino(pino({ level: options.level ?? 'info', redact: REDACTED, base: null }, stream))
+}
+
+/** Makes a pidmesh logger of a pino logger that the application has already. */
+export function wrapPino(logger: PinoLogger): Logger {
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    child: (fields) => wrapPino(logger.child(fields)),
+  }
+}

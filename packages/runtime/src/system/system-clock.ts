@@ -1,0 +1,24 @@
+/**
+ * The clock of the machine.
+ */
+import type { Clock, TimerHandle } from '../ports.ts'
+
+/** The longest delay that `setTimeout` takes; a longer one would fire at once. */
+const LONGEST_MS = 2 ** 31 - 1
+
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  setTimer: (delayMs, fire) => startTimer(delayMs, fire),
+}
+
+function startTimer(delayMs: number, fire: () => void): TimerHandle {
+  let timer: NodeJS.Timeout
+  const arm = (leftMs: number): void => {
+    // Rounded up: a timer must not fire early.
+    timer =
+      leftMs > LONGEST_MS ? setTimeout(() => arm(leftMs - LONGEST_MS), LONGEST_MS) : setTimeout(fire, Math.ceil(leftMs))
+  }
+  arm(delayMs)
+  return { cancel: () => clearTimeout(timer) }
+}

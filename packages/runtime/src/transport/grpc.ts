@@ -1,0 +1,182 @@
+/**
+ * Links over gRPC: one bidirectional stream a link, whose messages are frames of bytes.
+ *
+ * gRPC counts what waits in frames; we count bytes. Its keepalive doesn't see a peer whose event loop is blocked; our ticks do. Its reconnecting is off:
+ * a link is one stream on one connection, and dialing again is the dialer's affair.
+ *
+ * A close is polite first: what was written goes out, and the stream is cut off after `CLOSE_GRACE_MS` if the other side doesn't end it too.
+ */
+import {
+  type Client,
+  Server,
+  ServerCredentials,
+  credentials,
+  makeGenericClientConstructor,
+  type ClientDuplexStream,
+  type ServerDuplexStream,
+  type ServiceDefinition,
+  type StatusObject,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { PidmeshError } from '../errors.ts'
+import type { Link, LinkEvents, Transport } from '../ports.ts'
+
+/** A frame holds one signal at least, whose payload may have 8 MiB. */
+const MAX_FRAME_BYTES = 9 * 1024 * 1024
+const CLOSE_GRACE_MS = 500
+
+const asIs = (frame: Buffer): Buffer => frame
+
+const SERVICE: ServiceDefinition<UntypedServiceImplementation> = {
+  connect: {
+    path: '/pidmesh.Distribution/Connect',
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  },
+}
+
+const OPTIONS = {
+  'grpc.max_receive_message_length': MAX_FRAME_BYTES,
+  'grpc.max_send_message_length': MAX_FRAME_BYTES,
+  'grpc.enable_retries': 0,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  // Loopback and cluster addresses are dialed as they are, whatever proxy the environment names.
+  'grpc.enable_http_proxy': 0,
+}
+
+type DistributionClient = Client & { connect(): ClientDuplexStream<Buffer, Buffer> }
+
+type Stream = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
+
+export function grpcTransport(): Transport {
+  const DistributionClientClass = makeGenericClientConstructor(SERVICE, 'Distribution')
+  const links = new Set<GrpcLink>()
+  let server: Server | undefined
+
+  return {
+    async listen(address, accept) {
+      server = new Server(OPTIONS)
+      server.addService(SERVICE, {
+        connect: (stream: ServerDuplexStream<Buffer, Buffer>) => {
+          const link = new GrpcLink(stream, stream.getPeer(), links, () => stream.destroy())
+          link.attach(accept(link))
+        },
+      })
+      return bind(server, address)
+    },
+
+    dial(address, events) {
+      const client = new DistributionClientClass(
+        address,
+        credentials.createInsecure(),
+        OPTIONS,
+      ) as unknown as DistributionClient
+      const stream = client.connect()
+      const link = new GrpcLink(stream, address, links, () => {
+        stream.cancel()
+        client.close()
+      })
+      link.attach(events)
+      return link
+    },
+
+    async stop() {
+      const ended = [...links].map((link) => link.ended)
+      for (const link of links) link.close()
+      await Promise.all(ended)
+      server?.forceShutdown()
+    },
+  }
+}
+
+/** Resolves with the address that is listened on. */
+function bind(server: Server, address: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) {
+        resolve(`${address.slice(0, address.lastIndexOf(':'))}:${port}`)
+        return
+      }
+      server.forceShutdown()
+      const inUse = error.message.includes('EADDRINUSE')
+      reject(
+        inUse
+          ? new PidmeshError('ERR_PORT_IN_USE', `the address ${address} is in use by another program`, { cause: error })
+          : new PidmeshError('ERR_LISTEN', `cannot listen on ${address}: ${error.message}`, { cause: error }),
+      )
+    })
+  })
+}
+
+class GrpcLink implements Link {
+  readonly remoteAddress: string
+  /** When the stream is over and its resources are let go. */
+  readonly ended: Promise<void>
+  bufferedBytes = 0
+  private readonly stream: Stream
+  private readonly links: Set<GrpcLink>
+  private readonly cutOff: () => void
+  private events: LinkEvents | undefined = undefined
+  private resolveEnded: () => void = () => undefined
+  private closing = false
+  private over = false
+
+  constructor(stream: Stream, remoteAddress: string, links: Set<GrpcLink>, cutOff: () => void) {
+    this.stream = stream
+    this.remoteAddress = remoteAddress
+    this.links = links
+    this.cutOff = cutOff
+    this.ended = new Promise((resolve) => {
+      this.resolveEnded = resolve
+    })
+    links.add(this)
+  }
+
+  attach(events: LinkEvents): void {
+    this.events = events
+    const { stream } = this
+    stream.on('data', (frame: Buffer) => {
+      if (!this.closing) events.onFrame(frame)
+    })
+    // The first of these three tells how it ended; 'status' comes at clients, 'close' last at both.
+    stream.on('error', (error: Error & Partial<StatusObject>) => {
+      this.finish({ type: error.code === 14 ? 'unreachable' : 'failed', detail: error.details ?? error.message })
+    })
+    stream.on('end', () => this.finish({ type: 'closed' }))
+    stream.on('close', () => this.finish({ type: 'closed' }))
+    stream.on('cancelled', () => this.finish({ type: 'closed' }))
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.closing || this.over) return
+    this.bufferedBytes += frame.length
+    // gRPC writes what it is given: a view of the same bytes, not a copy.
+    this.stream.write(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength), () => {
+      this.bufferedBytes -= frame.length
+    })
+  }
+
+  close(): void {
+    if (this.closing || this.over) return
+    this.closing = true
+    this.stream.end()
+    setTimeout(() => this.finish({ type: 'closed' }), CLOSE_GRACE_MS).unref()
+  }
+
+  private finish(end: { type: 'closed' } | { type: 'unreachable' | 'failed'; detail: string }): void {
+    if (this.over) return
+    this.over = true
+    this.links.delete(this)
+    // A server's stream whose other side has ended is ended too; only then is a stream over for both.
+    if (!this.closing) this.stream.end()
+    this.cutOff()
+    this.resolveEnded()
+    if (!this.closing) this.events?.onEnd(end)
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * What a frame says, in the domain's words. wire/codec.ts translates it from and to the generated types, which never leave wire/.
+ */
+import type { NodeName } from '../ids.ts'
+import type { Signal } from '../signals/signal.ts'
+
+export type HandshakeMessage =
+  | {
+      readonly type: 'hello'
+      readonly version: number
+      readonly node: ClaimedIdentity
+      readonly nonce: Uint8Array
+      readonly address: string
+    }
+  | { readonly type: 'challenge'; readonly version: number; readonly node: ClaimedIdentity; readonly nonce: Uint8Array }
+  | { readonly type: 'proof'; readonly mac: Uint8Array }
+  | { readonly type: 'accepted'; readonly mac: Uint8Array; readonly address: string }
+  | { readonly type: 'refused'; readonly code: string }
+
+/** What a peer says it is; true once the handshake has succeeded. */
+export interface ClaimedIdentity {
+  readonly name: NodeName
+  readonly incarnation: number
+}
+
+export interface PeerAddress {
+  readonly name: NodeName
+  /** `host:port` */
+  readonly address: string
+}
+
+export type ControlMessage =
+  | { readonly type: 'tick'; readonly heardAgeMs: number }
+  | { readonly type: 'goodbye'; readonly reason: 'shutdown' | 'disconnect' }
+  | { readonly type: 'peers'; readonly peers: readonly PeerAddress[] }
+
+export type Frame =
+  | { readonly type: 'handshake'; readonly message: HandshakeMessage }
+  | { readonly type: 'control'; readonly message: ControlMessage }
+  | { readonly type: 'data'; readonly signals: readonly Signal[] }

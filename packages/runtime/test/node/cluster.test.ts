@@ -1,0 +1,217 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { handler, nodeName, type Context, type Node, type Pid } from '@pidmesh/runtime'
+import { TestCluster } from '@pidmesh/runtime/testing'
+
+let cluster: TestCluster
+
+async function startTwo(): Promise<[Node, Node]> {
+  cluster = new TestCluster()
+  return [await cluster.start('a'), await cluster.start('b')]
+}
+
+/** A process that keeps what it gets. */
+function collector(node: Node, prepare: (self: Context) => void = () => undefined): { pid: Pid; messages: unknown[] } {
+  const messages: unknown[] = []
+  const pid = node.spawn(
+    handler((self) => {
+      prepare(self)
+      return (message) => {
+        messages.push(message)
+      }
+    }),
+  )
+  return { pid, messages }
+}
+
+afterEach(async () => {
+  await cluster.stop()
+})
+
+describe('nodes', () => {
+  it('nodes that dial a seed are connected with it and with all that it knows', async () => {
+    cluster = new TestCluster()
+    const a = await cluster.start('a')
+    const b = await cluster.start('b', { seeds: [a.address] })
+    const c = await cluster.start('c', { seeds: [a.address] })
+    await cluster.advance(100)
+    expect(a.nodes()).toEqual(['b@127.0.0.1', 'c@127.0.0.1'])
+    expect(b.nodes()).toEqual(['a@127.0.0.1', 'c@127.0.0.1'])
+    expect(c.nodes()).toEqual(['a@127.0.0.1', 'b@127.0.0.1'])
+  })
+
+  it('a message to a process of another node arrives, and messages of one sender in their order', async () => {
+    const [a, b] = await startTwo()
+    const { pid, messages } = collector(b)
+    for (let i = 0; i < 100; i++) a.send(pid, { i, from: a.self.pid })
+    await cluster.advance(10)
+    expect(messages).toHaveLength(100)
+    expect(messages.map((message) => (message as { i: number }).i)).toEqual([...Array(100).keys()])
+    expect(a.self.pid.equals((messages[0] as { from: Pid }).from)).toBe(true)
+  })
+
+  it('a message to a name on a node arrives, and one to a name that nobody has is dropped silently', async () => {
+    const [a, b] = await startTwo()
+    const { pid, messages } = collector(b)
+    b.register('inbox', pid)
+    expect(a.send({ name: 'inbox', node: b.name }, 'hello')).toBe('ok')
+    expect(a.send({ name: 'nobody', node: b.name }, 'hello')).toBe('ok')
+    await cluster.advance(10)
+    expect(messages).toEqual(['hello'])
+  })
+
+  it('a send to a node that is not connected says noconnection', async () => {
+    const [a] = await startTwo()
+    expect(a.send({ name: 'inbox', node: nodeName('nowhere@127.0.0.1') }, 'hello')).toBe('noconnection')
+  })
+
+  it('a monitor of a remote process gives its DOWN with the reason, after the messages that it sent before', async () => {
+    const [a, b] = await startTwo()
+    const watcher = collector(a)
+    const target = b.spawn(async (self) => {
+      const { to } = await self.receive<{ to: Pid }>()
+      self.send(to, 'last words')
+      self.exit({ broken: 'heart' })
+    })
+    const monitoring = collector(a, (self) => self.monitor(target))
+    await cluster.advance(10)
+    a.send(target, { to: monitoring.pid })
+    await cluster.advance(10)
+    expect(monitoring.messages).toMatchObject(['last words', { type: 'DOWN', reason: { broken: 'heart' } }])
+    expect(watcher.messages).toEqual([])
+  })
+
+  it('a monitor of a dead remote process gives DOWN noproc, one on an unknown node noconnection', async () => {
+    const [a, b] = await startTwo()
+    const dead = b.spawn(() => undefined)
+    await cluster.settle()
+    const { messages } = collector(a, (self) => {
+      self.monitor(dead)
+      self.monitor({ name: 'x', node: nodeName('nowhere@127.0.0.1') })
+    })
+    await cluster.advance(10)
+    expect(messages).toMatchObject([
+      { type: 'DOWN', reason: 'noconnection', pid: { name: 'x', node: 'nowhere@127.0.0.1' } },
+      { type: 'DOWN', reason: 'noproc' },
+    ])
+  })
+
+  it('DOWN and EXIT with noconnection come before nodedown, when a node crashes', async () => {
+    const [a, b] = await startTwo()
+    const target = collector(b)
+    const { messages } = collector(a, (self) => {
+      self.trapExit = true
+      self.monitorNodes(true)
+      self.monitor(target.pid)
+      self.link(target.pid)
+    })
+    await cluster.advance(10)
+    cluster.crash('b')
+    await cluster.advance(10)
+    expect(messages).toMatchObject([
+      { type: 'EXIT', reason: 'noconnection' },
+      { type: 'DOWN', reason: 'noconnection' },
+      { type: 'nodedown', node: 'b@127.0.0.1', reason: 'connection_closed' },
+    ])
+  })
+
+  it('a silent node is down after four ticks and a quarter at most, and up again when the cut has healed', async () => {
+    const [a, b] = await startTwo()
+    const { messages } = collector(a, (self) => self.monitorNodes(true))
+    await cluster.advance(2_000)
+    cluster.partition(['a'], ['b'])
+    await cluster.advance(3_000)
+    expect(a.nodes()).toEqual([b.name])
+    await cluster.advance(1_300)
+    expect(a.nodes()).toEqual([])
+    expect(messages).toMatchObject([{ type: 'nodedown', reason: 'net_tick_timeout' }])
+    cluster.heal()
+    await cluster.advance(10_000)
+    expect(a.nodes()).toEqual([b.name])
+    expect(b.nodes()).toEqual([a.name])
+    expect(messages).toMatchObject([{ type: 'nodedown' }, { type: 'nodeup', node: b.name }])
+  })
+
+  it('a node that stops is seen to go with the reason shutdown', async () => {
+    const [a, b] = await startTwo()
+    const { messages } = collector(a, (self) => self.monitorNodes(true))
+    await cluster.settle()
+    await cluster.run(b.stop())
+    await cluster.advance(10)
+    expect(messages).toMatchObject([{ type: 'nodedown', node: b.name, reason: 'shutdown' }])
+  })
+
+  it('a pid of an earlier life of a node never reaches a process of its later life', async () => {
+    const [a, b] = await startTwo()
+    const old = collector(b)
+    await cluster.advance(10)
+    cluster.crash('b')
+    await cluster.advance(100)
+    const again = await cluster.start('b')
+    const fresh = again.processes().concat(collector(again).pid)
+    expect(fresh.map((pid) => pid.id)).toContain(old.pid.id)
+    const { messages } = collector(a, (self) => self.monitor(old.pid))
+    expect(a.send(old.pid, 'for the dead')).toBe('ok')
+    await cluster.advance(10)
+    expect(messages).toMatchObject([{ type: 'DOWN', reason: 'noproc' }])
+  })
+
+  it('a wrong cookie is refused: the start fails, and the node that refused goes on', async () => {
+    const [a, b] = await startTwo()
+    await expect(cluster.start('c', { cookie: 'another-cookie' })).rejects.toMatchObject({ code: 'ERR_BAD_COOKIE' })
+    await cluster.advance(100)
+    expect(a.nodes()).toEqual([b.name])
+  })
+
+  it('a second node of a name that is running is refused: the start fails, and the first stays connected', async () => {
+    const [a, b] = await startTwo()
+    await expect(cluster.start('b', { seeds: [a.address] })).rejects.toMatchObject({ code: 'ERR_DUPLICATE_NODE' })
+    await expect(cluster.start('b', { seeds: [b.address] })).rejects.toMatchObject({ code: 'ERR_DUPLICATE_NODE' })
+    await cluster.advance(10_000)
+    expect(a.nodes()).toEqual([b.name])
+  })
+
+  it('two nodes that dial each other at the same time end with one connection', async () => {
+    cluster = new TestCluster()
+    const ports = { a: 7001, b: 7002 }
+    const seeds = Object.values(ports).map((port) => `127.0.0.1:${port}`)
+    const [a, b] = await cluster.run(
+      Promise.all([cluster.start('a', { port: ports.a, seeds }), cluster.start('b', { port: ports.b, seeds })]),
+    )
+    const { messages } = collector(a, (self) => self.monitorNodes(true))
+    await cluster.advance(10_000)
+    expect(a.nodes()).toEqual([b.name])
+    expect(b.nodes()).toEqual([a.name])
+    expect(messages.filter((message) => (message as { type: string }).type === 'nodedown')).toEqual([])
+  })
+
+  it('what cannot be sent is an error at the sender, and nothing is sent', async () => {
+    const [a, b] = await startTwo()
+    const { pid, messages } = collector(b)
+    expect(() => a.send(pid, { user: { callback: () => 1 } })).toThrowError(
+      expect.objectContaining({ code: 'ERR_NOT_SENDABLE', message: expect.stringContaining('message.user.callback') }),
+    )
+    await cluster.advance(10)
+    expect(messages).toEqual([])
+    expect(a.nodes()).toEqual([b.name])
+  })
+
+  it('a request to a process of another node gets its reply, and a late reply is never seen', async () => {
+    const [a, b] = await startTwo()
+    const server = b.spawn(
+      handler((self) => (message) => {
+        const { replyTo, delayMs } = message as { replyTo: Pid; delayMs: number }
+        self.sendAfter(delayMs, 'relay', { to: replyTo })
+      }),
+    )
+    const relay = b.spawn(handler((self) => (message) => void self.send((message as { to: Pid }).to, 'pong')))
+    b.register('relay', relay)
+    await expect(cluster.run(a.request(server, (replyTo) => ({ replyTo, delayMs: 5 }), 100))).resolves.toEqual({
+      type: 'reply',
+      value: 'pong',
+    })
+    await expect(cluster.run(a.request(server, (replyTo) => ({ replyTo, delayMs: 500 }), 100))).resolves.toEqual({
+      type: 'timeout',
+    })
+    await cluster.advance(1_000)
+  })
+})
