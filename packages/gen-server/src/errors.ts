@@ -1,0 +1,48 @@
+/**
+ * How a call or a start can fail.
+ */
+import { ExitError, formatReason, PidmeshError, type ExitReason, type Pid } from '@pidmesh/runtime'
+
+export type CallErrorCode =
+  | 'ERR_CALL_TIMEOUT'
+  | 'ERR_CALL_NOPROC'
+  | 'ERR_CALL_NODEDOWN'
+  | 'ERR_CALL_SELF'
+  | 'ERR_CALL_EXIT'
+
+/**
+ * A call got no reply. In a process that lets it escape it is the exit reason `{ call_failed: …, server: … }`.
+ *
+ * - `ERR_CALL_TIMEOUT`: no reply in time; the server may still be at work on it, its late reply is dropped
+ * - `ERR_CALL_NOPROC`: there is no such process
+ * - `ERR_CALL_NODEDOWN`: the server's node is not connected, or the connection was lost during the call
+ * - `ERR_CALL_SELF`: a process has called itself
+ * - `ERR_CALL_EXIT`: the server ended before it replied; `serverReason` says why
+ */
+export class CallError extends ExitError<CallErrorCode> {
+  /** `timeout`, `noproc`, `nodedown`, `calling_self`, or the reason with which the server ended. */
+  readonly serverReason: ExitReason
+
+  constructor(code: CallErrorCode, serverReason: ExitReason, server: string) {
+    super({ call_failed: serverReason, server }, code, `call to ${server} failed: ${formatReason(serverReason)}`)
+    this.name = 'CallError'
+    this.serverReason = serverReason
+  }
+}
+
+export type StartErrorCode = 'ERR_ALREADY_STARTED' | 'ERR_START_FAILED' | 'ERR_START_TIMEOUT'
+
+/** A server could not be started. Its process is gone, and its name is free again. */
+export class StartError extends PidmeshError<StartErrorCode> {
+  /** Why: the exit reason of the process, `timeout`, or `already_started`. */
+  readonly reason: ExitReason
+  /** Who has the name, for `ERR_ALREADY_STARTED`. */
+  readonly pid: Pid | undefined
+
+  constructor(code: StartErrorCode, reason: ExitReason, pid?: Pid) {
+    super(code, `the server could not be started: ${formatReason(reason)}`)
+    this.name = 'StartError'
+    this.reason = reason
+    this.pid = pid
+  }
+}

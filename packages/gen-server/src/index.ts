@@ -1,0 +1,14 @@
+export { GenServer } from './gen-server.ts'
+export { start, startLink, type ServerClass, type StartOptions } from './start.ts'
+export { call, cast, DEFAULT_CALL_TIMEOUT_MS, reply, type Caller } from './call.ts'
+export { CallError, StartError, type CallErrorCode, type StartErrorCode } from './errors.ts'
+export type { Call, From, ReplyFor, ReplyOf, ServerAddress, ServerPid, ServerRef } from './protocol.ts'
+export type {
+  CallResult,
+  CastResult,
+  InfoResult,
+  InitResult,
+  NoReplyResult,
+  ReplyResult,
+  StopResult,
+} from './results.ts'

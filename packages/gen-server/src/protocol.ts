@@ -1,0 +1,69 @@
+/**
+ * The types by which a call knows its reply, and the messages that carry calls and casts.
+ *
+ *   type CounterCall = Call<{ type: 'get' }, number> | Call<{ type: 'add'; by: number }, number>
+ *
+ * The reply's type rides on the request's type only; at run time a request is the plain object that was sent.
+ */
+import { hasType, type NameOnNode, type Pid, type Ref, type ViaName } from '@pidmesh/runtime'
+
+declare const replyType: unique symbol
+declare const callType: unique symbol
+declare const castType: unique symbol
+
+/** A request of type `Request` that is answered with a `Reply`. */
+export type Call<Request extends object, Reply> = Request & { readonly [replyType]?: { readonly reply: Reply } }
+
+/** The reply of a request that is a `Call`. */
+export type ReplyOf<Request> = Request extends { readonly [replyType]?: { readonly reply: infer Reply } }
+  ? Reply
+  : never
+
+/** The reply that a server of `Calls` gives to `Request`; `unknown` if it isn't known what the server takes. */
+export type ReplyFor<Calls, Request> = unknown extends Calls
+  ? unknown
+  : Calls extends unknown
+    ? Request extends Calls
+      ? ReplyOf<Calls>
+      : never
+    : never
+
+/** How a server is addressed: its pid, its name on this node, on another node, or in a `Via`. */
+export type ServerAddress = Pid | string | NameOnNode | ViaName
+
+/** An address of a server that takes `Calls` and `Casts`. */
+export type ServerRef<Calls, Casts> = ServerAddress & Takes<Calls, Casts>
+
+/** The pid of a server that takes `Calls` and `Casts`. */
+export type ServerPid<Calls, Casts> = Pid & Takes<Calls, Casts>
+
+interface Takes<Calls, Casts> {
+  readonly [callType]?: { readonly calls: Calls }
+  readonly [castType]?: { readonly casts: Casts }
+}
+
+/** Whom a reply goes to. Plain data: it may be kept, and sent to other processes and nodes that reply in the server's place. */
+export interface From<Reply = unknown> {
+  readonly pid: Pid
+  readonly tag: Ref
+  readonly [replyType]?: { readonly reply: Reply }
+}
+
+export interface CallMessage {
+  readonly type: '$gen_call'
+  readonly from: From
+  readonly request: unknown
+}
+
+export interface CastMessage {
+  readonly type: '$gen_cast'
+  readonly request: unknown
+}
+
+export function isCallMessage(message: unknown): message is CallMessage {
+  return hasType(message, '$gen_call')
+}
+
+export function isCastMessage(message: unknown): message is CastMessage {
+  return hasType(message, '$gen_cast')
+}
