@@ -1,0 +1,245 @@
+/**
+ * The table server: the shell around the table. One process a table and node, registered under the table's name, which speaks with its like on the
+ * other nodes, watches the processes that have names here, and does what the table says.
+ *
+ *   GlobalEts ── table.register, … ─▶ requestFlush ─▶ end of turn: delta to all known servers
+ *   nodeup ─▶ hello      hello ─▶ snapshot      DOWN of a server ─▶ its names go      DOWN of a process ─▶ its names go
+ *
+ * The table itself outlives the server: it belongs to the facade.
+ */
+import { GenServer } from '@pidmesh/gen-server'
+import {
+  assertNever,
+  hasType,
+  type Context,
+  type DownMessage,
+  type NodeName,
+  type NodeUpMessage,
+  type Pid,
+  type Ref,
+  type TimeoutMessage,
+} from '@pidmesh/runtime'
+import type { Claim } from './claim.ts'
+import type { ConflictPolicy } from './conflict.ts'
+import { CHUNK_LENGTH, isTableMessage, type TableMessage } from './protocol.ts'
+import type { Defeat, Table } from './table.ts'
+
+/** How long the loser of a clash that traps exits has to end by itself. */
+const LOSER_GRACE_MS = 5_000
+
+export interface TableServerOptions {
+  readonly name: string
+  readonly table: Table
+  readonly policy: ConflictPolicy
+  readonly nodes: () => readonly NodeName[]
+  /** Gives the facade a way to act as the server. */
+  readonly onReady: (server: TableServer) => void
+}
+
+/** The exit reason of a process that has lost its name in a clash. */
+export interface NameConflictReason {
+  readonly name_conflict: { readonly name: string; readonly winner: Pid; readonly policy: ConflictPolicy }
+  readonly [key: string]: unknown
+}
+
+/** To a process that asked for it: something in the table has changed. Changes of one turn are one message. */
+export interface NamesChangedMessage {
+  readonly type: 'names_changed'
+  readonly scope: string
+}
+
+export class TableServer extends GenServer {
+  private options: TableServerOptions | undefined = undefined
+  /** The monitors on processes that have names here, by pid. */
+  private readonly monitors = new Map<string, Ref>()
+  private readonly watchers = new Map<string, Pid>()
+  /** Processes that are to be killed if they don't end by themselves, by timer. */
+  private readonly losers = new Map<string, Pid>()
+  private snapshotId = 0
+  private flushing = false
+  private toldVersion = 0
+
+  override init(options: TableServerOptions): void {
+    this.options = options
+    this.self.monitorNodes(true)
+    this.toldVersion = this.table.version
+    for (const claim of this.table.log.claims.values()) this.monitorProcess(claim.pid)
+    for (const node of options.nodes()) this.sayHello(node, true)
+    options.onReady(this)
+  }
+
+  override handleInfo(message: unknown): void {
+    if (isTableMessage(message)) this.onTableMessage(message)
+    else if (hasType(message, 'flush')) this.flush()
+    else if (hasType(message, 'nodeup')) this.sayHello((message as NodeUpMessage).node, false)
+    else if (hasType(message, 'nodedown')) return
+    else if (hasType(message, 'DOWN')) this.onDown(message as DownMessage)
+    else if (hasType(message, 'timeout')) this.onLoserGrace(message as TimeoutMessage)
+    else this.log.warn({ message: typeof message }, 'the table server got a message that is not for it')
+    if (this.table.version !== this.toldVersion) this.requestFlush()
+  }
+
+  /** Sees that the process's end is noticed, from now on. */
+  monitorProcess(pid: Pid): Ref {
+    const known = this.monitors.get(pid.toString())
+    if (known !== undefined) return known
+    const ref = this.self.monitor(pid)
+    this.monitors.set(pid.toString(), ref)
+    return ref
+  }
+
+  /** The process has no name here any more. */
+  forgetProcess(pid: Pid): void {
+    const ref = this.monitors.get(pid.toString())
+    if (ref === undefined) return
+    this.monitors.delete(pid.toString())
+    if (!this.watchers.has(pid.toString())) this.self.demonitor(ref)
+  }
+
+  monitorOf(pid: Pid): Ref | undefined {
+    return this.monitors.get(pid.toString())
+  }
+
+  /** Tells the process of changes until it ends. */
+  addWatcher(pid: Pid): void {
+    this.watchers.set(pid.toString(), pid)
+    this.self.monitor(pid)
+  }
+
+  /** What has changed is sent in a turn soon: all changes until then in one message, and a lone one without waiting for more. */
+  requestFlush(): void {
+    if (this.flushing) return
+    this.flushing = true
+    this.self.send(this.pid, { type: 'flush' })
+  }
+
+  get context(): Context {
+    return this.self
+  }
+
+  private get table(): Table {
+    return this.settings.table
+  }
+
+  private get settings(): TableServerOptions {
+    if (this.options === undefined) throw new TypeError('the table server has not been started')
+    return this.options
+  }
+
+  private onTableMessage(message: TableMessage): void {
+    // A message of a server whose end we have seen, or of nobody we said hello to.
+    if (message.from.node === this.node) return
+    switch (message.type) {
+      case 'hello':
+        this.onHello(message.from, message.isNew)
+        return
+      case 'snapshot_begin':
+        this.viewOf(message.from).beginSnapshot(message.id, message.seq)
+        return
+      case 'snapshot_chunk':
+        this.table.knownView(message.from)?.addChunk(message.id, message.claims)
+        return
+      case 'snapshot_end': {
+        const view = this.table.knownView(message.from)
+        if (view !== undefined) this.giveUp(this.table.apply(view.endSnapshot(message.id)))
+        return
+      }
+      case 'delta': {
+        const update = this.table.knownView(message.from)?.applyOps(message.ops)
+        if (update === undefined) return
+        this.giveUp(this.table.apply(update))
+        if (update.gap) this.sayHello(message.from.node, false)
+        return
+      }
+      default:
+        assertNever(message)
+    }
+  }
+
+  private onHello(server: Pid, isNew: boolean): void {
+    this.viewOf(server)
+    // What is not sent yet is in the snapshot, and would come twice: the seq tells, but sending it first is simpler to follow.
+    this.flush()
+    this.sendSnapshot(server)
+    if (isNew) this.sayHello(server.node, false)
+  }
+
+  private viewOf(server: Pid): ReturnType<Table['viewOf']>['view'] {
+    const { view, isNew } = this.table.viewOf(server)
+    if (isNew) this.self.monitor(server)
+    return view
+  }
+
+  private sayHello(node: NodeName, isNew: boolean): void {
+    const hello: TableMessage = { type: 'hello', from: this.pid, isNew }
+    this.self.send({ name: this.settings.name, node }, hello)
+  }
+
+  private sendSnapshot(server: Pid): void {
+    const { seq, claims } = this.table.log
+    const id = ++this.snapshotId
+    const from = this.pid
+    const send = (message: TableMessage): void => void this.self.send(server, message)
+    send({ type: 'snapshot_begin', from, id, seq })
+    let chunk: Claim[] = []
+    for (const claim of claims.values()) {
+      chunk.push(claim)
+      if (chunk.length < CHUNK_LENGTH) continue
+      send({ type: 'snapshot_chunk', from, id, claims: chunk })
+      chunk = []
+    }
+    if (chunk.length > 0) send({ type: 'snapshot_chunk', from, id, claims: chunk })
+    send({ type: 'snapshot_end', from, id })
+  }
+
+  private flush(): void {
+    this.flushing = false
+    const ops = this.table.takeUnsent()
+    const servers = this.table.servers()
+    for (let start = 0; start < ops.length; start += CHUNK_LENGTH) {
+      const delta: TableMessage = { type: 'delta', from: this.pid, ops: ops.slice(start, start + CHUNK_LENGTH) }
+      for (const server of servers) this.self.send(server, delta)
+    }
+    if (this.table.version === this.toldVersion) return
+    this.toldVersion = this.table.version
+    const changed: NamesChangedMessage = { type: 'names_changed', scope: this.settings.name }
+    for (const watcher of this.watchers.values()) this.self.send(watcher, changed)
+  }
+
+  private onDown({ pid }: DownMessage): void {
+    if (!('id' in pid)) return
+    this.monitors.delete(pid.toString())
+    this.watchers.delete(pid.toString())
+    if (pid.node === this.node) this.table.releaseProcess(pid)
+    else this.table.dropView(pid)
+    this.requestFlush()
+  }
+
+  /** A process that traps exits and has not ended though it was told to. */
+  private onLoserGrace({ ref }: TimeoutMessage): void {
+    const pid = this.losers.get(ref.toString())
+    this.losers.delete(ref.toString())
+    if (pid !== undefined) this.self.exit(pid, 'kill')
+  }
+
+  /** Claims of ours that lost: their names go at once, their processes are told why and end. */
+  private giveUp(defeats: readonly Defeat[]): void {
+    const { policy } = this.settings
+    for (const { loser, winner } of defeats) {
+      this.log.warn(
+        { name: loser.name, loser: loser.pid.toString(), winner: winner.pid.toString(), policy },
+        'name clash: the process here gives way',
+      )
+      this.table.unregister(loser.name)
+      const reason: NameConflictReason = { name_conflict: { name: loser.name, winner: winner.pid, policy } }
+      this.self.exit(loser.pid, reason)
+      const timer = this.self.startTimer(LOSER_GRACE_MS, this.pid, 'loser_grace')
+      this.losers.set(timer.toString(), loser.pid)
+    }
+  }
+}
+
+/** The registered name of a table's servers. */
+export function serverName(scope: string): string {
+  return `pidmesh_global_ets:${scope}`
+}

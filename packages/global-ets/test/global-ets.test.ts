@@ -1,0 +1,341 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { handler, type Context, type Node, type Pid } from '@pidmesh/runtime'
+import { seededRandom, TestCluster } from '@pidmesh/runtime/testing'
+import { GlobalEts, type GlobalEtsOptions } from '@pidmesh/global-ets'
+
+interface Member {
+  readonly node: Node
+  readonly names: GlobalEts
+}
+
+let cluster: TestCluster
+
+async function join(name: string, options?: GlobalEtsOptions): Promise<Member> {
+  const node = await cluster.start(name)
+  const names = await cluster.run(GlobalEts.start(node, options))
+  await cluster.advance(50)
+  return { node, names }
+}
+
+function collector(node: Node, prepare: (self: Context) => void = () => undefined): { pid: Pid; messages: unknown[] } {
+  const messages: unknown[] = []
+  const pid = node.spawn(
+    handler((self) => {
+      prepare(self)
+      return (message) => {
+        messages.push(message)
+      }
+    }),
+  )
+  return { pid, messages }
+}
+
+/** What a member sees, in a form that is the same on all nodes that agree. */
+function picture({ names }: Member): string[] {
+  return names.registeredInfo().map(({ name, pid, meta }) => `${name} ${pid} ${JSON.stringify(meta)}`)
+}
+
+beforeEach(() => {
+  cluster = new TestCluster()
+})
+
+afterEach(async () => {
+  await cluster.stop()
+})
+
+describe('as simple_global', () => {
+  it('registerName says yes, or no if the name is taken, by the same process as well, or the pid is not local or dead', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    const { pid } = collector(a.node)
+    const remote = collector(b.node)
+    const dead = a.node.spawn(() => undefined)
+    await cluster.settle()
+    expect(a.names.registerName('x', pid)).toBe('yes')
+    expect(a.names.registerName('x', pid)).toBe('no')
+    expect(a.names.registerName('y', pid)).toBe('yes')
+    expect(a.names.registerName('z', remote.pid)).toBe('no')
+    expect(a.names.registerName('z', dead)).toBe('no')
+    await cluster.advance(10)
+    expect(b.names.registerName('x', remote.pid)).toBe('no')
+  })
+
+  it('the rows say local or the node, a reference for local ones only, and the metadata, in key order', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    const { pid } = collector(a.node)
+    a.names.registerName('zoe', pid)
+    a.names.registerName('adam', pid, { room: 'lobby' })
+    await cluster.advance(10)
+    expect(a.names.registeredInfo()).toEqual([
+      { name: 'adam', pid, node: 'local', ref: expect.anything(), meta: { room: 'lobby' } },
+      { name: 'zoe', pid, node: 'local', ref: expect.anything(), meta: {} },
+    ])
+    expect(b.names.registeredInfo()).toEqual([
+      { name: 'adam', pid: expect.anything(), node: a.node.name, ref: undefined, meta: { room: 'lobby' } },
+      { name: 'zoe', pid: expect.anything(), node: a.node.name, ref: undefined, meta: {} },
+    ])
+    expect(b.names.registeredNames()).toEqual(['adam', 'zoe'])
+    expect(b.names.localRegisteredNames()).toEqual([])
+    expect(a.names.localRegisteredNames()).toEqual(['adam', 'zoe'])
+    expect(a.names.localRegisteredInfo()).toEqual(a.names.registeredInfo())
+    expect(b.names.localRegisteredInfo()).toEqual([])
+    expect(b.names.whereisName('zoe')?.equals(pid)).toBe(true)
+  })
+
+  it('unregisterName always says ok and does nothing to a name of another node; setMeta says error for one', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    const { pid } = collector(a.node)
+    a.names.registerName('x', pid)
+    await cluster.advance(10)
+    expect(b.names.unregisterName('x')).toBe('ok')
+    expect(b.names.unregisterName('nobody')).toBe('ok')
+    expect(b.names.setMeta('x', { stolen: true })).toBe('error')
+    await cluster.advance(10)
+    expect(a.names.whereisName('x')).toBe(pid)
+    expect(a.names.setMeta('x', { room: 'kitchen' })).toBe('ok')
+    await cluster.advance(10)
+    expect(b.names.metaOf('x')).toEqual({ room: 'kitchen' })
+    expect(a.names.unregisterName('x')).toBe('ok')
+    await cluster.advance(10)
+    expect(b.names.whereisName('x')).toBeUndefined()
+  })
+
+  it('a message to a name reaches its process from any node, and noproc is said of a name that nobody has', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    const { pid, messages } = collector(a.node)
+    a.names.registerName('user:alice', pid)
+    await cluster.advance(10)
+    expect(b.names.send('user:alice', { text: 'from b' })).toBe('ok')
+    expect(a.names.send('user:alice', { text: 'from a' })).toBe('ok')
+    expect(a.names.send('user:bob', {})).toBe('noproc')
+    await cluster.advance(10)
+    expect(messages).toEqual([{ text: 'from a' }, { text: 'from b' }])
+  })
+
+  it('when two parts meet the smaller node name keeps the name, and the process that loses it ends and is told why', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    cluster.partition(['a'], ['b'])
+    await cluster.advance(6_000)
+    const onA = collector(a.node)
+    const onB = collector(b.node)
+    const trapping = collector(b.node, (self) => {
+      self.trapExit = true
+    })
+    await cluster.settle()
+    expect(a.names.registerName('x', onA.pid)).toBe('yes')
+    expect(a.names.registerName('y', onA.pid)).toBe('yes')
+    expect(b.names.registerName('x', onB.pid)).toBe('yes')
+    expect(b.names.registerName('y', trapping.pid)).toBe('yes')
+    cluster.heal()
+    await cluster.advance(3_000)
+    expect(b.names.whereisName('x')?.equals(onA.pid)).toBe(true)
+    expect(picture(b)).toEqual(picture(a))
+    expect(a.node.isProcessAlive(onA.pid)).toBe(true)
+    expect(b.node.isProcessAlive(onB.pid)).toBe(false)
+    expect(trapping.messages).toMatchObject([
+      { type: 'EXIT', reason: { name_conflict: { name: 'y', winner: expect.anything(), policy: 'smaller_node' } } },
+    ])
+    expect(b.node.isProcessAlive(trapping.pid)).toBe(true)
+    await cluster.advance(6_000)
+    expect(b.node.isProcessAlive(trapping.pid)).toBe(false)
+  })
+
+  it('with the policy newest the later claim keeps the name, whatever the node names', async () => {
+    const a = await join('a', { policy: 'newest' })
+    const b = await join('b', { policy: 'newest' })
+    const before = collector(a.node)
+    a.names.registerName('x', before.pid)
+    await cluster.advance(10)
+    cluster.partition(['a'], ['b'])
+    await cluster.advance(6_000)
+    const later = collector(b.node)
+    expect(b.names.registerName('x', later.pid)).toBe('yes')
+    cluster.heal()
+    await cluster.advance(3_000)
+    expect(a.names.whereisName('x')?.equals(later.pid)).toBe(true)
+    expect(a.node.isProcessAlive(before.pid)).toBe(false)
+    expect(b.node.isProcessAlive(later.pid)).toBe(true)
+  })
+})
+
+describe('replication', () => {
+  it('a node that joins has all names, also more than one chunk of a snapshot holds', async () => {
+    const a = await join('a')
+    const { pid } = collector(a.node)
+    for (let i = 0; i < 1_234; i++) a.names.registerName(`name ${i}`, pid)
+    const b = await join('b')
+    expect(b.names.size).toBe(1_234)
+    expect(picture(b)).toEqual(picture(a))
+  })
+
+  it('the names of a process that ends are gone everywhere', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    const { pid } = collector(a.node)
+    a.names.registerName('x', pid)
+    a.names.registerName('y', pid)
+    await cluster.advance(10)
+    expect(b.names.size).toBe(2)
+    a.node.exit(pid, 'kill')
+    expect(a.names.whereisName('x')).toBeUndefined()
+    await cluster.advance(10)
+    expect(a.names.size).toBe(0)
+    expect(b.names.size).toBe(0)
+  })
+
+  it('the names of a node that crashes are gone at once, and those of a silent node within 4.5 seconds', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    const c = await join('c')
+    b.names.registerName('on b', collector(b.node).pid)
+    c.names.registerName('on c', collector(c.node).pid)
+    await cluster.advance(10)
+    expect(a.names.registeredNames()).toEqual(['on b', 'on c'])
+    cluster.crash('b')
+    await cluster.advance(10)
+    expect(a.names.registeredNames()).toEqual(['on c'])
+    cluster.partition(['a'], ['c'])
+    await cluster.advance(4_500)
+    expect(a.names.registeredNames()).toEqual([])
+    cluster.heal()
+    await cluster.advance(5_000)
+    expect(a.names.registeredNames()).toEqual(['on c'])
+  })
+
+  it('a process that asked for it is told of changes, and the changes of one turn are one message', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    const { pid, messages } = collector(a.node)
+    await cluster.settle()
+    a.names.notifyOfChanges(pid)
+    const other = collector(b.node)
+    for (let i = 0; i < 10; i++) b.names.registerName(`name ${i}`, other.pid)
+    await cluster.advance(10)
+    expect(messages).toHaveLength(1)
+    b.node.exit(other.pid, 'kill')
+    await cluster.advance(10)
+    expect(messages).toHaveLength(2)
+  })
+
+  it('a message that is no message of the protocol harms nothing', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    const { pid } = collector(a.node)
+    a.names.registerName('x', pid)
+    const server = { name: 'pidmesh_global_ets:default', node: a.node.name }
+    for (const message of [
+      undefined,
+      'x',
+      {},
+      { type: 'delta', from: b.node.self.pid, ops: 7 },
+      { type: 'snapshot_chunk', from: pid, id: 1, claims: [{}] },
+    ]) {
+      b.node.send(server, message)
+    }
+    await cluster.advance(10)
+    expect(picture(b)).toEqual(picture(a))
+    expect(a.names.size).toBe(1)
+  })
+
+  it('an owner that claims names for processes of other nodes is not believed', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    const victim = collector(a.node)
+    const server = { name: 'pidmesh_global_ets:default', node: a.node.name }
+    const forger = collector(b.node)
+    const claim = { name: 'forged', pid: victim.pid, epoch: 1, meta: {} }
+    b.node.send(server, { type: 'snapshot_begin', from: forger.pid, id: 1, seq: 0 })
+    b.node.send(server, { type: 'snapshot_chunk', from: forger.pid, id: 1, claims: [claim] })
+    b.node.send(server, { type: 'snapshot_end', from: forger.pid, id: 1 })
+    await cluster.advance(10)
+    expect(a.names.whereisName('forged')).toBeUndefined()
+  })
+
+  it('bad names, pids and metadata are errors at the caller, and the table goes on', async () => {
+    const a = await join('a')
+    const { pid } = collector(a.node)
+    for (const name of ['', 'x'.repeat(257), '€'.repeat(86), 7 as unknown as string]) {
+      expect(() => a.names.registerName(name, pid)).toThrowError(expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }))
+    }
+    for (const meta of [null, 'text', [], { big: 'x'.repeat(2_000) }, { f: () => 1 }, { n: 1n }]) {
+      expect(() => a.names.registerName('x', pid, meta as never)).toThrowError(
+        expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+      )
+    }
+    expect(() => a.names.registerName('x', 'no pid' as never)).toThrowError(
+      expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+    )
+    expect(a.names.registerName('x', pid)).toBe('yes')
+  })
+})
+
+describe('convergence', () => {
+  const seeds = Number(process.env['PIDMESH_HISTORIES'] ?? 60)
+
+  it(
+    `after any history of registrations, ends, cuts and crashes all nodes see the same (${seeds} seeds)`,
+    { timeout: 60_000 },
+    async () => {
+      for (let seed = 1; seed <= seeds; seed++) await expect(history(seed)).resolves.toBeUndefined()
+    },
+  )
+
+  async function history(seed: number): Promise<void> {
+    await cluster.stop()
+    cluster = new TestCluster({ seed })
+    const random = seededRandom(seed * 7_919)
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(random.fraction() * items.length)] as T
+    const members = new Map<string, Member>()
+    for (const name of ['a', 'b', 'c']) members.set(name, await join(name))
+    const processes: Array<{ readonly on: string; readonly pid: Pid }> = []
+    for (let step = 0; step < 30; step++) {
+      const name = pick(['a', 'b', 'c'])
+      const member = members.get(name) as Member
+      const late = step > 24
+      const dice = random.fraction()
+      if (dice < 0.5) {
+        const { pid } = collector(member.node)
+        processes.push({ on: name, pid })
+        member.names.registerName(pick(['x', 'y']), pid, { step })
+      } else if (dice < 0.65) {
+        const { on, pid } = processes.length > 0 ? pick(processes) : { on: name, pid: member.node.self.pid }
+        const owner = members.get(on) as Member
+        if (pid.incarnation === owner.node.incarnation) owner.node.exit(pid, 'kill')
+      } else if (dice < 0.7) {
+        member.names.unregisterName(pick(['x', 'y']))
+      } else if (dice < (late ? 0.85 : 0.76)) {
+        cluster.partition(
+          [name],
+          ['a', 'b', 'c'].filter((other) => other !== name),
+        )
+      } else if (dice < 0.92) {
+        cluster.heal()
+      } else {
+        cluster.crash(name)
+        await cluster.advance(random.fraction() * 200)
+        members.set(name, await join(name))
+      }
+      await cluster.advance(random.fraction() < 0.5 ? random.fraction() * 10 : random.fraction() * 6_000)
+    }
+    cluster.heal()
+    await cluster.advance(20_000)
+    const [a, b, c] = [...members.values()] as [Member, Member, Member]
+    const replay = `replay with seed ${seed}`
+    expect(picture(b), replay).toEqual(picture(a))
+    expect(picture(c), replay).toEqual(picture(a))
+    for (const { name, pid } of a.names.registeredInfo()) {
+      const owner = [...members.values()].find(({ node }) => node.name === pid.node) as Member
+      expect(owner.node.incarnation, `${name} is of an earlier life; ${replay}`).toBe(pid.incarnation)
+      expect(owner.node.isProcessAlive(pid), `${name} is dead; ${replay}`).toBe(true)
+    }
+    for (const { node, names } of members.values()) {
+      for (const name of names.localRegisteredNames()) {
+        expect(names.whereisName(name)?.node, `${name} has a shadowed claim; ${replay}`).toBe(node.name)
+      }
+    }
+  }
+})
