@@ -1,0 +1,23 @@
+/**
+ * With which cause a socket is closed, when its session's process has ended.
+ */
+import type { ExitReason } from '@pidmesh/runtime'
+import { CLOSE, type CloseCause } from './close-codes.ts'
+
+export function causeOfExit(reason: ExitReason): CloseCause {
+  if (reason === 'normal') return CLOSE.normal
+  if (reason === 'shutdown') return CLOSE.restart
+  if (reason === 'killed') return CLOSE.killed
+  if (typeof reason === 'object') {
+    if ('close' in reason && isCloseCause(reason.close)) return reason.close
+    if ('name_conflict' in reason) return CLOSE.nameConflict
+    if ('shutdown' in reason) return CLOSE.restart
+  }
+  return CLOSE.internal
+}
+
+function isCloseCause(value: unknown): value is CloseCause {
+  if (typeof value !== 'object' || value === null) return false
+  const { code, reason } = value as { code?: unknown; reason?: unknown }
+  return typeof code === 'number' && typeof reason === 'string'
+}

@@ -1,0 +1,41 @@
+/**
+ * Messages from and to text frames: JSON, checked by the schema if there is one.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+
+export type Decoded<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly problem: string }
+
+export type MessageSchema<T> = StandardSchemaV1<unknown, T>
+
+/** Never throws: what a client sends is its own affair. */
+export function decode<T>(text: string, schema: MessageSchema<T> | undefined): Decoded<T> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return { ok: false, problem: 'not JSON' }
+  }
+  if (schema === undefined) return { ok: true, message: value as T }
+  let result: StandardSchemaV1.Result<T> | Promise<StandardSchemaV1.Result<T>>
+  try {
+    result = schema['~standard'].validate(value)
+  } catch {
+    return { ok: false, problem: 'the schema failed' }
+  }
+  if (result instanceof Promise) {
+    result.catch(() => undefined)
+    return { ok: false, problem: 'the schema is asynchronous' }
+  }
+  if (result.issues === undefined) return { ok: true, message: result.value }
+  const [issue] = result.issues
+  return { ok: false, problem: issue?.message ?? 'does not match the schema' }
+}
+
+/** `undefined` if the message has no form in JSON. */
+export function encode(message: unknown): string | undefined {
+  try {
+    return JSON.stringify(message)
+  } catch {
+    return undefined
+  }
+}

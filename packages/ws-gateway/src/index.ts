@@ -1,0 +1,6 @@
+export { Gateway } from './gateway.ts'
+export type { GatewayOptions, UpgradeRequest } from './options.ts'
+export type { GatewayStats } from './counters.ts'
+export type { MessageSchema } from './codec.ts'
+export { SocketSession, type SessionClass, type SessionSeat } from './session.ts'
+export { CLOSE, type CloseCause, type CloseReason } from './close-codes.ts'
