@@ -1,0 +1,80 @@
+import type { JSX } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
+
+import { NAME, NAME_MAX_LENGTH } from '../../src/limits.ts'
+import type { Chat } from './chat.ts'
+import { nodeAt } from './connection.ts'
+import type { Notice } from './connection.ts'
+import { heldName } from './session-memory.ts'
+
+export function Login({ chat }: { chat: Chat }): JSX.Element {
+  const connection = chat.connection.value
+  const [name, setName] = useState(() => connection.user || (heldName() ?? ''))
+  const [isBad, setBad] = useState(false)
+  const input = useRef<HTMLInputElement>(null)
+  const isBusy = connection.phase.is !== 'out'
+
+  useEffect(() => input.current?.focus(), [])
+
+  function onSubmit(event: Event): void {
+    event.preventDefault()
+    const chosen = name.trim()
+    setBad(!NAME.test(chosen))
+    if (NAME.test(chosen)) chat.enter(chosen)
+    else input.current?.focus()
+  }
+
+  const problem = isBad
+    ? `A name has 1 to ${NAME_MAX_LENGTH} letters, digits, _ or -.`
+    : connection.notice && noticeText(connection.notice)
+
+  return (
+    <main class="login">
+      <form class="card" onSubmit={onSubmit} noValidate>
+        <img src="/favicon.svg" alt="" width="40" height="40" />
+        <h1>pidmesh chat</h1>
+        <p class="quiet">One chat on several nodes. Whichever node you are on, everybody can reach you.</p>
+        <label for="name">Your name</label>
+        <input
+          id="name"
+          ref={input}
+          data-testid="name-input"
+          value={name}
+          onInput={(event) => setName(event.currentTarget.value)}
+          maxLength={NAME_MAX_LENGTH}
+          autoComplete="off"
+          autoCapitalize="off"
+          spellcheck={false}
+          readOnly={isBusy}
+          aria-invalid={problem !== undefined}
+          aria-describedby="login-problem"
+        />
+        <p id="login-problem" class="problem" role="alert" data-testid="login-problem">
+          {problem}
+        </p>
+        <button type="submit" class="primary" data-testid="enter" disabled={isBusy}>
+          {isBusy ? 'Connecting…' : 'Enter'}
+        </button>
+        {isBusy && (
+          <p class="quiet" role="status">
+            Trying {new URL(nodeAt(connection).url).host}{' '}
+            <button type="button" class="link" onClick={() => chat.leave()}>
+              Cancel
+            </button>
+          </p>
+        )}
+      </form>
+    </main>
+  )
+}
+
+function noticeText({ code, detail }: Notice): string {
+  switch (code) {
+    case 'name-taken':
+      return `Somebody is already here as ${detail}. Choose another name.`
+    case 'name-lost':
+      return `The name ${detail} now belongs to another session. Choose another name.`
+    case 'refused':
+      return detail === '' ? 'The node refused this name.' : `The node refused: ${detail}`
+  }
+}

@@ -1,0 +1,24 @@
+// Rooms and nodes as the table of users tells them.
+
+import type { OnlineUser } from '../../src/messages.ts'
+
+export type Room = { name: string; users: number }
+
+/** Every room that somebody is in, and `current` even if the table does not know it yet; sorted by name. */
+export function roomsOf(online: readonly OnlineUser[], current: string): readonly Room[] {
+  const counts = new Map<string, number>([[current, 0]])
+  for (const { room } of online) counts.set(room, (counts.get(room) ?? 0) + 1)
+  return [...counts].map(([name, users]) => ({ name, users })).sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** `chat1` of `chat1@127.0.0.1`. */
+export function shortName(node: string): string {
+  return node.split('@', 1)[0] ?? node
+}
+
+/** One of nine colours; `chat1` to `chat9` get different ones. */
+export function colourOf(node: string): number {
+  const digits = /(\d+)@|(\d+)$/.exec(node)
+  const number = digits === null ? node.length : Number(digits[1] ?? digits[2])
+  return number % 9
+}

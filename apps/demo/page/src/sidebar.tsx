@@ -1,0 +1,159 @@
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+
+import { NAME, NAME_MAX_LENGTH } from '../../src/limits.ts'
+import type { Chat } from './chat.ts'
+import { focusMessageInput } from './composer.tsx'
+import { NodeBadge } from './node-badge.tsx'
+import { roomsOf } from './presence.ts'
+
+type Props = { chat: Chat; isOpen: boolean; onChosen: () => void }
+
+export function Sidebar({ chat, isOpen, onChosen }: Props): JSX.Element {
+  function chooseRoom(room: string): void {
+    chat.chooseRoom(room)
+    onChosen()
+    focusMessageInput()
+  }
+
+  function choosePerson(user: string): void {
+    chat.target.value = user
+    onChosen()
+    focusMessageInput()
+  }
+
+  return (
+    <aside id="side" class={isOpen ? 'side open' : 'side'} aria-label="Rooms, people and nodes">
+      <Rooms chat={chat} onChoose={chooseRoom} />
+      <People chat={chat} onChoose={choosePerson} />
+      <Nodes chat={chat} />
+    </aside>
+  )
+}
+
+function Rooms({ chat, onChoose }: { chat: Chat; onChoose: (room: string) => void }): JSX.Element {
+  const current = chat.connection.value.room
+  return (
+    <section aria-labelledby="rooms-title">
+      <h2 id="rooms-title">Rooms</h2>
+      <ul class="list">
+        {roomsOf(chat.online.value, current).map((room) => (
+          <li key={room.name}>
+            <button
+              type="button"
+              class="row"
+              data-testid="room"
+              data-room={room.name}
+              aria-current={room.name === current ? 'true' : undefined}
+              onClick={() => onChoose(room.name)}
+            >
+              <span class="ellipsis">
+                <span class="hash">#</span>
+                {room.name}
+              </span>
+              <span class="count" title={`${room.users} here`}>
+                {room.users}
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      <RoomForm onChoose={onChoose} />
+    </section>
+  )
+}
+
+function RoomForm({ onChoose }: { onChoose: (room: string) => void }): JSX.Element {
+  const [name, setName] = useState('')
+  const [isBad, setBad] = useState(false)
+
+  function onSubmit(event: Event): void {
+    event.preventDefault()
+    const room = name.trim().replace(/^#/, '')
+    setBad(!NAME.test(room))
+    if (!NAME.test(room)) return
+    setName('')
+    onChoose(room)
+  }
+
+  return (
+    <form class="room-form" onSubmit={onSubmit} noValidate>
+      <label class="hidden" for="room">
+        Join or create a room
+      </label>
+      <input
+        id="room"
+        data-testid="room-input"
+        placeholder="Join or create a room"
+        value={name}
+        onInput={(event) => setName(event.currentTarget.value)}
+        maxLength={NAME_MAX_LENGTH}
+        autoComplete="off"
+        autoCapitalize="off"
+        spellcheck={false}
+        aria-invalid={isBad}
+        aria-describedby="room-problem"
+      />
+      <button type="submit" data-testid="room-join">
+        Join
+      </button>
+      <p id="room-problem" class="problem" role="alert">
+        {isBad && 'Letters, digits, _ and - only.'}
+      </p>
+    </form>
+  )
+}
+
+function People({ chat, onChoose }: { chat: Chat; onChoose: (user: string) => void }): JSX.Element {
+  const { user: self, room: current } = chat.connection.value
+  const online = chat.online.value
+  return (
+    <section aria-labelledby="people-title" class={chat.isOnline.value ? '' : 'stale'}>
+      <h2 id="people-title">
+        Online <span class="count">{online.length}</span>
+      </h2>
+      <ul class="list">
+        {online.map(({ user, node, room }) => (
+          <li key={user} data-testid="online-user" data-user={user} data-node={node} data-in-room={room}>
+            <button
+              type="button"
+              class="row"
+              disabled={user === self}
+              aria-pressed={user === self ? undefined : chat.target.value === user}
+              title={user === self ? 'You' : `Write to ${user}`}
+              onClick={() => onChoose(user)}
+            >
+              <span class="ellipsis">
+                {user}
+                {user === self && <span class="quiet"> (you)</span>}
+                {room !== current && <span class="quiet"> in #{room}</span>}
+              </span>
+              <NodeBadge node={node} />
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+function Nodes({ chat }: { chat: Chat }): JSX.Element {
+  const { nodes, phase } = chat.connection.value
+  const here = phase.is === 'online' ? phase.node : undefined
+  return (
+    <section aria-labelledby="nodes-title">
+      <h2 id="nodes-title">Nodes</h2>
+      <ul class="list">
+        {nodes.map(({ name, url }) => (
+          <li key={url} class="row plain">
+            <a class="ellipsis" href={url} target="_blank" rel="noreferrer" title="Open this node's page in a new tab">
+              {new URL(url).host}
+            </a>
+            {name === here && <span class="quiet">here</span>}
+            {name !== undefined && <NodeBadge node={name} />}
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}

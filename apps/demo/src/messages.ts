@@ -1,0 +1,52 @@
+// The chat's wire messages: one JSON object per WebSocket text frame, on `/ws?user=<name>&room=<room>`.
+//
+//   page ── ClientMessage ──▶ node     checked by `clientMessage`, since it comes from outside
+//   page ◀── ServerMessage ── node     plain types: the page trusts the node that served it
+//
+// A node answers a connection with `welcome`, then with `online`; a message that breaks its schema closes the socket (4400).
+// The page imports types only: a value imported from here would bring zod into its bundle. Limits are in limits.ts.
+
+import { z } from 'zod'
+
+import { NAME, TEXT_MAX_LENGTH } from './limits.ts'
+
+export type ClientMessage =
+  | { type: 'join'; room: string }
+  /** To everyone in the current room, the sender included. */
+  | { type: 'say'; text: string }
+  /** To one user, in whatever room and on whatever node. */
+  | { type: 'tell'; to: string; text: string }
+  | { type: 'ping' }
+
+export type ChatNode = {
+  name: string
+  /** Where the node serves the page: `http://127.0.0.1:8081`. Its socket is at `/ws` of the same address. */
+  url: string
+}
+
+export type OnlineUser = { user: string; node: string; room: string }
+
+export type ServerMessage =
+  | { type: 'welcome'; node: string; user: string; room: string; nodes: readonly ChatNode[] }
+  /** The whole table, sorted by user; sent whenever it changes. */
+  | { type: 'online'; users: readonly OnlineUser[] }
+  | { type: 'said'; room: string; from: string; node: string; text: string }
+  /** `node` is the sender's. The page shows what it sent by itself, so a copy for the sender is allowed and ignored. */
+  | { type: 'told'; from: string; to: string; node: string; text: string }
+  /** Nobody has the name that a `tell` was for. */
+  | { type: 'undeliverable'; to: string }
+  | { type: 'pong' }
+  /** A message was understood and not obeyed; the connection stays. */
+  | { type: 'refused'; code: string; message: string }
+
+/** A user's or a room's name. */
+export const name: z.ZodType<string> = z.string().regex(NAME)
+
+const text = z.string().min(1).max(TEXT_MAX_LENGTH)
+
+export const clientMessage: z.ZodType<ClientMessage> = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('join'), room: name }),
+  z.strictObject({ type: z.literal('say'), text }),
+  z.strictObject({ type: z.literal('tell'), to: name, text }),
+  z.strictObject({ type: z.literal('ping') }),
+])

@@ -1,0 +1,94 @@
+// Serves the built page and /healthz. The gateway hangs itself on the same server's `upgrade` event.
+//
+// The page is read into memory at the start: no path of a request ever reaches the file system.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { Server } from 'node:http'
+import { extname, join, relative, sep } from 'node:path'
+
+import { getRequestListener } from '@hono/node-server'
+import { Hono } from 'hono'
+
+import type { ChatNode } from './messages.ts'
+
+type PageFile = { type: string; cache: string; body: Uint8Array<ArrayBuffer> }
+
+export type Page = ReadonlyMap<string, PageFile>
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
+
+export type PageServerOptions = {
+  name: string
+  page: Page
+  /** The nodes to whose sockets the page may connect. */
+  urls: readonly ChatNode[]
+  isReady: () => boolean
+}
+
+/** @param dir what vite has built; an empty page if it is not there */
+export function readPage(dir: string): Page {
+  const page = new Map<string, PageFile>()
+  for (const file of filesUnder(dir)) {
+    const path = `/${relative(dir, file).split(sep).join('/')}`
+    const type = TYPES[extname(file)] ?? 'application/octet-stream'
+    // Vite puts a hash of the content into the names of its assets.
+    const cache = path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache'
+    page.set(path === '/index.html' ? '/' : path, { type, cache, body: new Uint8Array(readFileSync(file)) })
+  }
+  return page
+}
+
+export function createPageServer({ name, page, urls, isReady }: PageServerOptions): Server {
+  const app = new Hono()
+  const policy = contentSecurityPolicy(urls)
+
+  app.use(async (c, next) => {
+    await next()
+    c.header('Content-Security-Policy', policy)
+    c.header('X-Content-Type-Options', 'nosniff')
+    c.header('Referrer-Policy', 'no-referrer')
+  })
+
+  app.get('/healthz', (c) => c.json({ node: name, ready: isReady() }, isReady() ? 200 : 503))
+
+  app.get('*', (c) => {
+    const file = page.get(c.req.path)
+    if (file !== undefined) return c.body(file.body, 200, { 'Content-Type': file.type, 'Cache-Control': file.cache })
+    if (c.req.path === '/' && page.size === 0) return c.text('The page is not built: pnpm build\n', 503)
+    return c.text('Not found\n', 404)
+  })
+
+  // The adapter would replace the process's own Request and Response.
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  return createServer((request, response) => void listener(request, response))
+}
+
+function contentSecurityPolicy(urls: readonly ChatNode[]): string {
+  const sockets = urls.map(({ url }) => url.replace(/^http/, 'ws'))
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    `connect-src 'self' ${sockets.join(' ')}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}
+
+function filesUnder(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+  } catch {
+    return []
+  }
+}
