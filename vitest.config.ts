@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     reporters: ['default', ['json', { outputFile: 'reports/vitest.json' }]],
     passWithNoTests: false,
+    // fast-check: the same cases in every run, and others with PIDMESH_SEED.
+    setupFiles: ['./test/seed.ts'],
     projects: [
       {
         extends: true,

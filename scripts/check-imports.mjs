@@ -2,7 +2,7 @@
 // `import('…').Type`, re-exports and `import … = require()` count), and reports
 //   - what is not declared in the nearest package.json            - a relative path that leaves its package
 //   - an import past the `exports` of a package                   - an import against the layers
-//   - a confined module or place imported from elsewhere          - a cycle between files, with its path
+//   - a confined module or place imported from elsewhere          - a cycle between files, with its path (types alone make none)
 //   - in the core: Node's modules of ambient state, `new Date()`
 // It says how many files it has seen, and fails if a package has none.
 

@@ -12,7 +12,16 @@ const outDir = join(root, 'dist/page')
 const stampFile = join(root, 'dist/page.stamp')
 
 /** What the page is made of, this file included: it holds vite's options. */
-const INPUTS = ['page', 'src/messages.ts', 'src/limits.ts', 'src/build-page.ts', 'package.json', '../../pnpm-lock.yaml']
+const INPUTS = [
+  'page/index.html',
+  'page/public',
+  'page/src',
+  'src/messages.ts',
+  'src/limits.ts',
+  'src/build-page.ts',
+  'package.json',
+  '../../pnpm-lock.yaml',
+]
 
 await main()
 

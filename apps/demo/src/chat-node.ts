@@ -90,17 +90,11 @@ function listen(server: Server, port: number, host: string): Promise<void> {
 
 function reasonOf(error: unknown, { port, meshPort, host }: ChatNodeOptions): string {
   if (!(error instanceof Error)) return String(error)
-  for (const [option, number] of [
-    ['port', port],
-    ['mesh-port', meshPort],
-  ] as const) {
-    if (isBusy(error, number)) return `port ${number} of ${host} is already in use (--${option})`
-  }
+  // The page's port is taken by Node's own server, the mesh's by the runtime.
+  const code = 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') return `port ${port} of ${host} is already in use (--port)`
+  if (code === 'ERR_PORT_IN_USE') return `port ${meshPort} of ${host} is already in use (--mesh-port)`
   return error.message.split('\n', 1)[0] ?? error.name
-}
-
-function isBusy(error: Error, port: number): boolean {
-  return 'code' in error && error.code === 'EADDRINUSE' && 'port' in error && error.port === port
 }
 
 function optionsOrExit(): ChatNodeOptions {

@@ -47,6 +47,7 @@ export function readPage(dir: string): Page {
 export function createPageServer({ name, page, urls, isReady }: PageServerOptions): Server {
   const app = new Hono()
   const policy = contentSecurityPolicy(urls)
+  const here = urls.find((node) => node.name === name)
 
   app.use(async (c, next) => {
     await next()
@@ -58,6 +59,8 @@ export function createPageServer({ name, page, urls, isReady }: PageServerOption
   app.get('/healthz', (c) => c.json({ node: name, ready: isReady() }, isReady() ? 200 : 503))
 
   app.get('*', (c) => {
+    // Sockets are for pages that come from an address in `urls`, and people type `localhost`.
+    if (here !== undefined && /^localhost(:|$)/.test(c.req.header('host') ?? '')) return c.redirect(here.url, 307)
     const file = page.get(c.req.path)
     if (file !== undefined) return c.body(file.body, 200, { 'Content-Type': file.type, 'Cache-Control': file.cache })
     if (c.req.path === '/' && page.size === 0) return c.text('The page is not built: pnpm build\n', 503)

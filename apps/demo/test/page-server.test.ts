@@ -26,7 +26,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true })
 })
 
-async function serve(page = join(dir, 'page')): Promise<(path: string) => Promise<Response>> {
+async function serve(page = join(dir, 'page')): Promise<(path: string, host?: string) => Promise<Response>> {
   const urls = [
     { name: 'chat1@127.0.0.1', url: 'http://127.0.0.1:8081' },
     { name: 'chat2@127.0.0.1', url: 'http://127.0.0.1:8082' },
@@ -34,7 +34,8 @@ async function serve(page = join(dir, 'page')): Promise<(path: string) => Promis
   server = createPageServer({ name: 'chat1@127.0.0.1', page: readPage(page), urls, isReady: () => isReady })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  return (path) => fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } })
+  return (path, host = '127.0.0.1') =>
+    fetch(`http://${host}:${port}${path}`, { headers: { connection: 'close' }, redirect: 'manual' })
 }
 
 it('serves the page so that a new build is seen, and its assets so that they are kept', async () => {
@@ -63,6 +64,13 @@ it.each(['/../secret.txt', '/%2e%2e/secret.txt', '/assets/..%2f..%2fsecret.txt',
     expect((await get(path)).status).toBe(404)
   },
 )
+
+it('sends who comes by way of `localhost` to the address that its sockets are for', async () => {
+  const get = await serve()
+  const answer = await get('/', 'localhost')
+  expect(answer.status).toBe(307)
+  expect(answer.headers.get('location')).toBe('http://127.0.0.1:8081')
+})
 
 it('says whether the node is ready', async () => {
   const get = await serve()

@@ -107,6 +107,19 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
   }
 
   /**
+   * Sends a message to whoever has the name, on whatever node; nobody is told if nobody has it. Use `this.names.send` to know. A way of keeping
+   * names that fails is a log line, not the end of this session.
+   */
+  protected sendTo(name: string, message: unknown): void {
+    const status = this.names.send(name, message)
+    if (status instanceof Promise) {
+      status.catch((error: unknown) =>
+        this.log.warn({ name, problem: String(error) }, 'a message to a name was not sent'),
+      )
+    }
+  }
+
+  /**
    * Registers this session under a name that every node knows. If the name is taken the session ends here and its socket is closed with 4009.
    * Derive names from the principal, never from what the client says.
    */

@@ -23,7 +23,7 @@ class Chat extends SocketSession<ClientMessage, ServerMessage, Principal> {
   override handleMessage(message: ClientMessage) {
     switch (message.type) {
       case 'say':
-        void this.names.send(`user:${message.to}`, { type: 'said', from: this.principal.user, text: message.text })
+        this.sendTo(`user:${message.to}`, { type: 'said', from: this.principal.user, text: message.text })
         return undefined
       case 'crash':
         throw new Error('crashed on demand')

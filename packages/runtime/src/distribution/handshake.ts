@@ -110,7 +110,9 @@ export function stepHandshake(
   message: HandshakeMessage,
   config: HandshakeConfig,
 ): HandshakeStep {
-  if (message.type === 'refused' && state.type !== 'done') {
+  if (state.type === 'done') return end([{ type: 'close', code: 'protocol', by: 'us', peer: undefined }])
+  // Never answered: two sides that refuse each other's refusals would not come to an end.
+  if (message.type === 'refused') {
     const code = REFUSAL_CODES.has(message.code) ? (message.code as RefusalCode) : 'protocol'
     return end([{ type: 'close', code, by: 'peer', peer: 'peer' in state ? state.peer : undefined }])
   }
@@ -123,8 +125,6 @@ export function stepHandshake(
       return message.type === 'proof' ? onProof(state, message.mac, config) : refuse('protocol', state.peer)
     case 'dialer_awaits_answer':
       return message.type === 'accepted' ? onAccepted(state, message, config) : refuse('protocol', state.peer)
-    case 'done':
-      return refuse('protocol', undefined)
     default:
       return assertNever(state)
   }

@@ -12,6 +12,8 @@ import {
   ServerCredentials,
   credentials,
   makeGenericClientConstructor,
+  logVerbosity,
+  setLogVerbosity,
   type ClientDuplexStream,
   type ServerDuplexStream,
   type ServiceDefinition,
@@ -55,6 +57,8 @@ type DistributionClient = Client & { connect(): ClientDuplexStream<Buffer, Buffe
 type Stream = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
 
 export function grpcTransport(): Transport {
+  // gRPC writes lines of its own to standard error about what we report ourselves.
+  setLogVerbosity(logVerbosity.NONE)
   const DistributionClientClass = makeGenericClientConstructor(SERVICE, 'Distribution')
   const links = new Set<GrpcLink>()
   let server: Server | undefined

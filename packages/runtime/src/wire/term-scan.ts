@@ -6,8 +6,9 @@ import { PidmeshError } from '../errors.ts'
 
 export const TAG_PID = 40_501
 export const TAG_REF = 40_502
+/** Milliseconds since 1970, NaN for an invalid date: the seconds of CBOR's own tag lose the milliseconds of distant dates. */
+export const TAG_DATE = 40_503
 
-const TAG_DATE = 1
 const TAG_POSITIVE_BIGINT = 2
 const TAG_NEGATIVE_BIGINT = 3
 const TAG_SET = 258
@@ -29,8 +30,8 @@ export interface ScanLimits {
 }
 
 export interface Scan {
-  /** Whether a pid or reference is among the values. */
-  readonly hasIdentities: boolean
+  /** Whether a value is among them that wire/term.ts puts into a tag of ours. */
+  readonly hasOurTags: boolean
 }
 
 /** @throws PidmeshError `ERR_BAD_TERM` unless the bytes are exactly one term within the limits. */
@@ -38,12 +39,12 @@ export function scanTerm(bytes: Uint8Array, limits: ScanLimits): Scan {
   const scanner = new Scanner(bytes, limits)
   scanner.item(0)
   if (scanner.position !== bytes.length) throw bad('bytes are left over')
-  return { hasIdentities: scanner.hasIdentities }
+  return { hasOurTags: scanner.hasOurTags }
 }
 
 class Scanner {
   position = 0
-  hasIdentities = false
+  hasOurTags = false
   private readonly bytes: Uint8Array
   private readonly limits: ScanLimits
   private items = 0
@@ -85,7 +86,7 @@ class Scanner {
 
   private tag(tag: number, depth: number): void {
     if (!ALLOWED_TAGS.has(tag)) throw bad(`the tag ${tag}`)
-    if (tag === TAG_PID || tag === TAG_REF) this.hasIdentities = true
+    if (tag >= TAG_PID) this.hasOurTags = true
     this.item(depth + 1)
   }
 

@@ -5,14 +5,14 @@
  *   decode: scan  ─▶ cbor-x      only the forms that `encode` makes get through: no other tag, bounded depth and count
  *
  * Sendable: undefined, null, boolean, number, bigint, string, Uint8Array, Date, Map, Set, arrays, plain objects, Pid, Ref; an Error goes as plain
- * data (`{ name, message, stack }`). Not sendable: functions, symbols, instances of other classes, cycles, the key `__proto__`.
+ * data (`{ name, message, stack }`), and -0 as 0. Not sendable: functions, symbols, instances of other classes, cycles, the key `__proto__`.
  *
- * cbor-x keeps extensions in a table of its module, so none is registered: identities are put in as tags and taken out by hand.
+ * cbor-x keeps extensions in a table of its module, so none is registered: identities and dates are put in as tags and taken out by hand.
  */
 import { Encoder, Tag } from 'cbor-x'
 import { PidmeshError } from '../errors.ts'
 import { isNodeName, Pid, Ref } from '../ids.ts'
-import { scanTerm, TAG_PID, TAG_REF } from './term-scan.ts'
+import { scanTerm, TAG_DATE, TAG_PID, TAG_REF } from './term-scan.ts'
 
 export interface TermLimits {
   /** @default 8 MiB */
@@ -56,14 +56,14 @@ export class TermCodec {
   decode(bytes: Uint8Array): unknown {
     if (bytes.length > this.limits.maxBytes)
       throw badTerm(`${bytes.length} bytes are over the limit of ${this.limits.maxBytes}`)
-    const { hasIdentities } = scanTerm(bytes, this.limits)
+    const { hasOurTags } = scanTerm(bytes, this.limits)
     let term: unknown
     try {
       term = this.cbor.decode(bytes)
     } catch (cause) {
       throw badTerm('not a term', cause)
     }
-    return hasIdentities ? restore(term) : term
+    return hasOurTags ? restore(term) : term
   }
 }
 
@@ -106,7 +106,8 @@ class Outgoing {
       return this.checkProperties(value as Record<string, unknown>, path)
     if (value instanceof Pid) return new Tag([value.node, value.incarnation, value.id], TAG_PID)
     if (value instanceof Ref) return new Tag([value.node, value.incarnation, value.id], TAG_REF)
-    if (value instanceof Uint8Array || value instanceof Date) return value
+    if (value instanceof Uint8Array) return value
+    if (value instanceof Date) return new Tag(value.getTime(), TAG_DATE)
     if (value instanceof Map) {
       return new Map(
         [...value].map(([key, item]) => [this.check(key, [...path, 'key']), this.check(item, [...path, String(key)])]),
@@ -147,23 +148,27 @@ class Outgoing {
 
 const MAX_BIGINT = 2n ** 1024n
 
-/** Puts identities in the place of their tags. The term is fresh from the decoder, so it is changed in place. */
+/** Puts identities and dates in the place of their tags. The term is fresh from the decoder, so it is changed in place. */
 function restore(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
-  if (value instanceof Tag) return identityOf(value)
+  if (value instanceof Tag) return ofTag(value)
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) value[index] = restore(value[index])
     return value
   }
   if (value instanceof Map) return new Map([...value].map(([key, item]) => [restore(key), restore(item)]))
   if (value instanceof Set) return new Set([...value].map((item) => restore(item)))
-  if (value instanceof Uint8Array || value instanceof Date) return value
+  if (value instanceof Uint8Array) return value
   const object = value as Record<string, unknown>
   for (const key of Object.keys(object)) object[key] = restore(object[key])
   return object
 }
 
-function identityOf(tag: Tag): Pid | Ref {
+function ofTag(tag: Tag): Pid | Ref | Date {
+  if (tag.tag === TAG_DATE) {
+    if (typeof tag.value !== 'number') throw badTerm('a malformed date')
+    return new Date(tag.value)
+  }
   const [name, incarnation, id] = Array.isArray(tag.value) ? (tag.value as unknown[]) : []
   if (!isNodeName(name) || !isPositiveInteger(incarnation) || !isPositiveInteger(id))
     throw badTerm('a malformed pid or reference')

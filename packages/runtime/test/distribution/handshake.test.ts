@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest'
+import {
+  startDialer,
+  startListener,
+  stepHandshake,
+  type HandshakeConfig,
+  type HandshakeEffect,
+  type HandshakeState,
+} from '../../src/distribution/handshake.ts'
+import { nodeName } from '../../src/ids.ts'
+import type { HandshakeMessage } from '../../src/wire/frame.ts'
+
+function config(name: string, more: Partial<HandshakeConfig> = {}): HandshakeConfig {
+  return {
+    self: { name: nodeName(`${name}@127.0.0.1`), incarnation: 1_000 },
+    cookie: 'a shared secret',
+    nonce: new Uint8Array(32).fill(name.charCodeAt(0)),
+    address: `127.0.0.1:${name.charCodeAt(0)}`,
+    admit: () => 'admit',
+    ...more,
+  }
+}
+
+interface Outcome {
+  readonly dialer: HandshakeEffect[]
+  readonly listener: HandshakeEffect[]
+  readonly wire: HandshakeMessage[]
+}
+
+/** Runs both machines against each other; `tamper` stands between them. */
+function shake(
+  dialer: HandshakeConfig,
+  listener: HandshakeConfig,
+  tamper = (message: HandshakeMessage) => message,
+): Outcome {
+  const outcome: Outcome = { dialer: [], listener: [], wire: [] }
+  const started = startDialer(dialer)
+  const states: { dialer: HandshakeState; listener: HandshakeState } = {
+    dialer: started.state,
+    listener: startListener(),
+  }
+  const queue: Array<{ to: 'dialer' | 'listener'; message: HandshakeMessage }> = []
+  const apply = (who: 'dialer' | 'listener', effects: readonly HandshakeEffect[]): void => {
+    outcome[who].push(...effects)
+    for (const effect of effects) {
+      if (effect.type === 'send')
+        queue.push({ to: who === 'dialer' ? 'listener' : 'dialer', message: tamper(effect.message) })
+    }
+  }
+  apply('dialer', started.effects)
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    outcome.wire.push(next.message)
+    const { state, effects } = stepHandshake(states[next.to], next.message, next.to === 'dialer' ? dialer : listener)
+    states[next.to] = state
+    apply(next.to, effects)
+  }
+  return outcome
+}
+
+const ends = (effects: readonly HandshakeEffect[]) => effects.filter((effect) => effect.type !== 'send')
+
+describe('the handshake', () => {
+  it('with one cookie both sides are up, and know who the other is', () => {
+    const { dialer, listener } = shake(config('a'), config('b'))
+    expect(ends(dialer)).toEqual([{ type: 'up', peer: config('b').self, address: config('b').address }])
+    expect(ends(listener)).toEqual([{ type: 'up', peer: config('a').self, address: config('a').address }])
+  })
+
+  it('with different cookies neither side is up, and nothing but names and nonces was disclosed', () => {
+    const { dialer, listener, wire } = shake(config('a', { cookie: 'another secret' }), config('b'))
+    expect(ends(listener)).toMatchObject([{ type: 'close', code: 'bad_cookie', by: 'us' }])
+    expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'bad_cookie', by: 'peer' }])
+    expect(wire.map((message) => message.type)).toEqual(['hello', 'challenge', 'proof', 'refused'])
+  })
+
+  it('a listener that does not know the cookie is not believed by the dialer', () => {
+    const { dialer } = shake(config('a'), config('b'), (message) =>
+      message.type === 'accepted' ? { ...message, mac: new Uint8Array(32) } : message,
+    )
+    expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'bad_cookie', by: 'us' }])
+  })
+
+  it("a dialer's proof sent back to it as the listener's is refused", () => {
+    let proof: Uint8Array | undefined
+    const { dialer } = shake(config('a'), config('b'), (message) => {
+      if (message.type === 'proof') proof = message.mac
+      return message.type === 'accepted' && proof !== undefined ? { ...message, mac: proof } : message
+    })
+    expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'bad_cookie' }])
+  })
+
+  it('a proof of an earlier connection does not open a new one', () => {
+    const earlier = shake(config('a'), config('b')).wire.find((message) => message.type === 'proof')
+    const fresh = config('b', { nonce: new Uint8Array(32).fill(99) })
+    const { listener } = shake(config('a', { cookie: 'does not know it' }), fresh, (message) =>
+      message.type === 'proof' && earlier !== undefined ? earlier : message,
+    )
+    expect(ends(listener)).toMatchObject([{ type: 'close', code: 'bad_cookie' }])
+  })
+
+  it.each(['name', 'incarnation'] as const)('a %s that was changed on the way is found out', (field) => {
+    const { dialer, listener } = shake(config('a'), config('b'), (message) =>
+      message.type === 'hello'
+        ? { ...message, node: { ...message.node, [field]: field === 'name' ? nodeName('c@127.0.0.1') : 7 } }
+        : message,
+    )
+    expect(ends(listener)).toMatchObject([{ type: 'close', code: 'bad_cookie' }])
+    expect(ends(dialer)).toMatchObject([{ type: 'close' }])
+  })
+
+  it('nobody is asked whether to admit a peer that has not proved that it knows the cookie', () => {
+    let asked = 0
+    const admit = () => {
+      asked++
+      return 'admit' as const
+    }
+    shake(config('a', { cookie: 'wrong' }), config('b', { admit }))
+    expect(asked).toBe(0)
+    shake(config('a'), config('b', { admit }))
+    expect(asked).toBe(1)
+  })
+
+  it('a node that dials itself, its own name, or another version is refused with a code that says so', () => {
+    expect(ends(shake(config('a'), config('a')).dialer)).toMatchObject([{ type: 'close', code: 'self' }])
+    const twin = config('a', { self: { name: config('a').self.name, incarnation: 2_000 } })
+    expect(ends(shake(config('a'), twin).dialer)).toMatchObject([{ type: 'close', code: 'duplicate_name' }])
+    const { dialer } = shake(config('a'), config('b'), (message) =>
+      message.type === 'hello' ? { ...message, version: 2 } : message,
+    )
+    expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'version', by: 'peer' }])
+  })
+
+  it('whatever comes out of turn closes the connection', () => {
+    const messages: HandshakeMessage[] = [
+      { type: 'hello', version: 1, node: config('a').self, nonce: new Uint8Array(32), address: '' },
+      { type: 'challenge', version: 1, node: config('a').self, nonce: new Uint8Array(32) },
+      { type: 'proof', mac: new Uint8Array(32) },
+      { type: 'accepted', mac: new Uint8Array(32), address: '' },
+      { type: 'refused', code: 'unheard of' },
+    ]
+    for (const message of messages.slice(1)) {
+      expect(stepHandshake(startListener(), message, config('b')).effects.at(-1)).toMatchObject({
+        type: 'close',
+        code: 'protocol',
+      })
+    }
+    for (const message of messages) {
+      expect(stepHandshake({ type: 'done' }, message, config('b')).effects.at(-1)).toMatchObject({
+        type: 'close',
+        code: 'protocol',
+      })
+    }
+    const short = { ...messages[0], nonce: new Uint8Array(8) } as HandshakeMessage
+    expect(stepHandshake(startListener(), short, config('b')).effects.at(-1)).toMatchObject({
+      type: 'close',
+      code: 'protocol',
+    })
+  })
+})

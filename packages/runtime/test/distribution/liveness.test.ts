@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import { lookMs, onHeard, onLook, onTick, startLiveness, type Liveness } from '../../src/distribution/liveness.ts'
+
+const options = { tickMs: 1_000, ticks: 4 }
+
+/** Looks each quarter tick up to a moment; `events` happen before the look of their moment. */
+function run(
+  untilMs: number,
+  events: { readonly [ms: number]: (state: Liveness) => Liveness } = {},
+  stalls: ReadonlyArray<readonly [number, number]> = [],
+) {
+  let state = startLiveness(0, options)
+  const ticks: number[] = []
+  for (let ms = lookMs(options); ms <= untilMs; ms += lookMs(options)) {
+    const event = events[ms]
+    if (event !== undefined) state = event(state)
+    if (stalls.some(([from, to]) => ms >= from && ms < to)) continue
+    const look = onLook(state, ms, options)
+    state = look.state
+    if (look.verdict.type === 'dead') return { diedAtMs: ms, why: look.verdict.why, ticks }
+    if (look.verdict.sendTick) ticks.push(ms)
+  }
+  return { diedAtMs: undefined, why: undefined, ticks }
+}
+
+describe('liveness', () => {
+  it('a peer that is never heard is dead after four ticks, and not before', () => {
+    expect(run(10_000)).toMatchObject({ diedAtMs: 4_000, why: 'not_heard' })
+  })
+
+  it('a peer that was last heard between two looks is dead at most a quarter tick after its four ticks', () => {
+    const { diedAtMs } = run(10_000, { 250: (state) => onHeard(state, 249) })
+    expect(diedAtMs).toBe(4_250)
+  })
+
+  it('whatever is heard counts as life', () => {
+    const events = Object.fromEntries(
+      [3_750, 7_500, 11_000].map((ms) => [ms, (state: Liveness) => onTick(state, ms, 0)]),
+    )
+    expect(run(14_000, events).diedAtMs).toBeUndefined()
+  })
+
+  it('a tick is due once a tick', () => {
+    expect(run(3_900).ticks).toEqual([1_000, 2_000, 3_000])
+  })
+
+  it('a stall of our own for 10 seconds kills nobody who speaks afterwards', () => {
+    const stalled = run(13_000, { 12_250: (state) => onTick(state, 12_250, 0) }, [[2_000, 12_000]])
+    expect(stalled.diedAtMs).toBeUndefined()
+  })
+
+  it('after a stall of our own a peer that stays silent is dead when its time, without ours, is over', () => {
+    const { diedAtMs, why } = run(30_000, { 1_000: (state) => onTick(state, 1_000, 0) }, [[2_000, 12_000]])
+    expect(why).toBe('not_heard')
+    expect(diedAtMs).toBeGreaterThan(12_500)
+    expect(diedAtMs).toBeLessThanOrEqual(15_500)
+  })
+
+  it('a peer that ticks but does not hear us is given up, so that a one-way link ends on both sides', () => {
+    const events = Object.fromEntries(
+      Array.from({ length: 20 }, (_, i) => (i + 1) * 500).map((ms) => [ms, (state: Liveness) => onTick(state, ms, ms)]),
+    )
+    expect(run(10_000, events)).toMatchObject({ diedAtMs: 5_000, why: 'we_are_not_heard' })
+  })
+})

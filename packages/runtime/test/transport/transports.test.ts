@@ -1,0 +1,128 @@
+/**
+ * One suite for every transport: what distribution/ relies on.
+ */
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Link, LinkEnd, LinkEvents, Transport } from '../../src/ports.ts'
+import { systemClock } from '../../src/system/system-clock.ts'
+import { grpcTransport } from '../../src/transport/grpc.ts'
+import { MemoryNetwork } from '../../src/transport/memory.ts'
+
+class Side implements LinkEvents {
+  readonly frames: Uint8Array[] = []
+  readonly ends: LinkEnd[] = []
+  link: Link | undefined
+
+  onFrame(frame: Uint8Array): void {
+    this.frames.push(Uint8Array.from(frame))
+  }
+
+  onEnd(end: LinkEnd): void {
+    this.ends.push(end)
+  }
+}
+
+const makers: Array<[string, () => () => Transport]> = [
+  [
+    'memory',
+    () => {
+      const network = new MemoryNetwork(systemClock, 1)
+      let hosts = 0
+      return () => network.transport(`host ${++hosts}`)
+    },
+  ],
+  ['gRPC', () => grpcTransport],
+]
+
+describe.each(makers)('the %s transport', (_name, maker) => {
+  const running: Transport[] = []
+
+  afterEach(async () => {
+    for (const transport of running.splice(0)) await transport.stop()
+  })
+
+  /** A listener and a dialer that is connected with it. */
+  async function pair() {
+    const make = maker()
+    const near = make()
+    const far = make()
+    running.push(near, far)
+    const accepted: Side[] = []
+    const address = await far.listen('127.0.0.1:0', (link) => {
+      const side = new Side()
+      side.link = link
+      accepted.push(side)
+      return side
+    })
+    const dialer = new Side()
+    dialer.link = near.dial(address, dialer)
+    dialer.link.send(Uint8Array.of(0))
+    await expect.poll(() => accepted[0]?.frames.length).toBe(1)
+    return { make, near, far, address, dialer, listener: accepted[0] as Side }
+  }
+
+  it('frames arrive whole, once, and in the order in which they were sent, in both directions', async () => {
+    const { dialer, listener } = await pair()
+    for (let i = 1; i < 1_000; i++) {
+      dialer.link?.send(Uint8Array.of(i & 255, i >> 8))
+      listener.link?.send(Uint8Array.of(i & 255, i >> 8))
+    }
+    await expect.poll(() => dialer.frames.length).toBe(999)
+    await expect.poll(() => listener.frames.length).toBe(1_000)
+    expect(dialer.frames.map(([low = 0, high = 0]) => low + high * 256)).toEqual(
+      Array.from({ length: 999 }, (_, i) => i + 1),
+    )
+  })
+
+  it('a frame of 8 MiB arrives', async () => {
+    const { dialer, listener } = await pair()
+    const frame = new Uint8Array(8 * 1024 * 1024).fill(7)
+    dialer.link?.send(frame)
+    await expect.poll(() => listener.frames[1]?.length, { timeout: 5_000 }).toBe(frame.length)
+  })
+
+  it('what is buffered is counted in bytes, and is zero when all is gone', async () => {
+    const { dialer, listener } = await pair()
+    for (let i = 0; i < 100; i++) dialer.link?.send(new Uint8Array(10_000))
+    expect(dialer.link?.bufferedBytes).toBeGreaterThan(0)
+    await expect.poll(() => listener.frames.length).toBe(101)
+    await expect.poll(() => dialer.link?.bufferedBytes).toBe(0)
+  })
+
+  it.each(['dialer', 'listener'] as const)(
+    'a close by the %s delivers what was sent before, and ends the other side once',
+    async (closing) => {
+      const sides = await pair()
+      const other = closing === 'dialer' ? sides.listener : sides.dialer
+      const before = other.frames.length
+      sides[closing].link?.send(Uint8Array.of(42))
+      sides[closing].link?.close()
+      sides[closing].link?.close()
+      await expect.poll(() => other.ends.length).toBe(1)
+      expect(other.frames.slice(before)).toEqual([Uint8Array.of(42)])
+      expect(sides[closing].ends).toEqual([])
+      expect(other.ends).toEqual([{ type: 'closed' }])
+    },
+  )
+
+  it('a dial that finds nobody ends as unreachable', async () => {
+    const { make, near, far, address } = await pair()
+    await far.stop()
+    void make
+    const dialer = new Side()
+    near.dial(address, dialer)
+    await expect.poll(() => dialer.ends, { timeout: 5_000 }).toMatchObject([{ type: 'unreachable' }])
+  })
+
+  it('an address that is taken is ERR_PORT_IN_USE', async () => {
+    const { make, address } = await pair()
+    const third = make()
+    running.push(third)
+    await expect(third.listen(address, () => new Side())).rejects.toMatchObject({ code: 'ERR_PORT_IN_USE' })
+  })
+
+  it('stop ends every link at its other side', async () => {
+    const { far, dialer } = await pair()
+    await far.stop()
+    await expect.poll(() => dialer.ends.length).toBe(1)
+  })
+})
