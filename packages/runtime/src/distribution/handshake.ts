@@ -54,6 +54,11 @@ export interface HandshakeConfig {
   readonly nonce: Uint8Array
   /** `host:port` at which this node wants to be dialed. */
   readonly address: string
+  /**
+   * Asked by the dialer before it proves anything: by now the other side may have dialed us. Two dials that are both let in would take each
+   * other down.
+   */
+  readonly isConnected: (peer: ClaimedIdentity) => boolean
   /** Asked once the peer has proved that it knows the cookie. */
   readonly admit: (peer: NodeIdentity) => RefusalCode | 'admit'
 }
@@ -154,6 +159,7 @@ function onChallenge(challenge: HandshakeMessage & { type: 'challenge' }, config
   if (challenge.version !== PROTOCOL_VERSION) return refuse('version', challenge.node)
   if (challenge.nonce.length !== NONCE_BYTES) return refuse('protocol', challenge.node)
   if (sameIdentity(challenge.node, self)) return refuse('self', challenge.node)
+  if (config.isConnected(challenge.node)) return refuse('already_connected', challenge.node)
   const transcript: Transcript = {
     version: PROTOCOL_VERSION,
     dialer: self,

@@ -144,6 +144,7 @@ export class Peers {
       cookie,
       nonce: random.bytes(NONCE_BYTES),
       address: this.advertised,
+      isConnected: (peer) => this.isConnected(peer),
       admit: (peer) => this.admit(peer, role),
     }
     const connection = new Connection({
@@ -170,14 +171,23 @@ export class Peers {
   private admit(peer: NodeIdentity, role: 'dialer' | 'listener'): RefusalCode | 'admit' {
     const existing = this.byName.get(peer.name)
     if (existing !== undefined) {
-      const heardLately = existing.silentForMs < this.options.liveness.tickMs * 1.5
-      if (heardLately)
+      if (this.isHeard(existing))
         return existing.identity.incarnation === peer.incarnation ? 'already_connected' : 'duplicate_name'
       existing.down('connection_closed')
       return 'admit'
     }
     const weDial = role === 'listener' && this.dialer.isDialing(peer.name)
     return weDial && this.options.self.name > peer.name ? 'simultaneous' : 'admit'
+  }
+
+  private isConnected({ name, incarnation }: NodeIdentity): boolean {
+    const existing = this.byName.get(name)
+    return existing !== undefined && existing.identity.incarnation === incarnation && this.isHeard(existing)
+  }
+
+  /** A connection that was not heard for longer than a tick and a half may be half-open. */
+  private isHeard(peer: Peer): boolean {
+    return peer.silentForMs < this.options.liveness.tickMs * 1.5
   }
 
   private addPeer(connection: Connection, identity: NodeIdentity, address: string): Peer {

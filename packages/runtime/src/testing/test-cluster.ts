@@ -23,8 +23,8 @@ import { VirtualClock } from './virtual-clock.ts'
 export interface TestClusterOptions {
   /** Chooses who is next, and all random numbers of the nodes. @default 1 */
   readonly seed?: number
-  /** From one node to another. @default 1 */
-  readonly latencyMs?: number
+  /** From one node to another; two numbers: drawn between them for each direction of each connection. @default 1 */
+  readonly latencyMs?: number | readonly [least: number, most: number]
 }
 
 export interface TestNodeOptions extends Partial<NodeOptions> {
@@ -52,11 +52,18 @@ export class TestCluster {
 
   constructor(options: TestClusterOptions = {}) {
     this.random = seededRandom(options.seed ?? 1)
-    this.network = new MemoryNetwork(this.clock, options.latencyMs ?? 1)
+    const { latencyMs = 1 } = options
+    const [least, most] = typeof latencyMs === 'number' ? [latencyMs, latencyMs] : latencyMs
+    this.network = new MemoryNetwork(this.clock, () => least + (most - least) * this.random.fraction())
   }
 
   /** Starts the node `<name>@127.0.0.1`, by default with all running nodes as its seeds, and runs the cluster until it has started. */
   start(name: string, options: TestNodeOptions = {}): Promise<Node> {
+    return this.run(this.begin(name, options))
+  }
+
+  /** As `start`, but leaves it to you to run the cluster: several nodes may be starting at the same time. */
+  begin(name: string, options: TestNodeOptions = {}): Promise<Node> {
     const running = this.hosts.flatMap((host) => (host.alive && host.node !== undefined ? [host.node.address] : []))
     const host: Host = { name, node: undefined, alive: true, wanted: false, turn: undefined }
     this.hosts.push(host)
@@ -70,17 +77,15 @@ export class TestCluster {
         log: this.log,
       }),
     )
-    return this.run(
-      starting.then(
-        (node) => {
-          host.node = node
-          return node
-        },
-        (error: unknown) => {
-          host.alive = false
-          throw error
-        },
-      ),
+    return starting.then(
+      (node) => {
+        host.node = node
+        return node
+      },
+      (error: unknown) => {
+        host.alive = false
+        throw error
+      },
     )
   }
 

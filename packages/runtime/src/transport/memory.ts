@@ -11,6 +11,7 @@ import type { Clock, Link, LinkEnd, LinkEvents, Transport } from '../ports.ts'
 interface Pipe {
   readonly from: string
   readonly to: string
+  readonly latencyMs: number
   readonly held: Array<() => void>
 }
 
@@ -23,15 +24,16 @@ interface MemoryHost {
 
 export class MemoryNetwork {
   private readonly clock: Clock
-  private readonly latencyMs: number
+  private readonly drawLatencyMs: () => number
   private readonly hosts = new Set<MemoryHost>()
   private readonly cuts = new Set<string>()
   private readonly pipes = new Set<Pipe>()
   private lastPort = 0
 
-  constructor(clock: Clock, latencyMs: number = 1) {
+  /** `drawLatencyMs` is asked once for each direction of each link. */
+  constructor(clock: Clock, drawLatencyMs: () => number = () => 1) {
     this.clock = clock
-    this.latencyMs = latencyMs
+    this.drawLatencyMs = drawLatencyMs
   }
 
   /** One host's access to the network. `hostName` is what cuts and crashes name. */
@@ -57,7 +59,7 @@ export class MemoryNetwork {
     this.cuts.delete(`${from} ${to}`)
     for (const pipe of this.pipes) {
       if (pipe.from !== from || pipe.to !== to) continue
-      for (const deliver of pipe.held.splice(0)) this.clock.setTimer(this.latencyMs, deliver)
+      for (const deliver of pipe.held.splice(0)) this.clock.setTimer(pipe.latencyMs, deliver)
     }
   }
 
@@ -106,7 +108,7 @@ export class MemoryNetwork {
   }
 
   private pipe(from: string, to: string): Pipe {
-    const pipe: Pipe = { from, to, held: [] }
+    const pipe: Pipe = { from, to, latencyMs: this.drawLatencyMs(), held: [] }
     this.pipes.add(pipe)
     return pipe
   }
@@ -125,7 +127,7 @@ export class MemoryNetwork {
         deliver()
       }
     }
-    this.clock.setTimer(this.latencyMs, arrive)
+    this.clock.setTimer(pipe.latencyMs, arrive)
   }
 }
 

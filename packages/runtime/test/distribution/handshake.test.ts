@@ -16,6 +16,7 @@ function config(name: string, more: Partial<HandshakeConfig> = {}): HandshakeCon
     cookie: 'a shared secret',
     nonce: new Uint8Array(32).fill(name.charCodeAt(0)),
     address: `127.0.0.1:${name.charCodeAt(0)}`,
+    isConnected: () => false,
     admit: () => 'admit',
     ...more,
   }
@@ -106,6 +107,13 @@ describe('the handshake', () => {
     )
     expect(ends(listener)).toMatchObject([{ type: 'close', code: 'bad_cookie' }])
     expect(ends(dialer)).toMatchObject([{ type: 'close' }])
+  })
+
+  it('a dialer that has been dialed meanwhile gives up its own dial before it proves anything', () => {
+    const { dialer, listener, wire } = shake(config('a', { isConnected: () => true }), config('b'))
+    expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'already_connected', by: 'us' }])
+    expect(ends(listener)).toMatchObject([{ type: 'close', code: 'already_connected', by: 'peer' }])
+    expect(wire.map((message) => message.type)).toEqual(['hello', 'challenge', 'refused'])
   })
 
   it('nobody is asked whether to admit a peer that has not proved that it knows the cookie', () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { handler, nodeName, type Context, type Node, type Pid } from '@pidmesh/runtime'
-import { TestCluster } from '@pidmesh/runtime/testing'
+import { seededRandom, TestCluster } from '@pidmesh/runtime/testing'
 
 let cluster: TestCluster
 
@@ -182,6 +182,39 @@ describe('nodes', () => {
     expect(a.nodes()).toEqual([b.name])
     expect(b.nodes()).toEqual([a.name])
     expect(messages.filter((message) => (message as { type: string }).type === 'nodedown')).toEqual([])
+  })
+
+  it('two nodes that dial each other at about the same time have one connection, which is never taken down again (500 seeds)', async () => {
+    for (let seed = 1; seed <= 500; seed++) {
+      cluster = new TestCluster({ seed, latencyMs: [1, 10] })
+      const random = seededRandom(seed)
+      const seeds = ['127.0.0.1:7001', '127.0.0.1:7002']
+      const heard: unknown[] = []
+      const watch = (node: Node): Node => {
+        node.spawn(
+          handler((self) => {
+            self.monitorNodes(true)
+            return (message) => {
+              heard.push(message)
+            }
+          }),
+        )
+        return node
+      }
+      const later = new Promise<Node>((resolve, reject) => {
+        cluster.clock.setTimer(100 + random.fraction() * 130, () => {
+          cluster.begin('b', { port: 7002, seeds }).then(watch).then(resolve, reject)
+        })
+      })
+      const [a, b] = await cluster.run(Promise.all([cluster.begin('a', { port: 7001, seeds }).then(watch), later]))
+      await cluster.advance(3_000)
+      expect([a.nodes(), b.nodes()], `seed ${seed}`).toEqual([[b.name], [a.name]])
+      expect(
+        heard.filter((message) => (message as { type: string }).type === 'nodedown'),
+        `seed ${seed}`,
+      ).toEqual([])
+      await cluster.stop()
+    }
   })
 
   it('what cannot be sent is an error at the sender, and nothing is sent', async () => {

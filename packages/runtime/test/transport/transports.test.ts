@@ -25,7 +25,7 @@ const makers: Array<[string, () => () => Transport]> = [
   [
     'memory',
     () => {
-      const network = new MemoryNetwork(systemClock, 1)
+      const network = new MemoryNetwork(systemClock)
       let hosts = 0
       return () => network.transport(`host ${++hosts}`)
     },
