@@ -36,6 +36,19 @@ export interface TableServerOptions {
   readonly onReady: (server: TableServer) => void
 }
 
+/** Chunks of a snapshot that are sent in one turn at most. */
+const CHUNKS_PER_TURN = 8
+/** A snapshot goes on so much later, when the connection was busy. */
+const BUSY_PAUSE_MS = 20
+
+/** The names as they were when the snapshot began; what has changed since follows in deltas. */
+interface OutgoingSnapshot {
+  readonly id: number
+  readonly server: Pid
+  readonly claims: readonly Claim[]
+  position: number
+}
+
 /** The exit reason of a process that has lost its name in a clash. */
 export interface NameConflictReason {
   readonly name_conflict: { readonly name: string; readonly winner: Pid; readonly policy: ConflictPolicy }
@@ -55,7 +68,10 @@ export class TableServer extends GenServer {
   private readonly watchers = new Map<string, Pid>()
   /** Processes that are to be killed if they don't end by themselves, by timer. */
   private readonly losers = new Map<string, Pid>()
+  /** Snapshots that are on their way out, by the server that they are for. */
+  private readonly outgoing = new Map<string, OutgoingSnapshot>()
   private snapshotId = 0
+  private willContinue = false
   private flushing = false
   private toldVersion = 0
 
@@ -74,6 +90,7 @@ export class TableServer extends GenServer {
     else if (hasType(message, 'nodeup')) this.sayHello((message as NodeUpMessage).node, false)
     else if (hasType(message, 'nodedown')) return
     else if (hasType(message, 'DOWN')) this.onDown(message as DownMessage)
+    else if (hasType(message, 'snapshot_more')) this.onSnapshotMore()
     else if (hasType(message, 'timeout')) this.onLoserGrace(message as TimeoutMessage)
     else this.log.warn({ message: typeof message }, 'the table server got a message that is not for it')
     if (this.table.version !== this.toldVersion) this.requestFlush()
@@ -176,20 +193,45 @@ export class TableServer extends GenServer {
   }
 
   private sendSnapshot(server: Pid): void {
-    const { seq, claims } = this.table.log
     const id = ++this.snapshotId
-    const from = this.pid
-    const send = (message: TableMessage): void => void this.self.send(server, message)
-    send({ type: 'snapshot_begin', from, id, seq })
-    let chunk: Claim[] = []
-    for (const claim of claims.values()) {
-      chunk.push(claim)
-      if (chunk.length < CHUNK_LENGTH) continue
-      send({ type: 'snapshot_chunk', from, id, claims: chunk })
-      chunk = []
+    const { seq, claims } = this.table.log
+    this.outgoing.set(server.toString(), { id, server, claims: [...claims.values()], position: 0 })
+    const begin: TableMessage = { type: 'snapshot_begin', from: this.pid, id, seq }
+    this.self.send(server, begin)
+    this.continueSnapshots()
+  }
+
+  /** Sends what the connections take. A snapshot of any size neither fills one nor keeps this node's other processes waiting. */
+  private continueSnapshots(): void {
+    let pauseMs: number | undefined
+    for (const [key, snapshot] of this.outgoing) {
+      const progress = this.sendChunks(snapshot)
+      if (progress === 'done') this.outgoing.delete(key)
+      else pauseMs = Math.min(pauseMs ?? BUSY_PAUSE_MS, progress === 'busy' ? BUSY_PAUSE_MS : 0)
     }
-    if (chunk.length > 0) send({ type: 'snapshot_chunk', from, id, claims: chunk })
-    send({ type: 'snapshot_end', from, id })
+    if (pauseMs === undefined || this.willContinue) return
+    this.willContinue = true
+    this.self.sendAfter(pauseMs, this.pid, { type: 'snapshot_more' })
+  }
+
+  private onSnapshotMore(): void {
+    this.willContinue = false
+    this.continueSnapshots()
+  }
+
+  private sendChunks(snapshot: OutgoingSnapshot): 'done' | 'busy' | 'more' {
+    const { id, server, claims } = snapshot
+    const from = this.pid
+    for (let chunks = 0; snapshot.position < claims.length; chunks++) {
+      if (chunks === CHUNKS_PER_TURN) return 'more'
+      const chunk = claims.slice(snapshot.position, snapshot.position + CHUNK_LENGTH)
+      snapshot.position += chunk.length
+      const message: TableMessage = { type: 'snapshot_chunk', from, id, claims: chunk }
+      if (this.self.send(server, message) === 'busy') return 'busy'
+    }
+    const end: TableMessage = { type: 'snapshot_end', from, id }
+    this.self.send(server, end)
+    return 'done'
   }
 
   private flush(): void {
@@ -210,6 +252,7 @@ export class TableServer extends GenServer {
     if (!('id' in pid)) return
     this.monitors.delete(pid.toString())
     this.watchers.delete(pid.toString())
+    this.outgoing.delete(pid.toString())
     if (pid.node === this.node) this.table.releaseProcess(pid)
     else this.table.dropView(pid)
     this.requestFlush()

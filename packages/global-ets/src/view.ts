@@ -4,6 +4,8 @@
  *   syncing ── snapshot begin, chunks, end ─▶ live ── delta with the next seq ─▶ live
  *                                              └──── a gap ─▶ stale (serves the old copy) ── snapshot ─▶ live
  *
+ * Deltas go on while a snapshot comes in: they are applied to its shadow, and the chunks that come later don't undo them.
+ *
  * A view belongs to one life of one owner's table server, named by its pid; a new life is a new view. It changes only by the owner's next operation or
  * by a whole new copy, never by merging: so nothing that the owner no longer has can stay.
  */
@@ -23,10 +25,13 @@ export type ViewUpdate = ViewChange & { readonly gap: boolean }
 
 export const NO_CHANGE: ViewChange = { removed: [], put: [] }
 
+/** A snapshot that is coming in, and what its owner has done since. */
 interface Shadow {
   readonly id: number
-  readonly seq: number
+  seq: number
   readonly claims: Map<string, Claim>
+  /** Names of operations since the snapshot began: what a later chunk says of them is out of date. */
+  readonly touched: Set<string>
 }
 
 export class View {
@@ -43,13 +48,16 @@ export class View {
   }
 
   beginSnapshot(id: number, seq: number): void {
-    this.shadow = { id, seq, claims: new Map() }
+    this.shadow = { id, seq, claims: new Map(), touched: new Set() }
   }
 
   addChunk(id: number, claims: readonly Claim[]): void {
     // Of another snapshot than the one under way: two that overlap must not be mixed.
-    if (this.shadow?.id !== id) return
-    for (const claim of claims) if (this.isOwned(claim)) this.shadow.claims.set(claim.name, claim)
+    const { shadow } = this
+    if (shadow?.id !== id) return
+    for (const claim of claims) {
+      if (this.isOwned(claim) && !shadow.touched.has(claim.name)) shadow.claims.set(claim.name, claim)
+    }
   }
 
   /** The snapshot is whole: takes the place of what was here. */
@@ -65,9 +73,11 @@ export class View {
     return { removed, put }
   }
 
-  /** Applies what is new, up to a gap. */
+  /** Applies what is new, up to a gap; to the snapshot that is coming in as well. */
   applyOps(ops: readonly Op[]): ViewUpdate {
-    if (!this.isLive()) return { ...NO_CHANGE, gap: false }
+    const shadowGap = this.shadow !== undefined && !this.applyToShadow(this.shadow, ops)
+    if (shadowGap) this.shadow = undefined
+    if (!this.isLive()) return { ...NO_CHANGE, gap: shadowGap }
     const removed: Claim[] = []
     const put = new Map<string, Claim>()
     for (const op of ops) {
@@ -90,7 +100,21 @@ export class View {
         removed.push(claim)
       }
     }
-    return { removed, put: [...put.values()], gap: !this.isLive() }
+    return { removed, put: [...put.values()], gap: shadowGap || !this.isLive() }
+  }
+
+  /** Says whether there was no gap. */
+  private applyToShadow(shadow: Shadow, ops: readonly Op[]): boolean {
+    for (const op of ops) {
+      if (op.seq <= shadow.seq) continue
+      if (op.seq !== shadow.seq + 1) return false
+      shadow.seq = op.seq
+      const name = op.type === 'put' ? op.claim.name : op.name
+      shadow.touched.add(name)
+      if (op.type === 'remove') shadow.claims.delete(name)
+      else if (this.isOwned(op.claim)) shadow.claims.set(name, op.claim)
+    }
+    return true
   }
 
   private isLive(): boolean {
