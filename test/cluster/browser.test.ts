@@ -1,0 +1,213 @@
+// PURPOSE: what somebody with a page in front of him sees: people on other nodes, and, when his node dies or stops, hardly anything.
+// The time limits are the product's requirements, on the real clock.
+
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+
+import { ChatClient, expectAllToTalk, expectSameTables } from './support/chat-client.ts'
+import type { Places } from './support/chat-client.ts'
+import { startBrowser } from './support/browser.ts'
+import { ChatPage } from './support/chat-page.ts'
+import { startLauncher } from './support/demo-process.ts'
+import type { DemoNode } from './support/demo-process.ts'
+import { until } from './support/until.ts'
+
+/** A killed node is known by its broken connections. */
+const GONE_AFTER_KILL_MS = 1000
+/** A stopped one by its silence: four ticks of a second, looked at each quarter tick, and the way to the clients. */
+const GONE_AFTER_STOP_MS = 4500
+const PAGE_BACK_AFTER_KILL_MS = 3000
+const PAGE_BACK_AFTER_STOP_MS = 8000
+
+let browser: Browser | string
+
+beforeAll(async () => {
+  browser = await startBrowser()
+  if (typeof browser !== 'string') return
+  if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(browser)
+  console.warn(`browser tests skipped: ${browser}`)
+})
+
+afterAll(async () => {
+  if (typeof browser === 'object') await browser.close()
+})
+
+beforeEach(({ skip }) => skip(typeof browser === 'string', 'no browser'))
+
+describe('the page', () => {
+  it('shows who is online on which node, and carries messages between nodes, to a room and to one', async () => {
+    const [chat1, chat2] = await startCluster()
+    const alice = await enter(chat1, 'alice')
+    const bob = await enter(chat2, 'bob')
+    for (const page of [alice, bob]) await expectOnline(page, { alice: chat1, bob: chat2 })
+
+    await alice.say('hello from alice')
+    await bob.say('hello from bob')
+    await alice.tell('bob', 'for bob only')
+    await bob.tell('alice', 'for alice only')
+    await expectMessage(bob, { kind: 'room', from: 'alice', node: chat1.name, text: 'hello from alice' })
+    await expectMessage(alice, { kind: 'room', from: 'bob', node: chat2.name, text: 'hello from bob' })
+    await expectMessage(bob, { kind: 'direct', from: 'alice', node: chat1.name, text: 'for bob only' })
+    await expectMessage(alice, { kind: 'direct', from: 'bob', node: chat2.name, text: 'for alice only' })
+    expect([...alice.errors, ...bob.errors]).toEqual([])
+  })
+
+  it('tells a second person that the name is taken, and the first one notices nothing', async () => {
+    const [chat1, chat2] = await startCluster()
+    const alice = await enter(chat1, 'alice')
+    const second = await ChatPage.open(browserInUse(), chat2)
+    await second.enter('alice')
+    const problem = await until('the second is told', async () => (await second.loginProblem()) || undefined)
+    expect(problem).toBe('Somebody is already here as alice. Choose another name.')
+
+    await second.enter('bob')
+    await expectOnline(alice, { alice: chat1, bob: chat2 })
+    expect((await alice.see()).notices).toEqual([])
+  })
+
+  it('moves to another node when its node is killed, whose names are gone from the others at once', async () => {
+    const [chat1, chat2, chat3] = await startCluster()
+    const alice = await enter(chat1, 'alice')
+    const bob = await enter(chat2, 'bob')
+    await ChatClient.connect(chat1, 'extra')
+    const probes = [await ChatClient.connect(chat2, 'probe2'), await ChatClient.connect(chat3, 'probe3')]
+    const others = { bob: chat2, probe2: chat2, probe3: chat3 }
+    await expectSameTables(probes, { ...others, alice: chat1, extra: chat1 })
+
+    const killedMs = performance.now()
+    process.kill(chat1.pid, 'SIGKILL')
+    const back = await backOnAnother(alice, chat1, PAGE_BACK_AFTER_KILL_MS, killedMs)
+    await expectSameTables(probes, { ...others, alice: back.node })
+    const goneMs = probes.map((probe) => goneAtMs(probe, chat1) - killedMs)
+    report('kill -9', goneMs, back.afterMs)
+    for (const ms of goneMs) expect(ms).toBeLessThan(GONE_AFTER_KILL_MS)
+    expect(back.afterMs).toBeLessThan(PAGE_BACK_AFTER_KILL_MS)
+
+    await expectPagesToTalk(alice, bob)
+    expect([...alice.errors, ...bob.errors]).toEqual([])
+  })
+
+  it('moves to another node when its node stops answering, and the node comes back by itself when it goes on', async () => {
+    const [chat1, chat2, chat3] = await startCluster()
+    const alice = await enter(chat1, 'alice')
+    const bob = await enter(chat2, 'bob')
+    const patient = await ChatClient.connect(chat1, 'patient')
+    const leaver = await ChatClient.connect(chat1, 'leaver')
+    const probes = [await ChatClient.connect(chat2, 'probe2'), await ChatClient.connect(chat3, 'probe3')]
+    const others = { bob: chat2, probe2: chat2, probe3: chat3 }
+    await expectSameTables(probes, { ...others, alice: chat1, patient: chat1, leaver: chat1 })
+
+    const stoppedMs = performance.now()
+    process.kill(chat1.pid, 'SIGSTOP')
+    leaver.vanish()
+    const back = await backOnAnother(alice, chat1, PAGE_BACK_AFTER_STOP_MS, stoppedMs)
+    await expectSameTables(probes, { ...others, alice: back.node })
+    const goneMs = probes.map((probe) => goneAtMs(probe, chat1) - stoppedMs)
+    report('SIGSTOP', goneMs, back.afterMs)
+    for (const ms of goneMs) expect(ms).toBeLessThan(GONE_AFTER_STOP_MS)
+    expect(back.afterMs).toBeLessThan(PAGE_BACK_AFTER_STOP_MS)
+    await expectPagesToTalk(alice, bob)
+
+    const continuedMs = performance.now()
+    process.kill(chat1.pid, 'SIGCONT')
+    const living = { ...others, alice: back.node, patient: chat1 }
+    await expectSameTables([...probes, patient], living)
+    console.log(`SIGCONT: all tables agree after ${Math.round(performance.now() - continuedMs)} ms`)
+    const newcomer = await ChatClient.connect(chat1, 'newcomer')
+    const clients = [...probes, patient, newcomer]
+    await expectSameTables(clients, { ...living, newcomer: chat1 })
+    await expectAllToTalk(clients)
+    await expectPagesToTalk(alice, bob)
+    newcomer.tell('alice', 'from the node that was stopped')
+    await expectMessage(alice, {
+      kind: 'direct',
+      from: 'newcomer',
+      node: chat1.name,
+      text: 'from the node that was stopped',
+    })
+    expect((await alice.see()).node).toBe(back.node.name)
+    await expectSameTables(clients, { ...living, newcomer: chat1 })
+    expect([...alice.errors, ...bob.errors]).toEqual([])
+  })
+})
+
+type ThreeNodes = readonly [DemoNode, DemoNode, DemoNode]
+
+async function startCluster(): Promise<ThreeNodes> {
+  const [chat1, chat2, chat3] = (await startLauncher()).nodes
+  if (chat1 === undefined || chat2 === undefined || chat3 === undefined)
+    throw new Error('the banner has no three nodes')
+  return [chat1, chat2, chat3]
+}
+
+function browserInUse(): Browser {
+  if (typeof browser === 'string') throw new Error(browser)
+  return browser
+}
+
+async function enter(node: DemoNode, name: string): Promise<ChatPage> {
+  const page = await ChatPage.open(browserInUse(), node)
+  await page.enter(name)
+  await until(`${name} is in`, async () => (await page.see()).state === 'connected')
+  expect((await page.see()).node).toBe(node.name)
+  return page
+}
+
+async function expectOnline(page: ChatPage, users: Places): Promise<void> {
+  const wanted = Object.entries(users).map(([user, { name }]) => `${user} ${name}`)
+  const shown = async (): Promise<string> => (await page.see()).online.map(({ user, node }) => `${user} ${node}`).join()
+  await until(`the list of those online is ${wanted.join()}`, async () => (await shown()) === wanted.join())
+}
+
+async function expectMessage(
+  page: ChatPage,
+  wanted: { kind: string; from: string; node: string; text: string },
+): Promise<void> {
+  await until(`a message ${JSON.stringify(wanted)}`, async () => {
+    const { messages } = await page.see()
+    return messages.some((message) => JSON.stringify(message) === JSON.stringify(wanted))
+  })
+}
+
+/** In the room and directly, both ways, wherever the pages are now. */
+async function expectPagesToTalk(alice: ChatPage, bob: ChatPage): Promise<void> {
+  const round = Math.random().toString(36).slice(2)
+  const [ofAlice, ofBob] = [(await alice.see()).node, (await bob.see()).node]
+  await bob.tell('alice', `${round} to alice`)
+  await expectMessage(alice, { kind: 'direct', from: 'bob', node: ofBob, text: `${round} to alice` })
+  await alice.tell('bob', `${round} to bob`)
+  await expectMessage(bob, { kind: 'direct', from: 'alice', node: ofAlice, text: `${round} to bob` })
+  await alice.say(`${round} alice to all`)
+  await expectMessage(bob, { kind: 'room', from: 'alice', node: ofAlice, text: `${round} alice to all` })
+  await bob.say(`${round} bob to all`)
+  await expectMessage(alice, { kind: 'room', from: 'bob', node: ofBob, text: `${round} bob to all` })
+}
+
+/** The node on which the page is connected again, and how long after `sinceMs` that was seen. */
+async function backOnAnother(
+  page: ChatPage,
+  lost: DemoNode,
+  withinMs: number,
+  sinceMs: number,
+): Promise<{ node: Pick<DemoNode, 'name'>; afterMs: number }> {
+  const node = await until(
+    'the page is back on another node',
+    async () => {
+      const { state, node } = await page.see()
+      return state === 'connected' && node !== lost.name ? node : undefined
+    },
+    { withinMs },
+  )
+  return { node: { name: node }, afterMs: performance.now() - sinceMs }
+}
+
+/** When the client was told of the last change after which its node has had no user on `node`. */
+function goneAtMs(client: ChatClient, node: DemoNode): number {
+  const last = client.tables.findLastIndex(({ users }) => users.some((row) => row.node === node.name))
+  return client.tables[last + 1]?.atMs ?? Number.POSITIVE_INFINITY
+}
+
+function report(what: string, goneMs: readonly number[], backMs: number): void {
+  const gone = goneMs.map((ms) => Math.round(ms)).join(' and ')
+  console.log(`${what}: names gone from the other nodes after ${gone} ms, page back after ${Math.round(backMs)} ms`)
+}
