@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -132,7 +133,8 @@ export class Fixture {
       encoding: 'utf8',
       timeout: 25_000,
     })
-    return { exitCode: status, output: stdout + stderr }
+    // Some of the tools colour what they say when CI is set, whatever NO_COLOR says.
+    return { exitCode: status, output: stripVTControlCharacters(stdout + stderr) }
   }
 
   remove(): void {

@@ -1,7 +1,15 @@
 /**
  * The client side: call, cast, and the reply of whoever answers a call.
  */
-import { Pid, ViaName, type Context, type Node, type RequestOutcome } from '@pidmesh/runtime'
+import {
+  isNameOnNode,
+  Pid,
+  PidmeshError,
+  ViaName,
+  type Context,
+  type Node,
+  type RequestOutcome,
+} from '@pidmesh/runtime'
 import { CallError } from './errors.ts'
 import type { CallMessage, CastMessage, From, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
 
@@ -24,6 +32,7 @@ export async function call<Calls, const Request extends Calls>(
 ): Promise<ReplyFor<Calls, Request>> {
   const self = contextOf(caller)
   const target = server instanceof ViaName ? await server.via.resolveName(server.name) : server
+  if (!(server instanceof ViaName)) checkAddress(server)
   if (target === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
   const pid = typeof target === 'string' ? self.whereis(target) : target
   if (pid instanceof Pid && pid.equals(self.pid)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
@@ -40,6 +49,7 @@ export async function call<Calls, const Request extends Calls>(
 /** Sends a request that has no reply. Never fails, never waits: it is dropped if the server isn't there. */
 export function cast<Casts>(caller: Caller, server: ServerRef<unknown, Casts>, request: Casts): void {
   const self = contextOf(caller)
+  if (!(server instanceof ViaName)) checkAddress(server)
   const message: CastMessage = { type: '$gen_cast', request }
   if (server instanceof ViaName) {
     void Promise.resolve(server.via.send(server.name, message)).catch(() => undefined)
@@ -52,6 +62,12 @@ export function cast<Casts>(caller: Caller, server: ServerRef<unknown, Casts>, r
 /** Answers a call for which its server returned `noreply()`: once, from any process on any node. Later replies are dropped. */
 export function reply<Reply>(replier: Caller, from: From<Reply>, value: Reply): void {
   contextOf(replier).send(from.tag, value)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+function checkAddress(server: unknown): void {
+  if ((typeof server === 'string' && server !== '') || server instanceof Pid || isNameOnNode(server)) return
+  throw new PidmeshError('ERR_BAD_ARGUMENT', `not an address of a server: ${String(server)}`)
 }
 
 export function contextOf(caller: Caller): Context {

@@ -186,6 +186,7 @@ describe('call', () => {
     await cluster.advance(10)
     cluster.crash('a')
     expect(await failure(pending)).toMatchObject({ code: 'ERR_CALL_NODEDOWN', serverReason: 'nodedown' })
+    expect(await failure(call(b, 5 as never, {}))).toMatchObject({ code: 'ERR_BAD_ARGUMENT' })
     const other = await cluster.run(start(b, Counter, [0]))
     expect(await failure(call(b, other, { type: 'call_yourself' }))).toMatchObject({
       code: 'ERR_CALL_EXIT',

@@ -12,13 +12,14 @@
  */
 import { start } from '@pidmesh/gen-server'
 import {
+  encodedBytes,
   PidmeshError,
   Pid,
+  Ref,
   type Context,
   type NameMeta,
   type Node,
   type NodeName,
-  type Ref,
   type SendStatus,
   type Via,
 } from '@pidmesh/runtime'
@@ -47,7 +48,7 @@ export type NameRow =
 
 /** UTF-8 bytes of a name at most. */
 const MAX_NAME_BYTES = 256
-/** Bytes of metadata, as JSON, at most. */
+/** Bytes of metadata, as it is sent, at most. */
 const MAX_META_BYTES = 1_024
 
 const POLICIES: ReadonlySet<string> = new Set<ConflictPolicy>(['smaller_node', 'newest'])
@@ -67,6 +68,10 @@ export class GlobalEts implements Via {
    * @throws PidmeshError `ERR_BAD_OPTION`; StartError `ERR_ALREADY_STARTED` if the node has a table of that scope
    */
   static async start(node: Node, options: GlobalEtsOptions = {}): Promise<GlobalEts> {
+    for (const key of Object.keys(options)) {
+      if (key !== 'scope' && key !== 'policy')
+        throw new PidmeshError('ERR_BAD_OPTION', `unknown option ${JSON.stringify(key)}`)
+    }
     const { scope = 'default', policy = 'smaller_node' } = options
     if (typeof scope !== 'string' || scope === '')
       throw new PidmeshError('ERR_BAD_OPTION', 'scope must be a text that is not empty')
@@ -212,21 +217,33 @@ function checkName(name: unknown): void {
   }
 }
 
-/** The metadata as its own copy: what the caller does with its object later is not the table's. */
+/** The metadata as its own copy: what the caller does with its object later is not the table's. It will be sent: it must be sendable. */
 function checkMeta(meta: unknown): NameMeta {
   if (typeof meta !== 'object' || meta === null || Array.isArray(meta))
     throw bad(`metadata is an object, not ${describe(meta)}`)
-  let copy: NameMeta
+  let bytes: number
   try {
-    const text = JSON.stringify(meta)
-    if (Buffer.byteLength(text) > MAX_META_BYTES)
-      throw bad(`metadata has ${Buffer.byteLength(text)} bytes, over ${MAX_META_BYTES}`)
-    copy = structuredClone(meta) as NameMeta
+    bytes = encodedBytes(meta)
   } catch (cause) {
-    if (cause instanceof PidmeshError) throw cause
-    throw new PidmeshError('ERR_BAD_ARGUMENT', 'metadata must be plain data', { cause })
+    throw new PidmeshError(
+      'ERR_BAD_ARGUMENT',
+      `metadata can't be sent: ${cause instanceof Error ? cause.message : 'unknown'}`,
+      { cause },
+    )
   }
-  return copy
+  if (bytes > MAX_META_BYTES) throw bad(`metadata has ${bytes} bytes, over ${MAX_META_BYTES}`)
+  return copyOf(meta) as NameMeta
+}
+
+/** A deep copy of sendable data. Identities are immutable and stay what they are. */
+function copyOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || value instanceof Pid || value instanceof Ref) return value
+  if (Array.isArray(value)) return value.map(copyOf)
+  if (value instanceof Map) return new Map([...value].map(([key, item]) => [copyOf(key), copyOf(item)]))
+  if (value instanceof Set) return new Set([...value].map(copyOf))
+  if (value instanceof Uint8Array) return Uint8Array.from(value)
+  if (value instanceof Date) return new Date(value)
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyOf(item)]))
 }
 
 function describe(value: unknown): string {

@@ -261,7 +261,18 @@ describe('replication', () => {
     for (const name of ['', 'x'.repeat(257), '€'.repeat(86), 7 as unknown as string]) {
       expect(() => a.names.registerName(name, pid)).toThrowError(expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }))
     }
-    for (const meta of [null, 'text', [], { big: 'x'.repeat(2_000) }, { f: () => 1 }, { n: 1n }]) {
+    for (const meta of [
+      null,
+      'text',
+      [],
+      { big: 'x'.repeat(2_000) },
+      { f: () => 1 },
+      { r: /x/ },
+      { b: new ArrayBuffer(1) },
+      { s: new String('x') },
+      { m: new Map([['k', 'x'.repeat(2_000)]]) },
+      deep(200),
+    ]) {
       expect(() => a.names.registerName('x', pid, meta as never)).toThrowError(
         expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
       )
@@ -270,8 +281,27 @@ describe('replication', () => {
       expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
     )
     expect(a.names.registerName('x', pid)).toBe('yes')
+    expect(a.names.registerName('rich', pid, { at: new Date(0), who: pid, tags: new Set(['a']), n: 1n })).toBe('yes')
+    await expect(GlobalEts.start(a.node, { polcy: 'newest' } as never)).rejects.toMatchObject({
+      code: 'ERR_BAD_OPTION',
+    })
+    const b = await join('b')
+    expect(b.names.metaOf('rich')).toEqual({ at: new Date(0), who: pid, tags: new Set(['a']), n: 1n })
+  })
+
+  it('the metadata is a copy: what the caller does with its object later changes nothing', async () => {
+    const a = await join('a')
+    const meta = { room: { name: 'lobby' } }
+    a.names.registerName('x', collector(a.node).pid, meta)
+    meta.room.name = 'kitchen'
+    expect(a.names.metaOf('x')).toEqual({ room: { name: 'lobby' } })
   })
 })
+
+/** An object in an object in an object … */
+function deep(levels: number): unknown {
+  return levels === 0 ? {} : { a: deep(levels - 1) }
+}
 
 describe('convergence', () => {
   const seeds = Number(process.env['PIDMESH_HISTORIES'] ?? 60)

@@ -40,11 +40,14 @@ export class PidmeshError<Code extends `ERR_${string}` = ErrorCode> extends Erro
  */
 export class ExitError<Code extends `ERR_${string}` = 'ERR_EXIT'> extends PidmeshError<Code> {
   readonly reason: ExitReason
+  /** Whether an exit with it makes a crash report, unless the reason is a quiet one. `exit(reason)` of a process makes none, as in Erlang. */
+  readonly isCrash: boolean
 
-  constructor(reason: ExitReason, code: Code, message: string) {
+  constructor(reason: ExitReason, code: Code, message: string, isCrash: boolean = true) {
     super(code, message)
     this.name = 'ExitError'
     this.reason = reason
+    this.isCrash = isCrash
   }
 }
 

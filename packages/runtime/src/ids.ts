@@ -58,6 +58,13 @@ abstract class Identity {
   }
 }
 
+/** How `console.log` shows identities. (Not a method in the class: the key is computed, and no type of it can be emitted.) */
+Object.defineProperty(Identity.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: Identity): string {
+    return this.toString()
+  },
+})
+
 /** The identity of a process. Made by the runtime only; a process is reached through its pid from any node. */
 export class Pid extends Identity {
   equals(other: unknown): boolean {

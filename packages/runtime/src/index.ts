@@ -30,6 +30,7 @@ export {
 } from './messages.ts'
 export { ExitError, PidmeshError, ProcessExited, type ErrorCode } from './errors.ts'
 export { isNameOnNode, via, ViaName, type Awaitable, type NameMeta, type Via } from './via.ts'
+export { encodedBytes } from './wire/term.ts'
 export { assertNever } from './assert-never.ts'
 
 export type { Clock, LogFields, Logger, TimerHandle } from './ports.ts'

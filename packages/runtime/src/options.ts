@@ -13,7 +13,7 @@ export interface NodeOptions {
   readonly cookie: string
   /** The port for other nodes; 0 lets the system choose. @default 0 */
   readonly port?: number
-  /** The address to listen on. @default the host of the name, if it is a loopback address; else 127.0.0.1 */
+  /** The address to listen on. @default the host of the name */
   readonly bindHost?: string
   /** `host:port` of nodes to connect to, now and whenever they are not connected. This node's own address among them is passed over. */
   readonly seeds?: readonly string[]
@@ -73,11 +73,13 @@ export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
   if (!Number.isFinite(netTickTimeMs) || netTickTimeMs < 100)
     throw bad('netTickTimeMs must be a number of milliseconds, 100 or more')
   if (!LEVELS.has(logLevel)) throw bad(`logLevel must be one of ${[...LEVELS].join(', ')}`)
+  if (!Array.isArray(seeds)) throw bad(`seeds must be a list of host:port, not ${JSON.stringify(seeds)}`)
   for (const seed of seeds) checkAddress('a seed', seed)
+  if (options.logger !== undefined) checkLogger(options.logger)
   if (options.advertise !== undefined) checkAddress('advertise', options.advertise)
 
   const host = name.slice(name.indexOf('@') + 1)
-  const bindHost = options.bindHost ?? (isLoopback(host) ? host : '127.0.0.1')
+  const bindHost = options.bindHost ?? host
   if (!isLoopback(bindHost) && !allowInsecureBind) {
     throw new PidmeshError(
       'ERR_INSECURE_BIND',
@@ -87,13 +89,20 @@ export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
   return {
     name,
     cookie,
-    listenAddress: `${bindHost}:${port}`,
+    listenAddress: `${bracketed(bindHost)}:${port}`,
     advertise: (listenAddress) =>
-      options.advertise ?? `${host}:${listenAddress.slice(listenAddress.lastIndexOf(':') + 1)}`,
+      options.advertise ?? `${bracketed(host)}:${listenAddress.slice(listenAddress.lastIndexOf(':') + 1)}`,
     seeds,
     tickMs: netTickTimeMs / 4,
     logger: options.logger,
     logLevel,
+  }
+}
+
+function checkLogger(logger: Logger): void {
+  for (const method of ['debug', 'info', 'warn', 'error', 'child'] as const) {
+    if (typeof logger[method] !== 'function')
+      throw bad(`logger has no method ${method}; wrapPino makes one of a pino logger`)
   }
 }
 
@@ -102,6 +111,11 @@ function checkAddress(what: string, text: unknown): void {
   if (port === undefined || Number(port) < 1 || Number(port) > 65_535) {
     throw bad(`${what} must have the form host:port, not ${JSON.stringify(text)}`)
   }
+}
+
+/** An IPv6 address as it stands before a port. */
+function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
 function isLoopback(host: string): boolean {

@@ -15,16 +15,22 @@ export type ExitReason = string | ErrorReason | { readonly [key: string]: unknow
 
 const MAX_TEXT = 4_096
 
-/** The exit reason of a process whose function or handler threw `thrown`. Never throws, whatever was thrown. */
-export function reasonOfThrown(thrown: unknown): ExitReason {
+/** How a process ends whose function or handler threw `thrown`. Never throws, whatever was thrown. */
+export function exitOfThrown(thrown: unknown): { readonly reason: ExitReason; readonly isCrash: boolean } {
   try {
-    if (thrown instanceof ExitError) return thrown.reason
-    if (thrown instanceof Error) return { error: errorData(thrown) }
-    return { error: { name: 'Thrown', message: clip(describe(thrown)) } }
+    if (thrown instanceof ExitError)
+      return { reason: thrown.reason, isCrash: thrown.isCrash && !isQuietReason(thrown.reason) }
+    if (thrown instanceof Error) return { reason: { error: errorData(thrown) }, isCrash: true }
+    return { reason: { error: { name: 'Thrown', message: clip(describe(thrown)) } }, isCrash: true }
   } catch {
     // A hostile getter, proxy or toString: its text is not worth a second fault.
-    return { error: { name: 'Thrown', message: 'a value that cannot be described' } }
+    return { reason: { error: { name: 'Thrown', message: 'a value that cannot be described' } }, isCrash: true }
   }
+}
+
+/** The reason alone; see `exitOfThrown`. */
+export function reasonOfThrown(thrown: unknown): ExitReason {
+  return exitOfThrown(thrown).reason
 }
 
 function errorData(error: Error): ErrorReason['error'] {

@@ -2,7 +2,7 @@
  * With which cause a socket is closed, when its session's process has ended.
  */
 import type { ExitReason } from '@pidmesh/runtime'
-import { CLOSE, type CloseCause } from './close-codes.ts'
+import { CLOSE, isCloseCause, type CloseCause } from './close-codes.ts'
 
 export function causeOfExit(reason: ExitReason): CloseCause {
   if (reason === 'normal') return CLOSE.normal
@@ -14,10 +14,4 @@ export function causeOfExit(reason: ExitReason): CloseCause {
     if ('shutdown' in reason) return CLOSE.restart
   }
   return CLOSE.internal
-}
-
-function isCloseCause(value: unknown): value is CloseCause {
-  if (typeof value !== 'object' || value === null) return false
-  const { code, reason } = value as { code?: unknown; reason?: unknown }
-  return typeof code === 'number' && typeof reason === 'string'
 }

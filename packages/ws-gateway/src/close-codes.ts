@@ -1,10 +1,14 @@
 /**
- * Why the gateway closes a socket, in one table. The code and the word stand in the close frame; docs/close-codes.md is made for clients from it.
+ * Why the gateway closes a socket, in one table. The code and the word stand in the close frame; docs/gateway.md lists them for clients.
  */
 export interface CloseCause {
   readonly code: number
-  /** The reason in the close frame. */
+  /** The reason in the close frame: at most 123 bytes. */
   readonly reason: string
+}
+
+/** A cause of the gateway's own. */
+export interface DocumentedCause extends CloseCause {
   /** What a client should do: connect again (to any node), or not before something has changed. */
   readonly reconnect: boolean
 }
@@ -33,12 +37,23 @@ const CAUSES = {
 } as const
 
 /** The causes by name. */
-export const CLOSE: Readonly<Record<keyof typeof CAUSES, CloseCause>> = CAUSES
+export const CLOSE: Readonly<Record<keyof typeof CAUSES, DocumentedCause>> = CAUSES
 
 /*
  * Two more are sent by the WebSocket implementation itself: 1007 for text that isn't UTF-8, 1009 for a message over `maxPayloadBytes`, both with an
  * empty reason and not to be tried again.
  */
+
+/** Whether a WebSocket may be closed so: 1000, a code of the gateway, or one of 3000 to 4999, and a reason that fits into a close frame. */
+export function isCloseCause(value: unknown): value is CloseCause {
+  if (typeof value !== 'object' || value === null) return false
+  const { code, reason } = value as { code?: unknown; reason?: unknown }
+  if (typeof code !== 'number' || typeof reason !== 'string' || Buffer.byteLength(reason) > 123) return false
+  return (
+    Number.isInteger(code) &&
+    ((code >= 3_000 && code <= 4_999) || Object.values(CLOSE).some((cause) => cause.code === code))
+  )
+}
 
 /** The exit reason of a session that wants its socket closed with this cause. */
 export interface CloseReason {

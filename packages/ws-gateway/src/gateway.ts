@@ -120,6 +120,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       [
         (self: Context) => {
           this.context = self
+          self.signal.addEventListener('abort', () => this.onProcessGone())
         },
         (session: Pid, reason: ExitReason) => this.onSessionEnd(session, reason),
       ],
@@ -134,6 +135,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
         throw error
       }
     }
+    if ('port' in this.options.listen)
+      this.owner.log.info({ port: this.port, path: this.options.path }, 'gateway is listening')
     this.scheduleBeat()
   }
 
@@ -177,7 +180,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     try {
       const principal = await this.inTime(this.options.authenticate(upgrade))
       if (principal === 'timeout') return { status: 408, text: 'authentication took too long' }
-      if (principal.value === undefined || socket.destroyed) return { status: 401, text: 'not authenticated' }
+      // null as well: it is what many a look-up says of one that it doesn't know.
+      if (principal.value == null || socket.destroyed) return { status: 401, text: 'not authenticated' }
       return { principal: principal.value }
     } finally {
       this.authenticating--
@@ -245,6 +249,14 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     this.bySession.delete(session.toString())
     this.owner.log.debug({ session: session.toString(), reason: formatReason(reason) }, 'session ended')
     connection.close(causeOfExit(reason))
+  }
+
+  /** The gateway's process has ended, and all sessions with it. Sockets without sessions would be open and mute. */
+  private onProcessGone(): void {
+    for (const connection of this.connections) connection.close(CLOSE.restart)
+    if (this.stopping !== undefined) return
+    this.owner.log.error({}, 'the gateway has lost its process and stops')
+    void this.stop()
   }
 
   private scheduleBeat(): void {

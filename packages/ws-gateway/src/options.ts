@@ -20,7 +20,7 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   /** The class of the sessions: one instance, and one process, for each socket. */
   readonly session: SessionClass<ClientMessage, ServerMessage, Principal>
   /** Says who a client is: `undefined` or a throw refuses it with 401. A query token is in `url`, if you want that. */
-  readonly authenticate: (request: UpgradeRequest) => Awaitable<Principal | undefined>
+  readonly authenticate: (request: UpgradeRequest) => Awaitable<NoInfer<Principal> | undefined>
   /** What clients may send, as any Standard Schema (zod, valibot, …); anything else closes with 4400. @default any JSON */
   readonly messages?: MessageSchema<ClientMessage>
 
@@ -97,6 +97,14 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
   const { names, session, authenticate, messages, port, host = '127.0.0.1', server, path = '/ws', origins } = options
   if (typeof authenticate !== 'function') throw bad('authenticate must be a function')
   if (typeof session !== 'function') throw bad('session must be a class that extends SocketSession')
+  if (typeof session.prototype?.handleConnect !== 'function')
+    throw bad('session must be a class that extends SocketSession')
+  for (const method of ['registerName', 'send', 'whereisName'] as const) {
+    if (typeof names?.[method] !== 'function') throw bad('names must be a Via, such as GlobalEts')
+  }
+  if (messages !== undefined && typeof messages['~standard']?.validate !== 'function')
+    throw bad('messages must be a Standard Schema')
+  if (origins !== undefined && origins !== '*') checkOrigins(origins)
   if ((port === undefined) === (server === undefined)) throw bad('give either port or server')
   if (port !== undefined && (!Number.isInteger(port) || port < 0 || port > 65_535))
     throw bad(`port must be an integer from 0 to 65535, not ${String(port)}`)
@@ -119,6 +127,17 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
       pingIntervalMs: positive('pingIntervalMs', options.pingIntervalMs, 25_000),
       pingTimeoutMs: positive('pingTimeoutMs', options.pingTimeoutMs, 10_000),
     },
+  }
+}
+
+function checkOrigins(origins: readonly string[]): void {
+  if (!Array.isArray(origins)) throw bad("origins must be a list, or '*'")
+  for (const origin of origins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      throw bad(
+        `an origin has the form https://host or https://host:port, and nothing after it, not ${JSON.stringify(origin)}`,
+      )
+    }
   }
 }
 

@@ -19,6 +19,7 @@
 import {
   ExitError,
   hasType,
+  PidmeshError,
   type Awaitable,
   type Context,
   type ExitReason,
@@ -28,7 +29,7 @@ import {
   type Pid,
   type Via,
 } from '@pidmesh/runtime'
-import { CLOSE, type CloseCause, type CloseReason } from './close-codes.ts'
+import { CLOSE, isCloseCause, type CloseCause, type CloseReason } from './close-codes.ts'
 
 /** A class of sessions. */
 export type SessionClass<ClientMessage, ServerMessage, Principal> = new () => SocketSession<
@@ -124,11 +125,22 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
    * Derive names from the principal, never from what the client says.
    */
   protected async registerAs(name: string, meta: NameMeta = {}): Promise<void> {
-    if ((await this.names.registerName(name, this.pid, meta)) !== 'yes') this.close(CLOSE.nameTaken)
+    const answer = await this.names.registerName(name, this.pid, meta)
+    // The client may have gone meanwhile: then there is nothing to close, and nobody to tell.
+    if (answer !== 'yes' && this.self.isAlive) this.close(CLOSE.nameTaken)
   }
 
-  /** Ends the session and closes its socket with this cause: 4000 to 4999 are free for applications. */
+  /**
+   * Ends the session and closes its socket with this cause: 4000 to 4999 are free for applications.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` if a WebSocket can't be closed so; ends this session, if it escapes, as any error does
+   */
   protected close(cause: CloseCause): never {
+    if (!isCloseCause(cause)) {
+      throw new PidmeshError(
+        'ERR_BAD_ARGUMENT',
+        `not a cause to close a socket with: a code of 3000 to 4999 and a reason of up to 123 bytes are`,
+      )
+    }
     const reason: CloseReason = { close: cause, shutdown: 'closed_by_session' }
     throw new ExitError(reason, 'ERR_EXIT', `session closes: ${cause.reason}`)
   }

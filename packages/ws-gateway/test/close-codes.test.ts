@@ -16,8 +16,13 @@ it('each exit reason of a session has its close cause, and one that is unheard o
   expect(causeOfExit({ shutdown: 'drain' })).toBe(CLOSE.restart)
   expect(causeOfExit('killed')).toBe(CLOSE.killed)
   expect(causeOfExit({ name_conflict: {} })).toBe(CLOSE.nameConflict)
-  expect(causeOfExit({ close: { code: 4123, reason: 'mine', reconnect: false } })).toMatchObject({ code: 4123 })
-  for (const reason of ['boom', { error: { name: 'Error', message: 'x' } }, { close: 'nonsense' }]) {
+  expect(causeOfExit({ close: { code: 4123, reason: 'mine' } })).toMatchObject({ code: 4123 })
+  for (const reason of [
+    'boom',
+    { error: { name: 'Error', message: 'x' } },
+    { close: 'nonsense' },
+    { close: { code: 1005, reason: '' } },
+  ]) {
     expect(causeOfExit(reason)).toBe(CLOSE.internal)
   }
 })

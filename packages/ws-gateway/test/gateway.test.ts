@@ -6,7 +6,11 @@ import { Gateway, SocketSession, type GatewayOptions, type MessageSchema } from 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 
-type ClientMessage = { type: 'say'; to: string; text: string } | { type: 'crash' } | { type: 'hang' }
+type ClientMessage =
+  | { type: 'say'; to: string; text: string }
+  | { type: 'close'; code: number; reason: string }
+  | { type: 'crash' }
+  | { type: 'hang' }
 type ServerMessage = { type: 'said'; from: string; text: string } | { type: 'welcome' }
 interface Principal {
   readonly user: string
@@ -25,6 +29,8 @@ class Chat extends SocketSession<ClientMessage, ServerMessage, Principal> {
       case 'say':
         this.sendTo(`user:${message.to}`, { type: 'said', from: this.principal.user, text: message.text })
         return undefined
+      case 'close':
+        return this.close({ code: message.code, reason: message.reason })
       case 'crash':
         throw new Error('crashed on demand')
       case 'hang':
@@ -44,7 +50,7 @@ const messages: MessageSchema<ClientMessage> = {
     vendor: 'test',
     validate: (value) => {
       const type: unknown = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined
-      return type === 'say' || type === 'crash' || type === 'hang'
+      return type === 'say' || type === 'close' || type === 'crash' || type === 'hang'
         ? { value: value as ClientMessage }
         : { issues: [{ message: 'unknown message type' }] }
     },
@@ -189,6 +195,34 @@ describe('sessions', () => {
     expect(await bob.closed).toEqual({ code: 4011, reason: 'name_conflict' })
   })
 
+  it('a session closes its socket with a code and reason of its own', async () => {
+    const alice = await connect('alice')
+    alice.send({ type: 'close', code: 4321, reason: 'enough' })
+    expect(await alice.closed).toEqual({ code: 4321, reason: 'enough' })
+  })
+
+  it.each([
+    [4200, 'r'.repeat(124)],
+    [1006, 'reserved'],
+    [999, 'no code'],
+    [5000, 'no code'],
+    [4000.5, 'no code'],
+  ])(
+    'a close with %s and a reason that no WebSocket takes ends that session with 1011, and no other is harmed',
+    async (code, reason) => {
+      const bystander = await connect('bystander')
+      const alice = await connect('alice')
+      alice.send({ type: 'close', code, reason })
+      expect(await alice.closed).toMatchObject({ code: 1011 })
+      const bob = await connect('bob')
+      const pid = names.whereisName('user:bob')
+      if (pid !== undefined) node.exit(pid, { close: { code, reason } })
+      expect(await bob.closed).toMatchObject({ code: 1011 })
+      names.send('user:bystander', { type: 'said', from: 'the test', text: 'unharmed' })
+      expect(await bystander.receivedAtLeast(2)).toHaveLength(2)
+    },
+  )
+
   it('a message to a session that has no form in JSON is dropped, and the session goes on', async () => {
     const alice = await connect('alice')
     names.send('user:alice', { amount: 10n })
@@ -257,6 +291,13 @@ describe('bad input closes the one socket that it came from', () => {
 })
 
 describe('upgrades are refused with an HTTP status', () => {
+  it('401 for null as well, which does not compile either', async () => {
+    // @ts-expect-error -- null is no principal
+    const lax = await Gateway.start(node, options({ authenticate: () => null }))
+    expect(await statusOf(new Client('alice', lax.port))).toBe(401)
+    await lax.stop()
+  })
+
   it('401 without a principal, or when authenticate fails', async () => {
     expect(await statusOf(new Client(undefined))).toBe(401)
     expect(await statusOf(new Client('broken'))).toBe(401)
@@ -345,6 +386,23 @@ describe('the gateway', () => {
     expect(gateway.port).toBe(port)
   })
 
+  it('if its process is killed it closes every socket and stops, rather than leave them open and mute', async () => {
+    const alice = await connect('alice')
+    const { port } = gateway
+    const [session] = node.processes().slice(-1)
+    expect(session).toBeDefined()
+    for (const pid of node.processes()) if (pid !== node.self.pid) node.exit(pid, 'kill')
+    expect(await alice.closed).toMatchObject({ code: expect.any(Number) })
+    await expect
+      .poll(() =>
+        fetch(`http://127.0.0.1:${port}/`).then(
+          () => 'up',
+          () => 'down',
+        ),
+      )
+      .toBe('down')
+  })
+
   it('a busy port and an option that is unknown or impossible are clear errors', async () => {
     await expect(Gateway.start(node, options({ port: gateway.port }))).rejects.toMatchObject({
       code: 'ERR_PORT_IN_USE',
@@ -355,6 +413,11 @@ describe('the gateway', () => {
       { path: 'ws' },
       { port: 70_000 },
       { authenticate: 'yes' },
+      { names: undefined },
+      { session: class {} },
+      { messages: 5 },
+      { origins: 'http://x' },
+      { origins: ['http://x/'] },
     ]) {
       await expect(Gateway.start(node, options(wrong as never))).rejects.toMatchObject({ code: 'ERR_BAD_OPTION' })
     }

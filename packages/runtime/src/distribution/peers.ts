@@ -81,6 +81,7 @@ export class Peers {
   /** `advertise` makes the address that others dial from the one that is listened on. */
   async listen(address: string, advertise: (address: string) => string): Promise<void> {
     this.advertised = advertise(await this.options.transport.listen(address, (link) => this.accept(link)))
+    this.options.log.info({ address: this.advertised }, 'node is listening')
     this.scheduleLook()
   }
 

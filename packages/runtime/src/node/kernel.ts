@@ -10,7 +10,7 @@ import { HandlerBody, type ProcessBody, type SpawnOptions } from '../process/bod
 import { Context } from '../process/context.ts'
 import { Process, RUNNING, SUSPENDED } from '../process/process.ts'
 import { isPromiseLike, Scheduler } from '../process/scheduler.ts'
-import { formatReason, isErrorReason, isQuietReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
+import { exitOfThrown, formatReason, isErrorReason, type ExitReason } from '../reasons.ts'
 import { Exits } from '../signals/exits.ts'
 import { Links } from '../signals/links.ts'
 import { Monitors } from '../signals/monitors.ts'
@@ -79,6 +79,9 @@ export class Kernel {
 
   /** Makes a process; its code runs in a later turn. `prepare` sets up its relations before anything can happen to it. */
   spawn(body: ProcessBody, options: SpawnOptions | undefined, prepare?: (process: Process) => void): Process {
+    if (typeof body !== 'function' && !(body instanceof HandlerBody)) {
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `a process runs a function or a handler, not ${String(body)}`)
+    }
     if (this.stopped) throw new PidmeshError('ERR_NODE_STOPPED', `node ${this.identity.name} has been stopped`)
     const process = new Process(this.identity, this.nextId())
     if (options !== undefined) {
@@ -131,8 +134,8 @@ export class Kernel {
   }
 
   private crash(process: Process, thrown: unknown): void {
-    const reason = reasonOfThrown(thrown)
-    if (!isQuietReason(reason)) this.reportCrash(process, reason)
+    const { reason, isCrash } = exitOfThrown(thrown)
+    if (isCrash) this.reportCrash(process, reason)
     this.exits.end(process, reason)
   }
 

@@ -14,6 +14,7 @@ import type { Logger } from '../ports.ts'
 import { formatReason, type ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
 import { checkDuration } from '../timers.ts'
+import { isNameOnNode } from '../via.ts'
 import type { ProcessBody, SpawnOptions } from './body.ts'
 import type { PendingReceive, Process } from './process.ts'
 import { request, type RequestOutcome } from './requests.ts'
@@ -132,7 +133,7 @@ export class Context {
   exit(pidOrReason: Pid | ExitReason, reason?: ExitReason): void {
     const process = this.living()
     if (!(pidOrReason instanceof Pid))
-      throw new ExitError(pidOrReason, 'ERR_EXIT', `exit: ${formatReason(pidOrReason)}`)
+      throw new ExitError(pidOrReason, 'ERR_EXIT', `exit: ${formatReason(pidOrReason)}`, false)
     if (reason === undefined) throw new PidmeshError('ERR_BAD_ARGUMENT', 'exit(pid, reason) needs a reason')
     this.kernel.router.exit(process, pidOrReason, reason)
   }
@@ -150,7 +151,7 @@ export class Context {
   /** Watches a process, or whoever has a name now: one `DOWN` with this reference when it ends or can't be reached. */
   monitor(object: Pid | NameOnNode | string): Ref {
     const ref = this.kernel.nextRef()
-    this.kernel.router.monitor(this.living(), object, ref)
+    this.kernel.router.monitor(this.living(), checkAddressee(object), ref)
     return ref
   }
 
@@ -250,16 +251,17 @@ export class Context {
     timeoutMs: number,
   ): Promise<RequestOutcome> {
     checkDuration('timeoutMs', timeoutMs)
-    return request(this.kernel, this.living(), { target, build, timeoutMs })
+    return heeded(request(this.kernel, this.living(), { target: checkAddressee(target), build, timeoutMs }))
   }
 
   private living(): Process {
-    if (!this.process.isAlive) throw new ProcessExited(this.process.pid)
-    return this.process
+    if (this.process.isAlive) return this.process
+    if (this.process.isMain) throw new PidmeshError('ERR_NODE_STOPPED', `node ${this.node} has been stopped`)
+    throw new ProcessExited(this.process.pid)
   }
 
   private awaitMessage(process: Process, { match, timeoutMs }: ReceiveOptions<unknown>): Promise<unknown> {
-    return new Promise<unknown>((resolve, reject) => {
+    const received = new Promise<unknown>((resolve, reject) => {
       const timerId = timeoutMs === undefined || timeoutMs === Infinity ? undefined : this.kernel.nextId()
       const receiver: PendingReceive = {
         scanned: 0,
@@ -286,6 +288,7 @@ export class Context {
         resolve(undefined)
       })
     })
+    return heeded(received)
   }
 
   private startTimerOf(delayMs: number, to: Pid | string, message: (ref: Ref) => unknown): Ref {
@@ -306,6 +309,22 @@ export class Context {
     if (process !== undefined) timers.start(ref.id, delayMs, process, () => scheduler.deliver(process, message(ref)))
     return ref
   }
+}
+
+/**
+ * A promise that rejects when its process ends must not take the whole OS process with it because nobody waits for it any more. Whoever does wait
+ * is told all the same.
+ */
+function heeded<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+function checkAddressee<T>(target: T): T {
+  const isText = typeof target === 'string' && target !== ''
+  if (isText || target instanceof Pid || isNameOnNode(target)) return target
+  throw new PidmeshError('ERR_BAD_ARGUMENT', `not a pid, a name, or a name on a node: ${String(target)}`)
 }
 
 function checkPid(pid: Pid): Pid {

@@ -44,11 +44,21 @@ export interface PendingReceive {
 
 /** The pid of a process of this node. It leads to its process without a look-up, as long as the process lives. */
 export class LocalPid extends Pid {
-  process: Process | undefined
+  // Private in the language: a pid shows, compares and copies as the data that it is, without all that its process holds.
+  #process: Process | undefined
 
   constructor(origin: NodeIdentity, id: number, process: Process) {
     super(origin, id)
-    this.process = process
+    this.#process = process
+  }
+
+  get process(): Process | undefined {
+    return this.#process
+  }
+
+  /** The process has ended. */
+  letGo(): void {
+    this.#process = undefined
   }
 }
 

@@ -83,7 +83,7 @@ export class Exits {
 
   private release(process: Process): void {
     process.state = EXITED
-    process.pid.process = undefined
+    process.pid.letGo()
     process.start = undefined
     process.handler = undefined
     process.mailbox = undefined

@@ -130,6 +130,7 @@ export class TestCluster {
 
   /** Nothing gets from one side to the other any more, in both directions; nobody is told. */
   partition(side: readonly string[], otherSide: readonly string[]): void {
+    this.checkNames([...side, ...otherSide])
     for (const a of side) {
       for (const b of otherSide) {
         this.network.cut(a, b)
@@ -145,6 +146,7 @@ export class TestCluster {
 
   /** As `kill -9`: its links end, and nothing of it runs any more. */
   crash(name: string): void {
+    this.checkNames([name])
     for (const host of this.hosts) {
       if (host.name === name && host.alive) host.alive = false
     }
@@ -156,6 +158,13 @@ export class TestCluster {
   async stop(): Promise<void> {
     for (const { node } of this.hosts) if (node !== undefined) await this.run(node.stop())
     this.hosts = []
+  }
+
+  private checkNames(names: readonly string[]): void {
+    for (const name of names) {
+      if (!this.hosts.some((host) => host.name === name))
+        throw new Error(`there is no node ${name}: it is called by what start was given`)
+    }
   }
 
   private clockOf(host: Host): Clock {

@@ -59,12 +59,21 @@ export class TermCodec {
     const { hasOurTags } = scanTerm(bytes, this.limits)
     let term: unknown
     try {
-      term = this.cbor.decode(bytes)
+      // Of a Buffer cbor-x would cut Buffers, whose methods are not those of what was sent.
+      term = this.cbor.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))
     } catch (cause) {
       throw badTerm('not a term', cause)
     }
     return hasOurTags ? restore(term) : term
   }
+}
+
+/**
+ * How many bytes a value takes in a message to another node.
+ * @throws PidmeshError `ERR_NOT_SENDABLE` if it can't be sent; the message says where in the value the reason stands. `ERR_MESSAGE_TOO_LARGE`
+ */
+export function encodedBytes(term: unknown): number {
+  return new TermCodec().encode(term).length
 }
 
 type Path = ReadonlyArray<string>

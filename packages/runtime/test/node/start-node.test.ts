@@ -64,6 +64,9 @@ describe('startNode', () => {
     ['an unknown option', { prot: 7001 }, 'ERR_BAD_OPTION'],
     ['an impossible port', { port: 70_000 }, 'ERR_BAD_OPTION'],
     ['a seed without a port', { seeds: ['127.0.0.1'] }, 'ERR_BAD_OPTION'],
+    ['an address of another machine without saying that it is meant', { name: 'a@10.1.2.3' }, 'ERR_INSECURE_BIND'],
+    ['seeds that are no list', { seeds: '127.0.0.1:1' }, 'ERR_BAD_OPTION'],
+    ['a logger that is none', { logger: {} }, 'ERR_BAD_OPTION'],
     ['a bind to all addresses without saying that it is meant', { bindHost: '0.0.0.0' }, 'ERR_INSECURE_BIND'],
   ])('%s is refused before anything is started', async (_what, wrong, code) => {
     await expect(start('a', wrong as never)).rejects.toMatchObject({ code })
@@ -86,6 +89,7 @@ describe('startNode', () => {
     const first = a.stop()
     expect(a.stop()).toBe(first)
     await first
-    expect(() => a.spawn(() => undefined)).toThrowError(expect.objectContaining({ code: 'ERR_PROCESS_EXITED' }))
+    expect(() => a.spawn(() => undefined)).toThrowError(expect.objectContaining({ code: 'ERR_NODE_STOPPED' }))
+    expect(() => a.send(a.self.pid, 1)).toThrowError(expect.objectContaining({ code: 'ERR_NODE_STOPPED' }))
   })
 })

@@ -237,6 +237,7 @@ describe('exit', () => {
     )
     node.spawn(() => undefined)
     node.spawn((self) => self.exit('shutdown'))
+    node.spawn((self) => self.exit('done'))
     node.spawn((self) => self.exit({ shutdown: 'because' }))
     node.exit(
       node.spawn(async (self) => void (await self.receive())),
@@ -250,6 +251,21 @@ describe('exit', () => {
         fields: { registeredName: 'breaker', label: 'a test', reason: { name: 'Error', message: 'broken' } },
       },
     ])
+  })
+
+  it('a receive or request that nobody waits for any more does not end the OS process when its process has ended', async () => {
+    const unhandled: unknown[] = []
+    const onUnhandled = (reason: unknown): void => void unhandled.push(reason)
+    process.on('unhandledRejection', onUnhandled)
+    try {
+      const silent = await probe()
+      node.spawn((self) => void self.receive())
+      node.spawn((self) => void self.request(silent.pid, () => 'anybody?', 1_000))
+      await cluster.settle()
+    } finally {
+      process.off('unhandledRejection', onUnhandled)
+    }
+    expect(unhandled).toEqual([])
   })
 
   it('nothing ends the main process, for which code outside of processes stands', () => {
@@ -500,6 +516,10 @@ describe('names', () => {
       () => a.self.sendAfter(Number.NaN, a.pid, 1),
       () => a.self.cancelTimer({} as never),
       () => a.self.demonitor(7 as never),
+      () => a.self.monitor(5 as never),
+      () => a.self.monitor({ name: 'x' } as never),
+      () => node.spawn(5 as never),
+      () => void node.request(undefined as never, () => 1, 1),
     ]) {
       expect(act).toThrowError(expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }))
     }

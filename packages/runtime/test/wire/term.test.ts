@@ -57,6 +57,9 @@ describe('terms', () => {
     expect(roundTrip([5n, 5, -5n, 2n ** 64n])).toEqual([5n, 5, -5n, 2n ** 64n])
     const bytes = roundTrip(Uint8Array.of(1, 2, 3)) as Uint8Array
     expect(bytes).toBeInstanceOf(Uint8Array)
+    expect(Buffer.isBuffer(bytes)).toBe(false)
+    const fromBuffer = codec.decode(Buffer.from(codec.encode({ bytes }))) as { bytes: Uint8Array }
+    expect(Buffer.isBuffer(fromBuffer.bytes)).toBe(false)
     expect([...bytes]).toEqual([1, 2, 3])
   })
 
