@@ -59,6 +59,7 @@ describe('the page', () => {
     await second.enter('alice')
     const problem = await until('the second is told', async () => (await second.loginProblem()) || undefined)
     expect(problem).toBe('Somebody is already here as alice. Choose another name.')
+    await until('the name can be written at once', async () => (await second.focused()) === 'name-input')
 
     await second.enter('bob')
     await expectOnline(alice, { alice: chat1, bob: chat2 })
@@ -74,6 +75,8 @@ describe('the page', () => {
     const others = { bob: chat2, probe2: chat2, probe3: chat3 }
     await expectSameTables(probes, { ...others, alice: chat1, extra: chat1 })
 
+    await expectNodes(bob, { up: [chat1, chat2, chat3] })
+
     const killedMs = performance.now()
     process.kill(chat1.pid, 'SIGKILL')
     const back = await backOnAnother(alice, chat1, PAGE_BACK_AFTER_KILL_MS, killedMs)
@@ -82,6 +85,7 @@ describe('the page', () => {
     report('kill -9', goneMs, back.afterMs)
     for (const ms of goneMs) expect(ms).toBeLessThan(GONE_AFTER_KILL_MS)
     expect(back.afterMs).toBeLessThan(PAGE_BACK_AFTER_KILL_MS)
+    for (const page of [alice, bob]) await expectNodes(page, { up: [chat2, chat3], gone: [chat1] })
 
     await expectPagesToTalk(alice, bob)
     expect([...alice.errors, ...bob.errors]).toEqual([])
@@ -100,12 +104,23 @@ describe('the page', () => {
     const stoppedMs = performance.now()
     process.kill(chat1.pid, 'SIGSTOP')
     leaver.vanish()
+    await alice.tell('bob', 'told to a frozen node')
+    await alice.say('said to a frozen node')
+    expect((await alice.see()).node).toBe(chat1.name)
     const back = await backOnAnother(alice, chat1, PAGE_BACK_AFTER_STOP_MS, stoppedMs)
     await expectSameTables(probes, { ...others, alice: back.node })
     const goneMs = probes.map((probe) => goneAtMs(probe, chat1) - stoppedMs)
     report('SIGSTOP', goneMs, back.afterMs)
     for (const ms of goneMs) expect(ms).toBeLessThan(GONE_AFTER_STOP_MS)
     expect(back.afterMs).toBeLessThan(PAGE_BACK_AFTER_STOP_MS)
+    await expectMessage(alice, {
+      kind: 'undelivered',
+      from: 'alice',
+      node: chat1.name,
+      text: 'said to a frozen node',
+    })
+    expect((await alice.see()).doubtful).toEqual(['told to a frozen node'])
+    for (const page of [alice, bob]) await expectNodes(page, { up: [chat2, chat3], gone: [chat1] })
     await expectPagesToTalk(alice, bob)
 
     const continuedMs = performance.now()
@@ -113,6 +128,7 @@ describe('the page', () => {
     const living = { ...others, alice: back.node, patient: chat1 }
     await expectSameTables([...probes, patient], living)
     console.log(`SIGCONT: all tables agree after ${Math.round(performance.now() - continuedMs)} ms`)
+    for (const page of [alice, bob]) await expectNodes(page, { up: [chat1, chat2, chat3] })
     const newcomer = await ChatClient.connect(chat1, 'newcomer')
     const clients = [...probes, patient, newcomer]
     await expectSameTables(clients, { ...living, newcomer: chat1 })
@@ -157,6 +173,19 @@ async function expectOnline(page: ChatPage, users: Places): Promise<void> {
   const wanted = Object.entries(users).map(([user, { name }]) => `${user} ${name}`)
   const shown = async (): Promise<string> => (await page.see()).online.map(({ user, node }) => `${user} ${node}`).join()
   await until(`the list of those online is ${wanted.join()}`, async () => (await shown()) === wanted.join())
+}
+
+/** The page's list of nodes, whole. */
+async function expectNodes(
+  page: ChatPage,
+  { up, gone = [] }: { up: readonly DemoNode[]; gone?: readonly DemoNode[] },
+): Promise<void> {
+  const wanted = [...up.map(({ name }) => `${name} up`), ...gone.map(({ name }) => `${name} gone`)].toSorted()
+  const shown = async (): Promise<string[]> =>
+    Object.entries((await page.see()).nodes)
+      .map(([name, isUp]) => `${name} ${isUp ? 'up' : 'gone'}`)
+      .toSorted()
+  await until(`the list of nodes is ${wanted.join()}`, async () => (await shown()).join() === wanted.join())
 }
 
 async function expectMessage(

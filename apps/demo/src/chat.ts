@@ -2,7 +2,7 @@
 //
 //   say   ─▶ a message to each name whose metadata has the room
 //   tell  ─▶ a message to `user:<to>`
-//   table changes ─▶ roster ─▶ `online` to each session of this node
+//   table changes, a node comes or goes ─▶ roster ─▶ `online` to each session of this node
 //
 // Nothing in here knows on which node a user is.
 
@@ -10,7 +10,7 @@ import type { Server } from 'node:http'
 
 import { GlobalEts } from '@pidmesh/global-ets'
 import { handler, startNode } from '@pidmesh/runtime'
-import type { Context, MessageHandler } from '@pidmesh/runtime'
+import type { Context, MessageHandler, Node } from '@pidmesh/runtime'
 import { Gateway, SocketSession } from '@pidmesh/ws-gateway'
 import type { SessionClass, UpgradeRequest } from '@pidmesh/ws-gateway'
 
@@ -44,12 +44,13 @@ export async function startChat({ name, meshPort, seeds, cookie, server, urls }:
   try {
     // The socket that a user has just opened wins over one that another part of the cluster still remembers.
     const names = await GlobalEts.start(node, { scope: 'chat', policy: 'newest' })
-    const roster = node.spawn(handler((self) => rosterOf(self, names)))
+    const whoIsOnline = (): ServerMessage => onlineNow(node, names)
+    const roster = node.spawn(handler((self) => rosterOf(self, names, whoIsOnline)))
     names.notifyOfChanges(roster)
     const gateway = await Gateway.start(node, {
       server,
       names,
-      session: chatSession(names, urls),
+      session: chatSession(names, urls, whoIsOnline),
       authenticate: choosePrincipal,
       messages: clientMessage,
       maxPayloadBytes: 16 * 1024,
@@ -77,6 +78,7 @@ function choosePrincipal({ url }: UpgradeRequest): Principal | undefined {
 function chatSession(
   names: GlobalEts,
   nodes: readonly ChatNode[],
+  whoIsOnline: () => ServerMessage,
 ): SessionClass<ClientMessage, ServerMessage, Principal> {
   return class ChatSession extends SocketSession<ClientMessage, ServerMessage, Principal> {
     #room = ''
@@ -86,7 +88,7 @@ function chatSession(
       this.#room = room
       await this.registerAs(USER + user, { room })
       this.push({ type: 'welcome', node: this.node, user, room, nodes })
-      this.push({ type: 'online', users: onlineUsers(names) })
+      this.push(whoIsOnline())
     }
 
     override handleMessage(message: ClientMessage): void {
@@ -115,12 +117,17 @@ function chatSession(
   }
 }
 
-/** Tells the sessions of this node who is online, whenever the table has changed. */
-function rosterOf(self: Context, names: GlobalEts): MessageHandler {
+/** Tells the sessions of this node who is online, whenever the table has changed or a node has come or gone. */
+function rosterOf(self: Context, names: GlobalEts, whoIsOnline: () => ServerMessage): MessageHandler {
+  self.monitorNodes(true)
   return () => {
-    const online: ServerMessage = { type: 'online', users: onlineUsers(names) }
+    const online = whoIsOnline()
     for (const { pid } of names.localRegisteredInfo()) self.send(pid, online)
   }
+}
+
+function onlineNow(node: Node, names: GlobalEts): ServerMessage {
+  return { type: 'online', users: onlineUsers(names), nodes: [node.name, ...node.nodes()].sort() }
 }
 
 function onlineUsers(names: GlobalEts): OnlineUser[] {

@@ -28,8 +28,8 @@ export type OnlineUser = { user: string; node: string; room: string }
 
 export type ServerMessage =
   | { type: 'welcome'; node: string; user: string; room: string; nodes: readonly ChatNode[] }
-  /** The whole table, sorted by user; sent whenever it changes. */
-  | { type: 'online'; users: readonly OnlineUser[] }
+  /** The whole table, sorted by user, and the names of the nodes that this node sees, itself included, sorted; sent whenever one changes. */
+  | { type: 'online'; users: readonly OnlineUser[]; nodes: readonly string[] }
   | { type: 'said'; room: string; from: string; node: string; text: string }
   /** `node` is the sender's. The page shows what it sent by itself, so a copy for the sender is allowed and ignored. */
   | { type: 'told'; from: string; to: string; node: string; text: string }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { append, EMPTY_LOG, entryOf, LOG_MAX_ENTRIES, visibleIn } from '../page/src/chat-log.ts'
+import { append, EMPTY_LOG, entryOf, LOG_MAX_ENTRIES, markDoubtful, visibleIn } from '../page/src/chat-log.ts'
 
 const node = 'chat1@127.0.0.1'
 
@@ -20,6 +20,20 @@ describe('the log', () => {
     log = append(log, 0, { kind: 'direct', from: 'bob', to: 'alice', node, text: 'c' })
     log = append(log, 0, { kind: 'notice', text: 'd', tone: 'calm' })
     expect(visibleIn(log, 'cats').map(({ text }) => text)).toEqual(['b', 'c', 'd'])
+  })
+
+  it('shows in every room what was not delivered to one', () => {
+    const log = append(EMPTY_LOG, 0, { kind: 'undelivered', room: 'lobby', from: 'alice', node, text: 'a' })
+    expect(visibleIn(log, 'cats')).toHaveLength(1)
+  })
+
+  it('marks the direct messages that are in doubt, and leaves every other entry the same', () => {
+    let log = append(EMPTY_LOG, 0, { kind: 'direct', from: 'alice', to: 'bob', node, text: 'arrived' })
+    log = append(log, 0, { kind: 'direct', from: 'alice', to: 'bob', node, text: 'lost' })
+    const marked = markDoubtful(log, [2])
+    expect(marked.entries[0]).toBe(log.entries[0])
+    expect(marked.entries[1]).toMatchObject({ id: 2, text: 'lost', isDoubtful: true })
+    expect(markDoubtful(log, [])).toBe(log)
   })
 })
 
@@ -50,6 +64,6 @@ describe("a node's message", () => {
 
   it('is no entry if it is about the connection', () => {
     expect(entryOf({ type: 'pong' }, 'alice')).toBeUndefined()
-    expect(entryOf({ type: 'online', users: [] }, 'alice')).toBeUndefined()
+    expect(entryOf({ type: 'online', users: [], nodes: [] }, 'alice')).toBeUndefined()
   })
 })

@@ -285,7 +285,7 @@ describe('a node that is silent', () => {
 
   it('is not dead if any frame came after the ping, whatever the frame', () => {
     const machine = new Machine().enter().welcomed(1).ticks(13)
-    machine.on({ type: 'frame', socket: machine.socket, message: { type: 'online', users: [] } })
+    machine.on({ type: 'frame', socket: machine.socket, message: { type: 'online', users: [], nodes: [] } })
     expect(machine.ticks(9).phase).toBe('online')
   })
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 
-import { colourOf, roomsOf, shortName } from '../page/src/presence.ts'
+import { colourOf, isUp, roomsOf, shortName } from '../page/src/presence.ts'
 
 const node = 'chat1@127.0.0.1'
 
@@ -18,6 +18,13 @@ it('finds the rooms that somebody is in, sorted', () => {
 
 it('has the current room before the table knows it', () => {
   expect(roomsOf([], 'new')).toEqual([{ name: 'new', users: 0 }])
+})
+
+it('takes a node for gone only if the node in use was heard and does not see it', () => {
+  expect(isUp(node, ['chat2@127.0.0.1'])).toBe(false)
+  expect(isUp(node, [node, 'chat2@127.0.0.1'])).toBe(true)
+  expect(isUp(node, undefined)).toBe(true)
+  expect(isUp(undefined, [])).toBe(true)
 })
 
 it('gives nine nodes nine colours', () => {

@@ -24,13 +24,19 @@ const node = await startNode({
   seeds: SEEDS.split(','),
 })
 const names = await GlobalEts.start(node)
-await Gateway.start(node, {
+const gateway = await Gateway.start(node, {
   port: Number(PORT),
   names,
   session: Chat,
   messages: clientMessage,
-  authenticate: ({ url }) => ({ user: url.searchParams.get('user') ?? 'guest' }), // yours: check a token here
+  authenticate: ({ url }) => ({ user: url.searchParams.get('user')?.slice(0, 32) ?? 'guest' }), // yours: check a token here
 })
 
 // From any node, to whichever node holds her.
 setInterval(() => names.send('user:alice', { type: 'notice', text: `hello from ${node.name}` }), 1_000)
+
+process.once('SIGTERM', async () => {
+  await gateway.stop() // clients are told to connect elsewhere
+  await node.stop() // the other nodes see it leave, and forget its names
+  process.exit()
+})

@@ -16,6 +16,10 @@ export type Seen = {
   online: readonly OnlineUser[]
   messages: readonly SeenMessage[]
   notices: readonly string[]
+  /** Texts of direct messages that are shown as maybe not delivered. */
+  doubtful: readonly string[]
+  /** Every node that is listed, and whether it is shown as up. */
+  nodes: Readonly<Record<string, boolean>>
 }
 
 export class ChatPage {
@@ -66,6 +70,13 @@ export class ChatPage {
     return (await line.count()) === 0 ? '' : ((await line.textContent()) ?? '')
   }
 
+  /** The test id of what has the focus. */
+  focused(): Promise<string | undefined> {
+    return this.page.evaluate(() =>
+      document.activeElement instanceof HTMLElement ? document.activeElement.dataset['testid'] : undefined,
+    )
+  }
+
   /** All at one moment. */
   see(): Promise<Seen> {
     return this.page.evaluate(() => {
@@ -85,6 +96,12 @@ export class ChatPage {
           text: element.querySelector('.text')?.textContent ?? '',
         })),
         notices: all('notice').map(({ textContent }) => textContent),
+        doubtful: all('message')
+          .filter(({ dataset }) => dataset['doubtful'] === 'true')
+          .map((element) => element.querySelector('.text')?.textContent ?? ''),
+        nodes: Object.fromEntries(
+          all('node-item').map(({ dataset }) => [dataset['node'] ?? '', dataset['up'] === 'true']),
+        ),
       }
     })
   }

@@ -5,12 +5,13 @@ import type { ReadonlySignal, Signal } from '@preact/signals'
 
 import { FIRST_ROOM } from '../../src/limits.ts'
 import type { OnlineUser, ServerMessage } from '../../src/messages.ts'
-import { append, EMPTY_LOG, entryOf } from './chat-log.ts'
+import { append, EMPTY_LOG, entryOf, markDoubtful } from './chat-log.ts'
 import type { ChatLog, EntryBody } from './chat-log.ts'
 import { closeCause } from './close-codes.ts'
 import { startConnection } from './connection-shell.ts'
 import { initialConnection, nodeAt } from './connection.ts'
 import type { ConnectionEvent, ConnectionState } from './connection.ts'
+import { afterFrame, EMPTY_OUTBOX, withSaid, withTold } from './outbox.ts'
 import { shortName } from './presence.ts'
 import { forgetHeld, heldName, holdName } from './session-memory.ts'
 
@@ -18,6 +19,8 @@ export type Chat = {
   connection: ReadonlySignal<ConnectionState>
   isOnline: ReadonlySignal<boolean>
   online: ReadonlySignal<readonly OnlineUser[]>
+  /** Names of the nodes that the node in use sees, or saw last; undefined before it has told. */
+  upNodes: ReadonlySignal<readonly string[] | undefined>
   log: ReadonlySignal<ChatLog>
   /** Whom the next message is for; the whole room when undefined. */
   target: Signal<string | undefined>
@@ -31,10 +34,12 @@ export type Chat = {
 export function startChat(pageUrl: string): Chat {
   const connection = signal(initialConnection(pageUrl))
   const online = signal<readonly OnlineUser[]>([])
+  const upNodes = signal<readonly string[] | undefined>(undefined)
   const log = signal(EMPTY_LOG)
   const target = signal<string | undefined>(undefined)
   /** The node whose loss was told and that has no successor yet. */
   let lost: string | undefined
+  let outbox = EMPTY_OUTBOX
 
   const shell = startConnection(pageUrl, { onState, onMessage })
 
@@ -51,6 +56,9 @@ export function startChat(pageUrl: string): Chat {
     lost = node
     const why = cause.type === 'closed' ? closeCause(cause.code) : 'does not answer'
     note({ kind: 'notice', text: `${shortName(node)} ${why}. Looking for another node.`, tone: 'warning' })
+    for (const sent of outbox.said) note({ kind: 'undelivered', from: next.user, ...sent })
+    log.value = markDoubtful(log.peek(), outbox.told)
+    outbox = EMPTY_OUTBOX
   }
 
   function onFound(node: string, user: string): void {
@@ -64,14 +72,21 @@ export function startChat(pageUrl: string): Chat {
   function onOut(): void {
     forgetHeld()
     online.value = []
+    upNodes.value = undefined
     log.value = EMPTY_LOG
     target.value = undefined
     lost = undefined
+    outbox = EMPTY_OUTBOX
   }
 
   function onMessage(message: ServerMessage): void {
-    if (message.type === 'online') online.value = message.users
-    const entry = entryOf(message, connection.peek().user)
+    if (message.type === 'online') {
+      online.value = message.users
+      upNodes.value = message.nodes
+    }
+    const { user } = connection.peek()
+    outbox = afterFrame(outbox, message, user)
+    const entry = entryOf(message, user)
     if (entry !== undefined) note(entry)
   }
 
@@ -83,6 +98,7 @@ export function startChat(pageUrl: string): Chat {
     connection,
     isOnline: computed(() => connection.value.phase.is === 'online'),
     online,
+    upNodes,
     log,
     target,
     enter(user) {
@@ -98,9 +114,14 @@ export function startChat(pageUrl: string): Chat {
     submit(text) {
       const to = target.peek()
       if (!shell.send(to === undefined ? { type: 'say', text } : { type: 'tell', to, text })) return false
-      const { user, phase } = connection.peek()
+      const { user, room, phase } = connection.peek()
       const node = phase.is === 'online' ? phase.node : (nodeAt(connection.peek()).name ?? '')
-      if (to !== undefined && to !== user) note({ kind: 'direct', from: user, to, node, text })
+      if (to === undefined) {
+        outbox = withSaid(outbox, { room, node, text })
+      } else if (to !== user) {
+        note({ kind: 'direct', from: user, to, node, text })
+        outbox = withTold(outbox, log.peek().lastId)
+      }
       return true
     },
   }

@@ -15,6 +15,10 @@ export function Login({ chat }: { chat: Chat }): JSX.Element {
   const isBusy = connection.phase.is !== 'out'
 
   useEffect(() => input.current?.focus(), [])
+  // Whoever is out again has to write another name, and had pressed the button.
+  useEffect(() => {
+    if (connection.notice !== undefined) input.current?.focus()
+  }, [connection.notice])
 
   function onSubmit(event: Event): void {
     event.preventDefault()

@@ -1,7 +1,7 @@
 // The list of messages. Texts reach the document as text nodes only; there is no markup in a message.
 
 import { Component } from 'preact'
-import type { JSX } from 'preact'
+import type { ComponentChildren, JSX } from 'preact'
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import { visibleIn } from './chat-log.ts'
@@ -81,6 +81,7 @@ class Message extends Component<MessageProps> {
 
   override render({ entry, self }: MessageProps): JSX.Element {
     const { from, node, kind, text, atMs } = entry
+    const isDoubtful = entry.kind === 'direct' && entry.isDoubtful === true
     return (
       <article
         class={`message ${kind} ${from === self ? 'own' : ''}`}
@@ -88,11 +89,14 @@ class Message extends Component<MessageProps> {
         data-from={from}
         data-kind={kind}
         data-node={node}
+        data-doubtful={isDoubtful}
       >
         <div class="message-head">
           <strong class="ellipsis">{from}</strong>
           <NodeBadge node={node} />
           {entry.kind === 'direct' && <span class="direct-mark">direct to {entry.to === self ? 'you' : entry.to}</span>}
+          {isDoubtful && <FailMark>maybe not delivered</FailMark>}
+          {entry.kind === 'undelivered' && <FailMark>not delivered to #{entry.room}</FailMark>}
           <time class="quiet" dateTime={new Date(atMs).toISOString()}>
             {CLOCK.format(atMs)}
           </time>
@@ -101,4 +105,15 @@ class Message extends Component<MessageProps> {
       </article>
     )
   }
+}
+
+function FailMark({ children }: { children: ComponentChildren }): JSX.Element {
+  return (
+    <span
+      class="fail-mark"
+      title="The node did not confirm it before the connection was lost; it may still have arrived"
+    >
+      {children}
+    </span>
+  )
 }

@@ -4,8 +4,9 @@ import { useState } from 'preact/hooks'
 import { NAME, NAME_MAX_LENGTH } from '../../src/limits.ts'
 import type { Chat } from './chat.ts'
 import { focusMessageInput } from './composer.tsx'
+import type { KnownNode } from './connection.ts'
 import { NodeBadge } from './node-badge.tsx'
-import { roomsOf } from './presence.ts'
+import { isUp, roomsOf } from './presence.ts'
 
 type Props = { chat: Chat; isOpen: boolean; onChosen: () => void }
 
@@ -141,19 +142,33 @@ function Nodes({ chat }: { chat: Chat }): JSX.Element {
   const { nodes, phase } = chat.connection.value
   const here = phase.is === 'online' ? phase.node : undefined
   return (
-    <section aria-labelledby="nodes-title">
+    <section aria-labelledby="nodes-title" class={chat.isOnline.value ? '' : 'stale'}>
       <h2 id="nodes-title">Nodes</h2>
       <ul class="list">
-        {nodes.map(({ name, url }) => (
-          <li key={url} class="row plain">
-            <a class="ellipsis" href={url} target="_blank" rel="noreferrer" title="Open this node's page in a new tab">
-              {new URL(url).host}
-            </a>
-            {name === here && <span class="quiet">here</span>}
-            {name !== undefined && <NodeBadge node={name} />}
-          </li>
+        {nodes.map((node) => (
+          <NodeItem key={node.url} node={node} isHere={node.name === here} isUp={isUp(node.name, chat.upNodes.value)} />
         ))}
       </ul>
     </section>
+  )
+}
+
+type NodeItemProps = { node: KnownNode; isHere: boolean; isUp: boolean }
+
+function NodeItem({ node: { name, url }, isHere, isUp }: NodeItemProps): JSX.Element {
+  const { host } = new URL(url)
+  return (
+    <li class={isUp ? 'row plain' : 'row plain gone'} data-testid="node-item" data-node={name} data-up={isUp}>
+      {isUp ? (
+        <a class="ellipsis" href={url} target="_blank" rel="noreferrer" title="Open this node's page in a new tab">
+          {host}
+        </a>
+      ) : (
+        <span class="ellipsis">{host}</span>
+      )}
+      {isHere && <span class="quiet">here</span>}
+      {!isUp && <span class="quiet">gone</span>}
+      {name !== undefined && <NodeBadge node={name} />}
+    </li>
   )
 }
