@@ -35,8 +35,10 @@ const gateway = await Gateway.start(node, {
 // From any node, to whichever node holds her.
 setInterval(() => names.send('user:alice', { type: 'notice', text: `hello from ${node.name}` }), 1_000)
 
-process.once('SIGTERM', async () => {
+process.once('SIGTERM', () => void stop())
+
+async function stop() {
   await gateway.stop() // clients are told to connect elsewhere
   await node.stop() // the other nodes see it leave, and forget its names
   process.exit()
-})
+}

@@ -24,13 +24,25 @@ export const DEFAULT_CALL_TIMEOUT_MS = 5_000
  * @param timeoutMs milliseconds, or `Infinity`. @default 5000
  * @throws CallError by rejection: `ERR_CALL_TIMEOUT`, `ERR_CALL_NOPROC`, `ERR_CALL_NODEDOWN`, `ERR_CALL_SELF`, `ERR_CALL_EXIT`
  */
-export async function call<Calls, const Request extends Calls>(
+export function call<Calls, const Request extends Calls>(
   caller: Caller,
   server: ServerRef<Calls, unknown>,
   request: Request,
   timeoutMs: number = DEFAULT_CALL_TIMEOUT_MS,
 ): Promise<ReplyFor<Calls, Request>> {
-  const self = contextOf(caller)
+  const replied = awaitReply<Calls, Request>(contextOf(caller), server, request, timeoutMs)
+  // Of calls that run side by side one may fail while another is awaited, or all, when the caller is killed: that is for the caller to see when it comes
+  // to them, not for the OS process to end of.
+  replied.catch(() => undefined)
+  return replied
+}
+
+async function awaitReply<Calls, Request extends Calls>(
+  self: Context,
+  server: ServerRef<Calls, unknown>,
+  request: Request,
+  timeoutMs: number,
+): Promise<ReplyFor<Calls, Request>> {
   const target = server instanceof ViaName ? await server.via.resolveName(server.name) : server
   if (!(server instanceof ViaName)) checkAddress(server)
   if (target === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
@@ -46,7 +58,10 @@ export async function call<Calls, const Request extends Calls>(
   return outcome.value as ReplyFor<Calls, Request>
 }
 
-/** Sends a request that has no reply. Never fails, never waits: it is dropped if the server isn't there. */
+/**
+ * Sends a request that has no reply. Never waits, and doesn't fail if the server isn't there.
+ * @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` for a request that can't be sent to another node; `ERR_BAD_ARGUMENT`
+ */
 export function cast<Casts>(caller: Caller, server: ServerRef<unknown, Casts>, request: Casts): void {
   const self = contextOf(caller)
   if (!(server instanceof ViaName)) checkAddress(server)

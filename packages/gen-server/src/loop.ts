@@ -5,6 +5,7 @@
  */
 import {
   ExitError,
+  Ref,
   hasType,
   isQuietReason,
   reasonOfThrown,
@@ -13,7 +14,6 @@ import {
   type ExitReason,
   type MessageHandler,
   type Pid,
-  type Ref,
 } from '@pidmesh/runtime'
 import { reply } from './call.ts'
 import type { GenServer } from './gen-server.ts'
@@ -26,6 +26,10 @@ export const READY_QUESTION = '$gen_ready'
 export interface ReadyQuestion {
   readonly type: typeof READY_QUESTION
   readonly replyTo: Ref
+}
+
+function isReadyQuestion(message: unknown): message is ReadyQuestion {
+  return hasType(message, READY_QUESTION) && (message as { replyTo?: unknown }).replyTo instanceof Ref
 }
 
 /** A server of any protocol: what a message holds was checked where it was sent. */
@@ -53,8 +57,8 @@ function dispatch(self: Context, server: Server, parent: Pid, message: unknown):
       : afterCall(self, server, from, result)
   }
   if (isCastMessage(message)) return settle(server, server.handleCast(message.request))
-  if (hasType(message, READY_QUESTION)) {
-    self.send((message as ReadyQuestion).replyTo, 'ready')
+  if (isReadyQuestion(message)) {
+    self.send(message.replyTo, 'ready')
     return undefined
   }
   // Its parent's exit is a server's own order to stop, and never seen by handleInfo.

@@ -5,7 +5,7 @@
  *
  * The reply's type rides on the request's type only; at run time a request is the plain object that was sent.
  */
-import { hasType, type NameOnNode, type Pid, type Ref, type ViaName } from '@pidmesh/runtime'
+import { hasType, Pid, Ref, type NameOnNode, type ViaName } from '@pidmesh/runtime'
 
 declare const replyType: unique symbol
 declare const callType: unique symbol
@@ -61,7 +61,9 @@ export interface CastMessage {
 }
 
 export function isCallMessage(message: unknown): message is CallMessage {
-  return hasType(message, '$gen_call')
+  if (!hasType(message, '$gen_call')) return false
+  const { from } = message as { from?: { pid?: unknown; tag?: unknown } | null }
+  return typeof from === 'object' && from !== null && from.pid instanceof Pid && from.tag instanceof Ref
 }
 
 export function isCastMessage(message: unknown): message is CastMessage {

@@ -51,6 +51,10 @@ const MAX_NAME_BYTES = 256
 /** Bytes of metadata, as it is sent, at most. */
 const MAX_META_BYTES = 1_024
 
+/** A table server that ends is started again, later and later if it ends again and again. */
+const RESTART_FIRST_MS = 10
+const RESTART_MOST_MS = 5_000
+
 const POLICIES: ReadonlySet<string> = new Set<ConflictPolicy>(['smaller_node', 'newest'])
 
 export class GlobalEts implements Via {
@@ -58,9 +62,13 @@ export class GlobalEts implements Via {
   private readonly table: Table
   private server: TableServer | undefined = undefined
 
-  private constructor(owner: Node, table: Table) {
+  private readonly settings: Required<GlobalEtsOptions>
+  private restarts = 0
+
+  private constructor(owner: Node, table: Table, settings: Required<GlobalEtsOptions>) {
     this.owner = owner
     this.table = table
+    this.settings = settings
   }
 
   /**
@@ -77,23 +85,8 @@ export class GlobalEts implements Via {
       throw new PidmeshError('ERR_BAD_OPTION', 'scope must be a text that is not empty')
     if (!POLICIES.has(policy))
       throw new PidmeshError('ERR_BAD_OPTION', `policy must be one of ${[...POLICIES].join(', ')}`)
-    const names = new GlobalEts(node, new Table(policy))
-    await start(
-      node,
-      TableServer,
-      [
-        {
-          name: serverName(scope),
-          table: names.table,
-          policy,
-          nodes: () => node.nodes(),
-          onReady: (server: TableServer) => {
-            names.server = server
-          },
-        },
-      ],
-      { name: serverName(scope), label: `names ${scope}` },
-    )
+    const names = new GlobalEts(node, new Table(policy), { scope, policy })
+    await names.startServer()
     return names
   }
 
@@ -113,6 +106,9 @@ export class GlobalEts implements Via {
     const kept = checkMeta(meta)
     const server = this.living()
     if (!this.isLivingHere(pid)) return 'no'
+    // Its holder has ended, and the table is only about to be told.
+    const holder = this.table.own(name)?.pid
+    if (holder !== undefined && !this.isLivingHere(holder)) this.table.releaseProcess(holder)
     const answer = this.table.register(name, pid, kept)
     if (answer === 'yes') {
       server.monitorProcess(pid)
@@ -186,6 +182,49 @@ export class GlobalEts implements Via {
     this.living().addWatcher(pid)
   }
 
+  private async startServer(): Promise<void> {
+    const { owner, table, settings } = this
+    const name = serverName(settings.scope)
+    await start(
+      owner,
+      TableServer,
+      [
+        {
+          name,
+          table,
+          policy: settings.policy,
+          nodes: () => owner.nodes(),
+          onReady: (server: TableServer) => {
+            this.server = server
+            server.context.signal.addEventListener('abort', () => this.onServerGone())
+          },
+        },
+      ],
+      { name, label: `names ${settings.scope}` },
+    )
+  }
+
+  /** The table outlives its server, but what others say reaches only a server: without one their names are not to be trusted. */
+  private onServerGone(): void {
+    for (const server of this.table.servers()) this.table.dropView(server)
+    if (this.owner.isStopping) return
+    this.restarts++
+    this.owner.log.error(
+      { scope: this.settings.scope, restarts: this.restarts },
+      'the table server has ended and is started again',
+    )
+    const delayMs = Math.min(RESTART_MOST_MS, RESTART_FIRST_MS * 2 ** Math.min(this.restarts - 1, 10))
+    this.owner.clock.setTimer(delayMs, () => {
+      if (this.owner.isStopping) return
+      this.startServer().catch((error: unknown) => {
+        this.owner.log.error(
+          { scope: this.settings.scope, problem: String(error) },
+          'the table server could not be started',
+        )
+      })
+    })
+  }
+
   private rowOf(claim: Claim): NameRow[] {
     const { name, pid, meta } = claim
     if (pid.node !== this.owner.name) return [{ name, pid, node: pid.node, ref: undefined, meta }]
@@ -215,6 +254,8 @@ function checkName(name: unknown): void {
   if (typeof name !== 'string' || name === '' || Buffer.byteLength(name) > MAX_NAME_BYTES) {
     throw bad(`a name is a text of 1 to ${MAX_NAME_BYTES} bytes, not ${describe(name)}`)
   }
+  // Half of a surrogate pair has no form in UTF-8: other nodes would know another name.
+  if (Buffer.from(name).toString() !== name) throw bad('a name must be well-formed Unicode')
 }
 
 /** The metadata as its own copy: what the caller does with its object later is not the table's. It will be sent: it must be sendable. */

@@ -7,15 +7,16 @@
  *
  * The table itself outlives the server: it belongs to the facade.
  */
-import { GenServer } from '@pidmesh/gen-server'
+import { GenServer, type NoReplyResult } from '@pidmesh/gen-server'
 import {
   assertNever,
   hasType,
+  isNodeName,
+  Pid,
   type Context,
   type DownMessage,
   type NodeName,
   type NodeUpMessage,
-  type Pid,
   type Ref,
   type TimeoutMessage,
 } from '@pidmesh/runtime'
@@ -66,6 +67,9 @@ export class TableServer extends GenServer {
   /** The monitors on processes that have names here, by pid. */
   private readonly monitors = new Map<string, Ref>()
   private readonly watchers = new Map<string, Pid>()
+  /** The monitors on watchers and on the servers of other nodes, by their references: only a `DOWN` of one of ours is believed. */
+  private readonly watcherRefs = new Map<string, Pid>()
+  private readonly serverRefs = new Map<string, Pid>()
   /** Processes that are to be killed if they don't end by themselves, by timer. */
   private readonly losers = new Map<string, Pid>()
   /** Snapshots that are on their way out, by the server that they are for. */
@@ -84,14 +88,23 @@ export class TableServer extends GenServer {
     options.onReady(this)
   }
 
+  override handleCall(): NoReplyResult {
+    this.log.warn({}, 'the table server takes no calls')
+    return this.noreply()
+  }
+
+  override handleCast(): void {
+    this.log.warn({}, 'the table server takes no casts')
+  }
+
   override handleInfo(message: unknown): void {
     if (isTableMessage(message)) this.onTableMessage(message)
     else if (hasType(message, 'flush')) this.flush()
-    else if (hasType(message, 'nodeup')) this.sayHello((message as NodeUpMessage).node, false)
+    else if (hasType(message, 'nodeup')) this.onNodeUp(message)
     else if (hasType(message, 'nodedown')) return
-    else if (hasType(message, 'DOWN')) this.onDown(message as DownMessage)
+    else if (hasType(message, 'DOWN')) this.onDown(message)
     else if (hasType(message, 'snapshot_more')) this.onSnapshotMore()
-    else if (hasType(message, 'timeout')) this.onLoserGrace(message as TimeoutMessage)
+    else if (hasType(message, 'timeout')) this.onLoserGrace(message)
     else this.log.warn({ message: typeof message }, 'the table server got a message that is not for it')
     if (this.table.version !== this.toldVersion) this.requestFlush()
   }
@@ -110,7 +123,7 @@ export class TableServer extends GenServer {
     const ref = this.monitors.get(pid.toString())
     if (ref === undefined) return
     this.monitors.delete(pid.toString())
-    if (!this.watchers.has(pid.toString())) this.self.demonitor(ref)
+    this.self.demonitor(ref)
   }
 
   monitorOf(pid: Pid): Ref | undefined {
@@ -119,8 +132,9 @@ export class TableServer extends GenServer {
 
   /** Tells the process of changes until it ends. */
   addWatcher(pid: Pid): void {
+    if (this.watchers.has(pid.toString())) return
     this.watchers.set(pid.toString(), pid)
-    this.self.monitor(pid)
+    this.watcherRefs.set(this.self.monitor(pid).toString(), pid)
   }
 
   /** What has changed is sent in a turn soon: all changes until then in one message, and a lone one without waiting for more. */
@@ -183,7 +197,7 @@ export class TableServer extends GenServer {
 
   private viewOf(server: Pid): ReturnType<Table['viewOf']>['view'] {
     const { view, isNew } = this.table.viewOf(server)
-    if (isNew) this.self.monitor(server)
+    if (isNew) this.serverRefs.set(this.self.monitor(server).toString(), server)
     return view
   }
 
@@ -248,20 +262,32 @@ export class TableServer extends GenServer {
     for (const watcher of this.watchers.values()) this.self.send(watcher, changed)
   }
 
-  private onDown({ pid }: DownMessage): void {
-    if (!('id' in pid)) return
-    this.monitors.delete(pid.toString())
-    this.watchers.delete(pid.toString())
-    this.outgoing.delete(pid.toString())
-    if (pid.node === this.node) this.table.releaseProcess(pid)
-    else this.table.dropView(pid)
+  private onNodeUp({ node }: Partial<NodeUpMessage>): void {
+    if (isNodeName(node)) this.sayHello(node, false)
+  }
+
+  private onDown({ ref, pid }: Partial<DownMessage>): void {
+    const key = String(ref)
+    const server = this.serverRefs.get(key)
+    const watcher = this.watcherRefs.get(key)
+    this.serverRefs.delete(key)
+    this.watcherRefs.delete(key)
+    if (server !== undefined) {
+      this.outgoing.delete(server.toString())
+      this.table.dropView(server)
+    } else if (watcher !== undefined) {
+      this.watchers.delete(watcher.toString())
+    } else if (pid instanceof Pid && this.monitors.get(pid.toString())?.equals(ref) === true) {
+      this.monitors.delete(pid.toString())
+      this.table.releaseProcess(pid)
+    }
     this.requestFlush()
   }
 
   /** A process that traps exits and has not ended though it was told to. */
-  private onLoserGrace({ ref }: TimeoutMessage): void {
-    const pid = this.losers.get(ref.toString())
-    this.losers.delete(ref.toString())
+  private onLoserGrace({ ref }: Partial<TimeoutMessage>): void {
+    const pid = this.losers.get(String(ref))
+    this.losers.delete(String(ref))
     if (pid !== undefined) this.self.exit(pid, 'kill')
   }
 

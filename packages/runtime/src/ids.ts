@@ -29,6 +29,14 @@ export function isNodeName(text: unknown): text is NodeName {
   return typeof text === 'string' && NODE_NAME.test(text)
 }
 
+const ADDRESS = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]{1,253}):([0-9]{1,5})$/
+
+/** Whether a text has the form `host:port`, or `[v6]:port`, with a port from 1 on. */
+export function isAddress(text: unknown): text is string {
+  const port = typeof text === 'string' ? Number(ADDRESS.exec(text)?.[1]) : Number.NaN
+  return port >= 1 && port <= 65_535
+}
+
 /** One life of a node. The incarnation is a positive integer below 2^53 and larger in each life of the node. */
 export interface NodeIdentity {
   readonly name: NodeName
@@ -60,7 +68,7 @@ abstract class Identity {
 
 /** How `console.log` shows identities. (Not a method in the class: the key is computed, and no type of it can be emitted.) */
 Object.defineProperty(Identity.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: Identity): string {
+  value(this: Pid | Ref): string {
     return this.toString()
   },
 })

@@ -4,15 +4,23 @@
 import { PidmeshError } from './errors.ts'
 import { EXITED, type Process } from './process/process.ts'
 
+/** As an atom in Erlang. */
+const MAX_NAME_LENGTH = 255
+
+/** Whether a process could have this name: a text of 1 to 255 characters. */
+export function isRegisteredName(name: unknown): name is string {
+  return typeof name === 'string' && name !== '' && name.length <= MAX_NAME_LENGTH
+}
+
 export class Names {
   private readonly byName = new Map<string, Process>()
 
   /**
-   * @throws PidmeshError `ERR_NAME_TAKEN` if the name is taken or the process has a name; `ERR_BAD_ARGUMENT` if the name is empty or
-   * `undefined`, or the process is dead.
+   * @throws PidmeshError `ERR_NAME_TAKEN` if the name is taken or the process has a name; `ERR_BAD_ARGUMENT` if the name isn't a text of 1 to 255
+   * characters, or is `undefined`, or the process is dead.
    */
   register(name: string, process: Process): void {
-    if (typeof name !== 'string' || name === '' || name === 'undefined') {
+    if (!isRegisteredName(name) || name === 'undefined') {
       throw new PidmeshError('ERR_BAD_ARGUMENT', `not a name that a process can have: ${JSON.stringify(name)}`)
     }
     if (process.state === EXITED) throw new PidmeshError('ERR_BAD_ARGUMENT', `process ${process.pid} has exited`)

@@ -2,7 +2,7 @@
  * The options of a node: checked once, at the door, with every default in one place.
  */
 import { PidmeshError } from './errors.ts'
-import { nodeName, type NodeName } from './ids.ts'
+import { isAddress, nodeName, type NodeName } from './ids.ts'
 import type { Logger } from './ports.ts'
 import type { LogLevel } from './system/pino-logger.ts'
 
@@ -60,8 +60,6 @@ const KNOWN: ReadonlySet<string> = new Set<keyof NodeOptions>([
 
 const LEVELS: ReadonlySet<string> = new Set<LogLevel>(['silent', 'error', 'warn', 'info', 'debug'])
 
-const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})$/
-
 /** @throws PidmeshError `ERR_BAD_OPTION`, `ERR_BAD_NODE_NAME`, `ERR_INSECURE_BIND` */
 export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
   for (const key of Object.keys(options)) if (!KNOWN.has(key)) throw bad(`unknown option ${JSON.stringify(key)}`)
@@ -107,8 +105,7 @@ function checkLogger(logger: Logger): void {
 }
 
 function checkAddress(what: string, text: unknown): void {
-  const port = typeof text === 'string' ? ADDRESS.exec(text)?.[2] : undefined
-  if (port === undefined || Number(port) < 1 || Number(port) > 65_535) {
+  if (!isAddress(text)) {
     throw bad(`${what} must have the form host:port, not ${JSON.stringify(text)}`)
   }
 }

@@ -15,11 +15,17 @@ export type ExitReason = string | ErrorReason | { readonly [key: string]: unknow
 
 const MAX_TEXT = 4_096
 
+export function isExitReason(value: unknown): value is ExitReason {
+  return typeof value === 'string' || (typeof value === 'object' && value !== null)
+}
+
 /** How a process ends whose function or handler threw `thrown`. Never throws, whatever was thrown. */
 export function exitOfThrown(thrown: unknown): { readonly reason: ExitReason; readonly isCrash: boolean } {
   try {
-    if (thrown instanceof ExitError)
-      return { reason: thrown.reason, isCrash: thrown.isCrash && !isQuietReason(thrown.reason) }
+    if (thrown instanceof ExitError) {
+      const reason: ExitReason = isExitReason(thrown.reason) ? thrown.reason : { reason: describe(thrown.reason) }
+      return { reason, isCrash: thrown.isCrash && !isQuietReason(reason) }
+    }
     if (thrown instanceof Error) return { reason: { error: errorData(thrown) }, isCrash: true }
     return { reason: { error: { name: 'Thrown', message: clip(describe(thrown)) } }, isCrash: true }
   } catch {
@@ -51,6 +57,26 @@ function describe(thrown: unknown): string {
 
 function clip(text: string): string {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
+}
+
+const MAX_REMOTE_MESSAGE = 1_024
+const MAX_REMOTE_STACK = 512
+
+/**
+ * The reason as other nodes are told: the same, but for the length of an error's message and stack. It is told to everyone who watches or is linked, thousands
+ * of processes perhaps; the whole of it stands in the crash report of its own node.
+ */
+export function trimReason(reason: ExitReason): ExitReason {
+  if (!isErrorReason(reason)) return reason
+  const { message, stack, ...rest } = reason.error
+  return {
+    ...reason,
+    error: {
+      ...rest,
+      message: String(message).slice(0, MAX_REMOTE_MESSAGE),
+      ...(stack === undefined ? {} : { stack: String(stack).slice(0, MAX_REMOTE_STACK) }),
+    },
+  }
 }
 
 /** Whether an exit with this reason is expected, so that it makes no crash report. */

@@ -3,6 +3,7 @@
  * kinds of it; whatever takes a name takes any of them.
  */
 import { Pid, type NameOnNode } from './ids.ts'
+import { isRegisteredName } from './names.ts'
 import type { SendStatus } from './signals/signal.ts'
 
 /** A value now, or a promise of it: local ways answer at once, ways that hop can't. */
@@ -46,7 +47,7 @@ export function isNameOnNode(value: unknown): value is NameOnNode {
     typeof value === 'object' &&
     value !== null &&
     !(value instanceof Pid) &&
-    typeof (value as { name?: unknown }).name === 'string' &&
+    isRegisteredName((value as { name?: unknown }).name) &&
     typeof (value as { node?: unknown }).node === 'string'
   )
 }

@@ -29,7 +29,8 @@ describe('identities', () => {
   })
 
   it('a node name has the form name@host', () => {
-    for (const text of ['chat1', '@host', 'a@', 'a b@host', 'a@b@c', '']) expect(() => nodeName(text)).toThrow()
+    for (const text of ['chat1', '@host', 'a@', 'a b@host', 'a@b@c', ''])
+      expect(() => nodeName(text)).toThrow('name@host')
     expect(nodeName('chat-1@node.example')).toBe('chat-1@node.example')
   })
 })

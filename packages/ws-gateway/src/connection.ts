@@ -87,9 +87,17 @@ export class Connection {
   close(cause: CloseCause): void {
     if (this.closing) return
     this.closing = true
-    const { socket, clock, counters } = this.options
+    const { socket, clock, counters, log } = this.options
     counters.countClose(cause.code)
-    socket.close(cause.code, cause.reason)
+    try {
+      socket.close(cause.code, cause.reason)
+    } catch (error) {
+      log.error(
+        { code: cause.code, problem: String(error) },
+        'a socket could not be closed as it was to be, and is cut off',
+      )
+      socket.terminate()
+    }
     // A paused socket would not see the client's close frame.
     socket.resume()
     const timer = clock.setTimer(CLOSE_GRACE_MS, () => socket.terminate())
@@ -102,6 +110,8 @@ export class Connection {
     const { state, beat } = onBeat(this.heartbeat, this.options.clock.monotonicMs(), this.options.heartbeat)
     this.heartbeat = state
     if (beat === 'ping') this.options.socket.ping()
+    // A socket that is not read shows no pong, and what holds it back is our own session. The pings go on: they find out a connection that is broken.
+    else if (beat === 'dead' && this.options.socket.isPaused) this.heard()
     else if (beat === 'dead') this.close(CLOSE.pingTimeout)
   }
 

@@ -7,7 +7,7 @@
  * gateway ends so do all its sessions. It knows nothing of how names are kept: any `Via` will do.
  */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { Socket, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { GenServer, start, startLink, StartError, type ServerPid } from '@pidmesh/gen-server'
 import {
@@ -31,6 +31,8 @@ import { SessionServer, type SessionServerOptions } from './session-server.ts'
 import { isOriginAllowed, parseUpgrade, refuse, type Refusal } from './upgrade.ts'
 
 const BEAT_MS = 1_000
+/** An upgrade that no listener of a shared server takes is cut off after so long. */
+const UNCLAIMED_MS = 5_000
 /** How long `stop` waits for clients to answer the close, before their sockets are cut off. */
 const STOP_GRACE_MS = 2_500
 
@@ -141,11 +143,14 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   }
 
   private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    // On a server of the user's another path may be another listener's.
-    const isElsewhere = parseUpgrade(request)?.url.pathname !== this.options.path
-    if (isElsewhere && this.server.listenerCount('upgrade') > 1) return
     // Before anything else: a client that is gone already must not take the node with it.
     socket.on('error', () => socket.destroy())
+    // On a server of the user's another path may be another listener's; one that nobody takes must not stay for ever. (`ws` ends the timeout.)
+    const isElsewhere = parseUpgrade(request)?.url.pathname !== this.options.path
+    if (isElsewhere && this.server.listenerCount('upgrade') > 1) {
+      if (socket instanceof Socket) socket.setTimeout(UNCLAIMED_MS, () => socket.destroy())
+      return
+    }
     const refused = (refusal: Refusal): void => {
       this.counters.countRefused(refusal.status)
       refuse(socket, refusal)
@@ -181,6 +186,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       const principal = await this.inTime(this.options.authenticate(upgrade))
       if (principal === 'timeout') return { status: 408, text: 'authentication took too long' }
       // null as well: it is what many a look-up says of one that it doesn't know.
+      // Others may have come in while this one was authenticated.
+      if (this.counters.connections >= maxConnections) return { status: 503, text: 'too many connections' }
       if (principal.value == null || socket.destroyed) return { status: 401, text: 'not authenticated' }
       return { principal: principal.value }
     } finally {
@@ -212,10 +219,13 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       heartbeat,
       maxBufferedBytes,
       maxPendingMessages,
-      tell: (pid, event) => this.owner.send(pid, event),
+      tell: (pid, event) => {
+        if (!this.owner.isStopping) this.owner.send(pid, event)
+      },
       onClosed: (closed) => {
         this.counters.connections--
         this.connections.delete(closed)
+        this.awaitEnd(closed)
       },
     })
     this.connections.add(connection)
@@ -232,15 +242,27 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     startLink(context, SessionServer, [options as unknown as SessionServerOptions<never, never, never>], {
       trapExit: true,
       label: 'session',
+      timeoutMs: this.options.connectTimeoutMs,
     }).then(
       (pid) => {
         this.bySession.set(pid.toString(), connection)
         connection.begin(pid)
+        if (!this.connections.has(connection)) this.awaitEnd(connection)
         // It may have ended between its start and now.
         if (!this.owner.isProcessAlive(pid)) this.onSessionEnd(pid, 'killed')
       },
       (error: unknown) => connection.close(causeOfExit(error instanceof StartError ? error.reason : 'internal')),
     )
+  }
+
+  /** A session that doesn't come to its end once its socket is closed would hold its name for ever. */
+  private awaitEnd({ session }: Connection): void {
+    if (session === undefined || this.owner.isStopping) return
+    this.owner.clock.setTimer(this.options.sessionEndTimeoutMs, () => {
+      if (this.owner.isStopping || !this.owner.isProcessAlive(session)) return
+      this.owner.log.warn({ session: session.toString() }, 'a session that did not end after its socket is killed')
+      this.owner.exit(session, 'kill')
+    })
   }
 
   private onSessionEnd(session: Pid, reason: ExitReason): void {

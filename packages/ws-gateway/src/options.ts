@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders, Server } from 'node:http'
 import { PidmeshError, type Awaitable, type Via } from '@pidmesh/runtime'
 import type { MessageSchema } from './codec.ts'
 import type { HeartbeatOptions } from './heartbeat.ts'
-import type { SessionClass } from './session.ts'
+import { SocketSession, type SessionClass } from './session.ts'
 
 /** What is known of a client before it has a socket. */
 export interface UpgradeRequest {
@@ -48,6 +48,10 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly maxAuthenticating?: number
   /** @default 5000 */
   readonly authenticateTimeoutMs?: number
+  /** `handleConnect` may take so long; then the socket is closed with 1011. @default 10000 */
+  readonly connectTimeoutMs?: number
+  /** A session whose socket is closed has so long to finish what it is at; then it is killed. @default 10000 */
+  readonly sessionEndTimeoutMs?: number
   /** A client that was silent for so long is pinged. @default 25000 */
   readonly pingIntervalMs?: number
   /** A client that doesn't answer a ping for so long is closed with 4010. @default 10000 */
@@ -68,6 +72,8 @@ export interface CheckedGatewayOptions<ClientMessage, ServerMessage, Principal> 
   readonly maxConnections: number
   readonly maxAuthenticating: number
   readonly authenticateTimeoutMs: number
+  readonly connectTimeoutMs: number
+  readonly sessionEndTimeoutMs: number
   readonly heartbeat: HeartbeatOptions
 }
 
@@ -87,6 +93,8 @@ const KNOWN: ReadonlySet<string> = new Set<keyof GatewayOptions<never, never, ne
   'maxConnections',
   'maxAuthenticating',
   'authenticateTimeoutMs',
+  'connectTimeoutMs',
+  'sessionEndTimeoutMs',
   'pingIntervalMs',
   'pingTimeoutMs',
 ])
@@ -96,9 +104,9 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
   for (const key of Object.keys(options)) if (!KNOWN.has(key)) throw bad(`unknown option ${JSON.stringify(key)}`)
   const { names, session, authenticate, messages, port, host = '127.0.0.1', server, path = '/ws', origins } = options
   if (typeof authenticate !== 'function') throw bad('authenticate must be a function')
-  if (typeof session !== 'function') throw bad('session must be a class that extends SocketSession')
-  if (typeof session.prototype?.handleConnect !== 'function')
+  if (typeof session !== 'function' || !(session.prototype instanceof SocketSession)) {
     throw bad('session must be a class that extends SocketSession')
+  }
   for (const method of ['registerName', 'send', 'whereisName'] as const) {
     if (typeof names?.[method] !== 'function') throw bad('names must be a Via, such as GlobalEts')
   }
@@ -123,6 +131,8 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
     maxConnections: positive('maxConnections', options.maxConnections, 100_000),
     maxAuthenticating: positive('maxAuthenticating', options.maxAuthenticating, 1_000),
     authenticateTimeoutMs: positive('authenticateTimeoutMs', options.authenticateTimeoutMs, 5_000),
+    connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs, 10_000),
+    sessionEndTimeoutMs: positive('sessionEndTimeoutMs', options.sessionEndTimeoutMs, 10_000),
     heartbeat: {
       pingIntervalMs: positive('pingIntervalMs', options.pingIntervalMs, 25_000),
       pingTimeoutMs: positive('pingTimeoutMs', options.pingTimeoutMs, 10_000),
@@ -130,10 +140,10 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
   }
 }
 
-function checkOrigins(origins: readonly string[]): void {
+function checkOrigins(origins: unknown): void {
   if (!Array.isArray(origins)) throw bad("origins must be a list, or '*'")
-  for (const origin of origins) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+  for (const origin of origins as unknown[]) {
+    if (typeof origin !== 'string' || !URL.canParse(origin) || new URL(origin).origin !== origin) {
       throw bad(
         `an origin has the form https://host or https://host:port, and nothing after it, not ${JSON.stringify(origin)}`,
       )

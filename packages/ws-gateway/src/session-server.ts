@@ -6,7 +6,7 @@
  * Events of the socket come as instances of a class: nobody else can make them, and they can't come from another node.
  */
 import { GenServer, type InfoResult } from '@pidmesh/gen-server'
-import { hasType, type ExitMessage, type ExitReason, type Via } from '@pidmesh/runtime'
+import { hasType, reasonOfThrown, type ExitMessage, type ExitReason, type Via } from '@pidmesh/runtime'
 import type { SessionClass, SocketSession } from './session.ts'
 
 export class SocketMessage {
@@ -47,7 +47,12 @@ export class SessionServer extends GenServer {
     const session = new Session()
     session.enter({ self: this.self, names, principal, write })
     this.#session = session
-    await session.handleConnect()
+    try {
+      await session.handleConnect()
+    } catch (thrown) {
+      await session.terminate(reasonOfThrown(thrown))
+      throw thrown
+    }
   }
 
   override async handleInfo(message: unknown): Promise<InfoResult> {

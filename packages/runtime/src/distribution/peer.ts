@@ -15,15 +15,13 @@ import type { NodeIdentity } from '../ids.ts'
 import type { NodeDownReason } from '../messages.ts'
 import type { Clock, LinkEnd, Logger } from '../ports.ts'
 import { RemoteRelations, type RemoteNode } from '../signals/remote-node.ts'
-import type { SendStatus, Signal } from '../signals/signal.ts'
+import { signalBytes, type SendStatus, type Signal } from '../signals/signal.ts'
 import type { ControlMessage, Frame, PeerAddress } from '../wire/frame.ts'
 import type { Connection, ConnectionSink } from './connection.ts'
 import { onHeard, onLook, onTick, startLiveness, type Liveness, type LivenessOptions } from './liveness.ts'
 
 /** A batch is sent when it has so many bytes of payload, if not before at the end of the turn. */
 const BATCH_BYTES = 64 * 1024
-/** What a signal takes on the wire beside its payload, roughly. */
-const SIGNAL_OVERHEAD_BYTES = 32
 
 export interface PeerLimits {
   /** Buffered bytes above which `send` says `busy`. @default 1 MiB */
@@ -78,9 +76,10 @@ export class Peer implements RemoteNode, ConnectionSink {
   signal(signal: Signal): SendStatus {
     if (!this.up) return 'noconnection'
     this.outbox.push(signal)
-    this.outboxBytes += SIGNAL_OVERHEAD_BYTES + ('payload' in signal ? signal.payload.length : 0)
+    this.outboxBytes += signalBytes(signal)
+    // Also after a batch that is written at once: the end of the turn is where its limit is judged.
+    if (this.outbox.length === 1) this.options.events.wantFlush()
     if (this.outboxBytes >= BATCH_BYTES) this.writeBatch()
-    else if (this.outbox.length === 1) this.options.events.wantFlush()
     return this.options.connection.bufferedBytes > this.options.limits.busyBytes ? 'busy' : 'ok'
   }
 

@@ -120,7 +120,16 @@ export class Peers {
     onUp: (node: NodeName) => void,
   ): Connection {
     const connection = this.connection('dialer', onFailed, onUp)
-    connection.open(this.options.transport.dial(address, connection))
+    let link: Link
+    try {
+      link = this.options.transport.dial(address, connection)
+    } catch (error) {
+      // An address that the transport can't read: as if nobody were there.
+      const detail = error instanceof Error ? error.message : String(error)
+      this.options.clock.setTimer(0, () => connection.onEnd({ type: 'unreachable', detail }))
+      return connection
+    }
+    connection.open(link)
     return connection
   }
 
@@ -174,11 +183,11 @@ export class Peers {
     if (existing !== undefined) {
       if (this.isHeard(existing))
         return existing.identity.incarnation === peer.incarnation ? 'already_connected' : 'duplicate_name'
-      existing.down('connection_closed')
-      return 'admit'
     }
     const weDial = role === 'listener' && this.dialer.isDialing(peer.name)
-    return weDial && this.options.self.name > peer.name ? 'simultaneous' : 'admit'
+    if (weDial && this.options.self.name > peer.name) return 'simultaneous'
+    existing?.down('connection_closed')
+    return 'admit'
   }
 
   private isConnected({ name, incarnation }: NodeIdentity): boolean {

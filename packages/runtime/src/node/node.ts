@@ -46,6 +46,7 @@ export class Node {
   private readonly peers: Peers
   private readonly main: Context
   private stopping: Promise<void> | undefined = undefined
+  private isGoing = false
 
   /** Use `startNode`. */
   constructor(identity: NodeIdentity, options: CheckedNodeOptions, components: NodeComponents) {
@@ -109,6 +110,11 @@ export class Node {
   /** The context of the node's main process. */
   get self(): Context {
     return this.main
+  }
+
+  /** `stop` has been called. */
+  get isStopping(): boolean {
+    return this.isGoing
   }
 
   get log(): Logger {
@@ -184,6 +190,8 @@ export class Node {
    * process of the operating system alive. May be called again; all calls end together.
    */
   stop(): Promise<void> {
+    // First: those who are told of the ends of their processes ask.
+    this.isGoing = true
     this.stopping ??= this.stopOnce()
     return this.stopping
   }

@@ -170,10 +170,10 @@ export class Router {
         kernel.links.exitFrom(remote, signal.from, signal.to, signal.reason)
         return
       case 'unlink':
-        kernel.links.unlinkedFrom(remote, signal.from, signal.to)
+        kernel.links.unlinkedFrom(remote, signal.from, signal.to, signal.id)
         return
       case 'unlink_ack':
-        kernel.links.unlinkAcknowledged(remote, signal.from, signal.to)
+        kernel.links.unlinkAcknowledged(remote, signal.from, signal.to, signal.id)
         return
       case 'monitor': {
         const target = typeof signal.to === 'string' ? kernel.names.whereis(signal.to) : kernel.processes.get(signal.to)

@@ -5,13 +5,13 @@
  * that is no more.
  */
 import { ExitError, PidmeshError, ProcessExited } from '../errors.ts'
-import { Pid, Ref, type NameOnNode, type NodeName } from '../ids.ts'
+import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import type { DownMessage, ExitMessage, NodeDownMessage, NodeUpMessage, TimeoutMessage } from '../messages.ts'
 import { hasType } from '../messages.ts'
 import type { Kernel } from '../node/kernel.ts'
 import type { Destination } from '../node/router.ts'
 import type { Logger } from '../ports.ts'
-import { formatReason, type ExitReason } from '../reasons.ts'
+import { formatReason, isExitReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
 import { checkDuration } from '../timers.ts'
 import { isNameOnNode } from '../via.ts'
@@ -132,10 +132,10 @@ export class Context {
   exit(pid: Pid, reason: ExitReason): void
   exit(pidOrReason: Pid | ExitReason, reason?: ExitReason): void {
     const process = this.living()
-    if (!(pidOrReason instanceof Pid))
-      throw new ExitError(pidOrReason, 'ERR_EXIT', `exit: ${formatReason(pidOrReason)}`, false)
-    if (reason === undefined) throw new PidmeshError('ERR_BAD_ARGUMENT', 'exit(pid, reason) needs a reason')
-    this.kernel.router.exit(process, pidOrReason, reason)
+    if (!(pidOrReason instanceof Pid)) {
+      throw new ExitError(checkReason(pidOrReason), 'ERR_EXIT', `exit: ${formatReason(pidOrReason)}`, false)
+    }
+    this.kernel.router.exit(process, pidOrReason, checkReason(reason))
   }
 
   /** Links this process and another. A dead one gives `noproc` as an exit signal, an unreachable one `noconnection`. */
@@ -158,7 +158,7 @@ export class Context {
   /** Ends a monitor. Says whether it was still there: `false` if its `DOWN` has been delivered, or it never was. */
   demonitor(ref: Ref, options: DemonitorOptions = {}): boolean {
     const process = this.living()
-    const found = this.kernel.monitors.demonitor(process, checkRef(ref).id)
+    const found = this.isOurs(ref) && this.kernel.monitors.demonitor(process, ref.id)
     if (!found && options.flush === true) flushDown(process, ref)
     return found
   }
@@ -217,12 +217,12 @@ export class Context {
   /** After it has returned the timer's message does not arrive. Milliseconds that were left, or `undefined` if it has fired. */
   cancelTimer(ref: Ref): number | undefined {
     this.living()
-    return this.kernel.timers.cancel(checkRef(ref).id)
+    return this.isOurs(ref) ? this.kernel.timers.cancel(ref.id) : undefined
   }
 
   /** Milliseconds left, or `undefined` if it has fired or been cancelled. */
   readTimer(ref: Ref): number | undefined {
-    return this.kernel.timers.read(checkRef(ref).id)
+    return this.isOurs(ref) ? this.kernel.timers.read(ref.id) : undefined
   }
 
   /** Subscribes to `nodeup` and `nodedown` of all nodes, or ends that. */
@@ -254,6 +254,11 @@ export class Context {
     return heeded(request(this.kernel, this.living(), { target: checkAddressee(target), build, timeoutMs }))
   }
 
+  /** A reference of another node, or of an earlier life of this one, may have the number of one of ours. */
+  private isOurs(ref: Ref): boolean {
+    return sameIdentity(checkRef(ref).origin, this.kernel.identity)
+  }
+
   private living(): Process {
     if (this.process.isAlive) return this.process
     if (this.process.isMain) throw new PidmeshError('ERR_NODE_STOPPED', `node ${this.node} has been stopped`)
@@ -273,7 +278,7 @@ export class Context {
         reject,
       }
       process.receiver = receiver
-      matchReceive(process)
+      tryMatch(process, receiver)
       if (process.receiver !== receiver || timerId === undefined || timeoutMs === undefined) return
       if (timeoutMs === 0) {
         process.receiver = undefined
@@ -282,7 +287,7 @@ export class Context {
       }
       this.kernel.timers.start(timerId, timeoutMs, process, () => {
         // A message that matches may be in the mailbox already, its turn not yet come: it was in time.
-        matchReceive(process)
+        tryMatch(process, receiver)
         if (process.receiver !== receiver) return
         process.receiver = undefined
         resolve(undefined)
@@ -311,6 +316,16 @@ export class Context {
   }
 }
 
+/** The predicate is the user's code, and this is not its process's turn: what it throws is the receive's outcome. */
+function tryMatch(process: Process, receiver: PendingReceive): void {
+  try {
+    matchReceive(process)
+  } catch (thrown) {
+    if (process.receiver === receiver) process.receiver = undefined
+    receiver.reject(thrown instanceof Error ? thrown : new Error(formatReason(reasonOfThrown(thrown))))
+  }
+}
+
 /**
  * A promise that rejects when its process ends must not take the whole OS process with it because nobody waits for it any more. Whoever does wait
  * is told all the same.
@@ -325,6 +340,11 @@ function checkAddressee<T>(target: T): T {
   const isText = typeof target === 'string' && target !== ''
   if (isText || target instanceof Pid || isNameOnNode(target)) return target
   throw new PidmeshError('ERR_BAD_ARGUMENT', `not a pid, a name, or a name on a node: ${String(target)}`)
+}
+
+function checkReason(reason: ExitReason | undefined): ExitReason {
+  if (isExitReason(reason)) return reason
+  throw new PidmeshError('ERR_BAD_ARGUMENT', `an exit reason is a text or an object, not ${String(reason)}`)
 }
 
 function checkPid(pid: Pid): Pid {

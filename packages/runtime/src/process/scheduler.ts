@@ -82,7 +82,8 @@ export class Scheduler {
    * ended meanwhile nobody is told anything, but its rejection counts as handled.
    */
   awaitOutcome<T>(process: Process, promise: PromiseLike<T>, settled: (value: T) => void): void {
-    promise.then(
+    // A thenable that isn't a promise may call back twice, or throw: a promise around it doesn't.
+    Promise.resolve(promise).then(
       (value) => {
         if (process.state !== EXITED) settled(value)
       },

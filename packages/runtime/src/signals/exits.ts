@@ -60,7 +60,7 @@ export class Exits {
   signal(to: Process, from: Pid, reason: ExitReason): void {
     if (reason === 'kill' && !to.isMain) {
       this.end(to, 'killed')
-    } else if (to.trapExit) {
+    } else if (to.trapExit || to.isMain) {
       this.deliverExit(to, from, reason)
     } else if (reason !== 'normal' || from === to.pid) {
       this.end(to, reason)
@@ -69,7 +69,7 @@ export class Exits {
 
   /** The exit signal of a link has reached the process. Unlike `exit(pid, 'kill')`, a `kill` from a link can be trapped. */
   linkSignal(to: Process, from: Pid, reason: ExitReason): void {
-    if (to.trapExit) {
+    if (to.trapExit || to.isMain) {
       this.deliverExit(to, from, reason)
     } else if (reason !== 'normal') {
       this.end(to, reason)

@@ -21,6 +21,7 @@ export type PassLinkExit = (to: Process, from: Pid, reason: ExitReason) => void
 
 export class Links {
   private readonly passExit: PassLinkExit
+  private lastUnlinkId = 0
 
   constructor(passExit: PassLinkExit) {
     this.passExit = passExit
@@ -40,7 +41,7 @@ export class Links {
   linkRemote(process: Process, remote: RemoteNode, pid: Pid): void {
     const key = linkKey(process.pid.id, pid.id)
     const known = remote.relations.links.get(key)
-    if (known?.state === 'linked') return
+    if (known !== undefined && known.unlinkId === undefined) return
     // Re-linking before the unlink is acknowledged: the new half replaces the old; the order of the wire keeps the two apart.
     this.addHalf(process, remote, pid)
     remote.signal({ type: 'link', from: process.pid.id, to: pid.id })
@@ -48,10 +49,10 @@ export class Links {
 
   unlinkRemote(process: Process, remote: RemoteNode, pid: Pid): void {
     const link = remote.relations.links.get(linkKey(process.pid.id, pid.id))
-    if (link === undefined || link.state === 'unlinking') return
-    link.state = 'unlinking'
+    if (link === undefined || link.unlinkId !== undefined) return
+    link.unlinkId = ++this.lastUnlinkId
     process.links?.remote.delete(link)
-    remote.signal({ type: 'unlink', from: process.pid.id, to: pid.id })
+    remote.signal({ type: 'unlink', from: process.pid.id, to: pid.id, id: link.unlinkId })
   }
 
   /** A `link` came from a connected node. */
@@ -64,19 +65,20 @@ export class Links {
   }
 
   /** An `unlink` came from a connected node. */
-  unlinkedFrom(remote: RemoteNode, fromId: number, toId: number): void {
+  unlinkedFrom(remote: RemoteNode, fromId: number, toId: number, id: number): void {
     const key = linkKey(toId, fromId)
     const link = remote.relations.links.get(key)
-    if (link?.state === 'linked') {
+    if (link !== undefined && link.unlinkId === undefined) {
       remote.relations.links.delete(key)
       link.process.links?.remote.delete(link)
     }
-    remote.signal({ type: 'unlink_ack', from: toId, to: fromId })
+    remote.signal({ type: 'unlink_ack', from: toId, to: fromId, id })
   }
 
-  unlinkAcknowledged(remote: RemoteNode, fromId: number, toId: number): void {
+  /** Of an earlier `unlink`, after which the two were linked and unlinked again, it says nothing. */
+  unlinkAcknowledged(remote: RemoteNode, fromId: number, toId: number, id: number): void {
     const key = linkKey(toId, fromId)
-    if (remote.relations.links.get(key)?.state === 'unlinking') remote.relations.links.delete(key)
+    if (remote.relations.links.get(key)?.unlinkId === id) remote.relations.links.delete(key)
   }
 
   /** A `link_exit` came from a connected node. */
@@ -85,7 +87,7 @@ export class Links {
     const link = remote.relations.links.get(key)
     if (link === undefined) return
     remote.relations.links.delete(key)
-    if (link.state === 'unlinking') return
+    if (link.unlinkId !== undefined) return
     link.process.links?.remote.delete(link)
     this.passExit(link.process, link.remote, reason)
   }
@@ -110,14 +112,14 @@ export class Links {
     const links = [...remote.relations.links.values()]
     remote.relations.links.clear()
     for (const link of links) {
-      if (link.state === 'unlinking') continue
+      if (link.unlinkId !== undefined) continue
       link.process.links?.remote.delete(link)
       this.passExit(link.process, link.remote, 'noconnection')
     }
   }
 
   private addHalf(process: Process, remote: RemoteNode, pid: Pid): void {
-    const link: RemoteLink = { process, remote: pid, state: 'linked' }
+    const link: RemoteLink = { process, remote: pid, unlinkId: undefined }
     remote.relations.links.set(linkKey(process.pid.id, pid.id), link)
     relationsOf(process).remote.set(link, remote)
   }

@@ -9,8 +9,8 @@ import type { SendStatus, Signal } from './signal.ts'
 export interface RemoteLink {
   readonly process: Process
   readonly remote: Pid
-  /** `unlinking`: an `unlink` was sent and not yet acknowledged; the processes count as not linked. */
-  state: 'linked' | 'unlinking'
+  /** The `unlink` that was sent and is not yet acknowledged: the processes count as not linked. */
+  unlinkId: number | undefined
 }
 
 export class RemoteRelations {

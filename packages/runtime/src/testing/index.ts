@@ -1,4 +1,5 @@
 export { TestCluster, type TestClusterOptions, type TestNodeOptions } from './test-cluster.ts'
+export { faultsOf } from './faults.ts'
 export { VirtualClock } from './virtual-clock.ts'
 export { seededRandom } from './seeded-random.ts'
 export { MemoryLogger, type LogLine } from './memory-logger.ts'

@@ -49,6 +49,8 @@ export class TestCluster {
   readonly log: MemoryLogger = new MemoryLogger()
   private readonly random: ReturnType<typeof seededRandom>
   private hosts: Host[] = []
+  /** Every name that a node was ever started under. */
+  private readonly known = new Set<string>()
 
   constructor(options: TestClusterOptions = {}) {
     this.random = seededRandom(options.seed ?? 1)
@@ -67,6 +69,7 @@ export class TestCluster {
     const running = this.hosts.flatMap((host) => (host.alive && host.node !== undefined ? [host.node.address] : []))
     const host: Host = { name, node: undefined, alive: true, wanted: false, turn: undefined }
     this.hosts.push(host)
+    this.known.add(name)
     const starting = startNodeWith(
       { name: `${name}@127.0.0.1`, cookie: 'test-cookie', seeds: running, ...options },
       () => ({
@@ -141,7 +144,7 @@ export class TestCluster {
 
   /** Ends all cuts. */
   heal(): void {
-    for (const a of this.hosts) for (const b of this.hosts) if (a !== b) this.network.heal(a.name, b.name)
+    for (const a of this.known) for (const b of this.known) if (a !== b) this.network.heal(a, b)
   }
 
   /** As `kill -9`: its links end, and nothing of it runs any more. */
@@ -162,8 +165,7 @@ export class TestCluster {
 
   private checkNames(names: readonly string[]): void {
     for (const name of names) {
-      if (!this.hosts.some((host) => host.name === name))
-        throw new Error(`there is no node ${name}: it is called by what start was given`)
+      if (!this.known.has(name)) throw new Error(`there is no node ${name}: it is called by what start was given`)
     }
   }
 

@@ -3,16 +3,15 @@
  */
 import { assertNever } from '../assert-never.ts'
 import { PidmeshError } from '../errors.ts'
-import { isNodeName } from '../ids.ts'
-import type { ExitReason } from '../reasons.ts'
-import type { Signal } from '../signals/signal.ts'
+import { isAddress, isNodeName } from '../ids.ts'
+import { isExitReason, trimReason, type ExitReason } from '../reasons.ts'
+import { MAX_REASON_BYTES, type Signal } from '../signals/signal.ts'
 import type { ClaimedIdentity, ControlMessage, Frame, HandshakeMessage, PeerAddress } from './frame.ts'
 import { pidmesh } from './generated/dist.js'
 import { isPositiveInteger, type TermCodec } from './term.ts'
 
 /** Peers that one `peers` message may name. */
 const MAX_PEERS = 1_024
-const MAX_ADDRESS_LENGTH = 256
 
 export class FrameCodec {
   private readonly terms: TermCodec
@@ -69,9 +68,9 @@ export class FrameCodec {
       case 'link_exit':
         return { linkExit: { from: signal.from, to: signal.to, reason: this.encodeReason(signal.reason) } }
       case 'unlink':
-        return { unlink: { from: signal.from, to: signal.to } }
+        return { unlink: { from: signal.from, to: signal.to, id: signal.id } }
       case 'unlink_ack':
-        return { unlinkAck: { from: signal.from, to: signal.to } }
+        return { unlinkAck: { from: signal.from, to: signal.to, id: signal.id } }
       case 'monitor': {
         const target = typeof signal.to === 'string' ? { name: signal.to } : { id: signal.to }
         return { monitor: { from: signal.from, ref: signal.ref, ...target } }
@@ -100,29 +99,31 @@ export class FrameCodec {
     if (wire.link != null) return { type: 'link', ...pair(wire.link) }
     if (wire.linkExit != null)
       return { type: 'link_exit', ...pair(wire.linkExit), reason: this.decodeReason(wire.linkExit.reason) }
-    if (wire.unlink != null) return { type: 'unlink', ...pair(wire.unlink) }
-    if (wire.unlinkAck != null) return { type: 'unlink_ack', ...pair(wire.unlinkAck) }
+    if (wire.unlink != null) return { type: 'unlink', ...pair(wire.unlink), id: id(wire.unlink.id) }
+    if (wire.unlinkAck != null) return { type: 'unlink_ack', ...pair(wire.unlinkAck), id: id(wire.unlinkAck.id) }
     if (wire.monitor != null) {
       const { from, ref, id: to, name } = wire.monitor
-      return { type: 'monitor', from: id(from), ref: id(ref), to: name != null && name !== '' ? name : id(to) }
+      return { type: 'monitor', from: id(from), ref: id(ref), to: name ?? id(to) }
     }
     if (wire.demonitor != null) return { type: 'demonitor', ref: id(wire.demonitor.ref) }
     if (wire.down != null) return { type: 'down', ref: id(wire.down.ref), reason: this.decodeReason(wire.down.reason) }
     throw bad('an unknown signal')
   }
 
-  /** An exit reason that can't be sent must not keep a `DOWN` from being sent. */
+  /** An exit reason that can't be sent, or is very large, must not keep a `DOWN` from being sent. */
   private encodeReason(reason: ExitReason): Uint8Array {
     try {
-      return this.terms.encode(reason)
+      const bytes = isExitReason(reason) ? this.terms.encode(trimReason(reason)) : undefined
+      if (bytes !== undefined && bytes.length <= MAX_REASON_BYTES) return bytes
     } catch {
-      return this.terms.encode('unsendable_reason')
+      // Told below.
     }
+    return this.terms.encode('unsendable_reason')
   }
 
   private decodeReason(bytes: Uint8Array | null | undefined): ExitReason {
     const reason = this.terms.decode(bytesOf(bytes))
-    if (typeof reason === 'string' || (typeof reason === 'object' && reason !== null)) return reason as ExitReason
+    if (isExitReason(reason)) return reason
     throw bad('an exit reason that is neither a text nor an object')
   }
 }
@@ -219,7 +220,7 @@ function id(value: number | null | undefined): number {
 }
 
 function addressOf(text: string | null | undefined): string {
-  if (text == null || text.length > MAX_ADDRESS_LENGTH) throw bad('a malformed address')
+  if (!isAddress(text)) throw bad('a malformed address')
   return text
 }
 

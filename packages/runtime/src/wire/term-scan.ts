@@ -14,6 +14,9 @@ const TAG_NEGATIVE_BIGINT = 3
 const TAG_SET = 258
 const TAG_MAP = 259
 
+/** What the sender's limit of 1,024 bits comes to. */
+const MAX_BIGINT_BYTES = 129
+
 const ALLOWED_TAGS: ReadonlySet<number> = new Set([
   TAG_DATE,
   TAG_POSITIVE_BIGINT,
@@ -57,7 +60,8 @@ class Scanner {
   item(depth: number): void {
     // A tag and what it holds are two levels here and one at the sender: hence twice the depth.
     if (depth > this.limits.maxDepth * 2 + 2) throw bad('nested too deep')
-    if (++this.items > this.limits.maxItems * 2) throw bad('too many values')
+    // A value of the sender's is four items here at most: its key, its tag, what the tag holds, and that one's content.
+    if (++this.items > this.limits.maxItems * 4) throw bad('too many values')
     const head = this.byte()
     const major = head >> 5
     const info = head & 0x1f
@@ -87,6 +91,15 @@ class Scanner {
   private tag(tag: number, depth: number): void {
     if (!ALLOWED_TAGS.has(tag)) throw bad(`the tag ${tag}`)
     if (tag >= TAG_PID) this.hasOurTags = true
+    if (tag === TAG_POSITIVE_BIGINT || tag === TAG_NEGATIVE_BIGINT) {
+      // Making a bigint takes time that grows with the square of its length.
+      const head = this.byte()
+      if (head >> 5 !== 2) throw bad('a bigint that is none')
+      const length = this.argument(head & 0x1f)
+      if (length > MAX_BIGINT_BYTES) throw bad(`a bigint of ${length} bytes`)
+      this.skip(length)
+      return
+    }
     this.item(depth + 1)
   }
 
