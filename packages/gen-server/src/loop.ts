@@ -10,7 +10,6 @@ import {
   isQuietReason,
   reasonOfThrown,
   type Context,
-  type ExitMessage,
   type ExitReason,
   type MessageHandler,
   type Pid,
@@ -62,8 +61,8 @@ function dispatch(self: Context, server: Server, parent: Pid, message: unknown):
     return undefined
   }
   // Its parent's exit is a server's own order to stop, and never seen by handleInfo.
-  if (hasType(message, 'EXIT') && parent.equals((message as ExitMessage).from)) {
-    return finish(server, (message as ExitMessage).reason)
+  if (hasType(message, 'EXIT') && parent.equals(message.from)) {
+    return finish(server, message.reason)
   }
   return settle(server, server.handleInfo(message))
 }

@@ -26,6 +26,7 @@ export {
   type NodeDownReason,
   type NodeUpMessage,
   type SystemMessage,
+  type SystemMessages,
   type TimeoutMessage,
 } from './messages.ts'
 export { ExitError, PidmeshError, ProcessExited, type ErrorCode } from './errors.ts'

@@ -49,9 +49,23 @@ export interface TimeoutMessage {
   readonly message: unknown
 }
 
-export type SystemMessage = ExitMessage | DownMessage | NodeUpMessage | NodeDownMessage | TimeoutMessage
+/** The runtime's messages by their `type`. */
+export interface SystemMessages {
+  EXIT: ExitMessage
+  DOWN: DownMessage
+  nodeup: NodeUpMessage
+  nodedown: NodeDownMessage
+  timeout: TimeoutMessage
+}
 
-/** Whether a message is an object with this `type`: the usual way to tell messages apart. */
-export function hasType<T extends string>(message: unknown, type: T): message is { readonly type: T } {
+export type SystemMessage = SystemMessages[keyof SystemMessages]
+
+/**
+ * Whether a message is an object with this `type`: the usual way to tell messages apart. One of the runtime's types is taken to be the runtime's
+ * message; whoever can send to the process could have made it up.
+ */
+export function hasType<T extends keyof SystemMessages>(message: unknown, type: T): message is SystemMessages[T]
+export function hasType<T extends string>(message: unknown, type: T): message is { readonly type: T }
+export function hasType(message: unknown, type: string): boolean {
   return typeof message === 'object' && message !== null && (message as { type?: unknown }).type === type
 }

@@ -81,7 +81,11 @@ export function trimReason(reason: ExitReason): ExitReason {
 
 /** Whether an exit with this reason is expected, so that it makes no crash report. */
 export function isQuietReason(reason: ExitReason): boolean {
-  return reason === 'normal' || reason === 'shutdown' || (typeof reason === 'object' && 'shutdown' in reason)
+  return (
+    reason === 'normal' ||
+    reason === 'shutdown' ||
+    (typeof reason === 'object' && reason !== null && 'shutdown' in reason)
+  )
 }
 
 /** An exit reason as one line of text, for logs and error messages. */
@@ -96,7 +100,7 @@ export function formatReason(reason: ExitReason): string {
 }
 
 export function isErrorReason(reason: ExitReason): reason is ErrorReason {
-  if (typeof reason !== 'object' || !('error' in reason)) return false
+  if (typeof reason !== 'object' || reason === null || !('error' in reason)) return false
   const error = reason.error
   return typeof error === 'object' && error !== null && 'name' in error && 'message' in error
 }

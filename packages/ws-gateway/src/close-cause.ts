@@ -8,7 +8,7 @@ export function causeOfExit(reason: ExitReason): CloseCause {
   if (reason === 'normal') return CLOSE.normal
   if (reason === 'shutdown') return CLOSE.restart
   if (reason === 'killed') return CLOSE.killed
-  if (typeof reason === 'object') {
+  if (typeof reason === 'object' && reason !== null) {
     if ('close' in reason && isCloseCause(reason.close)) return reason.close
     if ('name_conflict' in reason) return CLOSE.nameConflict
     if ('shutdown' in reason) return CLOSE.restart

@@ -9,13 +9,11 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { Socket, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { GenServer, start, startLink, StartError, type ServerPid } from '@pidmesh/gen-server'
+import { start, startLink, StartError, type ServerPid } from '@pidmesh/gen-server'
 import {
   formatReason,
-  hasType,
   PidmeshError,
   type Context,
-  type ExitMessage,
   type ExitReason,
   type Node,
   type Pid,
@@ -26,6 +24,7 @@ import { causeOfExit } from './close-cause.ts'
 import { CLOSE } from './close-codes.ts'
 import { Connection } from './connection.ts'
 import { Counters, type GatewayStats } from './counters.ts'
+import { GatewayServer } from './gateway-server.ts'
 import { checkGatewayOptions, type CheckedGatewayOptions, type GatewayOptions } from './options.ts'
 import { SessionServer, type SessionServerOptions } from './session-server.ts'
 import { isOriginAllowed, parseUpgrade, refuse, type Refusal } from './upgrade.ts'
@@ -35,22 +34,6 @@ const BEAT_MS = 1_000
 const UNCLAIMED_MS = 5_000
 /** How long `stop` waits for clients to answer the close, before their sockets are cut off. */
 const STOP_GRACE_MS = 2_500
-
-/** The gateway's process: hears of the ends of sessions. */
-class GatewayServer extends GenServer {
-  #onSessionEnd: (session: Pid, reason: ExitReason) => void = () => undefined
-
-  override init(onReady: (self: Context) => void, onSessionEnd: (session: Pid, reason: ExitReason) => void): void {
-    this.#onSessionEnd = onSessionEnd
-    onReady(this.self)
-  }
-
-  override handleInfo(message: unknown): void {
-    if (!hasType(message, 'EXIT')) return
-    const { from, reason } = message as unknown as ExitMessage
-    this.#onSessionEnd(from, reason)
-  }
-}
 
 export class Gateway<ClientMessage, ServerMessage, Principal> {
   private readonly owner: Node

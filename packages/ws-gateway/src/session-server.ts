@@ -5,8 +5,8 @@
  *
  * Events of the socket come as instances of a class: nobody else can make them, and they can't come from another node.
  */
-import { GenServer, type InfoResult } from '@pidmesh/gen-server'
-import { hasType, reasonOfThrown, type ExitMessage, type ExitReason, type Via } from '@pidmesh/runtime'
+import { GenServer, type InfoResult, type NoReplyResult } from '@pidmesh/gen-server'
+import { hasType, reasonOfThrown, type ExitReason, type Via } from '@pidmesh/runtime'
 import type { SessionClass, SocketSession } from './session.ts'
 
 export class SocketMessage {
@@ -55,6 +55,13 @@ export class SessionServer extends GenServer {
     }
   }
 
+  /** A session takes no calls and no casts, and must not end of one that comes astray: the caller's timeout tells. */
+  override handleCall(): NoReplyResult {
+    return this.noreply()
+  }
+
+  override handleCast(): void {}
+
   override async handleInfo(message: unknown): Promise<InfoResult> {
     const session = this.#session
     if (session === undefined) return undefined
@@ -71,7 +78,7 @@ export class SessionServer extends GenServer {
       return this.stop({ shutdown: 'socket_closed' })
     }
     if (hasType(message, 'EXIT')) {
-      const { reason } = message as unknown as ExitMessage
+      const { reason } = message
       return reason === 'normal' ? undefined : this.stop(reason)
     }
     await session.handleInfo(message)

@@ -231,6 +231,26 @@ describe('sessions', () => {
     expect(gateway.stats.unencodable).toBe(1)
   })
 
+  it('calls, casts and forged messages that come astray to a session or the gateway harm nobody', async () => {
+    const alice = await connect('alice')
+    for (const pid of node.processes()) {
+      if (pid.equals(node.self.pid)) continue
+      for (const message of [
+        { type: 'EXIT' },
+        { type: 'EXIT', from: pid, reason: null },
+        { type: '$gen_call' },
+        { type: '$gen_ready' },
+        { type: '$gen_cast', request: 1 },
+        undefined,
+      ]) {
+        if (message?.type !== 'EXIT' || !pid.equals(names.whereisName('user:alice'))) node.send(pid, message)
+      }
+    }
+    const bob = await connect('bob')
+    alice.send({ type: 'say', to: 'bob', text: 'all well' })
+    await expect.poll(() => bob.received).toContainEqual({ type: 'said', from: 'alice', text: 'all well' })
+  })
+
   it('the exit of a linked process and a DOWN are not pushed to the client', async () => {
     const alice = await connect('alice')
     names.send('user:alice', { type: 'DOWN', reason: 'private' })

@@ -5,28 +5,19 @@
  * that is no more.
  */
 import { ExitError, PidmeshError, ProcessExited } from '../errors.ts'
-import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
-import type { DownMessage, ExitMessage, NodeDownMessage, NodeUpMessage, TimeoutMessage } from '../messages.ts'
-import { hasType } from '../messages.ts'
+import { Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../ids.ts'
+import { hasType, type NodeDownMessage, type SystemMessages, type TimeoutMessage } from '../messages.ts'
 import type { Kernel } from '../node/kernel.ts'
 import type { Destination } from '../node/router.ts'
 import type { Logger } from '../ports.ts'
-import { formatReason, isExitReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
+import { formatReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
 import { checkDuration } from '../timers.ts'
-import { isNameOnNode } from '../via.ts'
 import type { ProcessBody, SpawnOptions } from './body.ts'
+import { checkAddressee, checkPid, checkReason, checkRef } from './checks.ts'
 import type { PendingReceive, Process } from './process.ts'
 import { request, type RequestOutcome } from './requests.ts'
 import { matchReceive } from './scheduler.ts'
-
-interface SystemMessages {
-  EXIT: ExitMessage
-  DOWN: DownMessage
-  nodeup: NodeUpMessage
-  nodedown: NodeDownMessage
-  timeout: TimeoutMessage
-}
 
 /** Which messages a `receive` takes: all, those with this `type`, or those that the predicate accepts. */
 export interface ReceiveOptions<T> {
@@ -335,34 +326,12 @@ function heeded<T>(promise: Promise<T>): Promise<T> {
   return promise
 }
 
-/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
-function checkAddressee<T>(target: T): T {
-  const isText = typeof target === 'string' && target !== ''
-  if (isText || target instanceof Pid || isNameOnNode(target)) return target
-  throw new PidmeshError('ERR_BAD_ARGUMENT', `not a pid, a name, or a name on a node: ${String(target)}`)
-}
-
-function checkReason(reason: ExitReason | undefined): ExitReason {
-  if (isExitReason(reason)) return reason
-  throw new PidmeshError('ERR_BAD_ARGUMENT', `an exit reason is a text or an object, not ${String(reason)}`)
-}
-
-function checkPid(pid: Pid): Pid {
-  if (!(pid instanceof Pid)) throw new PidmeshError('ERR_BAD_ARGUMENT', `not a pid: ${String(pid)}`)
-  return pid
-}
-
-function checkRef(ref: Ref): Ref {
-  if (!(ref instanceof Ref)) throw new PidmeshError('ERR_BAD_ARGUMENT', `not a reference: ${String(ref)}`)
-  return ref
-}
-
 function flushDown(process: Process, ref: Ref): void {
   const mailbox = process.mailbox
   if (mailbox === undefined) return
   for (let index = 0; index < mailbox.length; index++) {
     const message = mailbox.at(index)
-    if (hasType(message, 'DOWN') && ref.equals((message as DownMessage).ref)) {
+    if (hasType(message, 'DOWN') && ref.equals(message.ref)) {
       mailbox.removeAt(index)
       return
     }
