@@ -308,7 +308,7 @@ describe('convergence', () => {
 
   it(
     `after any history of registrations, ends, cuts and crashes all nodes see the same (${seeds} seeds)`,
-    { timeout: 60_000 },
+    { timeout: Math.max(60_000, seeds * 1_000) },
     async () => {
       for (let seed = 1; seed <= seeds; seed++) await expect(history(seed)).resolves.toBeUndefined()
     },

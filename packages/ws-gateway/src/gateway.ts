@@ -30,6 +30,7 @@ import { SessionServer, type SessionServerOptions } from './session-server.ts'
 import { isOriginAllowed, parseUpgrade, refuse, type Refusal } from './upgrade.ts'
 
 const BEAT_MS = 1_000
+const FULL: Refusal = { status: 503, text: 'too many connections' }
 /** An upgrade that no listener of a shared server takes is cut off after so long. */
 const UNCLAIMED_MS = 5_000
 /** How long `stop` waits for clients to answer the close, before their sockets are cut off. */
@@ -141,6 +142,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     this.admit(request, socket).then(
       (verdict) => {
         if ('status' in verdict) refused(verdict)
+        // Again, and here: others may have come in while this one was authenticated, at the same moment even.
+        else if (this.isFull) refused(FULL)
         else
           this.webSockets.handleUpgrade(request, socket, head, (webSocket) =>
             this.onSocket(webSocket, verdict.principal),
@@ -153,15 +156,19 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     )
   }
 
+  private get isFull(): boolean {
+    return this.counters.connections >= this.options.maxConnections
+  }
+
   private async admit(request: IncomingMessage, socket: Duplex): Promise<Refusal | { readonly principal: Principal }> {
-    const { path, origins, maxConnections, maxAuthenticating } = this.options
+    const { path, origins, maxAuthenticating } = this.options
     const upgrade = parseUpgrade(request)
     if (upgrade === undefined) return { status: 400, text: 'malformed request' }
     if (upgrade.url.pathname !== path) return { status: 404, text: 'no WebSocket here' }
     if (!isOriginAllowed(request.headers.origin, request.headers.host, origins))
       return { status: 403, text: 'this origin is not allowed' }
     if (this.stopping !== undefined) return { status: 503, text: 'going down' }
-    if (this.counters.connections >= maxConnections) return { status: 503, text: 'too many connections' }
+    if (this.isFull) return FULL
     if (this.authenticating >= maxAuthenticating)
       return { status: 503, text: 'too many connections are being authenticated' }
     this.authenticating++
@@ -169,8 +176,6 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       const principal = await this.inTime(this.options.authenticate(upgrade))
       if (principal === 'timeout') return { status: 408, text: 'authentication took too long' }
       // null as well: it is what many a look-up says of one that it doesn't know.
-      // Others may have come in while this one was authenticated.
-      if (this.counters.connections >= maxConnections) return { status: 503, text: 'too many connections' }
       if (principal.value == null || socket.destroyed) return { status: 401, text: 'not authenticated' }
       return { principal: principal.value }
     } finally {

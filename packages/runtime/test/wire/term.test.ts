@@ -141,3 +141,36 @@ describe('hostile bytes', () => {
     expect(decoded['polluted']).toBeUndefined()
   })
 })
+
+describe('hostile terms', () => {
+  it('a tag of a map that holds none does not change how the next term is read', () => {
+    const good = { type: 'hello', inner: { x: 1 } }
+    for (const bytes of [
+      [0xd9, 0x01, 0x03, 1],
+      [0xd9, 0x01, 0x03, 0x81, 0xd9, 0x01, 0x02, 1],
+      [0x82, 0xd9, 0x01, 0x03, 0x80, 0xd9, 0x01, 0x02, 1],
+    ]) {
+      try {
+        codec.decode(Uint8Array.from(bytes))
+      } catch {
+        // It may be refused or not: what counts is what comes next.
+      }
+      expect(codec.decode(codec.encode(good))).toEqual(good)
+    }
+  })
+
+  it('a bigint of more than 1,024 bits is refused before it is made: that takes time with the square of its length', () => {
+    const term = new Uint8Array(6 + 128 * 1024).fill(0xff)
+    term.set([0xc2, 0x5a, 0, 2, 0, 0])
+    expect(() => codec.decode(term)).toThrowError(expect.objectContaining({ code: 'ERR_BAD_TERM' }))
+  })
+
+  it('what is within the limit of values at its sender is so at its receiver, whatever tags and keys it takes', () => {
+    const small = new TermCodec({ ...DEFAULT_TERM_LIMITS, maxItems: 1_000 })
+    const values = ['text', [], new Set(), new Map(), new Date(0), 2n ** 200n, -(2n ** 200n)]
+    for (const value of values) {
+      const term = Object.fromEntries(Array.from({ length: 999 }, (_, i) => [`key ${i}`, value]))
+      expect(small.decode(small.encode(term))).toEqual(term)
+    }
+  })
+})

@@ -1,0 +1,61 @@
+import { handler, type Context, type Node } from '@pidmesh/runtime'
+import { TestCluster } from '@pidmesh/runtime/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+let cluster: TestCluster
+let a: Node
+let b: Node
+
+beforeEach(async () => {
+  cluster = new TestCluster({ latencyMs: 10 })
+  a = await cluster.start('a')
+  b = await cluster.start('b')
+  await cluster.advance(200)
+})
+
+afterEach(async () => {
+  await cluster.stop()
+})
+
+async function trapper(node: Node): Promise<{ readonly self: Context; readonly messages: unknown[] }> {
+  const messages: unknown[] = []
+  let context: Context | undefined
+  node.spawn(
+    handler((self) => {
+      context = self
+      return (message) => void messages.push(message)
+    }),
+    { trapExit: true },
+  )
+  await cluster.settle()
+  if (context === undefined) throw new Error('it has not started')
+  return { self: context, messages }
+}
+
+describe('an unlink that is not acknowledged', () => {
+  /*
+   *  at   a                          b
+   *   0   link (linked on both sides)
+   *   0   unlink #1 ──────────────▶
+   *   5   link, unlink #2 ────────▶
+   *  10                              has #1: unlink_ack #1 ──▶
+   *  11                              link ──▶              it crosses #2: b takes #2 for the end of this link
+   *  20   has ack #1: it must not count for #2, or the link that arrives now would stand, on this side alone
+   */
+  it('outweighs a link that crosses it, also when an earlier unlink is acknowledged meanwhile', async () => {
+    const onA = await trapper(a)
+    const onB = await trapper(b)
+    onA.self.link(onB.self.pid)
+    await cluster.advance(50)
+    onA.self.unlink(onB.self.pid)
+    await cluster.advance(5)
+    onA.self.link(onB.self.pid)
+    onA.self.unlink(onB.self.pid)
+    await cluster.advance(6)
+    onB.self.link(onA.self.pid)
+    await cluster.advance(100)
+    cluster.crash('b')
+    await cluster.advance(100)
+    expect(onA.messages).toEqual([])
+  })
+})
