@@ -60,8 +60,8 @@ class Scanner {
   item(depth: number): void {
     // A tag and what it holds are two levels here and one at the sender: hence twice the depth.
     if (depth > this.limits.maxDepth * 2 + 2) throw bad('nested too deep')
-    // A value of the sender's is four items here at most: its key, its tag, what the tag holds, and that one's content.
-    if (++this.items > this.limits.maxItems * 4) throw bad('too many values')
+    // A value of the sender's is six items here at most: its key, its tag, the array that the tag holds, and the three parts of a pid.
+    if (++this.items > this.limits.maxItems * 6) throw bad('too many values')
     const head = this.byte()
     const major = head >> 5
     const info = head & 0x1f

@@ -137,7 +137,7 @@ describe('over gRPC', () => {
     for (const node of running.splice(0)) await node.stop()
   })
 
-  it('the crash of a process with 6,500 watchers on another node tells them all why, and the connection stays up', async () => {
+  it('the crash of a process with 5,000 watchers on another node tells them all why, and the connection stays up', async () => {
     const [a, b] = await pair()
     const room = a.spawn(
       handler(() => (message) => {
@@ -146,17 +146,38 @@ describe('over gRPC', () => {
     )
     const { seen } = watcher(b)
     const reasons: unknown[] = []
-    for (let i = 0; i < 6_500; i++) {
+    for (let i = 0; i < 5_000; i++) {
       b.spawn(async (self) => {
         self.monitor(room)
         // After the monitor, on the same connection: the last of these to arrive is after the last of those.
-        if (i === 6_499) self.send(room, 'crash')
+        if (i === 4_999) self.send(room, 'crash')
         reasons.push((await self.receive('DOWN')).reason)
       })
     }
-    await expect.poll(() => reasons.length, { timeout: 4_000 }).toBe(6_500)
+    await expect.poll(() => reasons.length, { timeout: 4_000 }).toBe(5_000)
     expect(new Set(reasons.map((reason) => JSON.stringify(reason))).size).toBe(1)
     expect(reasons[0]).toMatchObject({ error: { message: 'x'.repeat(1_024) } })
+    expect(seen).toEqual([])
+  })
+
+  it('the end of a process with 2,100 watchers on another node and a reason of 6 KB is no frame that is too large', async () => {
+    const [a, b] = await pair()
+    const reason = { details: 'x'.repeat(6_000) }
+    const room = a.spawn(async (self) => {
+      await self.receive()
+      self.exit(reason)
+    })
+    const { seen } = watcher(b)
+    const reasons: unknown[] = []
+    for (let i = 0; i < 2_100; i++) {
+      b.spawn(async (self) => {
+        self.monitor(room)
+        if (i === 2_099) self.send(room, 'end')
+        reasons.push((await self.receive('DOWN')).reason)
+      })
+    }
+    await expect.poll(() => reasons.length, { timeout: 4_000 }).toBe(2_100)
+    expect(reasons).toEqual(new Array(2_100).fill(reason))
     expect(seen).toEqual([])
   })
 
@@ -164,7 +185,6 @@ describe('over gRPC', () => {
     const [a, b] = await pair()
     const { seen } = watcher(b)
     const sink = a.spawn(handler(() => () => undefined))
-    // Outside of any turn: the next one is where the limit is judged.
     for (let i = 0; i < 20; i++) b.send(sink, new Uint8Array(1024 * 1024))
     await expect
       .poll(() => seen, { timeout: 4_000 })
