@@ -14,7 +14,7 @@ import { until } from './support/until.ts'
 
 /** A killed node is known by its broken connections. */
 const GONE_AFTER_KILL_MS = 1000
-/** A stopped one by its silence: four ticks of a second, looked at each quarter tick, and the way to the clients. */
+/** A stopped one by its silence: four ticks of a second, looked at eight times a tick, and the way to the clients. */
 const GONE_AFTER_STOP_MS = 4500
 const PAGE_BACK_AFTER_KILL_MS = 3000
 const PAGE_BACK_AFTER_STOP_MS = 8000

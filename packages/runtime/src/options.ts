@@ -24,7 +24,7 @@ export interface NodeOptions {
    */
   readonly allowInsecureBind?: boolean
   /**
-   * After how much silence a node counts as dead: four ticks, looked at each quarter tick. A node's own event loop may stall for up to five
+   * After how much silence a node counts as dead: four ticks, looked at eight times a tick. A node's own event loop may stall for up to five
    * eighths of it without a false alarm. @default 4000
    */
   readonly netTickTimeMs?: number

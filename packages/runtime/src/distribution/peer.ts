@@ -94,7 +94,7 @@ export class Peer implements RemoteNode, ConnectionSink {
     if (this.up) this.options.connection.send({ type: 'control', message })
   }
 
-  /** Each quarter tick: sends what is due and judges the silence. */
+  /** Eight times a tick: sends what is due and judges the silence. */
   look(): void {
     if (!this.up) return
     const nowMs = this.options.clock.monotonicMs()

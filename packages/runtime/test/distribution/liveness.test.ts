@@ -3,7 +3,7 @@ import { lookMs, onHeard, onLook, onTick, startLiveness, type Liveness } from '.
 
 const options = { tickMs: 1_000, ticks: 4 }
 
-/** Looks each quarter tick up to a moment; `events` happen before the look of their moment. */
+/** Looks as often as it should up to a moment; `events` happen before the look of their moment. */
 function run(
   untilMs: number,
   events: { readonly [ms: number]: (state: Liveness) => Liveness } = {},
@@ -28,7 +28,7 @@ describe('liveness', () => {
     expect(run(10_000)).toMatchObject({ diedAtMs: 4_000, why: 'not_heard' })
   })
 
-  it('a peer that was last heard between two looks is dead at most a quarter tick after its four ticks', () => {
+  it('a peer that was last heard between two looks is dead at most an eighth of a tick after its four ticks', () => {
     const { diedAtMs } = run(10_000, { 250: (state) => onHeard(state, 249) })
     expect(diedAtMs).toBe(4_250)
   })
