@@ -60,6 +60,7 @@ const POLICIES: ReadonlySet<string> = new Set<ConflictPolicy>(['smaller_node', '
 export class GlobalEts implements Via {
   private readonly owner: Node
   private readonly table: Table
+  private readonly watchers = new Map<string, Pid>()
   private server: TableServer | undefined = undefined
 
   private readonly settings: Required<GlobalEtsOptions>
@@ -193,6 +194,7 @@ export class GlobalEts implements Via {
           name,
           table,
           policy: settings.policy,
+          watchers: this.watchers,
           nodes: () => owner.nodes(),
           onReady: (server: TableServer) => {
             this.server = server

@@ -22,10 +22,6 @@ export class OwnerLog {
     return claim
   }
 
-  get hasUnsent(): boolean {
-    return this.unsent.length > 0
-  }
-
   /** The operations since the last call, in order. */
   takeUnsent(): Op[] {
     const ops = this.unsent

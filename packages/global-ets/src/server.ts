@@ -32,6 +32,8 @@ export interface TableServerOptions {
   readonly name: string
   readonly table: Table
   readonly policy: ConflictPolicy
+  /** Processes that asked to be told of changes, by pid: like the table they outlive a server. */
+  readonly watchers: Map<string, Pid>
   readonly nodes: () => readonly NodeName[]
   /** Gives the facade a way to act as the server. */
   readonly onReady: (server: TableServer) => void
@@ -66,7 +68,6 @@ export class TableServer extends GenServer {
   private options: TableServerOptions | undefined = undefined
   /** The monitors on processes that have names here, by pid. */
   private readonly monitors = new Map<string, Ref>()
-  private readonly watchers = new Map<string, Pid>()
   /** The monitors on watchers and on the servers of other nodes, by their references: only a `DOWN` of one of ours is believed. */
   private readonly watcherRefs = new Map<string, Pid>()
   private readonly serverRefs = new Map<string, Pid>()
@@ -77,15 +78,17 @@ export class TableServer extends GenServer {
   private snapshotId = 0
   private willContinue = false
   private flushing = false
-  private toldVersion = 0
+  private toldVersion = -1
 
   override init(options: TableServerOptions): void {
     this.options = options
     this.self.monitorNodes(true)
-    this.toldVersion = this.table.version
     for (const claim of this.table.log.claims.values()) this.monitorProcess(claim.pid)
+    for (const watcher of options.watchers.values()) this.monitorWatcher(watcher)
     for (const node of options.nodes()) this.sayHello(node, true)
     options.onReady(this)
+    // What an earlier server has not told any more.
+    this.requestFlush()
   }
 
   override handleCall(): NoReplyResult {
@@ -132,8 +135,13 @@ export class TableServer extends GenServer {
 
   /** Tells the process of changes until it ends. */
   addWatcher(pid: Pid): void {
-    if (this.watchers.has(pid.toString())) return
-    this.watchers.set(pid.toString(), pid)
+    const { watchers } = this.settings
+    if (watchers.has(pid.toString())) return
+    watchers.set(pid.toString(), pid)
+    this.monitorWatcher(pid)
+  }
+
+  private monitorWatcher(pid: Pid): void {
     this.watcherRefs.set(this.self.monitor(pid).toString(), pid)
   }
 
@@ -158,7 +166,7 @@ export class TableServer extends GenServer {
   }
 
   private onTableMessage(message: TableMessage): void {
-    // A message of a server whose end we have seen, or of nobody we said hello to.
+    // What is ours is in the log, whatever a message says.
     if (message.from.node === this.node) return
     switch (message.type) {
       case 'hello':
@@ -189,7 +197,7 @@ export class TableServer extends GenServer {
 
   private onHello(server: Pid, isNew: boolean): void {
     this.viewOf(server)
-    // What is not sent yet is in the snapshot, and would come twice: the seq tells, but sending it first is simpler to follow.
+    // First what was not sent yet: it is in the snapshot too, and the others may be waiting for it.
     this.flush()
     this.sendSnapshot(server)
     if (isNew) this.sayHello(server.node, false)
@@ -259,7 +267,7 @@ export class TableServer extends GenServer {
     if (this.table.version === this.toldVersion) return
     this.toldVersion = this.table.version
     const changed: NamesChangedMessage = { type: 'names_changed', scope: this.settings.name }
-    for (const watcher of this.watchers.values()) this.self.send(watcher, changed)
+    for (const watcher of this.settings.watchers.values()) this.self.send(watcher, changed)
   }
 
   private onNodeUp({ node }: Partial<NodeUpMessage>): void {
@@ -276,7 +284,7 @@ export class TableServer extends GenServer {
       this.outgoing.delete(server.toString())
       this.table.dropView(server)
     } else if (watcher !== undefined) {
-      this.watchers.delete(watcher.toString())
+      this.settings.watchers.delete(watcher.toString())
     } else if (pid instanceof Pid && this.monitors.get(pid.toString())?.equals(ref) === true) {
       this.monitors.delete(pid.toString())
       this.table.releaseProcess(pid)

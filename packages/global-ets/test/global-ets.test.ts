@@ -221,6 +221,30 @@ describe('replication', () => {
     expect(messages).toHaveLength(2)
   })
 
+  it('a table server that is killed is started again, with its names, those of others, and who is told of changes', async () => {
+    const a = await join('a')
+    const b = await join('b')
+    const { pid, messages } = collector(a.node)
+    a.names.registerName('on a', pid)
+    b.names.registerName('on b', collector(b.node).pid)
+    a.names.notifyOfChanges(pid)
+    await cluster.advance(10)
+    const server = a.node.whereis('pidmesh_global_ets:default')
+    if (server === undefined) throw new Error('there is no table server')
+    a.node.exit(server, 'kill')
+    expect(a.names.registeredNames()).toEqual(['on a'])
+    await cluster.advance(100)
+    expect(a.names.registeredNames()).toEqual(['on a', 'on b'])
+    expect(b.names.registeredNames()).toEqual(['on a', 'on b'])
+    const before = messages.length
+    b.names.registerName('later', collector(b.node).pid)
+    await cluster.advance(10)
+    expect(messages).toHaveLength(before + 1)
+    a.node.exit(pid, 'kill')
+    await cluster.advance(10)
+    expect(b.names.registeredNames()).toEqual(['later', 'on b'])
+  })
+
   it('a message that is no message of the protocol harms nothing', async () => {
     const a = await join('a')
     const b = await join('b')

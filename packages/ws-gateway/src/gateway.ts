@@ -50,6 +50,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private authenticating = 0
   private timer: TimerHandle | undefined = undefined
   private stopping: Promise<void> | undefined = undefined
+  private onLastClosed: () => void = () => undefined
 
   private constructor(owner: Node, options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal>) {
     this.owner = owner
@@ -120,9 +121,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
         await this.stop()
         throw error
       }
-    }
-    if ('port' in this.options.listen)
       this.owner.log.info({ port: this.port, path: this.options.path }, 'gateway is listening')
+    }
     this.scheduleBeat()
   }
 
@@ -214,6 +214,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
         this.counters.connections--
         this.connections.delete(closed)
         this.awaitEnd(closed)
+        if (this.connections.size === 0) this.onLastClosed()
       },
     })
     this.connections.add(connection)
@@ -289,15 +290,15 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     await closed
   }
 
-  /** Resolves when the last socket is closed: connections cut off by themselves those that don't answer. */
+  /** Resolves when the last socket is closed: connections cut off by themselves those that don't answer, and this is the last resort. */
   private allClosed(): Promise<void> {
+    if (this.connections.size === 0) return Promise.resolve()
     return new Promise((resolve) => {
-      const startMs = this.owner.clock.monotonicMs()
-      const look = (): void => {
-        if (this.connections.size === 0 || this.owner.clock.monotonicMs() - startMs > STOP_GRACE_MS) resolve()
-        else this.owner.clock.setTimer(10, look)
+      const timer = this.owner.clock.setTimer(STOP_GRACE_MS, resolve)
+      this.onLastClosed = () => {
+        timer.cancel()
+        resolve()
       }
-      look()
     })
   }
 }

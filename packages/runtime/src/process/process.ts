@@ -24,16 +24,6 @@ export type ProcessState = typeof IDLE | typeof QUEUED | typeof RUNNING | typeof
 /** Takes one message. A promise holds back the next message until it settles; a throw or rejection ends the process. */
 export type MessageHandler = (message: unknown) => void | Promise<void>
 
-/** What a scheduler runs when the process's turn comes. Replaced as the process moves on. */
-export interface Runnable {
-  /** The first turn: starts the process's code. Afterwards `undefined`. */
-  start: (() => void) | undefined
-  /** A handler process's handler, once its `init` has returned. */
-  handler: MessageHandler | undefined
-  /** A plain process's pending `receive`. */
-  receiver: PendingReceive | undefined
-}
-
 export interface PendingReceive {
   /** Messages before this index were already seen not to match. */
   scanned: number
@@ -62,7 +52,7 @@ export class LocalPid extends Pid {
   }
 }
 
-export class Process implements Runnable {
+export class Process {
   readonly pid: LocalPid
   state: ProcessState = IDLE
   trapExit = false
@@ -73,8 +63,11 @@ export class Process implements Runnable {
   registeredName: string | undefined = undefined
 
   mailbox: Mailbox | undefined = undefined
+  /** The first turn: starts the process's code. Afterwards `undefined`. */
   start: (() => void) | undefined = undefined
+  /** A handler process's handler, once its `init` has returned. */
   handler: MessageHandler | undefined = undefined
+  /** A plain process's pending `receive`. */
   receiver: PendingReceive | undefined = undefined
 
   links: LinkRelations | undefined = undefined

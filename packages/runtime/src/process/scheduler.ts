@@ -41,16 +41,10 @@ export class Scheduler {
   private untilClock = CLOCK_STRIDE
   private turnEndsAt = 0
   private outOfTime = false
-  /** Messages handled since the node was started. */
-  reductions = 0
 
   constructor(options: SchedulerOptions) {
     this.options = options
     this.pump = options.pump(options.systemName, () => this.turn())
-  }
-
-  get runQueueLength(): number {
-    return this.runQueue.length
   }
 
   /** Puts a message into the mailbox of a living process. */
@@ -131,7 +125,6 @@ export class Scheduler {
     if (mailbox === undefined) return
     for (let left = QUANTUM; left > 0 && mailbox.length > 0; left--) {
       const outcome = handler(mailbox.shift())
-      this.reductions++
       if (isPromiseLike(outcome)) {
         if (process.state === RUNNING) process.state = SUSPENDED
         this.awaitOutcome(process, outcome, () => this.settle(process))

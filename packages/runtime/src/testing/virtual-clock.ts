@@ -37,11 +37,6 @@ export class VirtualClock implements Clock {
     }
   }
 
-  /** When the next timer is due, if there is one. */
-  nextDueMs(): number | undefined {
-    return this.next()?.dueMs
-  }
-
   /** Goes on to the next timer if it is due at `limitMs` or before, and fires it. Says whether there was one. */
   fireNext(limitMs: number): boolean {
     const timer = this.next()

@@ -68,7 +68,7 @@ export class MemoryNetwork {
     for (const host of [...this.hosts]) {
       if (host.name !== hostName) continue
       this.hosts.delete(host)
-      for (const link of [...host.links]) link.vanish()
+      for (const link of [...host.links]) link.close()
     }
   }
 
@@ -172,11 +172,6 @@ class MemoryLink implements Link {
     if (this.over) return
     this.onSend(() => this.other?.finish({ type: 'closed' }))
     this.leave()
-  }
-
-  /** Its host has crashed. */
-  vanish(): void {
-    this.close()
   }
 
   finish(end: LinkEnd): void {
