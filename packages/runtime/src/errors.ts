@@ -58,3 +58,13 @@ export class ProcessExited extends PidmeshError {
     this.name = 'ProcessExited'
   }
 }
+
+/** A value as it stands in an error's message. Never throws, whatever the value is. */
+export function shown(value: unknown): string {
+  try {
+    const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+    return text.length > 200 ? `${text.slice(0, 200)}…` : text
+  } catch {
+    return `a value of type ${typeof value} that cannot be shown`
+  }
+}

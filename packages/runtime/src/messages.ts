@@ -62,10 +62,15 @@ export type SystemMessage = SystemMessages[keyof SystemMessages]
 
 /**
  * Whether a message is an object with this `type`: the usual way to tell messages apart. One of the runtime's types is taken to be the runtime's
- * message; whoever can send to the process could have made it up.
+ * message; whoever can send to the process could have made it up. A message whose `type` can't be read has none.
  */
 export function hasType<T extends keyof SystemMessages>(message: unknown, type: T): message is SystemMessages[T]
 export function hasType<T extends string>(message: unknown, type: T): message is { readonly type: T }
 export function hasType(message: unknown, type: string): boolean {
-  return typeof message === 'object' && message !== null && (message as { type?: unknown }).type === type
+  if (typeof message !== 'object' || message === null) return false
+  try {
+    return (message as { type?: unknown }).type === type
+  } catch {
+    return false
+  }
 }

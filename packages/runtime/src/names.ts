@@ -15,6 +15,10 @@ export function isRegisteredName(name: unknown): name is string {
 export class Names {
   private readonly byName = new Map<string, Process>()
 
+  get size(): number {
+    return this.byName.size
+  }
+
   /**
    * @throws PidmeshError `ERR_NAME_TAKEN` if the name is taken or the process has a name; `ERR_BAD_ARGUMENT` if the name isn't a text of 1 to 255
    * characters, or is `undefined`, or the process is dead.

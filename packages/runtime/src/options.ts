@@ -1,9 +1,11 @@
 /**
  * The options of a node: checked once, at the door, with every default in one place.
  */
-import { PidmeshError } from './errors.ts'
+import { PidmeshError, shown } from './errors.ts'
 import { isAddress, nodeName, type NodeName } from './ids.ts'
 import type { Logger } from './ports.ts'
+import { checkMailboxOptions } from './process/checks.ts'
+import type { MailboxOptions } from './process/process.ts'
 import type { LogLevel } from './system/pino-logger.ts'
 
 export interface NodeOptions {
@@ -28,6 +30,15 @@ export interface NodeOptions {
    * eighths of it without a false alarm. @default 4000
    */
   readonly netTickTimeMs?: number
+  /** Milliseconds of processes' turns after which sockets and timers get theirs. @default 5 */
+  readonly turnBudgetMs?: number
+  /**
+   * Milliseconds from which on a handler that runs without a pause is logged (`long_schedule`), as the BEAM's system_monitor does; `Infinity` for never.
+   * @default 50
+   */
+  readonly longScheduleMs?: number
+  /** How many messages may wait for a process, and what happens to one more: for all processes that have no option of their own. */
+  readonly mailbox?: Partial<MailboxOptions>
   /** Lines go here instead of to standard error. */
   readonly logger?: Logger
   /** @default 'info' */
@@ -41,6 +52,9 @@ export interface CheckedNodeOptions {
   readonly advertise: (listenAddress: string) => string
   readonly seeds: readonly string[]
   readonly tickMs: number
+  readonly turnBudgetMs: number
+  readonly longScheduleMs: number
+  readonly mailbox: MailboxOptions
   readonly logger: Logger | undefined
   readonly logLevel: LogLevel
 }
@@ -54,11 +68,16 @@ const KNOWN: ReadonlySet<string> = new Set<keyof NodeOptions>([
   'advertise',
   'allowInsecureBind',
   'netTickTimeMs',
+  'turnBudgetMs',
+  'longScheduleMs',
+  'mailbox',
   'logger',
   'logLevel',
 ])
 
 const LEVELS: ReadonlySet<string> = new Set<LogLevel>(['silent', 'error', 'warn', 'info', 'debug'])
+
+const MAILBOX: MailboxOptions = { limit: 100_000, policy: 'log' }
 
 /** @throws PidmeshError `ERR_BAD_OPTION`, `ERR_BAD_NODE_NAME`, `ERR_INSECURE_BIND` */
 export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
@@ -67,9 +86,15 @@ export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
   const { cookie, port = 0, seeds = [], allowInsecureBind = false, netTickTimeMs = 4_000, logLevel = 'info' } = options
   if (typeof cookie !== 'string' || cookie.length < 8) throw bad('cookie must be a text of at least 8 characters')
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw bad(`port must be an integer from 0 to 65535, not ${String(port)}`)
+    throw bad(`port must be an integer from 0 to 65535, not ${shown(port)}`)
   if (!Number.isFinite(netTickTimeMs) || netTickTimeMs < 100)
     throw bad('netTickTimeMs must be a number of milliseconds, 100 or more')
+  const { turnBudgetMs = 5, longScheduleMs = 50 } = options
+  if (!Number.isFinite(turnBudgetMs) || turnBudgetMs <= 0)
+    throw bad(`turnBudgetMs must be a number of milliseconds above 0, not ${shown(turnBudgetMs)}`)
+  if (typeof longScheduleMs !== 'number' || !(longScheduleMs > 0))
+    throw bad(`longScheduleMs must be a number of milliseconds above 0, or Infinity, not ${shown(longScheduleMs)}`)
+  const mailbox = checkMailboxOptions(options.mailbox ?? {}, MAILBOX)
   if (!LEVELS.has(logLevel)) throw bad(`logLevel must be one of ${[...LEVELS].join(', ')}`)
   if (!Array.isArray(seeds)) throw bad(`seeds must be a list of host:port, not ${JSON.stringify(seeds)}`)
   for (const seed of seeds) checkAddress('a seed', seed)
@@ -92,6 +117,9 @@ export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
       options.advertise ?? `${bracketed(host)}:${listenAddress.slice(listenAddress.lastIndexOf(':') + 1)}`,
     seeds,
     tickMs: netTickTimeMs / 4,
+    turnBudgetMs,
+    longScheduleMs,
+    mailbox,
     logger: options.logger,
     logLevel,
   }

@@ -40,8 +40,19 @@ export interface Pump {
   stop(): void
 }
 
-/** `turn` runs the queue for at most its budget and says whether work is left. */
-export type PumpFactory = (systemName: string, turn: () => boolean) => Pump
+export interface PumpOptions {
+  readonly systemName: string
+  readonly clock: Clock
+  /** Milliseconds of turns after which sockets and timers must get theirs. */
+  readonly budgetMs: number
+  /**
+   * Runs the queue until it is empty or the clock has passed `endsAtMs`, and says whether it is to be called again: behind the microtasks that wait now, or
+   * later. `nowMs` is the clock's time, just read. Never throws.
+   */
+  readonly turn: (nowMs: number, endsAtMs: number) => boolean
+}
+
+export type PumpFactory = (options: PumpOptions) => Pump
 
 /** Why a link ended, in the transport's view. */
 export type LinkEnd =

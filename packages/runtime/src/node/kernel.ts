@@ -1,16 +1,27 @@
 /**
  * One node without its distribution: the process table and all that works on it, put together. Holds no rule of its own.
  */
-import { PidmeshError } from '../errors.ts'
-import { Ref, type NodeIdentity } from '../ids.ts'
+import { PidmeshError, shown } from '../errors.ts'
+import { Ref, type NodeIdentity, type Pid } from '../ids.ts'
 import { Names } from '../names.ts'
+import { Counters, type NodeCounters } from '../observe/counters.ts'
+import {
+  PROCESS_INFO_OPTIONS,
+  processInfo,
+  type ProcessInfo,
+  type ProcessInfoOptions,
+} from '../observe/process-info.ts'
+import { Reports } from '../observe/reports.ts'
+import { TRACE_OPTIONS, Tracing, type TraceListener, type TraceOptions } from '../observe/tracing.ts'
 import type { Clock, Logger, PumpFactory } from '../ports.ts'
 import { Aliases } from '../process/aliases.ts'
-import { HandlerBody, type ProcessBody, type SpawnOptions } from '../process/body.ts'
+import { HandlerBody, SPAWN_OPTIONS, type ProcessBody, type SpawnOptions } from '../process/body.ts'
+import { checkFlag, checkLabel, checkMailboxOptions, checkOptions, checkPid } from '../process/checks.ts'
 import { Context } from '../process/context.ts'
-import { Process, RUNNING, SUSPENDED } from '../process/process.ts'
+import { Process, RUNNING, SUSPENDED, type MailboxOptions } from '../process/process.ts'
+import { ProcessTimers } from '../process/process-timers.ts'
 import { isPromiseLike, Scheduler } from '../process/scheduler.ts'
-import { exitOfThrown, formatReason, isErrorReason, type ExitReason } from '../reasons.ts'
+import { exitOfThrown, type ExitReason } from '../reasons.ts'
 import { Exits } from '../signals/exits.ts'
 import { Links } from '../signals/links.ts'
 import { Monitors } from '../signals/monitors.ts'
@@ -26,6 +37,8 @@ export interface KernelOptions {
   readonly terms: Terms
   readonly connections: Connections
   readonly turnBudgetMs: number
+  readonly longScheduleMs: number
+  readonly mailbox: MailboxOptions
   readonly afterTurn: () => void
 }
 
@@ -37,33 +50,52 @@ export class Kernel {
   readonly processes: Map<number, Process> = new Map()
   readonly names: Names = new Names()
   readonly aliases: Aliases = new Aliases()
+  readonly counters: Counters = new Counters()
+  readonly reports: Reports
+  readonly tracing: Tracing
   readonly timers: Timers
+  readonly processTimers: ProcessTimers
   readonly monitors: Monitors
   readonly links: Links
   readonly exits: Exits
   readonly nodeMonitors: NodeMonitors
   readonly router: Router
+  private readonly mailbox: MailboxOptions
   private lastId = 0
   private stopped = false
 
   constructor(options: KernelOptions) {
-    const { identity, clock, log } = options
+    const { identity, clock, log, mailbox } = options
     this.identity = identity
     this.clock = clock
     this.log = log
+    this.mailbox = mailbox
+    this.reports = new Reports(log, clock, this.counters)
+    this.tracing = new Tracing(clock, log)
     this.scheduler = new Scheduler({
       systemName: `${identity.name}/${identity.incarnation}`,
       clock,
       pump: options.pump,
+      counters: this.counters,
       turnBudgetMs: options.turnBudgetMs,
+      longScheduleMs: options.longScheduleMs,
+      mailbox,
       onThrown: (process, thrown) => this.crash(process, thrown),
+      onLongSchedule: (report) => this.reports.longSchedule(report),
+      onLargeMailbox: (process, messages, policy) => this.largeMailbox(process, messages, policy),
+      onReceive: (process, message) => this.tracing.tell(process, { type: 'receive', message }),
       afterTurn: options.afterTurn,
     })
-    const deliver = (process: Process, message: unknown): void => this.scheduler.deliver(process, message)
+    const deliver = (process: Process, message: unknown): void => this.scheduler.deliverSystem(process, message)
     this.timers = new Timers(clock)
-    this.monitors = new Monitors(deliver)
+    this.processTimers = new ProcessTimers(this.timers)
+    this.monitors = new Monitors(deliver, this.aliases)
     this.nodeMonitors = new NodeMonitors(deliver)
-    this.exits = new Exits({ deliver, monitors: this.monitors, release: (process) => this.release(process) })
+    this.exits = new Exits({
+      deliver,
+      monitors: this.monitors,
+      release: (process, reason) => this.release(process, reason),
+    })
     this.links = new Links((to, from, reason) => this.exits.linkSignal(to, from, reason))
     this.exits.useLinks(this.links)
     this.router = new Router(this, options.connections, options.terms)
@@ -78,18 +110,22 @@ export class Kernel {
   }
 
   /** Makes a process; its code runs in a later turn. `prepare` sets up its relations before anything can happen to it. */
-  spawn(body: ProcessBody, options: SpawnOptions | undefined, prepare?: (process: Process) => void): Process {
+  spawn(
+    body: ProcessBody,
+    options: SpawnOptions | undefined,
+    parent?: Process,
+    prepare?: (process: Process) => void,
+  ): Process {
     if (typeof body !== 'function' && !(body instanceof HandlerBody)) {
-      throw new PidmeshError('ERR_BAD_ARGUMENT', `a process runs a function or a handler, not ${String(body)}`)
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `a process runs a function or a handler, not ${shown(body)}`)
     }
     if (this.stopped) throw new PidmeshError('ERR_NODE_STOPPED', `node ${this.identity.name} has been stopped`)
     const process = new Process(this.identity, this.nextId())
-    if (options !== undefined) {
-      if (options.name !== undefined) this.names.register(options.name, process)
-      process.label = options.label
-      process.trapExit = options.trapExit ?? false
-    }
+    if (options !== undefined) this.applyOptions(process, options)
     this.processes.set(process.pid.id, process)
+    this.counters.processesSpawned++
+    this.tracing.adopt(process, parent)
+    if (parent?.traces !== undefined) this.tracing.tell(parent, { type: 'spawn', child: process.pid })
     prepare?.(process)
     const context = new Context(this, process)
     process.start = () => {
@@ -115,6 +151,51 @@ export class Kernel {
     this.scheduler.stop()
   }
 
+  pids(): Pid[] {
+    return [...this.processes.values()].map((process) => process.pid)
+  }
+
+  /** @throws PidmeshError `ERR_BAD_ARGUMENT` for a process of another node, `ERR_BAD_OPTION` */
+  processInfo(pid: Pid, options: ProcessInfoOptions = {}): ProcessInfo | undefined {
+    const { messages = 0 } = checkOptions('processInfo', options, PROCESS_INFO_OPTIONS)
+    if (typeof messages !== 'number' || !(messages >= 0))
+      throw new PidmeshError('ERR_BAD_OPTION', `messages must be a number, 0 or more, not ${shown(messages)}`)
+    const process = this.router.processHere(pid)
+    return process === undefined ? undefined : processInfo(process, messages)
+  }
+
+  /** @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION` */
+  trace(who: Pid | 'all', options: TraceOptions, listener: TraceListener): () => void {
+    checkOptions('trace', options, TRACE_OPTIONS)
+    if (typeof listener !== 'function')
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `trace tells a function, not ${shown(listener)}`)
+    if (who === 'all') return this.tracing.start(this.processes.values(), true, { options, listener })
+    const process = this.router.processHere(checkPid(who))
+    if (process === undefined) throw new PidmeshError('ERR_BAD_ARGUMENT', `${who} has exited`)
+    return this.tracing.start([process], false, { options, listener })
+  }
+
+  snapshot(nodes: number): NodeCounters {
+    return {
+      ...this.counters.totals(),
+      processes: this.processes.size,
+      runQueueLength: this.scheduler.runQueueLength,
+      timers: this.timers.size,
+      aliases: this.aliases.size,
+      registeredNames: this.names.size,
+      nodes,
+    }
+  }
+
+  private applyOptions(process: Process, options: SpawnOptions): void {
+    const { name, label, trapExit = false, mailbox } = checkOptions('spawn', options, SPAWN_OPTIONS)
+    process.label = checkLabel(label)
+    process.trapExit = checkFlag('trapExit', trapExit)
+    if (mailbox !== undefined) process.mailboxOptions = checkMailboxOptions(mailbox, this.mailbox)
+    // Last: a process that is refused must not leave its name behind.
+    if (name !== undefined) this.names.register(name, process)
+  }
+
   private startFunction(process: Process, outcome: void | Promise<void>): void {
     if (isPromiseLike(outcome)) this.scheduler.awaitOutcome(process, outcome, () => this.exits.end(process, 'normal'))
     else this.exits.end(process, 'normal')
@@ -135,27 +216,25 @@ export class Kernel {
 
   private crash(process: Process, thrown: unknown): void {
     const { reason, isCrash } = exitOfThrown(thrown)
-    if (isCrash) this.reportCrash(process, reason)
+    if (isCrash) this.reports.crash(process, reason)
     this.exits.end(process, reason)
   }
 
-  private reportCrash(process: Process, reason: ExitReason): void {
-    this.log.error(
-      {
-        report: 'crash',
-        pid: process.pid.toString(),
-        ...(process.registeredName === undefined ? {} : { registeredName: process.registeredName }),
-        ...(process.label === undefined ? {} : { label: process.label }),
-        reason: isErrorReason(reason) ? reason.error : reason,
-      },
-      `process ${process.pid} crashed: ${formatReason(reason)}`,
-    )
+  private largeMailbox(process: Process, messages: number, { limit, policy }: MailboxOptions): void {
+    this.reports.largeMailbox(process, messages, policy)
+    // Nothing ends the main process; what it gets it drops.
+    if (policy === 'kill' && !process.isMain) this.exits.end(process, { mailbox_limit: limit })
   }
 
-  private release(process: Process): void {
+  private release(process: Process, reason: ExitReason): void {
+    this.counters.processesExited++
     this.processes.delete(process.pid.id)
     this.names.release(process)
-    this.timers.release(process)
+    this.processTimers.release(process)
+    this.aliases.release(process)
     this.nodeMonitors.release(process)
+    if (process.traces === undefined) return
+    this.tracing.tell(process, { type: 'exit', reason })
+    this.tracing.release(process)
   }
 }

@@ -12,6 +12,9 @@ import { PidmeshError } from '../errors.ts'
 import type { NameOnNode, NodeIdentity, NodeName, Pid, Ref } from '../ids.ts'
 import type { NodeDownReason } from '../messages.ts'
 import { checkNodeOptions, type CheckedNodeOptions, type NodeOptions } from '../options.ts'
+import type { NodeCounters } from '../observe/counters.ts'
+import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts'
+import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
 import type { Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
 import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
 import type { Context } from '../process/context.ts'
@@ -35,7 +38,6 @@ export interface NodeComponents {
   readonly log: Logger
 }
 
-const TURN_BUDGET_MS = 5
 const TICKS = 4
 const HANDSHAKE_TIMEOUT_MS = 5_000
 const BACKOFF_MS = { first: 100, most: 1_000 }
@@ -66,7 +68,9 @@ export class Node {
       pump,
       terms,
       connections: { find: (node) => this.peers.find(node) },
-      turnBudgetMs: TURN_BUDGET_MS,
+      turnBudgetMs: options.turnBudgetMs,
+      longScheduleMs: options.longScheduleMs,
+      mailbox: options.mailbox,
       afterTurn: flush,
     })
     this.peers = new Peers({
@@ -167,22 +171,40 @@ export class Node {
     return this.main.whereis(name)
   }
 
-  /** The names of processes of this node, sorted. */
+  /** See `Context.registered`. */
   registered(): string[] {
-    return this.kernel.names.registered()
+    return this.main.registered()
+  }
+
+  /** See `Context.isProcessAlive`. */
+  isProcessAlive(pid: Pid): boolean {
+    return this.main.isProcessAlive(pid)
+  }
+
+  /** See `Context.processes`. */
+  processes(): Pid[] {
+    return this.main.processes()
+  }
+
+  /** See `Context.processInfo`. */
+  processInfo(pid: Pid, options?: ProcessInfoOptions): ProcessInfo | undefined {
+    return this.main.processInfo(pid, options)
   }
 
   /**
-   * Whether a process of this node is alive.
-   * @throws PidmeshError `ERR_BAD_ARGUMENT` for a process of another node: only that node knows.
+   * Tells `listener` what a process does, or all, those to come included. It is called synchronously, as things happen: keep it short. One that throws is
+   * ended and logged. Costs nothing when off.
+   * @example const stop = node.trace(pid, { send: true, receive: true, exit: true }, (event) => console.log(event))
+   * @returns what ends the trace.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for a process that has ended or is of another node, `ERR_BAD_OPTION`
    */
-  isProcessAlive(pid: Pid): boolean {
-    return this.kernel.router.isAlive(pid)
+  trace(who: Pid | 'all', options: TraceOptions, listener: TraceListener): () => void {
+    return this.kernel.trace(who, options, listener)
   }
 
-  /** The living processes of this node. */
-  processes(): Pid[] {
-    return [...this.kernel.processes.values()].map((process) => process.pid)
+  /** What the node has counted, as plain numbers for a metrics library: see docs/observation.md. */
+  counters(): NodeCounters {
+    return this.kernel.snapshot(this.peers.connected().length)
   }
 
   /**

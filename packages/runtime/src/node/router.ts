@@ -8,12 +8,12 @@
  * A pid of an earlier life of a node, this one included, is the pid of a dead process.
  */
 import { assertNever } from '../assert-never.ts'
-import { PidmeshError } from '../errors.ts'
+import { PidmeshError, shown } from '../errors.ts'
 import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
 import { LocalPid, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
-import type { LocalMonitor } from '../signals/monitors.ts'
+import type { DownListener, LocalMonitor } from '../signals/monitors.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { SendStatus, Signal } from '../signals/signal.ts'
 import { isNameOnNode } from '../via.ts'
@@ -35,6 +35,14 @@ export interface Terms {
   decode(bytes: Uint8Array): unknown
 }
 
+export interface MonitorRequest {
+  readonly ref: Ref
+  /** Takes the end in place of a `DOWN` message. */
+  readonly listener?: DownListener
+  /** @default false */
+  readonly closesAlias?: boolean
+}
+
 export class Router {
   private readonly kernel: Kernel
   private readonly connections: Connections
@@ -47,6 +55,7 @@ export class Router {
   }
 
   send(from: Process, to: Destination, message: unknown): SendStatus {
+    if (from.traces !== undefined) this.kernel.tracing.tell(from, { type: 'send', to, message })
     if (to instanceof LocalPid && to.origin === this.kernel.identity) {
       if (to.process !== undefined) this.kernel.scheduler.deliver(to.process, message)
       return 'ok'
@@ -60,7 +69,7 @@ export class Router {
       return 'ok'
     }
     if (isNameOnNode(to)) return this.sendToName(from, to, message)
-    throw new PidmeshError('ERR_BAD_ARGUMENT', `not something to send to: ${String(to)}`)
+    throw new PidmeshError('ERR_BAD_ARGUMENT', `not something to send to: ${shown(to)}`)
   }
 
   /** `exit(pid, reason)` from `from`. */
@@ -94,8 +103,8 @@ export class Router {
     if (remote !== undefined) this.kernel.links.unlinkRemote(process, remote, to)
   }
 
-  /** Watches `object`; a string is a name on this node. `onDown` takes the end in place of a `DOWN` message. */
-  monitor(watcher: Process, object: Pid | NameOnNode | string, ref: Ref, onDown?: (reason: ExitReason) => void): void {
+  /** Watches `object`; a string is a name on this node. */
+  monitor(watcher: Process, object: Pid | NameOnNode | string, { ref, listener, closesAlias }: MonitorRequest): void {
     const named: Pid | NameOnNode =
       typeof object === 'string' ? { name: object, node: this.kernel.identity.name } : object
     const monitor: LocalMonitor = {
@@ -103,7 +112,8 @@ export class Router {
       ref,
       watcher,
       object: named,
-      onDown,
+      listener,
+      closesAlias: closesAlias ?? false,
       target: undefined,
       remote: undefined,
     }
@@ -117,14 +127,13 @@ export class Router {
     else this.kernel.monitors.fire(monitor, this.absence(named))
   }
 
-  isAlive(pid: Pid): boolean {
-    if (!this.isHere(pid)) {
-      throw new PidmeshError(
-        'ERR_BAD_ARGUMENT',
-        `${pid} is not a process of this node: only its own node knows whether it is alive`,
-      )
-    }
-    return this.processOf(pid) !== undefined
+  /**
+   * The living process of a pid, which must be of this node: only its own node knows.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for a process of another node
+   */
+  processHere(pid: Pid): Process | undefined {
+    if (!this.isHere(pid)) throw new PidmeshError('ERR_BAD_ARGUMENT', `${pid} is not a process of this node`)
+    return this.processOf(pid)
   }
 
   isConnected(node: NodeName): boolean {
@@ -177,7 +186,7 @@ export class Router {
         return
       case 'monitor': {
         const target = typeof signal.to === 'string' ? kernel.names.whereis(signal.to) : kernel.processes.get(signal.to)
-        kernel.monitors.watchedFrom(remote, signal.ref, target)
+        kernel.monitors.watchedFrom(remote, remotePid(remote, signal.from), signal.ref, target)
         return
       }
       case 'demonitor':

@@ -1,22 +1,49 @@
 /**
  * References that can be sent to. A message to an alias that has been closed is dropped: that is how a late reply is never seen.
+ *
+ * An alias is a pending request's, or a process's own (Erlang's `alias/1`, and the `alias` option of `monitor`); the latter is released with its process.
  */
+import type { Process } from './process.ts'
+
+export interface AliasTarget {
+  /** A message has come to the alias. */
+  deliver(message: unknown): void
+}
+
 export class Aliases {
-  private readonly open = new Map<number, (message: unknown) => void>()
+  private readonly open = new Map<number, AliasTarget>()
 
   get size(): number {
     return this.open.size
   }
 
-  add(id: number, deliver: (message: unknown) => void): void {
-    this.open.set(id, deliver)
+  add(refId: number, target: AliasTarget): void {
+    this.open.set(refId, target)
   }
 
-  remove(id: number): void {
-    this.open.delete(id)
+  remove(refId: number): boolean {
+    return this.open.delete(refId)
   }
 
-  deliver(id: number, message: unknown): void {
-    this.open.get(id)?.(message)
+  deliver(refId: number, message: unknown): void {
+    this.open.get(refId)?.deliver(message)
+  }
+
+  /** Opens an alias of a process; `deliver` puts what comes into its mailbox. */
+  addOwn(owner: Process, refId: number, deliver: (message: unknown) => void): void {
+    this.open.set(refId, { deliver })
+    ;(owner.aliases ??= new Set()).add(refId)
+  }
+
+  /** Closes an alias of a process. Says whether it was open, and this process's. */
+  removeOwn(owner: Process, refId: number): boolean {
+    return owner.aliases?.delete(refId) === true && this.open.delete(refId)
+  }
+
+  /** The process has ended. */
+  release(process: Process): void {
+    const { aliases } = process
+    process.aliases = undefined
+    if (aliases !== undefined) for (const refId of aliases) this.open.delete(refId)
   }
 }

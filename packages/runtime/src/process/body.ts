@@ -2,7 +2,7 @@
  * What a process runs: a function, or a handler for one message after the other.
  */
 import type { Context } from './context.ts'
-import type { MessageHandler } from './process.ts'
+import type { MailboxOptions, MessageHandler } from './process.ts'
 
 /** A plain process: returns or resolves → exit `normal`; throws or rejects → exit with the error as data. */
 export type ProcessFunction = (self: Context) => void | Promise<void>
@@ -29,8 +29,12 @@ export function handler(init: (self: Context) => MessageHandler | Promise<Messag
 export interface SpawnOptions {
   /** Registers the process under this name on its node. @throws PidmeshError `ERR_NAME_TAKEN` from `spawn`. */
   readonly name?: string
-  /** A text for logs and observation. */
+  /** A text for logs and observation; no address. */
   readonly label?: string
   /** Starts out trapping exits. @default false */
   readonly trapExit?: boolean
+  /** How many messages may wait, and what happens to one more. @default the node's `mailbox` option */
+  readonly mailbox?: Partial<MailboxOptions>
 }
+
+export const SPAWN_OPTIONS: readonly (keyof SpawnOptions)[] = ['name', 'label', 'trapExit', 'mailbox']

@@ -4,37 +4,57 @@
  * Once the process has exited every method throws `ProcessExited`, so that a continuation that resumes too late can do nothing as a process
  * that is no more.
  */
-import { ExitError, PidmeshError, ProcessExited } from '../errors.ts'
+import { ExitError, PidmeshError, ProcessExited, shown } from '../errors.ts'
 import { Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../ids.ts'
-import { hasType, type NodeDownMessage, type SystemMessages, type TimeoutMessage } from '../messages.ts'
+import type { NodeDownMessage, SystemMessages, TimeoutMessage } from '../messages.ts'
 import type { Kernel } from '../node/kernel.ts'
 import type { Destination } from '../node/router.ts'
+import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts'
 import type { Logger } from '../ports.ts'
 import { formatReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
 import { checkDuration } from '../timers.ts'
+import { ProcessAbort } from './abort.ts'
 import type { ProcessBody, SpawnOptions } from './body.ts'
-import { checkAddressee, checkPid, checkReason, checkRef } from './checks.ts'
-import type { PendingReceive, Process } from './process.ts'
+import { checkAddressee, checkFlag, checkLabel, checkOptions, checkPid, checkReason, checkRef } from './checks.ts'
+import type { Process } from './process.ts'
+import { checkReceive, flushDown, receive, type ReceiveOptions, type ReceiveTimeout } from './receive.ts'
 import { request, type RequestOutcome } from './requests.ts'
-import { matchReceive } from './scheduler.ts'
 
-/** Which messages a `receive` takes: all, those with this `type`, or those that the predicate accepts. */
-export interface ReceiveOptions<T> {
-  readonly match?: ((message: unknown) => message is T) | ((message: unknown) => boolean)
-  /** Gives up after so many milliseconds, with `undefined`. 0 looks at the mailbox only. @default forever */
-  readonly timeoutMs?: number
+export interface MonitorOptions {
+  /**
+   * Makes the reference an alias too, to which messages to this process can be sent (`alias` of `erlang:monitor/3`), until
+   * - `explicit_unalias`: `unalias`;
+   * - `demonitor`: `unalias`, `demonitor`, or the `DOWN`;
+   * - `reply_demonitor`: the same, or the first message to it, which ends the monitor too.
+   * @default no alias
+   */
+  readonly alias?: 'explicit_unalias' | 'demonitor' | 'reply_demonitor'
 }
 
 export interface DemonitorOptions {
   /** Also removes the monitor's `DOWN` from the mailbox if it is there already. @default false */
   readonly flush?: boolean
+  /** Makes `demonitor` say whether the monitor was still there; without it the answer is always `true`. @default false */
+  readonly info?: boolean
 }
+
+export interface AliasOptions {
+  /** Closes the alias with the first message to it. @default false */
+  readonly reply?: boolean
+}
+
+const ALIAS_MODES: ReadonlySet<unknown> = new Set<MonitorOptions['alias']>([
+  undefined,
+  'explicit_unalias',
+  'demonitor',
+  'reply_demonitor',
+])
 
 export class Context {
   private readonly kernel: Kernel
   private readonly process: Process
-  private abort: AbortController | undefined = undefined
+  private abort: ProcessAbort | undefined = undefined
   private logger: Logger | undefined = undefined
 
   /** Made by the runtime. */
@@ -61,15 +81,24 @@ export class Context {
     return (this.logger ??= this.kernel.log.child({ pid: this.process.pid.toString() }))
   }
 
-  /** Aborted when the process exits: give it to the I/O that the process starts. */
+  /**
+   * Aborted when the process has exited, with a `ProcessExited` as its reason: give it to the I/O that the process starts. What a listener throws is
+   * logged (`abort_listener`).
+   */
   get signal(): AbortSignal {
-    if (this.abort === undefined) {
-      const abort = new AbortController()
-      this.abort = abort
-      if (this.process.isAlive) (this.process.exitHooks ??= new Set()).add((error) => abort.abort(error))
-      else abort.abort(new ProcessExited(this.process.pid))
-    }
+    this.abort ??= new ProcessAbort(this.process, (thrown) =>
+      this.kernel.reports.abortListener(this.process, reasonOfThrown(thrown)),
+    )
     return this.abort.signal
+  }
+
+  /** A text for logs and observation; no address. */
+  get label(): string | undefined {
+    return this.process.label
+  }
+
+  set label(label: string | undefined) {
+    this.living().label = checkLabel(label)
   }
 
   /** Whether exit signals become `EXIT` messages, as `process_flag(trap_exit, …)`. */
@@ -78,7 +107,7 @@ export class Context {
   }
 
   set trapExit(on: boolean) {
-    this.living().trapExit = on
+    this.living().trapExit = checkFlag('trapExit', on)
   }
 
   /**
@@ -93,18 +122,25 @@ export class Context {
   }
 
   /**
-   * Takes the oldest message that matches, waiting for it if need be. One `receive` at a time.
+   * Takes the oldest message that matches, waiting for it if need be; the others stay, in their order. One `receive` at a time; for plain processes only.
    * @example const down = await self.receive('DOWN')
+   * @example const answer = await self.receive('answer', { timeoutMs: 1_000 })   // undefined after a second
+   * @example const number = await self.receive({ match: (message) => typeof message === 'number' })
+   * @throws ProcessExited by rejection, if the process ends first; what a `match` that throws has thrown, likewise.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
    */
-  receive<T extends keyof SystemMessages>(type: T): Promise<SystemMessages[T]>
-  receive<T = unknown>(type: string): Promise<T>
+  receive<T extends keyof SystemMessages>(
+    type: T,
+    options?: ReceiveTimeout & { readonly timeoutMs?: undefined },
+  ): Promise<SystemMessages[T]>
+  receive<T extends keyof SystemMessages>(type: T, options: ReceiveTimeout): Promise<SystemMessages[T] | undefined>
+  receive<T = unknown>(type: string, options?: ReceiveTimeout & { readonly timeoutMs?: undefined }): Promise<T>
+  receive<T = unknown>(type: string, options: ReceiveTimeout): Promise<T | undefined>
   receive<T = unknown>(options?: ReceiveOptions<T> & { readonly timeoutMs?: undefined }): Promise<T>
   receive<T = unknown>(options: ReceiveOptions<T>): Promise<T | undefined>
-  receive(selector: string | ReceiveOptions<unknown> = {}): Promise<unknown> {
+  receive(selector?: string | ReceiveOptions<unknown>, more?: ReceiveTimeout): Promise<unknown> {
     const process = this.living()
-    const options: ReceiveOptions<unknown> =
-      typeof selector === 'string' ? { match: (message) => hasType(message, selector) } : selector
-    if (options.timeoutMs !== undefined) checkDuration('timeoutMs', options.timeoutMs)
+    const wanted = checkReceive(selector, more)
     if (process.handler !== undefined) {
       throw new PidmeshError(
         'ERR_BAD_ARGUMENT',
@@ -114,7 +150,7 @@ export class Context {
     if (process.receiver !== undefined) {
       throw new PidmeshError('ERR_BAD_ARGUMENT', 'the process is already waiting in a receive')
     }
-    return this.awaitMessage(process, options)
+    return receive(process, wanted, this.kernel)
   }
 
   /** Ends this process with a reason: throws what ends it when it leaves the process's code. */
@@ -131,45 +167,87 @@ export class Context {
 
   /** Links this process and another. A dead one gives `noproc` as an exit signal, an unreachable one `noconnection`. */
   link(pid: Pid): void {
-    this.kernel.router.link(this.living(), checkPid(pid))
+    const process = this.living()
+    if (process.traces !== undefined) this.kernel.tracing.tell(process, { type: 'link', to: checkPid(pid) })
+    this.kernel.router.link(process, checkPid(pid))
   }
 
   /** After it has returned no exit signal of that link arrives. */
   unlink(pid: Pid): void {
-    this.kernel.router.unlink(this.living(), checkPid(pid))
+    const process = this.living()
+    if (process.traces !== undefined) this.kernel.tracing.tell(process, { type: 'unlink', to: checkPid(pid) })
+    this.kernel.router.unlink(process, checkPid(pid))
   }
 
-  /** Watches a process, or whoever has a name now: one `DOWN` with this reference when it ends or can't be reached. */
-  monitor(object: Pid | NameOnNode | string): Ref {
+  /**
+   * Watches a process, or whoever has a name now: one `DOWN` with this reference when it ends or can't be reached.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
+   */
+  monitor(object: Pid | NameOnNode | string, options: MonitorOptions = {}): Ref {
+    const process = this.living()
+    const { alias } = checkOptions('monitor', options, ['alias'])
+    if (!ALIAS_MODES.has(alias)) throw new PidmeshError('ERR_BAD_OPTION', `monitor has no alias option ${shown(alias)}`)
+    checkAddressee(object)
     const ref = this.kernel.nextRef()
-    this.kernel.router.monitor(this.living(), checkAddressee(object), ref)
+    if (alias !== undefined) {
+      this.openAlias(process, ref, alias === 'reply_demonitor', () => this.kernel.monitors.demonitor(process, ref.id))
+    }
+    const closesAlias = alias !== undefined && alias !== 'explicit_unalias'
+    this.kernel.router.monitor(process, object, { ref, closesAlias })
     return ref
   }
 
-  /** Ends a monitor. Says whether it was still there: `false` if its `DOWN` has been delivered, or it never was. */
+  /**
+   * Ends a monitor: no `DOWN` of it is delivered after this has returned. With `info` it says whether the monitor was still there: `false` if its `DOWN` has
+   * been delivered (and, with `flush`, removed), or it never was. As `erlang:demonitor/2`.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
+   */
   demonitor(ref: Ref, options: DemonitorOptions = {}): boolean {
     const process = this.living()
+    const { flush = false, info = false } = checkOptions('demonitor', options, ['flush', 'info'])
     const found = this.isOurs(ref) && this.kernel.monitors.demonitor(process, ref.id)
-    if (!found && options.flush === true) flushDown(process, ref)
-    return found
+    if (!found && flush) flushDown(process, ref)
+    return found || !info
   }
 
+  /**
+   * Opens an alias: a reference to which others can send messages to this process, until `unalias`, and as long as the process lives. What is sent to it
+   * afterwards is dropped.
+   */
+  alias(options: AliasOptions = {}): Ref {
+    const process = this.living()
+    const { reply = false } = checkOptions('alias', options, ['reply'])
+    const ref = this.kernel.nextRef()
+    this.openAlias(process, ref, reply, () => undefined)
+    return ref
+  }
+
+  /** Closes an alias of this process, a monitor's too (the monitor stays). Says whether it was open. */
+  unalias(ref: Ref): boolean {
+    return this.isOurs(ref) && this.kernel.aliases.removeOwn(this.living(), ref.id)
+  }
+
+  /**
+   * Starts a process. Its code runs in a later turn, never within this call.
+   * @throws PidmeshError `ERR_NAME_TAKEN`, `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`, `ERR_NODE_STOPPED`
+   */
   spawn(body: ProcessBody, options?: SpawnOptions): Pid {
-    this.living()
-    return this.kernel.spawn(body, options).pid
+    return this.kernel.spawn(body, options, this.living()).pid
   }
 
   /** As `spawn` and `link` in one step. */
   spawnLink(body: ProcessBody, options?: SpawnOptions): Pid {
     const process = this.living()
-    return this.kernel.spawn(body, options, (child) => this.kernel.links.linkLocal(process, child)).pid
+    return this.kernel.spawn(body, options, process, (child) => this.kernel.links.linkLocal(process, child)).pid
   }
 
   /** As `spawn` and `monitor` in one step. */
   spawnMonitor(body: ProcessBody, options?: SpawnOptions): { readonly pid: Pid; readonly ref: Ref } {
     const process = this.living()
     const ref = this.kernel.nextRef()
-    const child = this.kernel.spawn(body, options, (made) => this.kernel.router.monitor(process, made.pid, ref))
+    const child = this.kernel.spawn(body, options, process, (made) =>
+      this.kernel.router.monitor(process, made.pid, { ref }),
+    )
     return { pid: child.pid, ref }
   }
 
@@ -179,20 +257,50 @@ export class Context {
    */
   register(name: string, pid: Pid = this.pid): void {
     this.living()
-    const { router, names } = this.kernel
+    const { router, names, tracing } = this.kernel
     const target = checkPid(pid) && router.isHere(pid) ? router.processOf(pid) : undefined
     if (target === undefined) throw new PidmeshError('ERR_BAD_ARGUMENT', `${pid} is not a living process of this node`)
     names.register(name, target)
+    if (target.traces !== undefined) tracing.tell(target, { type: 'register', name })
   }
 
   /** @throws PidmeshError `ERR_NOT_REGISTERED` */
   unregister(name: string): void {
     this.living()
-    this.kernel.names.unregister(name)
+    const { names, tracing } = this.kernel
+    const target = names.whereis(name)
+    names.unregister(name)
+    if (target?.traces !== undefined) tracing.tell(target, { type: 'unregister', name })
   }
 
   whereis(name: string): Pid | undefined {
     return this.kernel.names.whereis(name)?.pid
+  }
+
+  /** The names of processes of this node, sorted. */
+  registered(): string[] {
+    return this.kernel.names.registered()
+  }
+
+  /** The living processes of this node. */
+  processes(): Pid[] {
+    return this.kernel.pids()
+  }
+
+  /**
+   * Whether a process of this node is alive.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for a process of another node: only that node knows.
+   */
+  isProcessAlive(pid: Pid): boolean {
+    return this.kernel.router.processHere(checkPid(pid)) !== undefined
+  }
+
+  /**
+   * What can be seen of a process of this node; `undefined` if it has ended.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for a process of another node, `ERR_BAD_OPTION`
+   */
+  processInfo(pid: Pid, options?: ProcessInfoOptions): ProcessInfo | undefined {
+    return this.kernel.processInfo(checkPid(pid), options)
   }
 
   /** Sends `message` after `delayMs`. If `to` is a pid the timer dies with it. */
@@ -208,12 +316,12 @@ export class Context {
   /** After it has returned the timer's message does not arrive. Milliseconds that were left, or `undefined` if it has fired. */
   cancelTimer(ref: Ref): number | undefined {
     this.living()
-    return this.isOurs(ref) ? this.kernel.timers.cancel(ref.id) : undefined
+    return this.isOurs(ref) ? this.kernel.processTimers.cancel(ref.id) : undefined
   }
 
   /** Milliseconds left, or `undefined` if it has fired or been cancelled. */
   readTimer(ref: Ref): number | undefined {
-    return this.isOurs(ref) ? this.kernel.timers.read(ref.id) : undefined
+    return this.isOurs(ref) ? this.kernel.processTimers.read(ref.id) : undefined
   }
 
   /** Subscribes to `nodeup` and `nodedown` of all nodes, or ends that. */
@@ -225,7 +333,11 @@ export class Context {
   monitorNode(node: NodeName, on: boolean): void {
     const process = this.living()
     if (on && !this.kernel.router.isConnected(node)) {
-      this.kernel.scheduler.deliver(process, { type: 'nodedown', node, reason: 'disconnect' } satisfies NodeDownMessage)
+      this.kernel.scheduler.deliverSystem(process, {
+        type: 'nodedown',
+        node,
+        reason: 'disconnect',
+      } satisfies NodeDownMessage)
       return
     }
     this.kernel.nodeMonitors.monitorNode(process, node, on)
@@ -242,7 +354,7 @@ export class Context {
     timeoutMs: number,
   ): Promise<RequestOutcome> {
     checkDuration('timeoutMs', timeoutMs)
-    return heeded(request(this.kernel, this.living(), { target: checkAddressee(target), build, timeoutMs }))
+    return request(this.kernel, this.living(), { target: checkAddressee(target), build, timeoutMs })
   }
 
   /** A reference of another node, or of an earlier life of this one, may have the number of one of ours. */
@@ -256,84 +368,32 @@ export class Context {
     throw new ProcessExited(this.process.pid)
   }
 
-  private awaitMessage(process: Process, { match, timeoutMs }: ReceiveOptions<unknown>): Promise<unknown> {
-    const received = new Promise<unknown>((resolve, reject) => {
-      const timerId = timeoutMs === undefined || timeoutMs === Infinity ? undefined : this.kernel.nextId()
-      const receiver: PendingReceive = {
-        scanned: 0,
-        matches: match,
-        resolve: (message) => {
-          if (timerId !== undefined) this.kernel.timers.cancel(timerId)
-          resolve(message)
-        },
-        reject,
-      }
-      process.receiver = receiver
-      tryMatch(process, receiver)
-      if (process.receiver !== receiver || timerId === undefined || timeoutMs === undefined) return
-      if (timeoutMs === 0) {
-        process.receiver = undefined
-        resolve(undefined)
-        return
-      }
-      this.kernel.timers.start(timerId, timeoutMs, process, () => {
-        // A message that matches may be in the mailbox already, its turn not yet come: it was in time.
-        tryMatch(process, receiver)
-        if (process.receiver !== receiver) return
-        process.receiver = undefined
-        resolve(undefined)
-      })
+  private openAlias(process: Process, ref: Ref, isOnce: boolean, onMessage: () => void): void {
+    const { aliases, scheduler } = this.kernel
+    aliases.addOwn(process, ref.id, (message) => {
+      if (isOnce) aliases.removeOwn(process, ref.id)
+      if (isOnce) onMessage()
+      scheduler.deliver(process, message)
     })
-    return heeded(received)
   }
 
   private startTimerOf(delayMs: number, to: Pid | string, message: (ref: Ref) => unknown): Ref {
-    const { router, timers, names, scheduler } = this.kernel
+    const { router, processTimers, names, scheduler } = this.kernel
     this.living()
+    checkDuration('delayMs', delayMs)
     const ref = this.kernel.nextRef()
-    if (typeof to === 'string') {
-      timers.start(ref.id, delayMs, undefined, () => {
+    if (typeof to === 'string' && to !== '') {
+      processTimers.start(ref.id, delayMs, undefined, () => {
         const process = names.whereis(to)
         if (process !== undefined) scheduler.deliver(process, message(ref))
       })
       return ref
     }
-    if (!router.isHere(checkPid(to)))
-      throw new PidmeshError('ERR_BAD_ARGUMENT', `a timer sends on its own node only, not to ${to}`)
+    if (typeof to === 'string' || !router.isHere(checkPid(to)))
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `a timer sends to a process of its own node, not to ${shown(to)}`)
     const process = router.processOf(to)
-    checkDuration('delayMs', delayMs)
-    if (process !== undefined) timers.start(ref.id, delayMs, process, () => scheduler.deliver(process, message(ref)))
+    if (process !== undefined)
+      processTimers.start(ref.id, delayMs, process, () => scheduler.deliver(process, message(ref)))
     return ref
-  }
-}
-
-/** The predicate is the user's code, and this is not its process's turn: what it throws is the receive's outcome. */
-function tryMatch(process: Process, receiver: PendingReceive): void {
-  try {
-    matchReceive(process)
-  } catch (thrown) {
-    if (process.receiver === receiver) process.receiver = undefined
-    receiver.reject(thrown instanceof Error ? thrown : new Error(formatReason(reasonOfThrown(thrown))))
-  }
-}
-
-/**
- * A promise that rejects when its process ends must not take the whole OS process with it because nobody waits for it any more. Whoever does wait
- * is told all the same.
- */
-function heeded<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined)
-  return promise
-}
-
-function flushDown(process: Process, ref: Ref): void {
-  const mailbox = process.mailbox
-  if (mailbox === undefined) return
-  for (let index = 0; index < mailbox.length; index++) {
-    const message = mailbox.at(index)
-    if (hasType(message, 'DOWN') && ref.equals(message.ref)) {
-      mailbox.removeAt(index)
-      return
-    }
   }
 }

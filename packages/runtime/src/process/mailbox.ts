@@ -10,6 +10,8 @@ const KEPT_SLOTS = 1_024
 
 export class Mailbox<T = unknown> {
   length = 0
+  /** The length from which on the scheduler asks what to do with a further message; it is the scheduler's to set. */
+  limit: number = Infinity
   private head = 0
   private buffer: Array<T | undefined> = []
 
@@ -17,6 +19,11 @@ export class Mailbox<T = unknown> {
     if (this.length === this.buffer.length) this.grow()
     this.buffer[(this.head + this.length) & (this.buffer.length - 1)] = item
     this.length++
+  }
+
+  /** Slots of its buffer, used or not. */
+  get slots(): number {
+    return this.buffer.length
   }
 
   /** The oldest item, or `undefined` if there is none: check `length` first where `undefined` may be an item. */

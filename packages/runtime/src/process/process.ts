@@ -4,9 +4,11 @@
  * Fields that most processes never use stay `undefined` until they are: an idle process must cost a few hundred bytes.
  */
 import { Pid, type NodeIdentity } from '../ids.ts'
+import type { Trace } from '../observe/tracing.ts'
 import type { LinkRelations } from '../signals/links.ts'
 import type { LocalMonitor, Watch } from '../signals/monitors.ts'
 import type { Mailbox } from './mailbox.ts'
+import type { PendingReceive } from './receive.ts'
 
 /** Nothing to do. */
 export const IDLE = 0
@@ -24,12 +26,20 @@ export type ProcessState = typeof IDLE | typeof QUEUED | typeof RUNNING | typeof
 /** Takes one message. A promise holds back the next message until it settles; a throw or rejection ends the process. */
 export type MessageHandler = (message: unknown) => void | Promise<void>
 
-export interface PendingReceive {
-  /** Messages before this index were already seen not to match. */
-  scanned: number
-  readonly matches: ((message: unknown) => boolean) | undefined
-  resolve(message: unknown): void
-  reject(error: Error): void
+/** Wants to know, before anyone on other processes is told, that a process has ended: its pending requests, its abort signal. */
+export interface ExitHook {
+  onExit(error: Error): void
+}
+
+/** How many messages may wait, and what happens to one more. */
+export interface MailboxOptions {
+  /** Messages. @default 100000 */
+  readonly limit: number
+  /**
+   * `log`: says so, again each time the queue has doubled, and takes it; `drop`: refuses messages (never `EXIT`, `DOWN` and the like) until the process
+   * has caught up to half of the limit; `kill`: ends the process with the reason `{ mailbox_limit: limit }`, which can't be trapped. @default 'log'
+   */
+  readonly policy: 'log' | 'drop' | 'kill'
 }
 
 /** The pid of a process of this node. It leads to its process without a look-up, as long as the process lives. */
@@ -67,18 +77,24 @@ export class Process {
   start: (() => void) | undefined = undefined
   /** A handler process's handler, once its `init` has returned. */
   handler: MessageHandler | undefined = undefined
-  /** A plain process's pending `receive`. */
   receiver: PendingReceive | undefined = undefined
+  /** Messages handled or received, and its start. */
+  reductions = 0
+  /** `undefined`: those of the node. */
+  mailboxOptions: MailboxOptions | undefined = undefined
 
   links: LinkRelations | undefined = undefined
   /** The monitors that this process has made, by the id of their reference. */
   monitors: Map<number, LocalMonitor> | undefined = undefined
   /** The monitors, local and remote, that watch this process. */
   watches: Set<Watch> | undefined = undefined
-  /** Ids of timers that die with this process. */
+  /** The timers that die with this process, by the id of their reference. */
   timers: Set<number> | undefined = undefined
-  /** What is to be told, before anyone else, that this process has ended: its pending requests, its abort signal. */
-  exitHooks: Set<(error: Error) => void> | undefined = undefined
+  /** Its open aliases, by the id of their reference. */
+  aliases: Set<number> | undefined = undefined
+  exitHooks: Set<ExitHook> | undefined = undefined
+  /** Who is told of what it does. */
+  traces: Set<Trace> | undefined = undefined
 
   constructor(origin: NodeIdentity, id: number) {
     this.pid = new LocalPid(origin, id, this)

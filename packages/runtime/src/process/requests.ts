@@ -1,15 +1,20 @@
 /**
  * A request: a message with an alias for its reply, and a monitor on the one who is to reply. It is Erlang's
- * `monitor(process, Target, [{alias, reply_demonitor}])`, and ends in exactly one of three ways.
+ * `monitor(process, Target, [{alias, reply_demonitor}])`, and ends in exactly one of four ways.
  *
  *   caller ── build(alias) ─▶ target ── reply to alias ─▶ { type: 'reply' }
  *                                   └── ends, unreachable ─▶ { type: 'down' }
  *          └── timer ────────────────────────────────────▶ { type: 'timeout' }
+ *          └── ends itself ──────────────────────────────▶ rejects: ProcessExited
  */
+import { shown } from '../errors.ts'
 import type { NameOnNode, Pid, Ref } from '../ids.ts'
 import type { Kernel } from '../node/kernel.ts'
 import type { ExitReason } from '../reasons.ts'
-import type { Process } from './process.ts'
+import type { DownListener } from '../signals/monitors.ts'
+import type { Timer } from '../timers.ts'
+import type { AliasTarget } from './aliases.ts'
+import type { ExitHook, Process } from './process.ts'
 
 export type RequestOutcome =
   | { readonly type: 'reply'; readonly value: unknown }
@@ -23,42 +28,79 @@ export interface Request {
   readonly timeoutMs: number
 }
 
-export function request(
-  kernel: Kernel,
-  caller: Process,
-  { target, build, timeoutMs }: Request,
-): Promise<RequestOutcome> {
-  return new Promise<RequestOutcome>((resolve, reject) => {
-    const ref = kernel.nextRef()
-    const timerId = timeoutMs === Infinity ? undefined : kernel.nextId()
-    const end = (outcome: RequestOutcome): void => {
-      close()
-      resolve(outcome)
-    }
-    const onExit = (error: Error): void => {
-      close()
-      reject(error instanceof Error ? error : new Error(String(error)))
-    }
-    const close = (): void => {
-      kernel.aliases.remove(ref.id)
-      kernel.monitors.demonitor(caller, ref.id)
-      if (timerId !== undefined) kernel.timers.cancel(timerId)
-      caller.exitHooks?.delete(onExit)
-    }
-    ;(caller.exitHooks ??= new Set()).add(onExit)
-    kernel.aliases.add(ref.id, (value) => end({ type: 'reply', value }))
-    if (timerId !== undefined) kernel.timers.start(timerId, timeoutMs, caller, () => end({ type: 'timeout' }))
-    let isDown = false
-    kernel.router.monitor(caller, target, ref, (reason) => {
-      isDown = true
-      end({ type: 'down', reason })
+const TIMEOUT: RequestOutcome = { type: 'timeout' }
+
+export function request(kernel: Kernel, caller: Process, request: Request): Promise<RequestOutcome> {
+  const pending = new PendingRequest(kernel, caller)
+  pending.start(request)
+  return pending.outcome
+}
+
+class PendingRequest implements AliasTarget, DownListener, ExitHook {
+  readonly outcome: Promise<RequestOutcome>
+  private readonly kernel: Kernel
+  private readonly caller: Process
+  private readonly ref: Ref
+  private timer: Timer | undefined = undefined
+  private isPending = true
+  private resolve: ((outcome: RequestOutcome) => void) | undefined = undefined
+  private fail: ((error: Error) => void) | undefined = undefined
+
+  constructor(kernel: Kernel, caller: Process) {
+    this.kernel = kernel
+    this.caller = caller
+    this.ref = kernel.nextRef()
+    this.outcome = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.fail = reject
     })
-    if (isDown) return
+  }
+
+  start({ target, build, timeoutMs }: Request): void {
+    const { kernel, caller, ref } = this
+    ;(caller.exitHooks ??= new Set()).add(this)
+    kernel.aliases.add(ref.id, this)
+    if (timeoutMs !== Infinity) this.timer = kernel.timers.start(timeoutMs, () => this.end(TIMEOUT))
+    kernel.router.monitor(caller, target, { ref, listener: this })
+    // There may be nobody, and that is known by now.
+    if (!this.isPending) return
     try {
       kernel.router.send(caller, target, build(ref))
     } catch (error) {
-      close()
-      reject(error instanceof Error ? error : new Error(String(error)))
+      this.reject(error instanceof Error ? error : new Error(shown(error)))
     }
-  })
+  }
+
+  deliver(value: unknown): void {
+    this.end({ type: 'reply', value })
+  }
+
+  onDown(reason: ExitReason): void {
+    this.end({ type: 'down', reason })
+  }
+
+  onExit(error: Error): void {
+    this.reject(error)
+  }
+
+  private end(outcome: RequestOutcome): void {
+    this.close()
+    this.resolve?.(outcome)
+  }
+
+  private reject(error: Error): void {
+    this.close()
+    // If nobody waits for it any more that must not end the OS process. Whoever does wait is told all the same.
+    this.outcome.catch(() => undefined)
+    this.fail?.(error)
+  }
+
+  private close(): void {
+    const { kernel, caller, ref, timer } = this
+    this.isPending = false
+    kernel.aliases.remove(ref.id)
+    kernel.monitors.demonitor(caller, ref.id)
+    if (timer !== undefined) kernel.timers.drop(timer)
+    caller.exitHooks?.delete(this)
+  }
 }

@@ -5,65 +5,138 @@
  *                                                │
  *                                    pump.wake() └─ the pump (nact in production, the driver in a simulation) calls turn()
  *
- * A turn runs until the queue is empty or its budget of milliseconds is used up, and a process keeps the turn for at most `quantum` messages
- * while others wait: one full mailbox delays nobody by more than a turn.
+ * A turn runs until the queue is empty or its time is used up, and a process keeps the turn for at most `QUANTUM` messages while others wait: one full
+ * mailbox delays nobody by more than a turn.
  *
- * Invariants: a process is in the queue at most once (state QUEUED); user code is called only from here and never re-entered; nothing that
- * user code throws or rejects with leaves this file.
+ * The clock is looked at after every message as long as messages take long, and after up to `MAX_STRIDE` of them when they don't: what takes longer than
+ * `longScheduleMs` is reported with its process and message, or with the few among which it was. The code of a plain process runs on in microtasks after
+ * the turn in which its receive was resolved: the turn asks for another, which comes behind those microtasks and looks at the clock.
+ *
+ * Invariants: a process is in the queue at most once (state QUEUED); handlers are called only from here and never re-entered; nothing that user code
+ * throws or rejects with leaves this file.
  *
  * Not here: what an exit does (signals/exits), what a context may do (process/context).
  */
+import type { Counters } from '../observe/counters.ts'
+import type { LongSchedule } from '../observe/reports.ts'
 import type { Clock, Pump, PumpFactory } from '../ports.ts'
 import { Mailbox } from './mailbox.ts'
-import { EXITED, IDLE, QUEUED, RUNNING, SUSPENDED, type MessageHandler, type Process } from './process.ts'
+import {
+  EXITED,
+  IDLE,
+  QUEUED,
+  RUNNING,
+  SUSPENDED,
+  type MailboxOptions,
+  type MessageHandler,
+  type Process,
+} from './process.ts'
+import { matchReceive, NO_MATCH } from './receive.ts'
 
 export interface SchedulerOptions {
   readonly systemName: string
   readonly clock: Clock
   readonly pump: PumpFactory
-  /** Milliseconds that one turn may take before sockets and timers get theirs. */
+  readonly counters: Counters
+  /** Milliseconds that turns may take before sockets and timers get theirs. */
   readonly turnBudgetMs: number
+  /** Milliseconds from which on a handler's run without a pause is reported. */
+  readonly longScheduleMs: number
+  /** Of processes that have none of their own. */
+  readonly mailbox: MailboxOptions
   /** The process's code threw or rejected. */
   readonly onThrown: (process: Process, thrown: unknown) => void
+  readonly onLongSchedule: (report: LongSchedule) => void
+  /** A mailbox is at its limit: reports that, and ends the process if its policy says so. */
+  readonly onLargeMailbox: (process: Process, messages: number, options: MailboxOptions) => void
+  /** A traced process is given a message. */
+  readonly onReceive: (process: Process, message: unknown) => void
   /** Called after every turn: flushes what was sent to other nodes. */
   readonly afterTurn: () => void
 }
 
 /** Messages that one process may take while others wait. */
 const QUANTUM = 1_000
-/** Messages between two looks at the clock. */
-const CLOCK_STRIDE = 32
+/** Messages between two looks at the clock, at most. */
+const MAX_STRIDE = 16
+/** Messages that took less than this since the last look are fast: the stride doubles. */
+const FAST_MS = 0.1
+
+/** Stand in for a message: a process starts; a plain process's predicate looks at its mailbox. */
+const START = { type: 'its start' }
+const LOOK = { type: 'a receive' }
+
+/** Something that ran since the last look at the clock. */
+interface Suspect {
+  process: Process | undefined
+  message: unknown
+}
 
 export class Scheduler {
   private readonly options: SchedulerOptions
+  private readonly counters: Counters
+  private readonly clock: Clock
   private readonly pump: Pump
   private readonly runQueue = new Mailbox<Process>()
-  private untilClock = CLOCK_STRIDE
-  private turnEndsAt = 0
+  private inTurn = false
+  private turnEndsAtMs = 0
   private outOfTime = false
+  private lookedAtMs = 0
+  private stride = 1
+  /** What ran since the last look: the first `ranCount`. */
+  private readonly ran: Suspect[] = suspects()
+  private ranCount = 0
+  /** Plain processes whose code runs on after this turn: the first `resumedCount`, though there may be more. */
+  private readonly resumed: Suspect[] = suspects()
+  private resumedCount = 0
 
   constructor(options: SchedulerOptions) {
     this.options = options
-    this.pump = options.pump(options.systemName, () => this.turn())
+    this.counters = options.counters
+    this.clock = options.clock
+    this.pump = options.pump({
+      systemName: options.systemName,
+      clock: options.clock,
+      budgetMs: options.turnBudgetMs,
+      turn: (nowMs, endsAtMs) => this.turn(nowMs, endsAtMs),
+    })
   }
 
-  /** Puts a message into the mailbox of a living process. */
+  get runQueueLength(): number {
+    return this.runQueue.length
+  }
+
+  /** Puts a message into the mailbox of a living process, if its mailbox takes any more. */
   deliver(process: Process, message: unknown): void {
     if (process.state === EXITED) return
-    const mailbox = (process.mailbox ??= new Mailbox())
-    mailbox.push(message)
-    if (process.state === IDLE && hasWork(process)) this.enqueue(process)
+    const mailbox = process.mailbox ?? this.openMailbox(process)
+    if (mailbox.length >= mailbox.limit && !this.isRoomFor(process, mailbox, false)) return
+    this.put(process, mailbox, message)
+  }
+
+  /** As `deliver`, for what the runtime itself tells a process: it is never dropped. */
+  deliverSystem(process: Process, message: unknown): void {
+    if (process.state === EXITED) return
+    const mailbox = process.mailbox ?? this.openMailbox(process)
+    if (mailbox.length >= mailbox.limit && !this.isRoomFor(process, mailbox, true)) return
+    this.put(process, mailbox, message)
   }
 
   enqueue(process: Process): void {
     process.state = QUEUED
     this.runQueue.push(process)
-    this.pump.wake()
+    // A turn that is under way goes on until the queue is empty.
+    if (!this.inTurn) this.pump.wake()
+  }
+
+  /** Puts the process into the queue if it has something to do. */
+  ready(process: Process): void {
+    if (process.state === IDLE && hasWork(process)) this.enqueue(process)
   }
 
   /** Makes a turn come, though no process may be runnable: something waits to be flushed. */
   wake(): void {
-    this.pump.wake()
+    if (!this.inTurn) this.pump.wake()
   }
 
   stop(): void {
@@ -87,44 +160,109 @@ export class Scheduler {
     )
   }
 
-  private turn(): boolean {
-    this.turnEndsAt = this.options.clock.monotonicMs() + this.options.turnBudgetMs
-    this.outOfTime = false
-    for (;;) {
+  /** Its code is done for now: is there more for it to do? */
+  settle(process: Process): void {
+    process.state = IDLE
+    const { mailbox } = process
+    if (mailbox !== undefined) {
+      const { limit } = this.mailboxOptionsOf(process)
+      if (mailbox.limit !== limit && mailbox.length * 2 <= limit) mailbox.limit = limit
+    }
+    this.ready(process)
+  }
+
+  private openMailbox(process: Process): Mailbox {
+    const mailbox = new Mailbox()
+    mailbox.limit = this.mailboxOptionsOf(process).limit
+    process.mailbox = mailbox
+    return mailbox
+  }
+
+  private mailboxOptionsOf(process: Process): MailboxOptions {
+    return process.mailboxOptions ?? this.options.mailbox
+  }
+
+  private put(process: Process, mailbox: Mailbox, message: unknown): void {
+    mailbox.push(message)
+    this.counters.messagesDelivered++
+    if (process.traces !== undefined) this.options.onReceive(process, message)
+    this.ready(process)
+  }
+
+  /** The mailbox is at its limit. */
+  private isRoomFor(process: Process, mailbox: Mailbox, isSystem: boolean): boolean {
+    const options = this.mailboxOptionsOf(process)
+    const isReported = options.policy === 'drop' && mailbox.limit < options.limit
+    if (!isReported) this.options.onLargeMailbox(process, mailbox.length, options)
+    switch (options.policy) {
+      case 'log':
+        mailbox.limit = mailbox.length * 2
+        return true
+      case 'drop':
+        // Until it has caught up, nothing is taken: see `settle`.
+        mailbox.limit = Math.floor(options.limit / 2)
+        if (!isSystem) this.counters.messagesDropped++
+        return isSystem
+      case 'kill':
+        return false
+    }
+  }
+
+  private turn(nowMs: number, endsAtMs: number): boolean {
+    this.counters.turns++
+    this.inTurn = true
+    this.turnEndsAtMs = endsAtMs
+    this.outOfTime = nowMs >= endsAtMs
+    if (this.resumedCount > 0) this.lookAtResumed(nowMs)
+    this.lookedAtMs = nowMs
+    this.stride = 1
+    let leftOfPass = this.runQueue.length
+    while (!this.outOfTime) {
       const process = this.runQueue.shift()
       if (process === undefined) break
       // It may have been killed while it waited.
       if (process.state === QUEUED) this.run(process)
-      if (this.outOfTime) break
+      if (--leftOfPass > 0) continue
+      // All have had their share. The code of plain processes runs on in microtasks, which come after the turn.
+      if (this.resumedCount > 0) break
+      leftOfPass = this.runQueue.length
     }
+    if (this.ranCount > 0) this.look()
+    forgetAll(this.ran)
+    this.inTurn = false
     this.options.afterTurn()
-    return this.runQueue.length > 0
+    return this.runQueue.length > 0 || this.resumedCount > 0
   }
 
   private run(process: Process): void {
     process.state = RUNNING
     try {
       if (process.start !== undefined) {
-        const start = process.start
+        const { start } = process
         process.start = undefined
+        this.note(process, START)
         start()
       } else if (process.handler !== undefined) {
         this.runHandler(process, process.handler)
       } else if (process.receiver !== undefined) {
-        matchReceive(process)
+        this.note(process, LOOK)
+        const message = matchReceive(process)
+        if (message !== NO_MATCH) this.noteResumed(process, message)
       }
     } catch (thrown) {
       if (process.isAlive) this.options.onThrown(process, thrown)
     }
     if (process.state === RUNNING) this.settle(process)
-    this.tick()
+    if (this.ranCount >= this.stride) this.look()
   }
 
   private runHandler(process: Process, handler: MessageHandler): void {
-    const mailbox = process.mailbox
+    const { mailbox } = process
     if (mailbox === undefined) return
     for (let left = QUANTUM; left > 0 && mailbox.length > 0; left--) {
-      const outcome = handler(mailbox.shift())
+      const message = mailbox.shift()
+      this.note(process, message)
+      const outcome = handler(message)
       if (isPromiseLike(outcome)) {
         if (process.state === RUNNING) process.state = SUSPENDED
         this.awaitOutcome(process, outcome, () => this.settle(process))
@@ -132,21 +270,64 @@ export class Scheduler {
       }
       // The handler may have ended its own process.
       if (process.state !== RUNNING) return
-      this.tick()
+      if (this.ranCount < this.stride) continue
+      this.look()
       if (this.outOfTime) return
     }
   }
 
-  /** Its code is done for now: is there more for it to do? */
-  settle(process: Process): void {
-    process.state = IDLE
-    if (hasWork(process)) this.enqueue(process)
+  /** Something is about to run. */
+  private note(process: Process, message: unknown): void {
+    process.reductions++
+    const suspect = this.ran[this.ranCount++]
+    if (suspect === undefined) return
+    suspect.process = process
+    suspect.message = message
   }
 
-  private tick(): void {
-    if (--this.untilClock > 0) return
-    this.untilClock = CLOCK_STRIDE
-    if (this.options.clock.monotonicMs() >= this.turnEndsAt) this.outOfTime = true
+  private noteResumed(process: Process, message: unknown): void {
+    const suspect = this.resumed[this.resumedCount]
+    if (suspect === undefined) return
+    this.resumedCount++
+    suspect.process = process
+    suspect.message = message
+  }
+
+  private look(): void {
+    const nowMs = this.clock.monotonicMs()
+    const tookMs = nowMs - this.lookedAtMs
+    if (tookMs >= this.options.longScheduleMs) this.reportLong(tookMs, this.ran, this.ranCount)
+    this.ranCount = 0
+    this.lookedAtMs = nowMs
+    this.outOfTime = nowMs >= this.turnEndsAtMs
+    this.stride = tookMs < FAST_MS ? Math.min(this.stride * 2, MAX_STRIDE) : 1
+  }
+
+  /** The code that the last turn has resumed has run on meanwhile. */
+  private lookAtResumed(nowMs: number): void {
+    const tookMs = nowMs - this.lookedAtMs
+    if (tookMs >= this.options.longScheduleMs) this.reportLong(tookMs, this.resumed, this.resumedCount)
+    this.resumedCount = 0
+    forgetAll(this.resumed)
+  }
+
+  private reportLong(tookMs: number, ran: readonly Suspect[], count: number): void {
+    const among: { process: Process; message: unknown }[] = []
+    for (const { process, message } of ran.slice(0, count)) if (process !== undefined) among.push({ process, message })
+    this.options.onLongSchedule({ tookMs, suspects: among })
+  }
+}
+
+function suspects(): Suspect[] {
+  return Array.from({ length: MAX_STRIDE }, () => ({ process: undefined, message: undefined }))
+}
+
+/** So that nothing that is over is held on to. */
+function forgetAll(list: readonly Suspect[]): void {
+  for (const suspect of list) {
+    if (suspect.process === undefined) return
+    suspect.process = undefined
+    suspect.message = undefined
   }
 }
 
@@ -157,21 +338,6 @@ export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLik
 function hasWork(process: Process): boolean {
   const queued = process.mailbox?.length ?? 0
   if (process.handler !== undefined) return queued > 0
-  return process.receiver !== undefined && queued > process.receiver.scanned
-}
-
-/** Gives a plain process the oldest message that its pending receive matches, if there is one. */
-export function matchReceive(process: Process): void {
-  const { receiver, mailbox } = process
-  if (receiver === undefined || mailbox === undefined) return
-  for (let index = receiver.scanned; index < mailbox.length; index++) {
-    const message = mailbox.at(index)
-    if (receiver.matches === undefined || receiver.matches(message)) {
-      mailbox.removeAt(index)
-      process.receiver = undefined
-      receiver.resolve(message)
-      return
-    }
-  }
-  receiver.scanned = mailbox.length
+  const { receiver } = process
+  return receiver !== undefined && (queued > receiver.scanned || receiver.isPoll)
 }

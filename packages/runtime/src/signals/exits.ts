@@ -20,8 +20,8 @@ import type { Deliver, Monitors } from './monitors.ts'
 export interface ExitsOptions {
   readonly deliver: Deliver
   readonly monitors: Monitors
-  /** Releases what other tables hold for the process. */
-  readonly release: (process: Process) => void
+  /** Releases what other tables hold for the process, which has ended with `reason`. */
+  readonly release: (process: Process, reason: ExitReason) => void
 }
 
 export class Exits {
@@ -42,7 +42,7 @@ export class Exits {
   /** Ends the process. No effect on one that has ended. */
   end(process: Process, reason: ExitReason): void {
     if (process.state === EXITED) return
-    this.release(process)
+    this.release(process, reason)
     this.ended.push({ process, reason })
     if (this.notifying) return
     this.notifying = true
@@ -81,20 +81,21 @@ export class Exits {
     this.options.deliver(to, message)
   }
 
-  private release(process: Process): void {
+  private release(process: Process, reason: ExitReason): void {
     process.state = EXITED
     process.pid.letGo()
     process.start = undefined
     process.handler = undefined
     process.mailbox = undefined
-    const exited = new ProcessExited(process.pid)
-    const receiver = process.receiver
-    process.receiver = undefined
-    receiver?.reject(exited)
-    const hooks = process.exitHooks
-    process.exitHooks = undefined
-    if (hooks !== undefined) for (const hook of hooks) hook(exited)
     this.options.monitors.releaseMade(process)
-    this.options.release(process)
+    this.options.release(process, reason)
+    const { receiver, exitHooks } = process
+    process.receiver = undefined
+    process.exitHooks = undefined
+    if (receiver === undefined && exitHooks === undefined) return
+    // Made only if somebody is to get it: an error costs more than all the rest of an exit.
+    const exited = new ProcessExited(process.pid)
+    receiver?.reject(exited)
+    if (exitHooks !== undefined) for (const hook of exitHooks) hook.onExit(exited)
   }
 }

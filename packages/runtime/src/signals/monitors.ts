@@ -9,9 +9,15 @@
  */
 import type { NameOnNode, Pid, Ref } from '../ids.ts'
 import type { DownMessage } from '../messages.ts'
+import type { Aliases } from '../process/aliases.ts'
 import type { Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { RemoteNode } from './remote-node.ts'
+
+/** Takes the end in place of a `DOWN` in the mailbox: a pending request. */
+export interface DownListener {
+  onDown(reason: ExitReason): void
+}
 
 export interface LocalMonitor {
   readonly type: 'local'
@@ -19,14 +25,16 @@ export interface LocalMonitor {
   readonly watcher: Process
   /** What was asked for, as the `DOWN` will name it. */
   readonly object: Pid | NameOnNode
-  /** Takes the end in place of a `DOWN` in the mailbox: a pending request. */
-  readonly onDown: ((reason: ExitReason) => void) | undefined
+  readonly listener: DownListener | undefined
+  /** The reference is an alias too, which is closed when the monitor ends. */
+  readonly closesAlias: boolean
   target: Process | undefined
   remote: RemoteNode | undefined
 }
 
 export interface RemoteWatch {
   readonly type: 'remote'
+  readonly watcher: Pid
   readonly ref: number
   readonly remote: RemoteNode
   readonly target: Process
@@ -38,9 +46,11 @@ export type Deliver = (process: Process, message: unknown) => void
 
 export class Monitors {
   private readonly deliver: Deliver
+  private readonly aliases: Aliases
 
-  constructor(deliver: Deliver) {
+  constructor(deliver: Deliver, aliases: Aliases) {
     this.deliver = deliver
+    this.aliases = aliases
   }
 
   /** A process here watches a process here. */
@@ -61,12 +71,12 @@ export class Monitors {
   }
 
   /** A process of a connected node watches a process here, or what would have been one. */
-  watchedFrom(remote: RemoteNode, ref: number, target: Process | undefined): void {
+  watchedFrom(remote: RemoteNode, watcher: Pid, ref: number, target: Process | undefined): void {
     if (target === undefined) {
       remote.signal({ type: 'down', ref, reason: 'noproc' })
       return
     }
-    const watch: RemoteWatch = { type: 'remote', ref, remote, target }
+    const watch: RemoteWatch = { type: 'remote', watcher, ref, remote, target }
     remote.relations.watches.set(ref, watch)
     ;(target.watches ??= new Set()).add(watch)
   }
@@ -82,16 +92,16 @@ export class Monitors {
   demonitor(watcher: Process, refId: number): boolean {
     const monitor = watcher.monitors?.get(refId)
     if (monitor === undefined) return false
-    forget(monitor)
+    this.forget(monitor)
     monitor.remote?.signal({ type: 'demonitor', ref: refId })
     return true
   }
 
   /** Ends a monitor with its `DOWN`. */
   fire(monitor: LocalMonitor, reason: ExitReason): void {
-    forget(monitor)
-    if (monitor.onDown !== undefined) {
-      monitor.onDown(reason)
+    this.forget(monitor)
+    if (monitor.listener !== undefined) {
+      monitor.listener.onDown(reason)
       return
     }
     const down: DownMessage = { type: 'DOWN', ref: monitor.ref, pid: monitor.object, reason }
@@ -107,7 +117,8 @@ export class Monitors {
   /** The process has ended: it watches nothing any more. */
   releaseMade(process: Process): void {
     if (process.monitors === undefined) return
-    for (const refId of [...process.monitors.keys()]) this.demonitor(process, refId)
+    // A Map may lose entries while it is gone through.
+    for (const refId of process.monitors.keys()) this.demonitor(process, refId)
     process.monitors = undefined
   }
 
@@ -132,14 +143,15 @@ export class Monitors {
     remote.relations.watches.clear()
     for (const monitor of [...remote.relations.monitors.values()]) this.fire(monitor, 'noconnection')
   }
+
+  private forget(monitor: LocalMonitor): void {
+    monitor.watcher.monitors?.delete(monitor.ref.id)
+    monitor.target?.watches?.delete(monitor)
+    monitor.remote?.relations.monitors.delete(monitor.ref.id)
+    if (monitor.closesAlias) this.aliases.removeOwn(monitor.watcher, monitor.ref.id)
+  }
 }
 
 function remember(monitor: LocalMonitor): void {
   ;(monitor.watcher.monitors ??= new Map()).set(monitor.ref.id, monitor)
-}
-
-function forget(monitor: LocalMonitor): void {
-  monitor.watcher.monitors?.delete(monitor.ref.id)
-  monitor.target?.watches?.delete(monitor)
-  monitor.remote?.relations.monitors.delete(monitor.ref.id)
 }

@@ -1,63 +1,64 @@
 /**
  * The pump in production: one nact actor per node, whose message is "run a turn". As a BEAM scheduler runs many processes, it runs many processes;
- * nact's own `setImmediate` between two messages lets sockets and timers in.
+ * nact's own `setImmediate` before each message lets sockets and timers in.
  *
- * One nact actor per *process* was measured and is not done: 0.5 M sends/s and 1.5 KB a process, against 20 M and a fraction of the memory.
+ *   wake() ── microtask ──▶ turn, within what is left of the window ── not done, and none is left ─▶ nact message
+ *   nact message ── next lap of the event loop ─▶ opens a window of `budgetMs`, turn ── not done ─▶ microtask
  *
- * Within one message the queue is run again as long as promises that settled meanwhile have put more into it, so that an `await` does not cost a
- * whole lap of the event loop, and no longer than `LAP_MS`: microtasks alone would starve the sockets.
+ * Within a window the queue is woken from microtasks, so that an `await` of user code costs no lap of the event loop; a window is never prolonged, so
+ * that code which only ever awaits can't starve the sockets (docs/adr/0010).
+ *
+ * One nact actor per *process* was measured and is not done (docs/adr/0001).
  */
 import { dispatch, spawnStateless, start, stop, type Ref } from 'nact'
 import type { PumpFactory } from '../ports.ts'
 
-const LAP_MS = 5
-/** Rounds of microtasks that a continuation may need before it has sent something. */
-const PATIENCE = 4
+const LAP = Symbol('lap')
+const resolved = Promise.resolve()
 
-const TURN = Symbol('turn')
-const microtask = Promise.resolve()
-
-export const nactPump: PumpFactory = (systemName, turn) => {
+export const nactPump: PumpFactory = ({ systemName, clock, budgetMs, turn }) => {
   const system = start(systemName)
-  let asked = false
-  let running = false
+  let windowEndsMs = -Infinity
+  /** A turn is on its way: by a microtask, or by a message to the actor. */
+  let isComing = false
   let stopped = false
 
-  const lap = async (): Promise<void> => {
-    asked = false
-    running = true
-    let more = false
-    try {
-      const endMs = performance.now() + LAP_MS
-      more = turn()
-      for (let quiet = 0; quiet < PATIENCE && performance.now() < endMs;) {
-        await microtask
-        if (!more && !asked) {
-          quiet++
-          continue
-        }
-        quiet = 0
-        asked = false
-        more = turn()
-      }
-    } finally {
-      running = false
-      if ((more || asked) && !stopped) request()
-    }
+  const run = (nowMs: number): void => {
+    isComing = false
+    if (!turn(nowMs, windowEndsMs) || stopped || isComing) return
+    if (nowMs < windowEndsMs) askForMicrotask()
+    else askForLap()
   }
 
-  const scheduler: Ref<typeof TURN> = spawnStateless(system, lap, 'scheduler')
+  const scheduler: Ref<typeof LAP> = spawnStateless(
+    system,
+    () => {
+      if (stopped) return
+      const nowMs = clock.monotonicMs()
+      windowEndsMs = nowMs + budgetMs
+      run(nowMs)
+    },
+    'scheduler',
+  )
 
-  const request = (): void => {
-    asked = true
-    dispatch(scheduler, TURN)
+  const askForLap = (): void => {
+    isComing = true
+    dispatch(scheduler, LAP)
+  }
+
+  const askForMicrotask = (): void => {
+    isComing = true
+    // Four times as fast as `queueMicrotask`, which makes an async resource.
+    void resolved.then(onMicrotask)
+  }
+
+  const onMicrotask = (): void => {
+    if (!stopped) run(clock.monotonicMs())
   }
 
   return {
     wake: () => {
-      if (asked || stopped) return
-      if (running) asked = true
-      else request()
+      if (!isComing && !stopped) askForMicrotask()
     },
     stop: () => {
       if (stopped) return

@@ -37,6 +37,7 @@ interface Host {
   node: Node | undefined
   alive: boolean
   wanted: boolean
+  /** Runs the node's queue; says whether work is left. */
   turn: (() => boolean) | undefined
 }
 
@@ -179,8 +180,11 @@ export class TestCluster {
   }
 
   private pumpOf(host: Host): PumpFactory {
-    return (_systemName, turn) => {
-      host.turn = turn
+    return ({ clock, budgetMs, turn }) => {
+      host.turn = () => {
+        const nowMs = clock.monotonicMs()
+        return turn(nowMs, nowMs + budgetMs)
+      }
       return {
         wake: () => {
           host.wanted = true

@@ -15,18 +15,21 @@ interface Seen {
 }
 
 /** A process that is told of all nodes, and of what it monitors. */
-function watcher(node: Node): { readonly seen: Seen[]; monitor(pid: Pid): void } {
+function watcher(node: Node): { readonly seen: Seen[]; readonly watching: Promise<void>; monitor(pid: Pid): void } {
   const seen: Seen[] = []
+  let begin = (): void => undefined
+  const watching = new Promise<void>((resolve) => (begin = resolve))
   const pid = node.spawn(
     handler((self) => {
       self.monitorNodes(true)
+      begin()
       return (message) => {
         if (Array.isArray(message)) self.monitor(message[0] as Pid)
         else seen.push(message as Seen)
       }
     }),
   )
-  return { seen, monitor: (target) => void node.send(pid, [target]) }
+  return { seen, watching, monitor: (target) => void node.send(pid, [target]) }
 }
 
 /** Runs one after another and says of each that fails which it was. */
@@ -144,7 +147,8 @@ describe('over gRPC', () => {
         if (message === 'crash') throw new Error('x'.repeat(2_000))
       }),
     )
-    const { seen } = watcher(b)
+    const { seen, watching } = watcher(b)
+    await watching
     const reasons: unknown[] = []
     for (let i = 0; i < 5_000; i++) {
       b.spawn(async (self) => {
@@ -167,7 +171,8 @@ describe('over gRPC', () => {
       await self.receive()
       self.exit(reason)
     })
-    const { seen } = watcher(b)
+    const { seen, watching } = watcher(b)
+    await watching
     const reasons: unknown[] = []
     for (let i = 0; i < 2_100; i++) {
       b.spawn(async (self) => {
@@ -183,7 +188,8 @@ describe('over gRPC', () => {
 
   it('a burst that is over the limit of a connection ends it with buffer_limit, and the nodes come together again', async () => {
     const [a, b] = await pair()
-    const { seen } = watcher(b)
+    const { seen, watching } = watcher(b)
+    await watching
     const sink = a.spawn(handler(() => () => undefined))
     for (let i = 0; i < 20; i++) b.send(sink, new Uint8Array(1024 * 1024))
     await expect

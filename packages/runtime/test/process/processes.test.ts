@@ -381,9 +381,9 @@ describe('monitors', () => {
     node.spawn(async (self) => {
       const first = self.monitor(target.pid)
       const second = self.monitor(target.pid)
-      seen.push(self.demonitor(first), self.demonitor(first))
+      seen.push(self.demonitor(first, { info: true }), self.demonitor(first, { info: true }))
       await self.receive('go')
-      seen.push(self.demonitor(second, { flush: true }))
+      seen.push(self.demonitor(second, { flush: true, info: true }))
       seen.push(await self.receive({ timeoutMs: 0 }))
     })
     const runner = node.processes().at(-1)

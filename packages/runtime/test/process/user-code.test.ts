@@ -218,7 +218,7 @@ describe('an argument that makes no sense', () => {
     if (context === undefined || timer === undefined || monitor === undefined) throw new Error('it has not started')
     expect(context.readTimer(timer)).toBeUndefined()
     expect(context.cancelTimer(timer)).toBeUndefined()
-    expect(context.demonitor(monitor)).toBe(false)
+    expect(context.demonitor(monitor, { info: true })).toBe(false)
     a.exit(other, 'kill')
     await cluster.advance(1_000)
     expect(messages).toMatchObject([{ type: 'DOWN' }, { type: 'timeout' }])

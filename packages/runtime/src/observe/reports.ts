@@ -1,0 +1,143 @@
+/**
+ * The reports that a node logs of its processes, each in the one shape that docs/observation.md shows: crash, long_schedule, large_mailbox,
+ * abort_listener.
+ *
+ * Invariant: a report never holds the payload of a message, only its tag; and a fault that comes again and again makes at most `LINES` lines a second of
+ * its kind, the next of which says how many were left out.
+ */
+import type { Clock, LogFields, Logger } from '../ports.ts'
+import type { Process } from '../process/process.ts'
+import { formatReason, isErrorReason, type ExitReason } from '../reasons.ts'
+import type { Counters } from './counters.ts'
+
+/** What a mailbox that has passed its limit does. */
+export type MailboxPolicy = 'log' | 'drop' | 'kill'
+
+/** Something that took long without a pause, in milliseconds. More than one suspect: it was one of these messages. */
+export interface LongSchedule {
+  readonly tookMs: number
+  readonly suspects: readonly { readonly process: Process; readonly message: unknown }[]
+}
+
+type ReportKind = 'crash' | 'long_schedule' | 'large_mailbox' | 'abort_listener'
+
+const LINES = 100
+const WINDOW_MS = 1_000
+const MAX_TAG_LENGTH = 64
+
+interface Window {
+  startMs: number
+  lines: number
+  omitted: number
+}
+
+export class Reports {
+  private readonly log: Logger
+  private readonly clock: Clock
+  private readonly counters: Counters
+  private readonly windows = new Map<ReportKind, Window>()
+
+  constructor(log: Logger, clock: Clock, counters: Counters) {
+    this.log = log
+    this.clock = clock
+    this.counters = counters
+  }
+
+  crash(process: Process, reason: ExitReason): void {
+    this.counters.processesCrashed++
+    this.report(
+      'error',
+      'crash',
+      {
+        ...describeProcess(process),
+        reason: isErrorReason(reason) ? reason.error : reason,
+        messageQueueLength: process.mailbox?.length ?? 0,
+        links: (process.links?.local.size ?? 0) + (process.links?.remote.size ?? 0),
+      },
+      `process ${process.pid} crashed: ${formatReason(reason)}`,
+    )
+  }
+
+  longSchedule({ tookMs, suspects }: LongSchedule): void {
+    this.counters.longSchedules++
+    const fields = suspects.map(({ process, message }) => ({ ...describeProcess(process), message: tagOf(message) }))
+    const [first, ...others] = fields
+    if (first === undefined) return
+    const ms = Math.round(tookMs)
+    this.report(
+      'warn',
+      'long_schedule',
+      { ...first, ...(others.length === 0 ? {} : { orOneOf: others }), tookMs: ms },
+      `process ${first.pid} held up all others for ${ms} ms with ${first.message}${others.length === 0 ? '' : ', or another did'}`,
+    )
+  }
+
+  largeMailbox(process: Process, messages: number, policy: MailboxPolicy): void {
+    this.counters.largeMailboxes++
+    this.report(
+      policy === 'log' ? 'warn' : 'error',
+      'large_mailbox',
+      { ...describeProcess(process), messageQueueLength: messages, policy },
+      `process ${process.pid} has ${messages} messages waiting${CONSEQUENCES[policy]}`,
+    )
+  }
+
+  abortListener(process: Process, reason: ExitReason): void {
+    this.report(
+      'error',
+      'abort_listener',
+      { ...describeProcess(process), reason: isErrorReason(reason) ? reason.error : reason },
+      `a listener of the abort signal of ${process.pid} failed: ${formatReason(reason)}`,
+    )
+  }
+
+  private report(level: 'warn' | 'error', kind: ReportKind, fields: LogFields, message: string): void {
+    const nowMs = this.clock.monotonicMs()
+    let window = this.windows.get(kind)
+    if (window === undefined || nowMs - window.startMs >= WINDOW_MS) {
+      const omitted = window?.omitted ?? 0
+      window = { startMs: nowMs, lines: 0, omitted: 0 }
+      this.windows.set(kind, window)
+      if (omitted > 0) fields = { ...fields, omittedBefore: omitted }
+    }
+    if (++window.lines > LINES) window.omitted++
+    else this.log[level]({ report: kind, ...fields }, message)
+  }
+}
+
+const CONSEQUENCES: Record<MailboxPolicy, string> = {
+  log: '',
+  drop: ': more are dropped until it has caught up',
+  kill: ', more than it may have: it is killed',
+}
+
+function describeProcess({ pid, registeredName, label }: Process): { readonly pid: string } & LogFields {
+  return {
+    pid: pid.toString(),
+    ...(registeredName === undefined ? {} : { registeredName }),
+    ...(label === undefined ? {} : { label }),
+  }
+}
+
+/**
+ * What kind of message it is, without what it holds: its `type`, or what it is in JavaScript. What a library wraps (`{ type: '$…', request }`) is named by
+ * both. Never throws.
+ */
+export function tagOf(message: unknown): string {
+  try {
+    return clip(describeTag(message))
+  } catch {
+    return 'a message that cannot be described'
+  }
+}
+
+function describeTag(message: unknown): string {
+  if (typeof message !== 'object' || message === null) return message === null ? 'null' : typeof message
+  const { type, request } = message as { type?: unknown; request?: unknown }
+  if (typeof type !== 'string') return Array.isArray(message) ? 'array' : 'object'
+  return type.startsWith('$') && request !== undefined ? `${type} ${clip(describeTag(request))}` : type
+}
+
+function clip(text: string): string {
+  return text.length > MAX_TAG_LENGTH ? `${text.slice(0, MAX_TAG_LENGTH)}…` : text
+}
