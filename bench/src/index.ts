@@ -1,65 +1,118 @@
 /**
- * `pnpm bench [group] [--rounds N] [--quick]`: runs a group's workloads, prints a table with ratios, and writes bench/results/<group>.json.
+ * `pnpm bench <group>`: takes a group's figures, of ours and of the peers that are installed, prints a table, and writes bench/results/<group>.json.
+ *
+ *   options ─▶ group (plan) ─▶ prepare and start children ─▶ measure ─▶ figures ─▶ table, report
+ *
+ * Exit code: 0 if all was measured, whether or not targets hold; 1 if a contestant failed; 2 for a bad option; 128 + the signal's number after one.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { parseArgs } from 'node:util'
-import { measure, type Figure } from './measure.ts'
-import { runtimeWorkloads } from './runtime.ts'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Contestant, endAll, killAll } from './contestant.ts'
+import { figureOf, type Figure } from './figures.ts'
+import { OURS, type FigurePlan, type Group } from './group.ts'
+import { runtime } from './groups/runtime.ts'
+import { measure, type Runner } from './measure.ts'
+import { readOptions, usage, UsageError, type Options } from './options.ts'
+import { commit, machine, writeReport } from './report.ts'
+import { formatSpread, summaryOf, tableOf } from './table.ts'
 
-const groups = { runtime: runtimeWorkloads }
+const groups: readonly Group[] = [runtime]
 
-const { values, positionals } = parseOptions()
-const group = positionals[0] ?? 'runtime'
-if (!Object.hasOwn(groups, group))
-  fail(`there is no group ${JSON.stringify(group)}; there is: ${Object.keys(groups).join(', ')}`)
-const rounds = values.quick ? 1 : Number(values.rounds)
-if (!Number.isInteger(rounds) || rounds < 1) fail(`--rounds takes a number of 1 or more, not ${values.rounds}`)
+const folder = mkdtempSync(join(tmpdir(), 'pidmesh-bench-'))
+let interrupted = false
+process.on('exit', () => {
+  killAll()
+  rmSync(folder, { recursive: true, force: true })
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void onSignal(signal))
 
-const { workloads, end } = await groups[group as keyof typeof groups]()
-const figures: Figure[] = []
-for (const workload of workloads) {
-  console.log(`${workload.name} …`)
-  figures.push(await measure(workload, rounds))
-}
-await end()
-
-for (const { name, unit, ours, peers } of figures) {
-  console.log(`\n${name}`)
-  console.log(`  ours  ${format(ours.median)} ${unit}  (${format(ours.min)} … ${format(ours.max)})`)
-  for (const [peer, spread] of Object.entries(peers)) {
-    console.log(`  ${peer}  ${format(spread.median)} ${unit}  → ours is ${(ours.median / spread.median).toFixed(1)} ×`)
+try {
+  process.exitCode = await main()
+} catch (error) {
+  // Children that are ended under way fail: after a signal that is no news.
+  if (!interrupted) {
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
+    process.exitCode = error instanceof UsageError ? 2 : 1
   }
+} finally {
+  await endAll()
 }
 
-const results = new URL('../results/', import.meta.url)
-mkdirSync(results, { recursive: true })
-const report = {
-  group,
-  date: new Date().toISOString(),
-  node: process.version,
-  machine: { cores: cpus().length, model: cpus()[0]?.model },
-  rounds,
-  figures,
-}
-writeFileSync(new URL(`${group}.json`, results), `${JSON.stringify(report, undefined, 2)}\n`)
-
-function format(rate: number): string {
-  return Math.round(rate).toLocaleString('en').padStart(12)
-}
-
-function parseOptions() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: { rounds: { type: 'string', default: '5' }, quick: { type: 'boolean', default: false } },
-    })
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error))
+async function main(): Promise<number> {
+  const names = groups.map(({ name }) => name)
+  const options = readOptions(process.argv.slice(2), names)
+  if (options === 'help') {
+    console.log(usage(names))
+    return 0
   }
+  const group = groups.find(({ name }) => name === options.group)
+  if (group === undefined) throw new Error(`group ${options.group} is gone`)
+  await run(group, chosen(group, options.only), options)
+  return 0
 }
 
-function fail(problem: string): never {
-  console.error(`bench: ${problem}`)
-  process.exit(2)
+async function run(group: Group, plans: readonly FigurePlan[], { rounds, quick, only }: Options): Promise<void> {
+  const date = new Date().toISOString()
+  const runners = await startAll(group)
+  const peers = group.contestants.map(({ name }) => name).filter((name) => name !== OURS)
+  const missing = peers.filter((name) => !runners.has(name))
+  const versions = versionsOf(runners)
+  console.log(
+    Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(' · '),
+  )
+  if (missing.length > 0) console.log(`not installed: ${missing.join(', ')}`)
+
+  const figures: Figure[] = []
+  for (const [index, plan] of plans.entries()) {
+    console.log(`\n[${index + 1}/${plans.length}] ${plan.name}, ${plan.unit}`)
+    const figure = figureOf(plan, await measure(plan, runners, { rounds, quick }))
+    for (const [name, spread] of [['ours', figure.ours] as const, ...Object.entries(figure.peers)]) {
+      console.log(`  ${name.padEnd(6)}${formatSpread(spread)}`)
+    }
+    figures.push(figure)
+  }
+
+  console.log(`\n${tableOf(figures, peers)}\n\n${summaryOf(figures, missing)}`)
+  if (quick) console.log('quick: small sizes, one look at each; compare nothing by these figures')
+  const report = { group: group.name, date, machine: machine(), versions, rounds, quick, missing, figures }
+  console.log(`written to ${writeReport(only === undefined ? report : { ...report, only })}`)
+}
+
+async function startAll({ name: group, contestants }: Group): Promise<Map<string, Runner>> {
+  const runners = new Map<string, Runner>()
+  for (const { name, prepare } of contestants) {
+    const command = prepare(folder)
+    if (command !== undefined) runners.set(name, { command, contestant: await Contestant.start(name, command) })
+  }
+  if (!runners.has(OURS)) throw new Error(`${OURS} can't be started in group ${group}`)
+  return runners
+}
+
+function chosen({ name, figures }: Group, only: string | undefined): readonly FigurePlan[] {
+  if (only === undefined) return figures
+  const wanted = only.toLowerCase()
+  const found = figures.filter((figure) => figure.name.toLowerCase().includes(wanted))
+  if (found.length > 0) return found
+  const all = figures.map((figure) => `\n  ${figure.name}`).join('')
+  throw new UsageError(`no figure of group ${name} has ${JSON.stringify(only)} in its name; there are:${all}`)
+}
+
+function versionsOf(runners: ReadonlyMap<string, Runner>): Record<string, string> {
+  const versions: Record<string, string> = { node: process.version }
+  for (const [name, { contestant }] of runners) {
+    if (name === OURS) versions['pidmesh'] = `${contestant.version} at ${commit()}`
+    else versions[name] = contestant.version
+  }
+  return versions
+}
+
+async function onSignal(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): Promise<void> {
+  if (interrupted) return
+  interrupted = true
+  console.error(`bench: ${signal}`)
+  await endAll()
+  process.exit(128 + constants.signals[signal])
 }

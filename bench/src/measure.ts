@@ -1,58 +1,66 @@
 /**
- * Measures workloads side by side: all contestants once a round, in turn, so that what else the machine does meets them alike. What counts is the ratio of
- * medians; absolute numbers belong to one machine and one moment.
+ * Takes a group's figures: in each round all contestants do their part in turn, so that what else the machine does meets them alike, and every other round
+ * in reverse, so that nobody always runs in another's wake. What counts is the ratio of medians; a number alone belongs to one machine and one moment.
  */
-export interface Contestant {
-  /** `ours`, or the peer's name. */
+import { Contestant } from './contestant.ts'
+import { sampleOf, type Samples } from './figures.ts'
+import { OURS, type Command, type FigurePlan, type Part } from './group.ts'
+
+/** A contestant that is installed. */
+export interface Runner {
+  readonly command: Command
+  /** The child that lives as long as the group. */
+  readonly contestant: Contestant
+}
+
+export interface Pace {
+  readonly rounds: number
+  readonly quick: boolean
+}
+
+/** With `--quick` sizes are divided by this. */
+const QUICK_SHARE = 10
+
+interface Entry {
   readonly name: string
-  /** Does the work once; resolves with how many operations it was. */
-  readonly run: () => Promise<number>
+  readonly runner: Runner
+  readonly part: Part
 }
 
-export interface Workload {
-  readonly name: string
-  readonly unit: string
-  readonly contestants: readonly Contestant[]
-}
-
-export interface Spread {
-  readonly median: number
-  readonly min: number
-  readonly max: number
-}
-
-export interface Figure {
-  readonly name: string
-  readonly unit: string
-  readonly higherIsBetter: true
-  readonly ours: Spread
-  readonly peers: { readonly [name: string]: Spread }
-}
-
-export async function measure({ name, unit, contestants }: Workload, rounds: number): Promise<Figure> {
-  const rates = new Map<string, number[]>(contestants.map((contestant) => [contestant.name, []]))
-  // The first round warms up and does not count.
-  for (let round = 0; round <= rounds; round++) {
-    for (const contestant of contestants) {
-      const startMs = performance.now()
-      const operations = await contestant.run()
-      const rate = (operations / (performance.now() - startMs)) * 1_000
-      if (round > 0) rates.get(contestant.name)?.push(rate)
+export async function measure(
+  plan: FigurePlan,
+  runners: ReadonlyMap<string, Runner>,
+  { rounds, quick }: Pace,
+): Promise<Samples> {
+  const entries = entriesOf(plan, runners)
+  const samples = new Map<string, number[]>(entries.map(({ name }) => [name, []]))
+  // Round 0 warms up and does not count.
+  for (let round = plan.freshChild ? 1 : 0; round <= rounds; round++) {
+    for (const { name, runner, part } of round % 2 === 0 ? entries : entries.toReversed()) {
+      const size = quick ? Math.max(1, Math.round(part.size / QUICK_SHARE)) : part.size
+      const answer = await (plan.freshChild
+        ? runFresh(name, runner, { ...part, size })
+        : runner.contestant.run(part.workload, size))
+      if (round > 0) samples.get(name)?.push(sampleOf(plan.kind, answer))
     }
   }
-  const spreads = [...rates].map(([who, values]) => [who, spreadOf(values)] as const)
-  const ours = spreads.find(([who]) => who === 'ours')?.[1]
-  if (ours === undefined) throw new Error(`${name} has no contestant named ours`)
-  return {
-    name,
-    unit,
-    higherIsBetter: true,
-    ours,
-    peers: Object.fromEntries(spreads.filter(([who]) => who !== 'ours')),
-  }
+  return samples
 }
 
-function spreadOf(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b)
-  return { median: sorted[sorted.length >> 1] ?? 0, min: sorted[0] ?? 0, max: sorted.at(-1) ?? 0 }
+/** Ours first, then the peers as the plan names them. */
+function entriesOf({ name: figure, parts }: FigurePlan, runners: ReadonlyMap<string, Runner>): Entry[] {
+  if (parts[OURS] === undefined) throw new Error(`${figure}: ${OURS} has no part in it`)
+  return Object.entries(parts).flatMap(([name, part]) => {
+    const runner = runners.get(name)
+    return runner === undefined ? [] : [{ name, runner, part }]
+  })
+}
+
+async function runFresh(name: string, { command }: Runner, { workload, size }: Part) {
+  const fresh = await Contestant.start(name, command)
+  try {
+    return await fresh.run(workload, size)
+  } finally {
+    await fresh.end()
+  }
 }

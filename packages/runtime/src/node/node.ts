@@ -12,6 +12,7 @@ import { PidmeshError } from '../errors.ts'
 import type { NameOnNode, NodeIdentity, NodeName, Pid, Ref } from '../ids.ts'
 import type { NodeDownReason } from '../messages.ts'
 import { checkNodeOptions, type CheckedNodeOptions, type NodeOptions } from '../options.ts'
+import { guardedLogger } from '../observe/guarded-logger.ts'
 import type { NodeCounters } from '../observe/counters.ts'
 import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts'
 import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
@@ -53,7 +54,7 @@ export class Node {
   /** Use `startNode`. */
   constructor(identity: NodeIdentity, options: CheckedNodeOptions, components: NodeComponents) {
     const { clock, random, transport, pump } = components
-    const log = components.log.child({ node: identity.name })
+    const log = guardedLogger(components.log).child({ node: identity.name })
     const terms = new TermCodec()
     // Signals that are sent outside of a turn wait for the next one to be flushed.
     let flushing = false

@@ -64,24 +64,28 @@ export class LocalPid extends Pid {
 
 export class Process {
   readonly pid: LocalPid
+
+  // What each message touches stands first, so that it lies in few lines of the cache: measured with 1,000 pairs of processes.
   state: ProcessState = IDLE
+  mailbox: Mailbox | undefined = undefined
+  /** A handler process's handler, once its `init` has returned. */
+  handler: MessageHandler | undefined = undefined
+  /** The first turn: starts the process's code. Afterwards `undefined`. */
+  start: (() => void) | undefined = undefined
+  receiver: PendingReceive | undefined = undefined
+  /** Who is told of what it does. */
+  traces: Set<Trace> | undefined = undefined
+  /** Messages handled or received, and its start. */
+  reductions = 0
+  /** `undefined`: those of the node. */
+  mailboxOptions: MailboxOptions | undefined = undefined
+
   trapExit = false
   /** The node's main process: it can't be killed. */
   isMain = false
   /** A text for logs and observation; no address. */
   label: string | undefined = undefined
   registeredName: string | undefined = undefined
-
-  mailbox: Mailbox | undefined = undefined
-  /** The first turn: starts the process's code. Afterwards `undefined`. */
-  start: (() => void) | undefined = undefined
-  /** A handler process's handler, once its `init` has returned. */
-  handler: MessageHandler | undefined = undefined
-  receiver: PendingReceive | undefined = undefined
-  /** Messages handled or received, and its start. */
-  reductions = 0
-  /** `undefined`: those of the node. */
-  mailboxOptions: MailboxOptions | undefined = undefined
 
   links: LinkRelations | undefined = undefined
   /** The monitors that this process has made, by the id of their reference. */
@@ -93,8 +97,6 @@ export class Process {
   /** Its open aliases, by the id of their reference. */
   aliases: Set<number> | undefined = undefined
   exitHooks: Set<ExitHook> | undefined = undefined
-  /** Who is told of what it does. */
-  traces: Set<Trace> | undefined = undefined
 
   constructor(origin: NodeIdentity, id: number) {
     this.pid = new LocalPid(origin, id, this)

@@ -72,6 +72,8 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
   }
 
   deliver(value: unknown): void {
+    const { caller, kernel } = this
+    if (caller.traces !== undefined) kernel.tracing.tell(caller, { type: 'receive', message: value })
     this.end({ type: 'reply', value })
   }
 

@@ -8,7 +8,7 @@
  * A turn runs until the queue is empty or its time is used up, and a process keeps the turn for at most `QUANTUM` messages while others wait: one full
  * mailbox delays nobody by more than a turn.
  *
- * The clock is looked at after every message as long as messages take long, and after up to `MAX_STRIDE` of them when they don't: what takes longer than
+ * The clock is looked at after every message, but after up to `MAX_STRIDE` of them in a long turn of quick ones: what takes longer than
  * `longScheduleMs` is reported with its process and message, or with the few among which it was. The code of a plain process runs on in microtasks after
  * the turn in which its receive was resolved: the turn asks for another, which comes behind those microtasks and looks at the clock.
  *
@@ -59,7 +59,9 @@ export interface SchedulerOptions {
 const QUANTUM = 1_000
 /** Messages between two looks at the clock, at most. */
 const MAX_STRIDE = 16
-/** Messages that took less than this since the last look are fast: the stride doubles. */
+/** Looks after single messages, at the start of a turn and after a slow message, before the stride doubles. */
+const SINGLE_LOOKS = 64
+/** Messages that took less than this since the last look are fast. */
 const FAST_MS = 0.1
 
 /** Stand in for a message: a process starts; a plain process's predicate looks at its mailbox. */
@@ -83,6 +85,7 @@ export class Scheduler {
   private outOfTime = false
   private lookedAtMs = 0
   private stride = 1
+  private singleLooksLeft = SINGLE_LOOKS
   /** What ran since the last look: the first `ranCount`. */
   private readonly ran: Suspect[] = suspects()
   private ranCount = 0
@@ -216,6 +219,7 @@ export class Scheduler {
     if (this.resumedCount > 0) this.lookAtResumed(nowMs)
     this.lookedAtMs = nowMs
     this.stride = 1
+    this.singleLooksLeft = SINGLE_LOOKS
     let leftOfPass = this.runQueue.length
     while (!this.outOfTime) {
       const process = this.runQueue.shift()
@@ -300,7 +304,14 @@ export class Scheduler {
     this.ranCount = 0
     this.lookedAtMs = nowMs
     this.outOfTime = nowMs >= this.turnEndsAtMs
-    this.stride = tookMs < FAST_MS ? Math.min(this.stride * 2, MAX_STRIDE) : 1
+    if (tookMs >= FAST_MS) {
+      this.stride = 1
+      this.singleLooksLeft = SINGLE_LOOKS
+    } else if (this.singleLooksLeft > 0) {
+      this.singleLooksLeft--
+    } else if (this.stride < MAX_STRIDE) {
+      this.stride *= 2
+    }
   }
 
   /** The code that the last turn has resumed has run on meanwhile. */

@@ -1,0 +1,88 @@
+/**
+ * From samples to figures: spreads, ratios, and whether a target holds. Pure.
+ */
+import { OURS, type FigureKind, type FigurePlan, type Target } from './group.ts'
+
+/** What a child answers to one run. */
+export type Answer =
+  | { readonly ms: number; readonly operations: number }
+  | { readonly bytes: number; readonly operations: number }
+
+export interface Spread {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+}
+
+/** One row of the table, and of the JSON report. */
+export interface Figure {
+  readonly name: string
+  readonly unit: string
+  readonly higherIsBetter: boolean
+  readonly ours: Spread
+  readonly peers: Readonly<Record<string, Spread>>
+  readonly target?: Target
+  /** Ours to the target's peer, by medians; absent if there is no such peer or it is missing. */
+  readonly ratio?: number
+  /** Absent if there is no target, or its peer is missing. */
+  readonly holds?: boolean
+}
+
+/** A contestant's samples of one figure, one a round. */
+export type Samples = ReadonlyMap<string, readonly number[]>
+
+export function sampleOf(kind: FigureKind, answer: Answer): number {
+  switch (kind) {
+    case 'operationsPerSecond':
+      return (answer.operations / msOf(answer)) * 1_000
+    case 'ms':
+      return msOf(answer)
+    case 'bytesPerOperation':
+      if (!('bytes' in answer)) throw new Error('the answer has no bytes')
+      return answer.bytes / answer.operations
+  }
+}
+
+/** The median of an even number of samples is the mean of the two in the middle. */
+export function spreadOf(samples: readonly number[]): Spread {
+  const sorted = samples.toSorted((a, b) => a - b)
+  const [min, max] = [sorted[0], sorted.at(-1)]
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]]
+  if (min === undefined || max === undefined || low === undefined || high === undefined) {
+    throw new Error('there are no samples')
+  }
+  return { median: rounded((low + high) / 2), min: rounded(min), max: rounded(max) }
+}
+
+export function figureOf(plan: FigurePlan, samples: Samples): Figure {
+  const spreads = [...samples].map(([name, values]) => [name, spreadOf(values)] as const)
+  const ours = spreads.find(([name]) => name === OURS)?.[1]
+  if (ours === undefined) throw new Error(`${plan.name}: there are no samples of ${OURS}`)
+  const { name, unit, higherIsBetter, target } = plan
+  const peers = Object.fromEntries(spreads.filter(([peer]) => peer !== OURS))
+  const figure = { name, unit, higherIsBetter, ours, peers }
+  return target === undefined ? figure : { ...figure, target, ...judge(figure, target) }
+}
+
+/** Nothing, if the target's peer is missing. */
+export function judge(
+  { higherIsBetter, ours, peers }: Pick<Figure, 'higherIsBetter' | 'ours' | 'peers'>,
+  target: Target,
+): { readonly ratio?: number; readonly holds?: boolean } {
+  const reaches = (value: number, aim: number): boolean => (higherIsBetter ? value >= aim : value <= aim)
+  if ('absolute' in target) return { holds: reaches(ours.median, target.absolute) }
+  const peer = peers[target.peer]
+  if (peer === undefined) return {}
+  const ratio = ours.median / peer.median
+  return { ratio: rounded(ratio), holds: reaches(ratio, target.ratio) }
+}
+
+/** To six digits: more are noise. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(6))
+}
+
+function msOf(answer: Answer): number {
+  if (!('ms' in answer)) throw new Error('the answer has no ms')
+  return answer.ms
+}

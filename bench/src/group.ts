@@ -1,0 +1,52 @@
+/**
+ * What a group of benchmarks is: who takes part, and which figures are taken. Data only; groups/ has one file a group.
+ */
+
+/** How one contestant is started as a child process that speaks the line protocol of contestant.ts. */
+export interface Command {
+  readonly file: string
+  readonly args: readonly string[]
+}
+
+export interface ContestantPlan {
+  /** `ours`, or the peer's name. */
+  readonly name: string
+  /**
+   * Makes what the child needs, such as compiled code, in `folder`, which is removed after the group; says how the child is started.
+   * `undefined`: what it takes is not installed.
+   */
+  readonly prepare: (folder: string) => Command | undefined
+}
+
+/** How a figure follows from a child's answer. */
+export type FigureKind = 'operationsPerSecond' | 'ms' | 'bytesPerOperation'
+
+/** Met if ours is at least (lower is better: at most) `ratio` times the peer, or `absolute` in the figure's unit. */
+export type Target = { readonly peer: string; readonly ratio: number } | { readonly absolute: number }
+
+/** One contestant's part in a figure. Rates may be taken at different sizes: of a fast and a slow contestant both should run 100 to 500 ms. */
+export interface Part {
+  readonly workload: string
+  readonly size: number
+}
+
+export interface FigurePlan {
+  readonly name: string
+  readonly unit: string
+  readonly kind: FigureKind
+  readonly higherIsBetter: boolean
+  /** By contestant; who isn't named has no such figure. */
+  readonly parts: Readonly<Record<string, Part>>
+  readonly target?: Target
+  /** Each round in a child of its own, without a warm-up round: for memory, where what ran before would count. @default false */
+  readonly freshChild?: boolean
+}
+
+export interface Group {
+  readonly name: string
+  readonly contestants: readonly ContestantPlan[]
+  readonly figures: readonly FigurePlan[]
+}
+
+/** The contestant that all others are peers of. */
+export const OURS = 'ours'
