@@ -160,9 +160,6 @@ describe('a process that is told of changes', () => {
       a.names.notifyOfChanges(pid)
     }
     await cluster.settle()
-    const { kernel } = a.node as unknown as {
-      kernel: { processes: ReadonlyMap<number, { watches?: { size: number } }> }
-    }
-    expect(kernel.processes.get(pid.id)?.watches?.size).toBe(1)
+    expect(a.node.processInfo(pid)?.monitoredBy).toHaveLength(1)
   })
 })

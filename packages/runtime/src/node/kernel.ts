@@ -80,6 +80,7 @@ export class Kernel {
       turnBudgetMs: options.turnBudgetMs,
       longScheduleMs: options.longScheduleMs,
       mailbox,
+      onStart: (process, body) => this.begin(process, body),
       onThrown: (process, thrown) => this.crash(process, thrown),
       onLongSchedule: (report) => this.reports.longSchedule(report),
       onLargeMailbox: (process, messages, policy) => this.largeMailbox(process, messages, policy),
@@ -127,11 +128,7 @@ export class Kernel {
     this.tracing.adopt(process, parent)
     if (parent?.traces !== undefined) this.tracing.tell(parent, { type: 'spawn', child: process.pid })
     prepare?.(process)
-    const context = new Context(this, process)
-    process.start = () => {
-      if (body instanceof HandlerBody) this.startHandler(process, body, context)
-      else this.startFunction(process, body(context))
-    }
+    process.body = body
     this.scheduler.enqueue(process)
     return process
   }
@@ -194,6 +191,12 @@ export class Kernel {
     if (mailbox !== undefined) process.mailboxOptions = checkMailboxOptions(mailbox, this.mailbox)
     // Last: a process that is refused must not leave its name behind.
     if (name !== undefined) this.names.register(name, process)
+  }
+
+  private begin(process: Process, body: ProcessBody): void {
+    const context = new Context(this, process)
+    if (body instanceof HandlerBody) this.startHandler(process, body, context)
+    else this.startFunction(process, body(context))
   }
 
   private startFunction(process: Process, outcome: void | Promise<void>): void {

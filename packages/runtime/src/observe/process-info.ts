@@ -1,8 +1,9 @@
 /**
  * What can be seen of a process from outside, as `erlang:process_info/1`.
  */
+import { itemsOf } from '../few.ts'
 import type { NameOnNode, Pid } from '../ids.ts'
-import { EXITED, IDLE, QUEUED, RUNNING, SUSPENDED, type Process } from '../process/process.ts'
+import { EXITED, IDLE, QUEUED, RUNNING, SUSPENDED, Process } from '../process/process.ts'
 
 /**
  * - `running`: its code is on the stack;
@@ -54,9 +55,8 @@ const RELATION_BYTES = 120
 /** With at most so many messages. */
 export function processInfo(process: Process, shown: number): ProcessInfo {
   const { mailbox, links, monitors, watches } = process
-  const linked = links === undefined ? [] : [...links.local].map((other) => other.pid as Pid)
-  if (links !== undefined) for (const link of links.remote.keys()) linked.push(link.remote)
-  const monitoredBy = [...(watches ?? [])].map((watch): Pid =>
+  const linked = [...itemsOf(links)].map((end): Pid => (end instanceof Process ? end.pid : end.remote))
+  const monitoredBy = [...itemsOf(watches)].map((watch): Pid =>
     watch.type === 'local' ? watch.watcher.pid : watch.watcher,
   )
   const monitored = [...(monitors?.values() ?? [])].map((monitor) => monitor.object)

@@ -5,6 +5,7 @@
  * Invariant: a report never holds the payload of a message, only its tag; and a fault that comes again and again makes at most `LINES` lines a second of
  * its kind, the next of which says how many were left out.
  */
+import { countOf } from '../few.ts'
 import type { Clock, LogFields, Logger } from '../ports.ts'
 import type { Process } from '../process/process.ts'
 import { formatReason, isErrorReason, type ExitReason } from '../reasons.ts'
@@ -13,10 +14,13 @@ import type { Counters } from './counters.ts'
 /** What a mailbox that has passed its limit does. */
 export type MailboxPolicy = 'log' | 'drop' | 'kill'
 
-/** Something that took long without a pause, in milliseconds. More than one suspect: it was one of these messages. */
+/**
+ * Something that took long without a pause, in milliseconds. More than one suspect: it was one of these. Without a message: it was one of several that the
+ * process got.
+ */
 export interface LongSchedule {
   readonly tookMs: number
-  readonly suspects: readonly { readonly process: Process; readonly message: unknown }[]
+  readonly suspects: readonly { readonly process: Process; readonly message?: unknown }[]
 }
 
 type ReportKind = 'crash' | 'long_schedule' | 'large_mailbox' | 'abort_listener'
@@ -52,7 +56,7 @@ export class Reports {
         ...describeProcess(process),
         reason: isErrorReason(reason) ? reason.error : reason,
         messageQueueLength: process.mailbox?.length ?? 0,
-        links: (process.links?.local.size ?? 0) + (process.links?.remote.size ?? 0),
+        links: countOf(process.links),
       },
       `process ${process.pid} crashed: ${formatReason(reason)}`,
     )
@@ -60,7 +64,10 @@ export class Reports {
 
   longSchedule({ tookMs, suspects }: LongSchedule): void {
     this.counters.longSchedules++
-    const fields = suspects.map(({ process, message }) => ({ ...describeProcess(process), message: tagOf(message) }))
+    const fields = suspects.map((suspect) => ({
+      ...describeProcess(suspect.process),
+      ...('message' in suspect ? { message: tagOf(suspect.message) } : {}),
+    }))
     const [first, ...others] = fields
     if (first === undefined) return
     const ms = Math.round(tookMs)
@@ -68,7 +75,7 @@ export class Reports {
       'warn',
       'long_schedule',
       { ...first, ...(others.length === 0 ? {} : { orOneOf: others }), tookMs: ms },
-      `process ${first.pid} held up all others for ${ms} ms with ${first.message}${others.length === 0 ? '' : ', or another did'}`,
+      `process ${first.pid} held up all others for ${ms} ms${first.message === undefined ? '' : ` with ${first.message}`}${others.length === 0 ? '' : ', or another did'}`,
     )
   }
 

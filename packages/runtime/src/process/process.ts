@@ -3,10 +3,12 @@
  *
  * Fields that most processes never use stay `undefined` until they are: an idle process must cost a few hundred bytes.
  */
+import type { Few } from '../few.ts'
 import { Pid, type NodeIdentity } from '../ids.ts'
 import type { Trace } from '../observe/tracing.ts'
-import type { LinkRelations } from '../signals/links.ts'
+import type { LinkEnd } from '../signals/links.ts'
 import type { LocalMonitor, Watch } from '../signals/monitors.ts'
+import type { ProcessBody } from './body.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { PendingReceive } from './receive.ts'
 
@@ -70,8 +72,8 @@ export class Process {
   mailbox: Mailbox | undefined = undefined
   /** A handler process's handler, once its `init` has returned. */
   handler: MessageHandler | undefined = undefined
-  /** The first turn: starts the process's code. Afterwards `undefined`. */
-  start: (() => void) | undefined = undefined
+  /** What its first turn will run. Afterwards `undefined`. */
+  body: ProcessBody | undefined = undefined
   receiver: PendingReceive | undefined = undefined
   /** Who is told of what it does. */
   traces: Set<Trace> | undefined = undefined
@@ -87,11 +89,11 @@ export class Process {
   label: string | undefined = undefined
   registeredName: string | undefined = undefined
 
-  links: LinkRelations | undefined = undefined
+  links: Few<LinkEnd> = undefined
   /** The monitors that this process has made, by the id of their reference. */
   monitors: Map<number, LocalMonitor> | undefined = undefined
   /** The monitors, local and remote, that watch this process. */
-  watches: Set<Watch> | undefined = undefined
+  watches: Few<Watch> = undefined
   /** The timers that die with this process, by the id of their reference. */
   timers: Set<number> | undefined = undefined
   /** Its open aliases, by the id of their reference. */

@@ -9,7 +9,7 @@
  * mailbox delays nobody by more than a turn.
  *
  * The clock is looked at after every message, but after up to `MAX_STRIDE` of them in a long turn of quick ones: what takes longer than
- * `longScheduleMs` is reported with its process and message, or with the few among which it was. The code of a plain process runs on in microtasks after
+ * `longScheduleMs` is reported with its process and message, or with the few processes one of which it was. The code of a plain process runs on in microtasks after
  * the turn in which its receive was resolved: the turn asks for another, which comes behind those microtasks and looks at the clock.
  *
  * Invariants: a process is in the queue at most once (state QUEUED); handlers are called only from here and never re-entered; nothing that user code
@@ -20,6 +20,7 @@
 import type { Counters } from '../observe/counters.ts'
 import type { LongSchedule } from '../observe/reports.ts'
 import type { Clock, Pump, PumpFactory } from '../ports.ts'
+import type { ProcessBody } from './body.ts'
 import { Mailbox } from './mailbox.ts'
 import {
   EXITED,
@@ -44,6 +45,8 @@ export interface SchedulerOptions {
   readonly longScheduleMs: number
   /** Of processes that have none of their own. */
   readonly mailbox: MailboxOptions
+  /** The first turn of a process: runs its body. */
+  readonly onStart: (process: Process, body: ProcessBody) => void
   /** The process's code threw or rejected. */
   readonly onThrown: (process: Process, thrown: unknown) => void
   readonly onLongSchedule: (report: LongSchedule) => void
@@ -68,12 +71,6 @@ const FAST_MS = 0.1
 const START = { type: 'its start' }
 const LOOK = { type: 'a receive' }
 
-/** Something that ran since the last look at the clock. */
-interface Suspect {
-  process: Process | undefined
-  message: unknown
-}
-
 export class Scheduler {
   private readonly options: SchedulerOptions
   private readonly counters: Counters
@@ -86,11 +83,16 @@ export class Scheduler {
   private lookedAtMs = 0
   private stride = 1
   private singleLooksLeft = SINGLE_LOOKS
-  /** What ran since the last look: the first `ranCount`. */
-  private readonly ran: Suspect[] = suspects()
+  /** Whose code ran since the last look: the first `ranCount`. */
+  private readonly ran: (Process | undefined)[] = new Array<undefined>(MAX_STRIDE).fill(undefined)
   private ranCount = 0
-  /** Plain processes whose code runs on after this turn: the first `resumedCount`, though there may be more. */
-  private readonly resumed: Suspect[] = suspects()
+  /** What the one of them got, if it is one. To note the message of each would cost a tenth of all. */
+  private ranMessage: unknown = undefined
+  /** How much of `ran` is in use since the turn began. */
+  private ranWidth = 1
+  /** Plain processes whose code runs on after this turn, and what they got: the first `resumedCount`, though there may be more. */
+  private readonly resumed: (Process | undefined)[] = new Array<undefined>(MAX_STRIDE).fill(undefined)
+  private readonly resumedBy: unknown[] = new Array<undefined>(MAX_STRIDE).fill(undefined)
   private resumedCount = 0
 
   constructor(options: SchedulerOptions) {
@@ -232,7 +234,10 @@ export class Scheduler {
       leftOfPass = this.runQueue.length
     }
     if (this.ranCount > 0) this.look()
-    forgetAll(this.ran)
+    // Nothing that is over is held on to.
+    for (let index = 0; index < this.ranWidth; index++) this.ran[index] = undefined
+    this.ranWidth = 1
+    this.ranMessage = undefined
     this.inTurn = false
     this.options.afterTurn()
     return this.runQueue.length > 0 || this.resumedCount > 0
@@ -241,11 +246,11 @@ export class Scheduler {
   private run(process: Process): void {
     process.state = RUNNING
     try {
-      if (process.start !== undefined) {
-        const { start } = process
-        process.start = undefined
+      if (process.body !== undefined) {
+        const { body } = process
+        process.body = undefined
         this.note(process, START)
-        start()
+        this.options.onStart(process, body)
       } else if (process.handler !== undefined) {
         this.runHandler(process, process.handler)
       } else if (process.receiver !== undefined) {
@@ -283,24 +288,20 @@ export class Scheduler {
   /** Something is about to run. */
   private note(process: Process, message: unknown): void {
     process.reductions++
-    const suspect = this.ran[this.ranCount++]
-    if (suspect === undefined) return
-    suspect.process = process
-    suspect.message = message
+    this.ran[this.ranCount++] = process
+    if (this.stride === 1) this.ranMessage = message
   }
 
   private noteResumed(process: Process, message: unknown): void {
-    const suspect = this.resumed[this.resumedCount]
-    if (suspect === undefined) return
-    this.resumedCount++
-    suspect.process = process
-    suspect.message = message
+    if (this.resumedCount === MAX_STRIDE) return
+    this.resumed[this.resumedCount] = process
+    this.resumedBy[this.resumedCount++] = message
   }
 
   private look(): void {
     const nowMs = this.clock.monotonicMs()
     const tookMs = nowMs - this.lookedAtMs
-    if (tookMs >= this.options.longScheduleMs) this.reportLong(tookMs, this.ran, this.ranCount)
+    if (tookMs >= this.options.longScheduleMs) this.reportLong(tookMs)
     this.ranCount = 0
     this.lookedAtMs = nowMs
     this.outOfTime = nowMs >= this.turnEndsAtMs
@@ -311,34 +312,36 @@ export class Scheduler {
       this.singleLooksLeft--
     } else if (this.stride < MAX_STRIDE) {
       this.stride *= 2
+      this.ranWidth = Math.max(this.ranWidth, this.stride)
     }
+  }
+
+  private reportLong(tookMs: number): void {
+    const suspects = new Set<Process>()
+    for (const process of this.ran.slice(0, this.ranCount)) if (process !== undefined) suspects.add(process)
+    const isKnown = this.ranCount === 1
+    this.options.onLongSchedule({
+      tookMs,
+      suspects: [...suspects].map((process) => (isKnown ? { process, message: this.ranMessage } : { process })),
+    })
   }
 
   /** The code that the last turn has resumed has run on meanwhile. */
   private lookAtResumed(nowMs: number): void {
     const tookMs = nowMs - this.lookedAtMs
-    if (tookMs >= this.options.longScheduleMs) this.reportLong(tookMs, this.resumed, this.resumedCount)
+    if (tookMs >= this.options.longScheduleMs) this.reportResumed(tookMs)
+    for (let index = 0; index < this.resumedCount; index++) {
+      this.resumed[index] = undefined
+      this.resumedBy[index] = undefined
+    }
     this.resumedCount = 0
-    forgetAll(this.resumed)
   }
 
-  private reportLong(tookMs: number, ran: readonly Suspect[], count: number): void {
-    const among: { process: Process; message: unknown }[] = []
-    for (const { process, message } of ran.slice(0, count)) if (process !== undefined) among.push({ process, message })
-    this.options.onLongSchedule({ tookMs, suspects: among })
-  }
-}
-
-function suspects(): Suspect[] {
-  return Array.from({ length: MAX_STRIDE }, () => ({ process: undefined, message: undefined }))
-}
-
-/** So that nothing that is over is held on to. */
-function forgetAll(list: readonly Suspect[]): void {
-  for (const suspect of list) {
-    if (suspect.process === undefined) return
-    suspect.process = undefined
-    suspect.message = undefined
+  private reportResumed(tookMs: number): void {
+    const suspects: { process: Process; message: unknown }[] = []
+    for (const [index, process] of this.resumed.entries())
+      if (process !== undefined) suspects.push({ process, message: this.resumedBy[index] })
+    this.options.onLongSchedule({ tookMs, suspects })
   }
 }
 

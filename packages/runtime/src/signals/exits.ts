@@ -84,7 +84,7 @@ export class Exits {
   private release(process: Process, reason: ExitReason): void {
     process.state = EXITED
     process.pid.letGo()
-    process.start = undefined
+    process.body = undefined
     process.handler = undefined
     process.mailbox = undefined
     this.options.monitors.releaseMade(process)

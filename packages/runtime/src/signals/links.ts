@@ -5,16 +5,14 @@
  * arrives is older than the `unlink` and is ignored, as in Erlang's link protocol. After `unlink` has returned, no exit signal of that link
  * arrives, whatever is still on its way.
  */
+import { itemsOf, withItem, withoutItem } from '../few.ts'
 import type { Pid } from '../ids.ts'
-import type { Process } from '../process/process.ts'
+import { Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import { linkKey, type RemoteLink, type RemoteNode } from './remote-node.ts'
 
-export interface LinkRelations {
-  readonly local: Set<Process>
-  /** Links to processes of other nodes, with the node that each goes to. */
-  readonly remote: Map<RemoteLink, RemoteNode>
-}
+/** What a process is linked to: a process of this node, or its half of a link to another's. */
+export type LinkEnd = Process | RemoteLink
 
 /** Passes an exit signal of a link to a process here; `from` is the one that ended. */
 export type PassLinkExit = (to: Process, from: Pid, reason: ExitReason) => void
@@ -29,13 +27,13 @@ export class Links {
 
   linkLocal(a: Process, b: Process): void {
     if (a === b) return
-    relationsOf(a).local.add(b)
-    relationsOf(b).local.add(a)
+    a.links = withItem(a.links, b)
+    b.links = withItem(b.links, a)
   }
 
   unlinkLocal(a: Process, b: Process): void {
-    a.links?.local.delete(b)
-    b.links?.local.delete(a)
+    a.links = withoutItem(a.links, b)
+    b.links = withoutItem(b.links, a)
   }
 
   linkRemote(process: Process, remote: RemoteNode, pid: Pid): void {
@@ -51,7 +49,7 @@ export class Links {
     const link = remote.relations.links.get(linkKey(process.pid.id, pid.id))
     if (link === undefined || link.unlinkId !== undefined) return
     link.unlinkId = ++this.lastUnlinkId
-    process.links?.remote.delete(link)
+    process.links = withoutItem(process.links, link)
     remote.signal({ type: 'unlink', from: process.pid.id, to: pid.id, id: link.unlinkId })
   }
 
@@ -70,7 +68,7 @@ export class Links {
     const link = remote.relations.links.get(key)
     if (link !== undefined && link.unlinkId === undefined) {
       remote.relations.links.delete(key)
-      link.process.links?.remote.delete(link)
+      link.process.links = withoutItem(link.process.links, link)
     }
     remote.signal({ type: 'unlink_ack', from: toId, to: fromId, id })
   }
@@ -88,22 +86,22 @@ export class Links {
     if (link === undefined) return
     remote.relations.links.delete(key)
     if (link.unlinkId !== undefined) return
-    link.process.links?.remote.delete(link)
+    link.process.links = withoutItem(link.process.links, link)
     this.passExit(link.process, link.remote, reason)
   }
 
   /** The process has ended: tells all that are linked to it. */
   notifyLinked(process: Process, reason: ExitReason): void {
-    const links = process.links
+    const { links } = process
     process.links = undefined
-    if (links === undefined) return
-    for (const other of links.local) {
-      other.links?.local.delete(process)
-      this.passExit(other, process.pid, reason)
-    }
-    for (const [link, remote] of links.remote) {
-      remote.relations.links.delete(linkKey(process.pid.id, link.remote.id))
-      remote.signal({ type: 'link_exit', from: process.pid.id, to: link.remote.id, reason })
+    for (const end of itemsOf(links)) {
+      if (end instanceof Process) {
+        end.links = withoutItem(end.links, process)
+        this.passExit(end, process.pid, reason)
+      } else {
+        end.node.relations.links.delete(linkKey(process.pid.id, end.remote.id))
+        end.node.signal({ type: 'link_exit', from: process.pid.id, to: end.remote.id, reason })
+      }
     }
   }
 
@@ -113,18 +111,14 @@ export class Links {
     remote.relations.links.clear()
     for (const link of links) {
       if (link.unlinkId !== undefined) continue
-      link.process.links?.remote.delete(link)
+      link.process.links = withoutItem(link.process.links, link)
       this.passExit(link.process, link.remote, 'noconnection')
     }
   }
 
   private addHalf(process: Process, remote: RemoteNode, pid: Pid): void {
-    const link: RemoteLink = { process, remote: pid, unlinkId: undefined }
+    const link: RemoteLink = { process, remote: pid, node: remote, unlinkId: undefined }
     remote.relations.links.set(linkKey(process.pid.id, pid.id), link)
-    relationsOf(process).remote.set(link, remote)
+    process.links = withItem(process.links, link)
   }
-}
-
-function relationsOf(process: Process): LinkRelations {
-  return (process.links ??= { local: new Set(), remote: new Map() })
 }

@@ -7,6 +7,7 @@
  *
  * Invariant: a monitor is removed from every table before its `DOWN` is delivered, so that none comes twice.
  */
+import { itemsOf, withItem, withoutItem } from '../few.ts'
 import type { NameOnNode, Pid, Ref } from '../ids.ts'
 import type { DownMessage } from '../messages.ts'
 import type { Aliases } from '../process/aliases.ts'
@@ -56,7 +57,7 @@ export class Monitors {
   /** A process here watches a process here. */
   watchLocal(monitor: LocalMonitor, target: Process): void {
     monitor.target = target
-    ;(target.watches ??= new Set()).add(monitor)
+    target.watches = withItem(target.watches, monitor)
     remember(monitor)
   }
 
@@ -78,14 +79,14 @@ export class Monitors {
     }
     const watch: RemoteWatch = { type: 'remote', watcher, ref, remote, target }
     remote.relations.watches.set(ref, watch)
-    ;(target.watches ??= new Set()).add(watch)
+    target.watches = withItem(target.watches, watch)
   }
 
   unwatchedFrom(remote: RemoteNode, ref: number): void {
     const watch = remote.relations.watches.get(ref)
     if (watch === undefined) return
     remote.relations.watches.delete(ref)
-    watch.target.watches?.delete(watch)
+    watch.target.watches = withoutItem(watch.target.watches, watch)
   }
 
   /** Ends a monitor without a `DOWN`. Says whether there was one. */
@@ -100,12 +101,7 @@ export class Monitors {
   /** Ends a monitor with its `DOWN`. */
   fire(monitor: LocalMonitor, reason: ExitReason): void {
     this.forget(monitor)
-    if (monitor.listener !== undefined) {
-      monitor.listener.onDown(reason)
-      return
-    }
-    const down: DownMessage = { type: 'DOWN', ref: monitor.ref, pid: monitor.object, reason }
-    this.deliver(monitor.watcher, down)
+    this.tell(monitor, reason)
   }
 
   /** A `down` came from a connected node. */
@@ -124,12 +120,12 @@ export class Monitors {
 
   /** The process has ended: tells all who watch it. */
   notifyWatchers(process: Process, reason: ExitReason): void {
-    const watches = process.watches
+    const { watches } = process
     process.watches = undefined
-    if (watches === undefined) return
-    for (const watch of watches) {
+    for (const watch of itemsOf(watches)) {
       if (watch.type === 'local') {
-        this.fire(watch, reason)
+        // One who was told before may have ended this monitor meanwhile.
+        if (this.forget(watch)) this.tell(watch, reason)
       } else {
         watch.remote.relations.watches.delete(watch.ref)
         watch.remote.signal({ type: 'down', ref: watch.ref, reason })
@@ -139,16 +135,29 @@ export class Monitors {
 
   /** The connection is lost: `noconnection` for each monitor across it. */
   connectionLost(remote: RemoteNode): void {
-    for (const watch of remote.relations.watches.values()) watch.target.watches?.delete(watch)
+    for (const watch of remote.relations.watches.values()) {
+      watch.target.watches = withoutItem(watch.target.watches, watch)
+    }
     remote.relations.watches.clear()
     for (const monitor of [...remote.relations.monitors.values()]) this.fire(monitor, 'noconnection')
   }
 
-  private forget(monitor: LocalMonitor): void {
-    monitor.watcher.monitors?.delete(monitor.ref.id)
-    monitor.target?.watches?.delete(monitor)
-    monitor.remote?.relations.monitors.delete(monitor.ref.id)
-    if (monitor.closesAlias) this.aliases.removeOwn(monitor.watcher, monitor.ref.id)
+  private tell({ listener, watcher, ref, object }: LocalMonitor, reason: ExitReason): void {
+    if (listener !== undefined) {
+      listener.onDown(reason)
+      return
+    }
+    const down: DownMessage = { type: 'DOWN', ref, pid: object, reason }
+    this.deliver(watcher, down)
+  }
+
+  /** Says whether the monitor was there. */
+  private forget(monitor: LocalMonitor): boolean {
+    const { watcher, target, remote, ref, closesAlias } = monitor
+    if (target !== undefined) target.watches = withoutItem(target.watches, monitor)
+    remote?.relations.monitors.delete(ref.id)
+    if (closesAlias) this.aliases.removeOwn(watcher, ref.id)
+    return watcher.monitors?.delete(ref.id) === true
   }
 }
 

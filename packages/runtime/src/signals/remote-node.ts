@@ -9,6 +9,7 @@ import type { SendStatus, Signal } from './signal.ts'
 export interface RemoteLink {
   readonly process: Process
   readonly remote: Pid
+  readonly node: RemoteNode
   /** The `unlink` that was sent and is not yet acknowledged: the processes count as not linked. */
   unlinkId: number | undefined
 }
