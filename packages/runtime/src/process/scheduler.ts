@@ -8,19 +8,15 @@
  * A turn runs until the queue is empty or its time is used up, and a process keeps the turn for at most `QUANTUM` messages while others wait: one full
  * mailbox delays nobody by more than a turn.
  *
- * The clock is looked at after every message, but after up to `MAX_STRIDE` of them in a long turn of quick ones: what takes longer than
- * `longScheduleMs` is reported with its process and message, or with the few processes one of which it was. The code of a plain process runs on in microtasks after
- * the turn in which its receive was resolved: the turn asks for another, which comes behind those microtasks and looks at the clock.
- *
  * Invariants: a process is in the queue at most once (state QUEUED); handlers are called only from here and never re-entered; nothing that user code
  * throws or rejects with leaves this file.
  *
  * Not here: what an exit does (signals/exits), what a context may do (process/context).
  */
 import type { Counters } from '../observe/counters.ts'
-import type { LongSchedule } from '../observe/reports.ts'
-import type { Clock, Pump, PumpFactory } from '../ports.ts'
+import type { Pump, PumpFactory } from '../ports.ts'
 import type { ProcessBody } from './body.ts'
+import { LongScheduleWatch, type LongScheduleOptions } from './long-schedule.ts'
 import { Mailbox } from './mailbox.ts'
 import {
   EXITED,
@@ -34,22 +30,18 @@ import {
 } from './process.ts'
 import { matchReceive, NO_MATCH } from './receive.ts'
 
-export interface SchedulerOptions {
+export interface SchedulerOptions extends LongScheduleOptions {
   readonly systemName: string
-  readonly clock: Clock
   readonly pump: PumpFactory
   readonly counters: Counters
   /** Milliseconds that turns may take before sockets and timers get theirs. */
   readonly turnBudgetMs: number
-  /** Milliseconds from which on a handler's run without a pause is reported. */
-  readonly longScheduleMs: number
   /** Of processes that have none of their own. */
   readonly mailbox: MailboxOptions
   /** The first turn of a process: runs its body. */
   readonly onStart: (process: Process, body: ProcessBody) => void
   /** The process's code threw or rejected. */
   readonly onThrown: (process: Process, thrown: unknown) => void
-  readonly onLongSchedule: (report: LongSchedule) => void
   /** A mailbox is at its limit: reports that, and ends the process if its policy says so. */
   readonly onLargeMailbox: (process: Process, messages: number, options: MailboxOptions) => void
   /** A traced process is given a message. */
@@ -60,13 +52,6 @@ export interface SchedulerOptions {
 
 /** Messages that one process may take while others wait. */
 const QUANTUM = 1_000
-/** Messages between two looks at the clock, at most. */
-const MAX_STRIDE = 16
-/** Looks after single messages, at the start of a turn and after a slow message, before the stride doubles. */
-const SINGLE_LOOKS = 64
-/** Messages that took less than this since the last look are fast. */
-const FAST_MS = 0.1
-
 /** Stand in for a message: a process starts; a plain process's predicate looks at its mailbox. */
 const START = { type: 'its start' }
 const LOOK = { type: 'a receive' }
@@ -74,31 +59,17 @@ const LOOK = { type: 'a receive' }
 export class Scheduler {
   private readonly options: SchedulerOptions
   private readonly counters: Counters
-  private readonly clock: Clock
   private readonly pump: Pump
   private readonly runQueue = new Mailbox<Process>()
   private inTurn = false
   private turnEndsAtMs = 0
   private outOfTime = false
-  private lookedAtMs = 0
-  private stride = 1
-  private singleLooksLeft = SINGLE_LOOKS
-  /** Whose code ran since the last look: the first `ranCount`. */
-  private readonly ran: (Process | undefined)[] = new Array<undefined>(MAX_STRIDE).fill(undefined)
-  private ranCount = 0
-  /** What the one of them got, if it is one. To note the message of each would cost a tenth of all. */
-  private ranMessage: unknown = undefined
-  /** How much of `ran` is in use since the turn began. */
-  private ranWidth = 1
-  /** Plain processes whose code runs on after this turn, and what they got: the first `resumedCount`, though there may be more. */
-  private readonly resumed: (Process | undefined)[] = new Array<undefined>(MAX_STRIDE).fill(undefined)
-  private readonly resumedBy: unknown[] = new Array<undefined>(MAX_STRIDE).fill(undefined)
-  private resumedCount = 0
+  private readonly watch: LongScheduleWatch
 
   constructor(options: SchedulerOptions) {
     this.options = options
     this.counters = options.counters
-    this.clock = options.clock
+    this.watch = new LongScheduleWatch(options)
     this.pump = options.pump({
       systemName: options.systemName,
       clock: options.clock,
@@ -218,10 +189,7 @@ export class Scheduler {
     this.inTurn = true
     this.turnEndsAtMs = endsAtMs
     this.outOfTime = nowMs >= endsAtMs
-    if (this.resumedCount > 0) this.lookAtResumed(nowMs)
-    this.lookedAtMs = nowMs
-    this.stride = 1
-    this.singleLooksLeft = SINGLE_LOOKS
+    this.watch.begin(nowMs)
     let leftOfPass = this.runQueue.length
     while (!this.outOfTime) {
       const process = this.runQueue.shift()
@@ -230,17 +198,13 @@ export class Scheduler {
       if (process.state === QUEUED) this.run(process)
       if (--leftOfPass > 0) continue
       // All have had their share. The code of plain processes runs on in microtasks, which come after the turn.
-      if (this.resumedCount > 0) break
+      if (this.watch.hasResumed) break
       leftOfPass = this.runQueue.length
     }
-    if (this.ranCount > 0) this.look()
-    // Nothing that is over is held on to.
-    for (let index = 0; index < this.ranWidth; index++) this.ran[index] = undefined
-    this.ranWidth = 1
-    this.ranMessage = undefined
+    this.watch.end()
     this.inTurn = false
     this.options.afterTurn()
-    return this.runQueue.length > 0 || this.resumedCount > 0
+    return this.runQueue.length > 0 || this.watch.hasResumed
   }
 
   private run(process: Process): void {
@@ -256,13 +220,13 @@ export class Scheduler {
       } else if (process.receiver !== undefined) {
         this.note(process, LOOK)
         const message = matchReceive(process)
-        if (message !== NO_MATCH) this.noteResumed(process, message)
+        if (message !== NO_MATCH) this.watch.noteResumed(process, message)
       }
     } catch (thrown) {
       if (process.isAlive) this.options.onThrown(process, thrown)
     }
     if (process.state === RUNNING) this.settle(process)
-    if (this.ranCount >= this.stride) this.look()
+    if (this.watch.isLookDue) this.look()
   }
 
   private runHandler(process: Process, handler: MessageHandler): void {
@@ -279,7 +243,7 @@ export class Scheduler {
       }
       // The handler may have ended its own process.
       if (process.state !== RUNNING) return
-      if (this.ranCount < this.stride) continue
+      if (!this.watch.isLookDue) continue
       this.look()
       if (this.outOfTime) return
     }
@@ -288,60 +252,11 @@ export class Scheduler {
   /** Something is about to run. */
   private note(process: Process, message: unknown): void {
     process.reductions++
-    this.ran[this.ranCount++] = process
-    if (this.stride === 1) this.ranMessage = message
-  }
-
-  private noteResumed(process: Process, message: unknown): void {
-    if (this.resumedCount === MAX_STRIDE) return
-    this.resumed[this.resumedCount] = process
-    this.resumedBy[this.resumedCount++] = message
+    this.watch.note(process, message)
   }
 
   private look(): void {
-    const nowMs = this.clock.monotonicMs()
-    const tookMs = nowMs - this.lookedAtMs
-    if (tookMs >= this.options.longScheduleMs) this.reportLong(tookMs)
-    this.ranCount = 0
-    this.lookedAtMs = nowMs
-    this.outOfTime = nowMs >= this.turnEndsAtMs
-    if (tookMs >= FAST_MS) {
-      this.stride = 1
-      this.singleLooksLeft = SINGLE_LOOKS
-    } else if (this.singleLooksLeft > 0) {
-      this.singleLooksLeft--
-    } else if (this.stride < MAX_STRIDE) {
-      this.stride *= 2
-      this.ranWidth = Math.max(this.ranWidth, this.stride)
-    }
-  }
-
-  private reportLong(tookMs: number): void {
-    const suspects = new Set<Process>()
-    for (const process of this.ran.slice(0, this.ranCount)) if (process !== undefined) suspects.add(process)
-    const isKnown = this.ranCount === 1
-    this.options.onLongSchedule({
-      tookMs,
-      suspects: [...suspects].map((process) => (isKnown ? { process, message: this.ranMessage } : { process })),
-    })
-  }
-
-  /** The code that the last turn has resumed has run on meanwhile. */
-  private lookAtResumed(nowMs: number): void {
-    const tookMs = nowMs - this.lookedAtMs
-    if (tookMs >= this.options.longScheduleMs) this.reportResumed(tookMs)
-    for (let index = 0; index < this.resumedCount; index++) {
-      this.resumed[index] = undefined
-      this.resumedBy[index] = undefined
-    }
-    this.resumedCount = 0
-  }
-
-  private reportResumed(tookMs: number): void {
-    const suspects: { process: Process; message: unknown }[] = []
-    for (const [index, process] of this.resumed.entries())
-      if (process !== undefined) suspects.push({ process, message: this.resumedBy[index] })
-    this.options.onLongSchedule({ tookMs, suspects })
+    this.outOfTime = this.watch.look() >= this.turnEndsAtMs
   }
 }
 
