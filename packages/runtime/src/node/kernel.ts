@@ -87,7 +87,7 @@ export class Kernel {
       onReceive: (process, message) => this.tracing.tell(process, { type: 'receive', message }),
       afterTurn: options.afterTurn,
     })
-    const deliver = (process: Process, message: unknown): void => this.scheduler.deliverSystem(process, message)
+    const deliver = (process: Process, message: unknown): void => this.scheduler.deliver(process, message, true)
     this.timers = new Timers(clock)
     this.processTimers = new ProcessTimers(this.timers)
     this.monitors = new Monitors(deliver, this.aliases)

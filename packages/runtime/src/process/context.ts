@@ -5,7 +5,7 @@
  * that is no more.
  */
 import { ExitError, PidmeshError, ProcessExited, shown } from '../errors.ts'
-import { Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../ids.ts'
+import { isNodeName, Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../ids.ts'
 import type { NodeDownMessage, SystemMessages, TimeoutMessage } from '../messages.ts'
 import type { Kernel } from '../node/kernel.ts'
 import type { Destination } from '../node/router.ts'
@@ -326,18 +326,17 @@ export class Context {
 
   /** Subscribes to `nodeup` and `nodedown` of all nodes, or ends that. */
   monitorNodes(on: boolean): void {
-    this.kernel.nodeMonitors.monitorNodes(this.living(), on)
+    this.kernel.nodeMonitors.monitorNodes(this.living(), checkFlag('on', on))
   }
 
   /** One `nodedown` when the connection to `node` ends, at once if there is none. Each call counts. */
   monitorNode(node: NodeName, on: boolean): void {
     const process = this.living()
+    checkFlag('on', on)
+    if (!isNodeName(node)) throw new PidmeshError('ERR_BAD_ARGUMENT', `not the name of a node: ${shown(node)}`)
     if (on && !this.kernel.router.isConnected(node)) {
-      this.kernel.scheduler.deliverSystem(process, {
-        type: 'nodedown',
-        node,
-        reason: 'disconnect',
-      } satisfies NodeDownMessage)
+      const down: NodeDownMessage = { type: 'nodedown', node, reason: 'disconnect' }
+      this.kernel.scheduler.deliver(process, down, true)
       return
     }
     this.kernel.nodeMonitors.monitorNode(process, node, on)

@@ -82,20 +82,17 @@ export class Scheduler {
     return this.runQueue.length
   }
 
-  /** Puts a message into the mailbox of a living process, if its mailbox takes any more. */
-  deliver(process: Process, message: unknown): void {
+  /**
+   * Puts a message into the mailbox of a living process, if that takes any more. What the runtime itself tells a process (`isSystem`) is never dropped.
+   */
+  deliver(process: Process, message: unknown, isSystem: boolean = false): void {
     if (process.state === EXITED) return
     const mailbox = process.mailbox ?? this.openMailbox(process)
-    if (mailbox.length >= mailbox.limit && !this.isRoomFor(process, mailbox, false)) return
-    this.put(process, mailbox, message)
-  }
-
-  /** As `deliver`, for what the runtime itself tells a process: it is never dropped. */
-  deliverSystem(process: Process, message: unknown): void {
-    if (process.state === EXITED) return
-    const mailbox = process.mailbox ?? this.openMailbox(process)
-    if (mailbox.length >= mailbox.limit && !this.isRoomFor(process, mailbox, true)) return
-    this.put(process, mailbox, message)
+    if (mailbox.length >= mailbox.limit && !this.isRoomFor(process, mailbox, isSystem)) return
+    mailbox.push(message)
+    this.counters.messagesDelivered++
+    if (process.traces !== undefined) this.options.onReceive(process, message)
+    this.ready(process)
   }
 
   enqueue(process: Process): void {
@@ -156,13 +153,6 @@ export class Scheduler {
 
   private mailboxOptionsOf(process: Process): MailboxOptions {
     return process.mailboxOptions ?? this.options.mailbox
-  }
-
-  private put(process: Process, mailbox: Mailbox, message: unknown): void {
-    mailbox.push(message)
-    this.counters.messagesDelivered++
-    if (process.traces !== undefined) this.options.onReceive(process, message)
-    this.ready(process)
   }
 
   /** The mailbox is at its limit. */
