@@ -19,6 +19,8 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts'],
           maxWorkers: 2,
+          // A hung test is told late; a machine that is busy with something else fails none.
+          testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
       },

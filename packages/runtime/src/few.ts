@@ -19,6 +19,10 @@ export function withoutItem<T extends object>(few: Few<T>, item: T): Few<T> {
   return few.size === 0 ? undefined : few
 }
 
+export function hasItem<T extends object>(few: Few<T>, item: T): boolean {
+  return few === item || (few instanceof Set && few.has(item))
+}
+
 export function itemsOf<T extends object>(few: Few<T>): Iterable<T> {
   if (few === undefined) return []
   return few instanceof Set ? (few as ReadonlySet<T>) : [few as T]

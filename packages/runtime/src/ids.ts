@@ -5,7 +5,7 @@
  * reaches anything in a later life. Identities are immutable data; they may be sent in messages and come back equal, not identical
  * (`===`): compare with `equals`, or use `toString()` as a key.
  */
-import { PidmeshError } from './errors.ts'
+import { PidmeshError, shown } from './errors.ts'
 
 declare const nodeNameBrand: unique symbol
 
@@ -20,7 +20,7 @@ const NODE_NAME = /^[A-Za-z0-9_-]{1,64}@[A-Za-z0-9_.:[\]-]{1,190}$/
  */
 export function nodeName(text: string): NodeName {
   if (!isNodeName(text)) {
-    throw new PidmeshError('ERR_BAD_NODE_NAME', `a node name has the form name@host, not ${JSON.stringify(text)}`)
+    throw new PidmeshError('ERR_BAD_NODE_NAME', `a node name has the form name@host, not ${shown(text)}`)
   }
   return text
 }

@@ -1,7 +1,7 @@
 /**
  * The registered names of one node: at most one process a name, at most one name a process. A name ends with its process.
  */
-import { PidmeshError } from './errors.ts'
+import { PidmeshError, shown } from './errors.ts'
 import { EXITED, type Process } from './process/process.ts'
 
 /** As an atom in Erlang. */
@@ -25,7 +25,7 @@ export class Names {
    */
   register(name: string, process: Process): void {
     if (!isRegisteredName(name) || name === 'undefined') {
-      throw new PidmeshError('ERR_BAD_ARGUMENT', `not a name that a process can have: ${JSON.stringify(name)}`)
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `not a name that a process can have: ${shown(name)}`)
     }
     if (process.state === EXITED) throw new PidmeshError('ERR_BAD_ARGUMENT', `process ${process.pid} has exited`)
     const holder = this.byName.get(name)

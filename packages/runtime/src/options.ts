@@ -4,7 +4,7 @@
 import { PidmeshError, shown } from './errors.ts'
 import { isAddress, nodeName, type NodeName } from './ids.ts'
 import type { Logger } from './ports.ts'
-import { checkMailboxOptions } from './process/checks.ts'
+import { checkMailboxOptions, checkOptions } from './process/checks.ts'
 import type { MailboxOptions } from './process/process.ts'
 import type { LogLevel } from './system/pino-logger.ts'
 
@@ -59,7 +59,7 @@ export interface CheckedNodeOptions {
   readonly logLevel: LogLevel
 }
 
-const KNOWN: ReadonlySet<string> = new Set<keyof NodeOptions>([
+const KNOWN: readonly (keyof NodeOptions)[] = [
   'name',
   'cookie',
   'port',
@@ -73,16 +73,16 @@ const KNOWN: ReadonlySet<string> = new Set<keyof NodeOptions>([
   'mailbox',
   'logger',
   'logLevel',
-])
+]
 
 const LEVELS: ReadonlySet<string> = new Set<LogLevel>(['silent', 'error', 'warn', 'info', 'debug'])
 
 const MAILBOX: MailboxOptions = { limit: 100_000, policy: 'log' }
 
 /** @throws PidmeshError `ERR_BAD_OPTION`, `ERR_BAD_NODE_NAME`, `ERR_INSECURE_BIND` */
-export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
-  for (const key of Object.keys(options)) if (!KNOWN.has(key)) throw bad(`unknown option ${JSON.stringify(key)}`)
-  const name = nodeName(options.name)
+export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
+  const options = checkOptions('startNode', given, KNOWN)
+  const name = nodeName(options.name as string)
   const { cookie, port = 0, seeds = [], allowInsecureBind = false, netTickTimeMs = 4_000, logLevel = 'info' } = options
   if (typeof cookie !== 'string' || cookie.length < 8) throw bad('cookie must be a text of at least 8 characters')
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
@@ -94,12 +94,17 @@ export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
     throw bad(`turnBudgetMs must be a number of milliseconds above 0, not ${shown(turnBudgetMs)}`)
   if (typeof longScheduleMs !== 'number' || !(longScheduleMs > 0))
     throw bad(`longScheduleMs must be a number of milliseconds above 0, or Infinity, not ${shown(longScheduleMs)}`)
-  const mailbox = checkMailboxOptions(options.mailbox ?? {}, MAILBOX)
+  const mailbox = checkMailboxOptions(options.mailbox === undefined ? {} : options.mailbox, MAILBOX)
   if (!LEVELS.has(logLevel)) throw bad(`logLevel must be one of ${[...LEVELS].join(', ')}`)
-  if (!Array.isArray(seeds)) throw bad(`seeds must be a list of host:port, not ${JSON.stringify(seeds)}`)
+  if (!Array.isArray(seeds)) throw bad(`seeds must be a list of host:port, not ${shown(seeds)}`)
   for (const seed of seeds) checkAddress('a seed', seed)
   if (options.logger !== undefined) checkLogger(options.logger)
   if (options.advertise !== undefined) checkAddress('advertise', options.advertise)
+
+  if (typeof allowInsecureBind !== 'boolean')
+    throw bad(`allowInsecureBind must be true or false, not ${shown(allowInsecureBind)}`)
+  if (options.bindHost !== undefined && (typeof options.bindHost !== 'string' || options.bindHost === ''))
+    throw bad(`bindHost must be an address, not ${shown(options.bindHost)}`)
 
   const host = name.slice(name.indexOf('@') + 1)
   const bindHost = options.bindHost ?? host
@@ -126,6 +131,7 @@ export function checkNodeOptions(options: NodeOptions): CheckedNodeOptions {
 }
 
 function checkLogger(logger: Logger): void {
+  if (typeof logger !== 'object' || logger === null) throw bad(`logger must be a logger, not ${shown(logger)}`)
   for (const method of ['debug', 'info', 'warn', 'error', 'child'] as const) {
     if (typeof logger[method] !== 'function')
       throw bad(`logger has no method ${method}; wrapPino makes one of a pino logger`)
@@ -134,7 +140,7 @@ function checkLogger(logger: Logger): void {
 
 function checkAddress(what: string, text: unknown): void {
   if (!isAddress(text)) {
-    throw bad(`${what} must have the form host:port, not ${JSON.stringify(text)}`)
+    throw bad(`${what} must have the form host:port, not ${shown(text)}`)
   }
 }
 

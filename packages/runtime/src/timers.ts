@@ -43,8 +43,7 @@ export class Timers {
    * @throws PidmeshError `ERR_BAD_ARGUMENT` if the delay isn't a finite number of milliseconds from 0 on.
    */
   start(delayMs: number, fire: () => void): Timer {
-    checkDuration('delayMs', delayMs)
-    if (delayMs === Infinity) throw badDuration('delayMs', 'a finite number of milliseconds', delayMs)
+    checkDelay('delayMs', delayMs)
     const timer: Timer = { dueMs: this.clock.monotonicMs() + delayMs, sequence: ++this.lastSequence, fire }
     this.heap.push(timer)
     this.rise(this.heap.length - 1)
@@ -175,6 +174,11 @@ function compare(a: Timer, b: Timer): number {
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` if `value` isn't a number of milliseconds from 0 on, or `Infinity`. */
 export function checkDuration(name: string, value: number): void {
   if (typeof value !== 'number' || !(value >= 0)) throw badDuration(name, 'a number of milliseconds, 0 or more', value)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` if `value` isn't a finite number of milliseconds from 0 on. */
+export function checkDelay(name: string, value: number): void {
+  if (!Number.isFinite(value) || value < 0) throw badDuration(name, 'a finite number of milliseconds, 0 or more', value)
 }
 
 function badDuration(name: string, wanted: string, value: number): PidmeshError {

@@ -43,11 +43,11 @@ export function via(names: Via, name: string): ViaName {
 }
 
 export function isNameOnNode(value: unknown): value is NameOnNode {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !(value instanceof Pid) &&
-    isRegisteredName((value as { name?: unknown }).name) &&
-    typeof (value as { node?: unknown }).node === 'string'
-  )
+  if (typeof value !== 'object' || value === null) return false
+  try {
+    const { name, node } = value as { name?: unknown; node?: unknown }
+    return !(value instanceof Pid) && isRegisteredName(name) && typeof node === 'string'
+  } catch {
+    return false
+  }
 }

@@ -4,13 +4,16 @@
 
 import { handler, startNode } from '@pidmesh/runtime'
 
+/** @typedef {import('@pidmesh/runtime').Pid} Pid */
+/** @typedef {import('@pidmesh/runtime').Ref} Ref */
+
 const [cycles = 0, messages = 0] = process.argv.slice(2).map(Number)
 const BATCH = 1_000
 
 const node = await startNode({ name: 'soak@127.0.0.1', cookie: 'a soak cookie', logLevel: 'silent' })
 
 /** Every kind of life: each ends, and leaves nothing. */
-const lives = [
+const lives = /** @type {((self: import('@pidmesh/runtime').Context) => unknown)[]} */ ([
   (self) => self.spawnMonitor(() => undefined),
   (self) => self.spawnMonitor(handler((child) => child.exit('done'))),
   (self) =>
@@ -31,7 +34,12 @@ const lives = [
       child.exit('together')
     }),
   (self) => {
-    const asked = self.spawnMonitor(async (child) => child.send(await child.receive(), 'reply'))
+    const asked = self.spawnMonitor(
+      handler((child) => (replyTo) => {
+        child.send(/** @type {Ref} */ (replyTo), 'reply')
+        child.exit('asked enough')
+      }),
+    )
     void self.request(asked.pid, (replyTo) => replyTo, 60_000)
     return asked
   },
@@ -41,16 +49,17 @@ const lives = [
     self.exit(killed.pid, 'kill')
     return killed
   },
-]
+])
 
+/** @param {number} count */
 function live(count) {
-  return new Promise((resolve) => {
+  return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
     node.spawn(
       handler((self) => {
         let left = count
         let waiting = 0
         const begin = () => {
-          for (let n = Math.min(BATCH, left); n > 0; n--, waiting++) lives[waiting % lives.length](self)
+          for (let n = Math.min(BATCH, left); n > 0; n--, waiting++) lives[waiting % lives.length]?.(self)
           left -= waiting
         }
         begin()
@@ -67,11 +76,14 @@ function live(count) {
   })
 }
 
-/** Half of them from hand to hand, half in bursts. */
+/**
+ * Half of them from hand to hand, half in bursts.
+ * @param {number} count
+ */
 function talk(count) {
-  const volley = new Promise((resolve) => {
+  const volley = new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
     let left = count / 2
-    const wall = node.spawn(handler((self) => (from) => void self.send(from, 'back')))
+    const wall = node.spawn(handler((self) => (from) => void self.send(/** @type {Pid} */ (from), 'back')))
     node.spawn(
       handler((self) => {
         self.send(wall, self.pid)
@@ -85,7 +97,7 @@ function talk(count) {
       }),
     )
   })
-  const bursts = new Promise((resolve) => {
+  const bursts = new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
     let left = count / 2
     const sink = node.spawn(
       handler((self) => () => {
@@ -108,7 +120,7 @@ function talk(count) {
 async function heldBytes() {
   for (let i = 0; i < 5; i++) {
     await new Promise((resolve) => setTimeout(resolve, 20))
-    globalThis.gc()
+    globalThis.gc?.()
   }
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external

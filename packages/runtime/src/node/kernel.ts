@@ -16,7 +16,15 @@ import { TRACE_OPTIONS, Tracing, type TraceListener, type TraceOptions } from '.
 import type { Clock, Logger, PumpFactory } from '../ports.ts'
 import { Aliases } from '../process/aliases.ts'
 import { HandlerBody, SPAWN_OPTIONS, type ProcessBody, type SpawnOptions } from '../process/body.ts'
-import { checkFlag, checkLabel, checkMailboxOptions, checkOptions, checkPid } from '../process/checks.ts'
+import {
+  checkFlagOption,
+  checkFunction,
+  checkLabelOption,
+  checkMailboxOptions,
+  checkOptions,
+  checkPid,
+  isA,
+} from '../process/checks.ts'
 import { Context } from '../process/context.ts'
 import { Process, RUNNING, SUSPENDED, type MailboxOptions } from '../process/process.ts'
 import { ProcessTimers } from '../process/process-timers.ts'
@@ -117,7 +125,7 @@ export class Kernel {
     parent?: Process,
     prepare?: (process: Process) => void,
   ): Process {
-    if (typeof body !== 'function' && !(body instanceof HandlerBody)) {
+    if (typeof body !== 'function' && !isA(body, HandlerBody)) {
       throw new PidmeshError('ERR_BAD_ARGUMENT', `a process runs a function or a handler, not ${shown(body)}`)
     }
     if (this.stopped) throw new PidmeshError('ERR_NODE_STOPPED', `node ${this.identity.name} has been stopped`)
@@ -163,13 +171,13 @@ export class Kernel {
 
   /** @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION` */
   trace(who: Pid | 'all', options: TraceOptions, listener: TraceListener): () => void {
-    checkOptions('trace', options, TRACE_OPTIONS)
-    if (typeof listener !== 'function')
-      throw new PidmeshError('ERR_BAD_ARGUMENT', `trace tells a function, not ${shown(listener)}`)
-    if (who === 'all') return this.tracing.start(this.processes.values(), true, { options, listener })
+    const wanted = checkOptions('trace', options, TRACE_OPTIONS)
+    for (const name of TRACE_OPTIONS) checkFlagOption(name, wanted[name])
+    checkFunction('the listener', listener)
+    if (who === 'all') return this.tracing.start(this.processes.values(), true, { options: wanted, listener })
     const process = this.router.processHere(checkPid(who))
     if (process === undefined) throw new PidmeshError('ERR_BAD_ARGUMENT', `${who} has exited`)
-    return this.tracing.start([process], false, { options, listener })
+    return this.tracing.start([process], false, { options: wanted, listener })
   }
 
   snapshot(nodes: number): NodeCounters {
@@ -185,9 +193,9 @@ export class Kernel {
   }
 
   private applyOptions(process: Process, options: SpawnOptions): void {
-    const { name, label, trapExit = false, mailbox } = checkOptions('spawn', options, SPAWN_OPTIONS)
-    process.label = checkLabel(label)
-    process.trapExit = checkFlag('trapExit', trapExit)
+    const { name, label, trapExit, mailbox } = checkOptions('spawn', options, SPAWN_OPTIONS)
+    process.label = checkLabelOption(label)
+    process.trapExit = checkFlagOption('trapExit', trapExit)
     if (mailbox !== undefined) process.mailboxOptions = checkMailboxOptions(mailbox, this.mailbox)
     // Last: a process that is refused must not leave its name behind.
     if (name !== undefined) this.names.register(name, process)
@@ -209,10 +217,15 @@ export class Kernel {
     if (isPromiseLike(outcome)) {
       if (process.state === RUNNING) process.state = SUSPENDED
       this.scheduler.awaitOutcome(process, outcome, (handler) => {
+        if (typeof handler !== 'function') {
+          this.crash(process, noHandler(handler))
+          return
+        }
         process.handler = handler
         this.scheduler.settle(process)
       })
     } else if (process.isAlive) {
+      if (typeof outcome !== 'function') throw noHandler(outcome)
       process.handler = outcome
     }
   }
@@ -240,4 +253,11 @@ export class Kernel {
     this.tracing.tell(process, { type: 'exit', reason })
     this.tracing.release(process)
   }
+}
+
+function noHandler(given: unknown): PidmeshError {
+  return new PidmeshError(
+    'ERR_BAD_ARGUMENT',
+    `a handler process begins with a function that gives its handler, not ${shown(given)}`,
+  )
 }

@@ -18,6 +18,7 @@ import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts
 import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
 import type { Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
 import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
+import { checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { Peers } from '../distribution/peers.ts'
@@ -161,7 +162,8 @@ export class Node {
 
   /** See `Context.register`. */
   register(name: string, pid: Pid): void {
-    this.main.register(name, pid)
+    // Not given at all it would be the main process.
+    this.main.register(name, checkPid(pid))
   }
 
   unregister(name: string): void {

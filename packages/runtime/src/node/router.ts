@@ -11,6 +11,7 @@ import { assertNever } from '../assert-never.ts'
 import { PidmeshError, shown } from '../errors.ts'
 import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
+import { isA } from '../process/checks.ts'
 import { LocalPid, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { DownListener, LocalMonitor } from '../signals/monitors.ts'
@@ -56,12 +57,13 @@ export class Router {
 
   send(from: Process, to: Destination, message: unknown): SendStatus {
     if (from.traces !== undefined) this.kernel.tracing.tell(from, { type: 'send', to, message })
-    if (to instanceof LocalPid && to.origin === this.kernel.identity) {
-      if (to.process !== undefined) this.kernel.scheduler.deliver(to.process, message)
+    const local = localPid(to)
+    if (local !== undefined && local.origin === this.kernel.identity) {
+      if (local.process !== undefined) this.kernel.scheduler.deliver(local.process, message)
       return 'ok'
     }
-    if (to instanceof Pid) return this.sendToPid(from, to, message)
-    if (to instanceof Ref) return this.sendToAlias(from, to, message)
+    if (isA(to, Pid)) return this.sendToPid(from, to, message)
+    if (isA(to, Ref)) return this.sendToAlias(from, to, message)
     if (typeof to === 'string') {
       const process = this.kernel.names.whereis(to)
       if (process === undefined) throw notRegistered(to)
@@ -95,8 +97,7 @@ export class Router {
 
   unlink(process: Process, to: Pid): void {
     if (this.isHere(to)) {
-      const target = this.processOf(to)
-      if (target !== undefined) this.kernel.links.unlinkLocal(process, target)
+      this.kernel.links.unlinkLocal(process, to)
       return
     }
     const remote = this.remoteOf(to)
@@ -258,6 +259,15 @@ export class Router {
   private absence(object: Pid | NameOnNode): 'noproc' | 'noconnection' {
     const { node } = object
     return node === this.kernel.identity.name || this.connections.find(node) !== undefined ? 'noproc' : 'noconnection'
+  }
+}
+
+/** By itself, and not `isA`: so it is compiled into each send. */
+function localPid(to: unknown): LocalPid | undefined {
+  try {
+    return to instanceof LocalPid ? to : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -30,6 +30,7 @@ export class ProcessAbort implements ExitHook {
 
 /** What adds and removes listeners of this one signal goes through here; Node's own `addAbortListener`, `fetch` and timers do too. */
 function guardListeners(signal: AbortSignal, onFault: (thrown: unknown) => void): void {
+  // A guard is its own: Node gives it back to `removeEventListener` when a listener has a signal of its own.
   const guards = new WeakMap<object, (event: Event) => void>()
   const guardOf = (listener: NonNullable<Listener>): ((event: Event) => void) => {
     const known = guards.get(listener)
@@ -44,6 +45,7 @@ function guardListeners(signal: AbortSignal, onFault: (thrown: unknown) => void)
       }
     }
     guards.set(listener, guard)
+    guards.set(guard, guard)
     return guard
   }
   const add = signal.addEventListener.bind(signal)

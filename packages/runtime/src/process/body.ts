@@ -2,6 +2,7 @@
  * What a process runs: a function, or a handler for one message after the other.
  */
 import type { Context } from './context.ts'
+import { checkFunction } from './checks.ts'
 import type { MailboxOptions, MessageHandler } from './process.ts'
 
 /** A plain process: returns or resolves → exit `normal`; throws or rejects → exit with the error as data. */
@@ -11,8 +12,9 @@ export type ProcessFunction = (self: Context) => void | Promise<void>
 export class HandlerBody {
   readonly init: (self: Context) => MessageHandler | Promise<MessageHandler>
 
+  /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
   constructor(init: (self: Context) => MessageHandler | Promise<MessageHandler>) {
-    this.init = init
+    this.init = checkFunction('what a handler process begins with', init)
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Arguments of the public API, checked at the caller. Each throws PidmeshError `ERR_BAD_ARGUMENT`.
+ * Arguments of the public API, checked at the caller. What is passed may be anything, a proxy whose traps throw included: that too is a bad argument.
  */
 import { PidmeshError, shown } from '../errors.ts'
 import { Pid, Ref } from '../ids.ts'
@@ -7,44 +7,102 @@ import { isExitReason, type ExitReason } from '../reasons.ts'
 import { isNameOnNode } from '../via.ts'
 import type { MailboxOptions } from './process.ts'
 
+/** `instanceof` for what may be hostile. */
+export function isA<T>(value: unknown, constructor: abstract new (...args: never[]) => T): value is T {
+  try {
+    return value instanceof constructor
+  } catch {
+    return false
+  }
+}
+
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkAddressee<T>(target: T): T {
   const isText = typeof target === 'string' && target !== ''
-  if (isText || target instanceof Pid || isNameOnNode(target)) return target
-  throw new PidmeshError('ERR_BAD_ARGUMENT', `not a pid, a name, or a name on a node: ${shown(target)}`)
+  if (isText || isA(target, Pid) || isNameOnNode(target)) return target
+  throw bad(`not a pid, a name, or a name on a node: ${shown(target)}`)
 }
 
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkReason(reason: ExitReason | undefined): ExitReason {
   if (isExitReason(reason)) return reason
-  throw new PidmeshError('ERR_BAD_ARGUMENT', `an exit reason is a text or an object, not ${shown(reason)}`)
+  throw bad(`an exit reason is a text or an object, not ${shown(reason)}`)
 }
 
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkPid(pid: Pid): Pid {
-  if (!(pid instanceof Pid)) throw new PidmeshError('ERR_BAD_ARGUMENT', `not a pid: ${shown(pid)}`)
-  return pid
+  if (isA(pid, Pid)) return pid
+  throw bad(`not a pid: ${shown(pid)}`)
 }
 
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkRef(ref: Ref): Ref {
-  if (!(ref instanceof Ref)) throw new PidmeshError('ERR_BAD_ARGUMENT', `not a reference: ${shown(ref)}`)
-  return ref
+  if (isA(ref, Ref)) return ref
+  throw bad(`not a reference: ${shown(ref)}`)
+}
+
+/** A text that could be a name. @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkNameText(name: string): string {
+  if (typeof name === 'string') return name
+  throw bad(`a name is a text, not ${shown(name)}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkFunction<F>(what: string, value: F): F {
+  if (typeof value === 'function') return value
+  throw bad(`${what} must be a function, not ${shown(value)}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkFlag(what: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value
+  throw bad(`${what} must be true or false, not ${shown(value)}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkLabel(label: string | undefined): string | undefined {
+  if (isLabel(label)) return label
+  throw bad(`a label is a text, not ${shown(label)}`)
+}
+
+function isLabel(label: unknown): label is string | undefined {
+  return label === undefined || typeof label === 'string'
 }
 
 /**
- * A misspelt option must not be passed over in silence.
+ * The options, read once: what is known of them as plain data. A misspelt option must not be passed over in silence.
  * @throws PidmeshError `ERR_BAD_OPTION`
  */
 export function checkOptions<Options extends object>(
   what: string,
   options: Options,
-  known: readonly (keyof Options)[],
-): Options {
+  known: readonly (keyof Options & string)[],
+): Partial<Options> {
   if (typeof options !== 'object' || options === null)
-    throw new PidmeshError('ERR_BAD_OPTION', `the options of ${what} must be an object, not ${shown(options)}`)
-  for (const key of Object.keys(options)) {
-    if (!(known as readonly string[]).includes(key))
-      throw new PidmeshError('ERR_BAD_OPTION', `${what} has no option ${JSON.stringify(key)}`)
+    throw badOption(`the options of ${what} must be an object, not ${shown(options)}`)
+  const read: Partial<Options> = {}
+  let unknown: string | undefined
+  try {
+    unknown = Object.keys(options).find((key) => !(known as readonly string[]).includes(key))
+    for (const key of known) if (options[key] !== undefined) read[key] = options[key]
+  } catch {
+    throw badOption(`the options of ${what} can't be read`)
   }
-  return options
+  if (unknown !== undefined) throw badOption(`${what} has no option ${JSON.stringify(unknown)}`)
+  return read
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` */
+export function checkFlagOption(what: string, value: boolean | undefined): boolean {
+  if (value === undefined) return false
+  if (typeof value === 'boolean') return value
+  throw badOption(`${what} must be true or false, not ${shown(value)}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` */
+export function checkLabelOption(label: string | undefined): string | undefined {
+  if (isLabel(label)) return label
+  throw badOption(`label must be a text, not ${shown(label)}`)
 }
 
 const POLICIES: ReadonlySet<unknown> = new Set<MailboxOptions['policy']>(['log', 'drop', 'kill'])
@@ -53,23 +111,15 @@ const POLICIES: ReadonlySet<unknown> = new Set<MailboxOptions['policy']>(['log',
 export function checkMailboxOptions(options: Partial<MailboxOptions>, defaults: MailboxOptions): MailboxOptions {
   const { limit = defaults.limit, policy = defaults.policy } = checkOptions('mailbox', options, ['limit', 'policy'])
   if (typeof limit !== 'number' || !(limit >= 1))
-    throw new PidmeshError(
-      'ERR_BAD_OPTION',
-      `mailbox.limit must be a number of messages, 1 or more, not ${shown(limit)}`,
-    )
-  if (!POLICIES.has(policy))
-    throw new PidmeshError('ERR_BAD_OPTION', `mailbox.policy must be one of ${[...POLICIES].join(', ')}`)
+    throw badOption(`mailbox.limit must be a number of messages, 1 or more, not ${shown(limit)}`)
+  if (!POLICIES.has(policy)) throw badOption(`mailbox.policy must be one of ${[...POLICIES].join(', ')}`)
   return { limit, policy }
 }
 
-/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
-export function checkFlag(what: string, value: boolean): boolean {
-  if (typeof value === 'boolean') return value
-  throw new PidmeshError('ERR_BAD_ARGUMENT', `${what} must be true or false, not ${shown(value)}`)
+function bad(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_ARGUMENT', problem)
 }
 
-/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
-export function checkLabel(label: string | undefined): string | undefined {
-  if (label === undefined || typeof label === 'string') return label
-  throw new PidmeshError('ERR_BAD_ARGUMENT', `a label is a text, not ${shown(label)}`)
+function badOption(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_OPTION', problem)
 }

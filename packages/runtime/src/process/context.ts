@@ -13,10 +13,22 @@ import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts
 import type { Logger } from '../ports.ts'
 import { formatReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
-import { checkDuration } from '../timers.ts'
+import { checkDelay, checkDuration } from '../timers.ts'
 import { ProcessAbort } from './abort.ts'
 import type { ProcessBody, SpawnOptions } from './body.ts'
-import { checkAddressee, checkFlag, checkLabel, checkOptions, checkPid, checkReason, checkRef } from './checks.ts'
+import {
+  checkAddressee,
+  checkFlag,
+  checkFlagOption,
+  checkFunction,
+  checkLabel,
+  checkNameText,
+  checkOptions,
+  checkPid,
+  checkReason,
+  checkRef,
+  isA,
+} from './checks.ts'
 import type { Process } from './process.ts'
 import { checkReceive, flushDown, receive, type ReceiveOptions, type ReceiveTimeout } from './receive.ts'
 import { request, type RequestOutcome } from './requests.ts'
@@ -157,12 +169,15 @@ export class Context {
   exit(reason: ExitReason): never
   /** Sends an exit signal: see docs/semantics.md for what each reason does to whom. */
   exit(pid: Pid, reason: ExitReason): void
-  exit(pidOrReason: Pid | ExitReason, reason?: ExitReason): void {
+  exit(pidOrReason: Pid | ExitReason, ...others: readonly (ExitReason | undefined)[]): void {
     const process = this.living()
-    if (!(pidOrReason instanceof Pid)) {
-      throw new ExitError(checkReason(pidOrReason), 'ERR_EXIT', `exit: ${formatReason(pidOrReason)}`, false)
+    if (others.length > 0) {
+      this.kernel.router.exit(process, checkPid(pidOrReason as Pid), checkReason(others[0]))
+      return
     }
-    this.kernel.router.exit(process, pidOrReason, checkReason(reason))
+    if (isA(pidOrReason, Pid))
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `${pidOrReason} is not an exit reason, and there is none for it`)
+    throw new ExitError(checkReason(pidOrReason), 'ERR_EXIT', `exit: ${formatReason(pidOrReason)}`, false)
   }
 
   /** Links this process and another. A dead one gives `noproc` as an exit signal, an unreachable one `noconnection`. */
@@ -204,7 +219,9 @@ export class Context {
    */
   demonitor(ref: Ref, options: DemonitorOptions = {}): boolean {
     const process = this.living()
-    const { flush = false, info = false } = checkOptions('demonitor', options, ['flush', 'info'])
+    checkRef(ref)
+    const read = checkOptions('demonitor', options, ['flush', 'info'])
+    const [flush, info] = [checkFlagOption('flush', read.flush), checkFlagOption('info', read.info)]
     const found = this.isOurs(ref) && this.kernel.monitors.demonitor(process, ref.id)
     if (!found && flush) flushDown(process, ref)
     return found || !info
@@ -216,9 +233,10 @@ export class Context {
    */
   alias(options: AliasOptions = {}): Ref {
     const process = this.living()
-    const { reply = false } = checkOptions('alias', options, ['reply'])
+    const { reply } = checkOptions('alias', options, ['reply'])
+    const isOnce = checkFlagOption('reply', reply)
     const ref = this.kernel.nextRef()
-    this.openAlias(process, ref, reply, () => undefined)
+    this.openAlias(process, ref, isOnce, () => undefined)
     return ref
   }
 
@@ -268,13 +286,13 @@ export class Context {
   unregister(name: string): void {
     this.living()
     const { names, tracing } = this.kernel
-    const target = names.whereis(name)
+    const target = names.whereis(checkNameText(name))
     names.unregister(name)
     if (target?.traces !== undefined) tracing.tell(target, { type: 'unregister', name })
   }
 
   whereis(name: string): Pid | undefined {
-    return this.kernel.names.whereis(name)?.pid
+    return this.kernel.names.whereis(checkNameText(name))?.pid
   }
 
   /** The names of processes of this node, sorted. */
@@ -353,6 +371,7 @@ export class Context {
     timeoutMs: number,
   ): Promise<RequestOutcome> {
     checkDuration('timeoutMs', timeoutMs)
+    checkFunction('build', build)
     return request(this.kernel, this.living(), { target: checkAddressee(target), build, timeoutMs })
   }
 
@@ -379,7 +398,7 @@ export class Context {
   private startTimerOf(delayMs: number, to: Pid | string, message: (ref: Ref) => unknown): Ref {
     const { router, processTimers, names, scheduler } = this.kernel
     this.living()
-    checkDuration('delayMs', delayMs)
+    checkDelay('delayMs', delayMs)
     const ref = this.kernel.nextRef()
     if (typeof to === 'string' && to !== '') {
       processTimers.start(ref.id, delayMs, undefined, () => {

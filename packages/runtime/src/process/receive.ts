@@ -10,12 +10,12 @@
  *
  * Invariant: of each message in front of `scanned` it is known that the pending receive doesn't match it, so that a message is looked at once.
  */
-import { PidmeshError, shown } from '../errors.ts'
+import { PidmeshError } from '../errors.ts'
 import type { Ref } from '../ids.ts'
 import { hasType } from '../messages.ts'
 import { formatReason, reasonOfThrown } from '../reasons.ts'
 import { checkDuration, type Timer, type Timers } from '../timers.ts'
-import { checkOptions } from './checks.ts'
+import { checkFunction, checkOptions } from './checks.ts'
 import type { Process } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -43,21 +43,22 @@ export interface Receive {
 /** @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION` */
 export function checkReceive(
   selector: string | ReceiveOptions<unknown> | undefined,
-  more: ReceiveTimeout | undefined,
+  more: ReceiveTimeout = NO_MORE,
 ): Receive {
   if (typeof selector === 'string') {
-    const { timeoutMs = Infinity } = checkOptions('receive', more ?? {}, ['timeoutMs'])
+    const { timeoutMs = Infinity } = checkOptions('receive', more, ['timeoutMs'])
     checkDuration('timeoutMs', timeoutMs)
     return { match: (message) => hasType(message, selector), timeoutMs }
   }
+  if (more !== NO_MORE) throw new PidmeshError('ERR_BAD_ARGUMENT', 'the options of a receive without a type come first')
   if (selector === undefined) return ANY
   const { match, timeoutMs = Infinity } = checkOptions('receive', selector, RECEIVE_OPTIONS)
   checkDuration('timeoutMs', timeoutMs)
-  if (match !== undefined && typeof match !== 'function')
-    throw new PidmeshError('ERR_BAD_ARGUMENT', `match must be a function, not ${shown(match)}`)
+  if (match !== undefined) checkFunction('match', match)
   return { match, timeoutMs }
 }
 
+const NO_MORE: ReceiveTimeout = {}
 const ANY: Receive = { match: undefined, timeoutMs: Infinity }
 
 /** What `matchReceive` says if there is no message that matches: not `undefined`, which may be a message. */

@@ -5,7 +5,7 @@
  * arrives is older than the `unlink` and is ignored, as in Erlang's link protocol. After `unlink` has returned, no exit signal of that link
  * arrives, whatever is still on its way.
  */
-import { itemsOf, withItem, withoutItem } from '../few.ts'
+import { hasItem, itemsOf, withItem, withoutItem } from '../few.ts'
 import type { Pid } from '../ids.ts'
 import { Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
@@ -31,9 +31,14 @@ export class Links {
     b.links = withItem(b.links, a)
   }
 
-  unlinkLocal(a: Process, b: Process): void {
-    a.links = withoutItem(a.links, b)
-    b.links = withoutItem(b.links, a)
+  /** `to` is a pid of this node. Its process may have ended, and `process` not have been told yet. */
+  unlinkLocal(process: Process, to: Pid): void {
+    for (const end of itemsOf(process.links)) {
+      if (!(end instanceof Process) || end.pid.id !== to.id) continue
+      process.links = withoutItem(process.links, end)
+      end.links = withoutItem(end.links, process)
+      return
+    }
   }
 
   linkRemote(process: Process, remote: RemoteNode, pid: Pid): void {
@@ -96,6 +101,8 @@ export class Links {
     process.links = undefined
     for (const end of itemsOf(links)) {
       if (end instanceof Process) {
+        // It may have unlinked itself meanwhile.
+        if (!hasItem(end.links, process)) continue
         end.links = withoutItem(end.links, process)
         this.passExit(end, process.pid, reason)
       } else {

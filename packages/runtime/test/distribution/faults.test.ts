@@ -158,7 +158,7 @@ describe('over gRPC', () => {
         reasons.push((await self.receive('DOWN')).reason)
       })
     }
-    await expect.poll(() => reasons.length, { timeout: 4_000 }).toBe(5_000)
+    await expect.poll(() => reasons.length, { timeout: 15_000 }).toBe(5_000)
     expect(new Set(reasons.map((reason) => JSON.stringify(reason))).size).toBe(1)
     expect(reasons[0]).toMatchObject({ error: { message: 'x'.repeat(1_024) } })
     expect(seen).toEqual([])
@@ -181,7 +181,7 @@ describe('over gRPC', () => {
         reasons.push((await self.receive('DOWN')).reason)
       })
     }
-    await expect.poll(() => reasons.length, { timeout: 4_000 }).toBe(2_100)
+    await expect.poll(() => reasons.length, { timeout: 15_000 }).toBe(2_100)
     expect(reasons).toEqual(new Array(2_100).fill(reason))
     expect(seen).toEqual([])
   })
@@ -193,12 +193,12 @@ describe('over gRPC', () => {
     const sink = a.spawn(handler(() => () => undefined))
     for (let i = 0; i < 20; i++) b.send(sink, new Uint8Array(1024 * 1024))
     await expect
-      .poll(() => seen, { timeout: 4_000 })
+      .poll(() => seen, { timeout: 15_000 })
       .toMatchObject([{ type: 'nodedown', reason: 'buffer_limit' }, { type: 'nodeup' }])
     const sizes: number[] = []
     const counter = a.spawn(handler(() => (message) => void sizes.push((message as Uint8Array).length)))
     const largest = 7.9 * 1024 * 1024
     b.send(counter, new Uint8Array(largest))
-    await expect.poll(() => sizes, { timeout: 4_000 }).toEqual([Math.floor(largest)])
+    await expect.poll(() => sizes, { timeout: 15_000 }).toEqual([Math.floor(largest)])
   })
 })

@@ -41,7 +41,7 @@ describe('startNode', () => {
     const early = await start('early', { seeds: [`127.0.0.1:${port}`] })
     expect(early.nodes()).toEqual([])
     const late = await start('late', { port })
-    await expect.poll(() => early.nodes(), { timeout: 5_000 }).toEqual([late.name])
+    await expect.poll(() => early.nodes(), { timeout: 15_000 }).toEqual([late.name])
   })
 
   it('a busy port, a wrong cookie and a name that is running each fail the start with a code and one line', async () => {

@@ -77,7 +77,7 @@ describe.each(makers)('the %s transport', (_name, maker) => {
     const { dialer, listener } = await pair()
     const frame = new Uint8Array(8 * 1024 * 1024).fill(7)
     dialer.link?.send(frame)
-    await expect.poll(() => listener.frames[1]?.length, { timeout: 5_000 }).toBe(frame.length)
+    await expect.poll(() => listener.frames[1]?.length, { timeout: 15_000 }).toBe(frame.length)
   })
 
   it('what is buffered is counted in bytes, and is zero when all is gone', async () => {
@@ -110,7 +110,7 @@ describe.each(makers)('the %s transport', (_name, maker) => {
     void make
     const dialer = new Side()
     near.dial(address, dialer)
-    await expect.poll(() => dialer.ends, { timeout: 5_000 }).toMatchObject([{ type: 'unreachable' }])
+    await expect.poll(() => dialer.ends, { timeout: 15_000 }).toMatchObject([{ type: 'unreachable' }])
   })
 
   it('an address that is taken is ERR_PORT_IN_USE', async () => {
