@@ -137,6 +137,11 @@ export class Router {
     return this.processOf(pid)
   }
 
+  /** Whether it addresses the process itself, by its pid or its name. */
+  isSelf(process: Process, object: Pid | NameOnNode | string): boolean {
+    return (typeof object === 'string' ? this.kernel.names.whereis(object) : this.targetOf(object)) === process
+  }
+
   isConnected(node: NodeName): boolean {
     return this.connections.find(node) !== undefined
   }

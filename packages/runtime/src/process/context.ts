@@ -195,7 +195,8 @@ export class Context {
   }
 
   /**
-   * Watches a process, or whoever has a name now: one `DOWN` with this reference when it ends or can't be reached.
+   * Watches a process, or whoever has a name now: one `DOWN` with this reference when it ends or can't be reached. To monitor
+   * oneself does nothing: the reference is neither a monitor nor an alias.
    * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
    */
   monitor(object: Pid | NameOnNode | string, options: MonitorOptions = {}): Ref {
@@ -204,6 +205,8 @@ export class Context {
     if (!ALIAS_MODES.has(alias)) throw new PidmeshError('ERR_BAD_OPTION', `monitor has no alias option ${shown(alias)}`)
     checkAddressee(object)
     const ref = this.kernel.nextRef()
+    // As on BEAM: neither a monitor nor an alias.
+    if (this.kernel.router.isSelf(process, object)) return ref
     if (alias !== undefined) {
       this.openAlias(process, ref, alias === 'reply_demonitor', () => this.kernel.monitors.demonitor(process, ref.id))
     }

@@ -280,6 +280,8 @@ class BurstWorld {
       case 'monitor': {
         const options: MonitorOptions = act.alias === 'none' ? {} : { alias: act.alias }
         const ref = this.count(self.monitor(this.destination(member, act.to, act.way), options))
+        // A reference that is neither monitor nor alias.
+        if (act.to === index) return true
         monitors.unshift(ref)
         if (act.alias !== 'none') this.aliases.unshift({ ref, owner: index })
         return note(entries, { type: 'monitored', ref, to: act.to, alias: act.alias })

@@ -77,12 +77,9 @@ const rough: fc.Arbitrary<RoughStep> = fc.record({
   c: number,
 })
 
-/** Whether a command must not be, where the model stands then. */
-export type LeaveOut = (command: Command, model: Model) => boolean
-
-/** With up to so many commands after the first processes have been started, and none of those that are left out. */
-export function histories(maxLength: number, isLeftOut: LeaveOut = () => false): fc.Arbitrary<History> {
-  return fc.array(rough, { minLength: 1, maxLength, size: 'max' }).map((steps) => new Author(isLeftOut).write(steps))
+/** With up to so many commands after the first processes have been started. */
+export function histories(maxLength: number): fc.Arbitrary<History> {
+  return fc.array(rough, { minLength: 1, maxLength, size: 'max' }).map((steps) => new Author().write(steps))
 }
 
 const FIRST: readonly Omit<Child, 'process'>[] = [
@@ -105,12 +102,7 @@ class Author {
   private readonly model = new Model()
   private readonly history: Command[] = []
   private readonly refs: KnownRef[] = []
-  private readonly isLeftOut: LeaveOut
   private lastMessage = -1
-
-  constructor(isLeftOut: LeaveOut) {
-    this.isLeftOut = isLeftOut
-  }
 
   write(steps: readonly RoughStep[]): History {
     for (const first of FIRST) this.start(first)
@@ -118,7 +110,7 @@ class Author {
       if (this.alive().length < LEAST_ALIVE) this.start(pick(FIRST, step.c))
       const refs = this.refs.length
       const command = this.command(step)
-      if (command !== undefined && !this.isLeftOut(command, this.model)) this.add(command)
+      if (command !== undefined) this.add(command)
       else this.refs.length = refs
     }
     // What is still in a mailbox is to be seen.

@@ -10,7 +10,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Beam } from './beam.ts'
 import { text, type History } from './commands.ts'
-import { histories, type LeaveOut } from './generate.ts'
+import { histories } from './generate.ts'
 import { model } from './model.ts'
 import { asOnBeam, type Observation } from './observation.ts'
 import { ours } from './ours.ts'
@@ -21,19 +21,6 @@ const WITH_BEAM = Number(HISTORIES ?? 1_000)
 /** Where fast-check found a failure: replays that alone. */
 const PATH = process.env['PIDMESH_PATH']
 const COMMANDS = 120
-
-/** Deliberate differences from BEAM, each with its reason: the histories that are played there have no such commands. */
-const DIFFERENCES: readonly { readonly what: string; readonly isOne: LeaveOut }[] = [
-  {
-    what: 'who monitors itself: BEAM makes a reference and no monitor, so that demonitor with info says false, and process_info shows none',
-    isOne: (command, world) =>
-      command.type === 'act' &&
-      command.act.type === 'monitor' &&
-      world.receiver(command.act.object)?.symbol === command.by,
-  },
-]
-
-const isDifferent: LeaveOut = (command, world) => DIFFERENCES.some(({ isOne }) => isOne(command, world))
 
 type Judge = (history: History) => Promise<string | undefined>
 
@@ -99,7 +86,7 @@ describe('processes on one node, as on BEAM', () => {
     async ({ skip, task }) => {
       if (typeof beam === 'string') return skip(beam)
       const onBeam = beam
-      await expectAlike(task.name, WITH_BEAM, histories(COMMANDS, isDifferent), async (history) =>
+      await expectAlike(task.name, WITH_BEAM, histories(COMMANDS), async (history) =>
         difference(history, {
           ours: asOnBeam(await ours.play(history)),
           BEAM: await onBeam.play(history),

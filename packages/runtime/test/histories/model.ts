@@ -141,6 +141,8 @@ export class Model {
         return 'ok'
       }
       case 'monitor':
+        // BEAM gives a reference that is neither monitor nor alias.
+        if (this.receiver(act.object) === self) return 'ok'
         if (act.alias !== 'none') {
           const once = act.alias === 'reply_demonitor'
           this.aliases.push({ ref: act.ref, owner: self, once, endsWithMonitor: act.alias !== 'explicit_unalias' })

@@ -81,8 +81,19 @@ describe('Monitors', () => {
     expect(lab.node.self.isAlive).toBe(true)
   })
 
+  it('to monitor oneself gives a reference that is neither a monitor nor an alias', async () => {
+    // As on OTP 25 in each of the three modes.
+    for (const alias of ['explicit_unalias', 'demonitor', 'reply_demonitor'] as const) {
+      const { self, messages, pid } = await lab.probe()
+      const ref = self.monitor(pid, { alias })
+      self.send(ref, 'hello')
+      await lab.settle()
+      expect([messages, lab.node.processInfo(pid)?.monitors, self.unalias(ref)]).toEqual([[], [], false])
+      expect(self.demonitor(ref, { info: true })).toBe(false)
+    }
+  })
+
   it('a monitor of oneself gives no `DOWN`, ever', async () => {
-    // BEAM: it makes a reference that nothing comes of.
     const seen: unknown[] = []
     const other = await lab.probe()
     const end = await lab.endOf(() =>

@@ -209,6 +209,19 @@ describe('Timers', () => {
     ])
   })
 
+  it('a cancelled timer is counted no more, before its time and after it', async () => {
+    const a = await lab.probe()
+    const [first] = [10, 20, 30].map((delayMs) => a.self.sendAfter(delayMs, a.pid, delayMs))
+    if (first === undefined) throw new Error('three')
+    a.self.cancelTimer(first)
+    expect(lab.node.counters().timers).toBe(2)
+    await lab.advance(20)
+    expect(lab.node.counters().timers).toBe(1)
+    await lab.advance(10)
+    expect(lab.node.counters().timers).toBe(0)
+    expect(a.messages).toEqual([20, 30])
+  })
+
   it('a message that a timer has sent stays in the mailbox when the timer is cancelled', async () => {
     const self = await lab.deaf()
     const ref = self.sendAfter(10, self.pid, 'sent')
