@@ -11,8 +11,11 @@ import type { LogLevel } from './system/pino-logger.ts'
 export interface NodeOptions {
   /** `name@host`. The host is where the other nodes reach this one. */
   readonly name: string
-  /** The secret that all nodes of the cluster share: at least 8 characters. Never sent, never logged. */
-  readonly cookie: string
+  /**
+   * The secret that all nodes of the cluster share: at least 8 characters. Never sent, never logged. To go from one to the next without a break, give a
+   * list: the node proves to know the first, and lets in who knows any of them. See docs/operations.md.
+   */
+  readonly cookie: string | readonly [string, ...string[]]
   /** The port for other nodes; 0 lets the system choose. @default 0 */
   readonly port?: number
   /** The address to listen on. @default the host of the name */
@@ -47,7 +50,7 @@ export interface NodeOptions {
 
 export interface CheckedNodeOptions {
   readonly name: NodeName
-  readonly cookie: string
+  readonly cookies: readonly [string, ...string[]]
   readonly listenAddress: string
   readonly advertise: (listenAddress: string) => string
   readonly seeds: readonly string[]
@@ -84,7 +87,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
   const options = checkOptions('startNode', given, KNOWN)
   const name = nodeName(options.name as string)
   const { cookie, port = 0, seeds = [], allowInsecureBind = false, netTickTimeMs = 4_000, logLevel = 'info' } = options
-  if (typeof cookie !== 'string' || cookie.length < 8) throw bad('cookie must be a text of at least 8 characters')
+  const cookies = checkCookies(cookie)
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw bad(`port must be an integer from 0 to 65535, not ${shown(port)}`)
   if (!Number.isFinite(netTickTimeMs) || netTickTimeMs < 100)
@@ -116,7 +119,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
   }
   return {
     name,
-    cookie,
+    cookies,
     listenAddress: `${bracketed(bindHost)}:${port}`,
     advertise: (listenAddress) =>
       options.advertise ?? `${bracketed(host)}:${listenAddress.slice(listenAddress.lastIndexOf(':') + 1)}`,
@@ -128,6 +131,16 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
     logger: options.logger,
     logLevel,
   }
+}
+
+/** A cookie that is refused is not shown. */
+function checkCookies(cookie: unknown): readonly [string, ...string[]] {
+  const cookies: unknown[] = Array.isArray(cookie) ? cookie : [cookie]
+  const texts = cookies.filter((one): one is string => typeof one === 'string' && one.length >= 8)
+  const [first, ...others] = texts
+  if (first === undefined || texts.length < cookies.length)
+    throw bad('cookie must be a text of at least 8 characters, or a list of such')
+  return [first, ...others]
 }
 
 function checkLogger(logger: Logger): void {

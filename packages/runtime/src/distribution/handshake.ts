@@ -11,6 +11,8 @@
  * Each HMAC-SHA256 is over the role, the protocol version, both names, both incarnations and both nonces, each with its length before it:
  * neither can be replayed on another connection, nor reflected to its sender. Comparison takes constant time.
  *
+ * A node may know several cookies, so that a cluster can go from one to the next: it proves to know its first, and takes any of them for good.
+ *
  * Until the proof has been checked the listener discloses its name and incarnation, nothing else.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
@@ -50,7 +52,8 @@ const REFUSAL_CODES: ReadonlySet<string> = new Set<RefusalCode>([
 
 export interface HandshakeConfig {
   readonly self: NodeIdentity
-  readonly cookie: string
+  /** The first is what this node proves to know; each is good enough for a peer to know. */
+  readonly cookies: readonly [string, ...string[]]
   readonly nonce: Uint8Array
   /** `host:port` at which this node wants to be dialed. */
   readonly address: string
@@ -155,7 +158,7 @@ function onHello(hello: HandshakeMessage & { type: 'hello' }, config: HandshakeC
 }
 
 function onChallenge(challenge: HandshakeMessage & { type: 'challenge' }, config: HandshakeConfig): HandshakeStep {
-  const { self, nonce, cookie } = config
+  const { self, nonce, cookies } = config
   if (challenge.version !== PROTOCOL_VERSION) return refuse('version', challenge.node)
   if (challenge.nonce.length !== NONCE_BYTES) return refuse('protocol', challenge.node)
   if (sameIdentity(challenge.node, self)) return refuse('self', challenge.node)
@@ -169,7 +172,7 @@ function onChallenge(challenge: HandshakeMessage & { type: 'challenge' }, config
   }
   return {
     state: { type: 'dialer_awaits_answer', peer: challenge.node, transcript },
-    effects: [{ type: 'send', message: { type: 'proof', mac: authenticate(cookie, 'dialer', transcript) } }],
+    effects: [{ type: 'send', message: { type: 'proof', mac: authenticate(cookies[0], 'dialer', transcript) } }],
   }
 }
 
@@ -179,12 +182,14 @@ function onProof(
   config: HandshakeConfig,
 ): HandshakeStep {
   const { peer, address, transcript } = state
-  if (!sameBytes(mac, authenticate(config.cookie, 'dialer', transcript))) return refuse('bad_cookie', peer)
+  const cookie = config.cookies.find((known) => sameBytes(mac, authenticate(known, 'dialer', transcript)))
+  if (cookie === undefined) return refuse('bad_cookie', peer)
   const verdict = peer.name === config.self.name ? 'duplicate_name' : config.admit(peer)
   if (verdict !== 'admit') return refuse(verdict, peer)
   const accepted: HandshakeMessage = {
     type: 'accepted',
-    mac: authenticate(config.cookie, 'listener', transcript),
+    // With the cookie that the dialer knows, which may not know the others.
+    mac: authenticate(cookie, 'listener', transcript),
     address: config.address,
   }
   return end([
@@ -199,7 +204,8 @@ function onAccepted(
   config: HandshakeConfig,
 ): HandshakeStep {
   const { peer, transcript } = state
-  if (!sameBytes(accepted.mac, authenticate(config.cookie, 'listener', transcript))) return refuse('bad_cookie', peer)
+  if (!sameBytes(accepted.mac, authenticate(config.cookies[0], 'listener', transcript)))
+    return refuse('bad_cookie', peer)
   const verdict = peer.name === config.self.name ? 'duplicate_name' : config.admit(peer)
   if (verdict !== 'admit') return refuse(verdict, peer)
   return end([{ type: 'up', peer, address: accepted.address }])

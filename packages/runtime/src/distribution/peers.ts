@@ -27,7 +27,8 @@ const MAX_HANDSHAKES = 256
 
 export interface PeersOptions {
   readonly self: NodeIdentity
-  readonly cookie: string
+  /** See `HandshakeConfig`. */
+  readonly cookies: readonly [string, ...string[]]
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -148,10 +149,10 @@ export class Peers {
     onFailed: (failure: ConnectFailure) => void,
     onUp?: (node: NodeName) => void,
   ): Connection {
-    const { self, cookie, random, codec, clock, handshakeTimeoutMs } = this.options
+    const { self, cookies, random, codec, clock, handshakeTimeoutMs } = this.options
     const config: HandshakeConfig = {
       self,
-      cookie,
+      cookies,
       nonce: random.bytes(NONCE_BYTES),
       address: this.advertised,
       isConnected: (peer) => this.isConnected(peer),

@@ -77,7 +77,7 @@ export class Node {
     })
     this.peers = new Peers({
       self: identity,
-      cookie: options.cookie,
+      cookies: options.cookies,
       clock,
       random,
       log,

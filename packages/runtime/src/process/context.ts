@@ -1,7 +1,7 @@
 /**
  * What user code holds of its own process: `self`. Everything that a process can do, and the only way to do it as that process.
  *
- * Once the process has exited every method throws `ProcessExited`, so that a continuation that resumes too late can do nothing as a process
+ * Once the process has exited every method that does something throws `ProcessExited`, so that a continuation that resumes too late can do nothing as a process
  * that is no more.
  */
 import { ExitError, PidmeshError, ProcessExited, shown } from '../errors.ts'

@@ -57,7 +57,7 @@ class Intruder implements LinkEvents {
   constructor(address: string) {
     this.config = {
       self: { name: nodeName('evil@127.0.0.1'), incarnation: 1 },
-      cookie,
+      cookies: [cookie],
       nonce: random.bytes(32),
       address,
       isConnected: () => false,
@@ -223,7 +223,7 @@ describe('a program without the cookie', () => {
     const events: LinkEvents = { onFrame: () => undefined, onEnd: () => void refused++ }
     const { effects } = startDialer({
       self: { name: nodeName('x@h'), incarnation: 1 },
-      cookie: 'another cookie',
+      cookies: ['another cookie'],
       nonce: random.bytes(32),
       address: '127.0.0.1:1',
       isConnected: () => false,

@@ -108,6 +108,20 @@ describe('Monitors', () => {
     expect(lab.node.processInfo(other.pid)?.monitoredBy).toEqual([])
   })
 
+  it('a monitor of oneself is neither a monitor nor an alias, by pid or by name', async () => {
+    // BEAM: process_info(Self, monitors) → [], demonitor(Ref, [info]) → false, unalias(Ref) → false, and Ref ! x is dropped.
+    const a = await lab.probe()
+    a.self.register('a')
+    for (const object of [a.pid, 'a', { name: 'a', node: lab.node.name }]) {
+      const ref = a.self.monitor(object, { alias: 'explicit_unalias' })
+      expect(lab.node.processInfo(a.pid)).toMatchObject({ monitors: [], monitoredBy: [] })
+      lab.node.send(ref, 'x')
+      expect([a.self.demonitor(ref, { info: true }), a.self.unalias(ref)]).toEqual([false, false])
+    }
+    await lab.settle()
+    expect(a.messages).toEqual([])
+  })
+
   it('Monitoring by registered name is possible, and the `DOWN` names what was monitored', async () => {
     const watcher = await lab.probe()
     const target = await lab.probe()
