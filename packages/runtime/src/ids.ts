@@ -75,6 +75,9 @@ Object.defineProperty(Identity.prototype, Symbol.for('nodejs.util.inspect.custom
 
 /** The identity of a process. Made by the runtime only; a process is reached through its pid from any node. */
 export class Pid extends Identity {
+  /** For the compiler only: a pid is no reference. */
+  declare private readonly kind: 'pid'
+
   equals(other: unknown): boolean {
     return this === other || (other instanceof Pid && this.id === other.id && sameIdentity(this.origin, other.origin))
   }
@@ -91,6 +94,9 @@ export class Pid extends Identity {
 
 /** A unique reference: of a monitor, a timer, an alias. A message sent to an alias's reference goes to the alias's owner. */
 export class Ref extends Identity {
+  /** For the compiler only: a reference is no pid. */
+  declare private readonly kind: 'ref'
+
   equals(other: unknown): boolean {
     return this === other || (other instanceof Ref && this.id === other.id && sameIdentity(this.origin, other.origin))
   }

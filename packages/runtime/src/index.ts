@@ -8,7 +8,7 @@ export type { MailboxOptions, MessageHandler } from './process/process.ts'
 export type { ReceiveOptions, ReceiveTimeout } from './process/receive.ts'
 export type { RequestOutcome } from './process/requests.ts'
 export type { Destination } from './node/router.ts'
-export type { SendStatus } from './signals/signal.ts'
+export type { SendStatus, SentStatus } from './signals/signal.ts'
 
 export { isNodeName, nodeName, Pid, Ref, type NameOnNode, type NodeIdentity, type NodeName } from './ids.ts'
 export {

@@ -64,6 +64,10 @@ export type SystemMessage = SystemMessages[keyof SystemMessages]
  * Whether a message is an object with this `type`: the usual way to tell messages apart. One of the runtime's types is taken to be the runtime's
  * message; whoever can send to the process could have made it up. A message whose `type` can't be read has none.
  */
+export function hasType<M extends { readonly type: string }, T extends M['type']>(
+  message: M,
+  type: T,
+): message is Extract<M, { readonly type: T }>
 export function hasType<T extends keyof SystemMessages>(message: unknown, type: T): message is SystemMessages[T]
 export function hasType<T extends string>(message: unknown, type: T): message is { readonly type: T }
 export function hasType(message: unknown, type: string): boolean {

@@ -64,6 +64,8 @@ export type LinkEnd =
 export interface LinkEvents {
   /** Frames arrive whole, once, and in the order in which they were sent. */
   onFrame(frame: Uint8Array): void
+  /** Something of what was sent has been passed on: `bufferedBytes` is smaller than it was. */
+  onPassedOn?(): void
   /** At most once, and nothing after it. Not called for a `close` of one's own. */
   onEnd(end: LinkEnd): void
 }

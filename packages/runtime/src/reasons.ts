@@ -7,23 +7,36 @@ import { ExitError } from './errors.ts'
 
 /** An error as data: what is left of a thrown value when it becomes an exit reason. */
 export interface ErrorReason {
-  readonly error: { readonly name: string; readonly message: string; readonly stack?: string; readonly code?: string }
+  readonly error: {
+    readonly name: string
+    readonly message: string
+    readonly stack?: string
+    readonly code?: string
+    /** Why, and why that: the errors of `cause`, or of an `AggregateError`, as lines of text. */
+    readonly causes?: readonly string[]
+  }
 }
 
 /** Why a process ended: a word (`normal`, `noproc`, `killed`, …) or an object of sendable data. */
 export type ExitReason = string | ErrorReason | { readonly [key: string]: unknown }
 
 const MAX_TEXT = 4_096
+const MAX_CAUSES = 10
 
 export function isExitReason(value: unknown): value is ExitReason {
   return typeof value === 'string' || (typeof value === 'object' && value !== null)
+}
+
+/** A reason as data: a live error, which types forbid and `any` lets through, becomes what is left of it. */
+export function asData(reason: ExitReason): ExitReason {
+  return reason instanceof Error ? exitOfThrown(reason).reason : reason
 }
 
 /** How a process ends whose function or handler threw `thrown`. Never throws, whatever was thrown. */
 export function exitOfThrown(thrown: unknown): { readonly reason: ExitReason; readonly isCrash: boolean } {
   try {
     if (thrown instanceof ExitError) {
-      const reason: ExitReason = isExitReason(thrown.reason) ? thrown.reason : { reason: describe(thrown.reason) }
+      const reason = isExitReason(thrown.reason) ? asData(thrown.reason) : { reason: describe(thrown.reason) }
       return { reason, isCrash: thrown.isCrash && !isQuietReason(reason) }
     }
     if (thrown instanceof Error) return { reason: { error: errorData(thrown) }, isCrash: true }
@@ -46,12 +59,30 @@ function errorData(error: Error): ErrorReason['error'] {
     message: clip(String(error.message)),
     ...(typeof error.stack === 'string' ? { stack: clip(error.stack) } : {}),
     ...(typeof code === 'string' ? { code: clip(code) } : {}),
+    ...causesOf(error),
   }
+}
+
+function causesOf(error: Error): { readonly causes?: readonly string[] } {
+  const causes: string[] = []
+  const add = (cause: unknown): void => {
+    if (cause === undefined || causes.length === MAX_CAUSES) return
+    causes.push(clip(cause instanceof Error ? `${cause.name}: ${cause.message}` : describe(cause)))
+    if (!(cause instanceof Error)) return
+    if (cause instanceof AggregateError) cause.errors.forEach(add)
+    add(cause.cause)
+  }
+  if (error instanceof AggregateError) error.errors.forEach(add)
+  add(error.cause)
+  return causes.length === 0 ? {} : { causes }
 }
 
 function describe(thrown: unknown): string {
   if (typeof thrown === 'object' && thrown !== null)
-    return JSON.stringify(thrown) ?? Object.prototype.toString.call(thrown)
+    return (
+      JSON.stringify(thrown, (_key, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)) ??
+      Object.prototype.toString.call(thrown)
+    )
   return String(thrown)
 }
 

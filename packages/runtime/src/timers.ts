@@ -66,9 +66,9 @@ export class Timers {
     if (this.cancelled >= SWEPT_FROM && this.cancelled * 2 > this.heap.length) this.sweep()
   }
 
-  /** Milliseconds left, or `undefined` if it has fired or been cancelled. */
+  /** Whole milliseconds left, rounded up, or `undefined` if it has fired or been cancelled. */
   leftMs(timer: Timer): number | undefined {
-    return timer.fire === undefined ? undefined : Math.max(0, timer.dueMs - this.clock.monotonicMs())
+    return timer.fire === undefined ? undefined : Math.max(0, Math.ceil(timer.dueMs - this.clock.monotonicMs()))
   }
 
   /** Cancels all. */

@@ -38,6 +38,8 @@ export type ConnectFailure =
 /** Takes what comes after the handshake. */
 export interface ConnectionSink {
   onFrame(frame: Frame): void
+  /** Fewer bytes are buffered than before. */
+  onPassedOn(): void
   /** The bytes were not a frame. */
   onMalformed(error: Error): void
   onEnd(end: LinkEnd): void
@@ -126,6 +128,10 @@ export class Connection implements LinkEvents {
       this.handshake = state
       for (const effect of effects) this.apply(effect)
     }
+  }
+
+  onPassedOn(): void {
+    if (!this.closed) this.sink?.onPassedOn()
   }
 
   onEnd(end: LinkEnd): void {

@@ -15,7 +15,7 @@ import type { NodeIdentity } from '../ids.ts'
 import type { NodeDownReason } from '../messages.ts'
 import type { Clock, LinkEnd, Logger } from '../ports.ts'
 import { RemoteRelations, type RemoteNode } from '../signals/remote-node.ts'
-import { signalBytes, type SendStatus, type Signal } from '../signals/signal.ts'
+import { signalBytes, type SendStatus, type SentStatus, type Signal } from '../signals/signal.ts'
 import type { ControlMessage, Frame, PeerAddress } from '../wire/frame.ts'
 import type { Connection, ConnectionSink } from './connection.ts'
 import { onHeard, onLook, onTick, startLiveness, type Liveness, type LivenessOptions } from './liveness.ts'
@@ -26,6 +26,8 @@ const BATCH_BYTES = 64 * 1024
 export interface PeerLimits {
   /** Buffered bytes above which `send` says `busy`. @default 1 MiB */
   readonly busyBytes: number
+  /** Buffered bytes down to which it must come before those who wait go on. @default 512 KiB */
+  readonly resumeBytes: number
   /** Buffered bytes above which the connection ends. @default 16 MiB */
   readonly limitBytes: number
 }
@@ -58,6 +60,8 @@ export class Peer implements RemoteNode, ConnectionSink {
   private readonly options: PeerOptions
   private outbox: Signal[] = []
   private outboxBytes = 0
+  /** Senders that wait until the connection is no longer busy. */
+  private waiting: Array<(status: SentStatus) => void> = []
   private liveness: Liveness
   private up = true
 
@@ -80,7 +84,18 @@ export class Peer implements RemoteNode, ConnectionSink {
     // Also after a batch that is written at once: the end of the turn is where its limit is judged.
     if (this.outbox.length === 1) this.options.events.wantFlush()
     if (this.outboxBytes >= BATCH_BYTES) this.writeBatch()
-    return this.options.connection.bufferedBytes > this.options.limits.busyBytes ? 'busy' : 'ok'
+    return this.bufferedBytes > this.options.limits.busyBytes ? 'busy' : 'ok'
+  }
+
+  /** Resolves with `ok` when the connection is no longer busy, or with `noconnection` when it has ended. */
+  drained(): Promise<SentStatus> {
+    if (!this.up) return Promise.resolve('noconnection')
+    if (this.bufferedBytes <= this.options.limits.busyBytes) return Promise.resolve('ok')
+    return new Promise((resolve) => this.waiting.push(resolve))
+  }
+
+  onPassedOn(): void {
+    if (this.waiting.length > 0 && this.bufferedBytes <= this.options.limits.resumeBytes) this.letGo('ok')
   }
 
   /** End of a turn. The limit is judged here and not in `signal`, where a lost connection would be reported in the middle of a send. */
@@ -88,6 +103,7 @@ export class Peer implements RemoteNode, ConnectionSink {
     if (!this.up) return
     if (this.outbox.length > 0) this.writeBatch()
     if (this.options.connection.bufferedBytes > this.options.limits.limitBytes) this.down('buffer_limit')
+    else this.onPassedOn()
   }
 
   tell(message: ControlMessage): void {
@@ -119,6 +135,7 @@ export class Peer implements RemoteNode, ConnectionSink {
     this.outbox = []
     this.options.connection.close()
     this.options.events.onDown(this, reason)
+    this.letGo('noconnection')
   }
 
   onFrame(frame: Frame): void {
@@ -177,6 +194,17 @@ export class Peer implements RemoteNode, ConnectionSink {
       default:
         assertNever(message)
     }
+  }
+
+  /** What is not yet written counts as buffered too. */
+  private get bufferedBytes(): number {
+    return this.options.connection.bufferedBytes + this.outboxBytes
+  }
+
+  private letGo(status: SentStatus): void {
+    const { waiting } = this
+    this.waiting = []
+    for (const resolve of waiting) resolve(status)
   }
 
   private writeBatch(): void {

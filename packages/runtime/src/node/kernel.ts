@@ -134,6 +134,8 @@ export class Kernel {
     this.processes.set(process.pid.id, process)
     this.counters.processesSpawned++
     this.tracing.adopt(process, parent)
+    const { registeredName } = process
+    if (registeredName !== undefined) this.tracing.tell(process, { type: 'register', name: registeredName })
     if (parent?.traces !== undefined) this.tracing.tell(parent, { type: 'spawn', child: process.pid })
     prepare?.(process)
     process.body = body
@@ -207,7 +209,7 @@ export class Kernel {
     else this.startFunction(process, body(context))
   }
 
-  private startFunction(process: Process, outcome: void | Promise<void>): void {
+  private startFunction(process: Process, outcome: unknown): void {
     if (isPromiseLike(outcome)) this.scheduler.awaitOutcome(process, outcome, () => this.exits.end(process, 'normal'))
     else this.exits.end(process, 'normal')
   }
@@ -245,12 +247,14 @@ export class Kernel {
   private release(process: Process, reason: ExitReason): void {
     this.counters.processesExited++
     this.processes.delete(process.pid.id)
+    const { registeredName } = process
     this.names.release(process)
     this.processTimers.release(process)
     this.aliases.release(process)
     this.nodeMonitors.release(process)
     if (process.traces === undefined) return
     this.tracing.tell(process, { type: 'exit', reason })
+    if (registeredName !== undefined) this.tracing.tell(process, { type: 'unregister', name: registeredName })
     this.tracing.release(process)
   }
 }

@@ -43,7 +43,7 @@ export interface NodeComponents {
 const TICKS = 4
 const HANDSHAKE_TIMEOUT_MS = 5_000
 const BACKOFF_MS = { first: 100, most: 1_000 }
-const LIMITS = { busyBytes: 1024 * 1024, limitBytes: 16 * 1024 * 1024 }
+const LIMITS = { busyBytes: 1024 * 1024, resumeBytes: 512 * 1024, limitBytes: 16 * 1024 * 1024 }
 
 export class Node {
   private readonly kernel: Kernel

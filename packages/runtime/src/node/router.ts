@@ -16,7 +16,7 @@ import { LocalPid, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { DownListener, LocalMonitor } from '../signals/monitors.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
-import type { SendStatus, Signal } from '../signals/signal.ts'
+import type { SendStatus, SentStatus, Signal } from '../signals/signal.ts'
 import { isNameOnNode } from '../via.ts'
 import type { Kernel } from './kernel.ts'
 
@@ -72,6 +72,14 @@ export class Router {
     }
     if (isNameOnNode(to)) return this.sendToName(from, to, message)
     throw new PidmeshError('ERR_BAD_ARGUMENT', `not something to send to: ${shown(to)}`)
+  }
+
+  /** As `send`, and then waits until the connection that it went over is no longer busy. */
+  sendOk(from: Process, to: Destination, message: unknown): Promise<SentStatus> {
+    const status = this.send(from, to, message)
+    if (status !== 'busy') return Promise.resolve(status)
+    const remote = typeof to === 'string' ? undefined : this.connections.find(to.node)
+    return remote?.drained() ?? Promise.resolve('noconnection')
   }
 
   /** `exit(pid, reason)` from `from`. */

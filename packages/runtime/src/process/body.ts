@@ -5,8 +5,8 @@ import type { Context } from './context.ts'
 import { checkFunction } from './checks.ts'
 import type { MailboxOptions, MessageHandler } from './process.ts'
 
-/** A plain process: returns or resolves → exit `normal`; throws or rejects → exit with the error as data. */
-export type ProcessFunction = (self: Context) => void | Promise<void>
+/** A plain process: returns or resolves, with whatever → exit `normal`; throws or rejects → exit with the error as data. */
+export type ProcessFunction = (self: Context) => unknown
 
 /** A handler process: `init` runs in its first turn and returns what takes its messages. It lives until it exits. */
 export class HandlerBody {
@@ -22,10 +22,15 @@ export type ProcessBody = ProcessFunction | HandlerBody
 
 /**
  * A body for `spawn` that handles messages one at a time, each to its end: the cheapest form of a process.
- * @example node.spawn(handler((self) => (message) => { self.send(other, message) }))
+ *
+ * `Message` is what you say that it is sent: nothing checks it. A process that others can reach does well to take `unknown`.
+ * @example node.spawn(handler((self) => (message: Order) => self.send(kitchen, message)))
+ * @throws PidmeshError `ERR_BAD_ARGUMENT`
  */
-export function handler(init: (self: Context) => MessageHandler | Promise<MessageHandler>): HandlerBody {
-  return new HandlerBody(init)
+export function handler<Message = unknown>(
+  init: (self: Context) => ((message: Message) => unknown) | Promise<(message: Message) => unknown>,
+): HandlerBody {
+  return new HandlerBody(init as (self: Context) => MessageHandler | Promise<MessageHandler>)
 }
 
 export interface SpawnOptions {

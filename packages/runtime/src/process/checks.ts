@@ -3,7 +3,7 @@
  */
 import { PidmeshError, shown } from '../errors.ts'
 import { Pid, Ref } from '../ids.ts'
-import { isExitReason, type ExitReason } from '../reasons.ts'
+import { isExitReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import { isNameOnNode } from '../via.ts'
 import type { MailboxOptions } from './process.ts'
 
@@ -25,6 +25,7 @@ export function checkAddressee<T>(target: T): T {
 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkReason(reason: ExitReason | undefined): ExitReason {
+  if (isA(reason, Error)) return reasonOfThrown(reason)
   if (isExitReason(reason)) return reason
   throw bad(`an exit reason is a text or an object, not ${shown(reason)}`)
 }

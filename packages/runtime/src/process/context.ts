@@ -12,7 +12,7 @@ import type { Destination } from '../node/router.ts'
 import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts'
 import type { Logger } from '../ports.ts'
 import { formatReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
-import type { SendStatus } from '../signals/signal.ts'
+import type { SendStatus, SentStatus } from '../signals/signal.ts'
 import { checkDelay, checkDuration } from '../timers.ts'
 import { ProcessAbort } from './abort.ts'
 import type { ProcessBody, SpawnOptions } from './body.ts'
@@ -56,6 +56,9 @@ export interface AliasOptions {
   readonly reply?: boolean
 }
 
+/** Calls in a process that has exited which are told so, before it is let wait. */
+const MAX_LATE_CALLS = 100
+
 const ALIAS_MODES: ReadonlySet<unknown> = new Set<MonitorOptions['alias']>([
   undefined,
   'explicit_unalias',
@@ -68,6 +71,7 @@ export class Context {
   private readonly process: Process
   private abort: ProcessAbort | undefined = undefined
   private logger: Logger | undefined = undefined
+  private lateCalls = 0
 
   /** Made by the runtime. */
   constructor(kernel: Kernel, process: Process) {
@@ -134,6 +138,16 @@ export class Context {
   }
 
   /**
+   * As `send`, but waits while the connection is congested: for those who have a lot to send. Resolves with `ok` when the connection has room again, at once
+   * if it has, or with `noconnection`. Messages keep their order whoever waits.
+   * @throws what `send` throws; ProcessExited by rejection.
+   */
+  sendOk(to: Destination, message: unknown): Promise<SentStatus> {
+    if (!this.process.isAlive) return this.tooLate()
+    return this.kernel.router.sendOk(this.process, to, message)
+  }
+
+  /**
    * Takes the oldest message that matches, waiting for it if need be; the others stay, in their order. One `receive` at a time; for plain processes only.
    * @example const down = await self.receive('DOWN')
    * @example const answer = await self.receive('answer', { timeoutMs: 1_000 })   // undefined after a second
@@ -146,13 +160,16 @@ export class Context {
     options?: ReceiveTimeout & { readonly timeoutMs?: undefined },
   ): Promise<SystemMessages[T]>
   receive<T extends keyof SystemMessages>(type: T, options: ReceiveTimeout): Promise<SystemMessages[T] | undefined>
-  receive<T = unknown>(type: string, options?: ReceiveTimeout & { readonly timeoutMs?: undefined }): Promise<T>
-  receive<T = unknown>(type: string, options: ReceiveTimeout): Promise<T | undefined>
-  receive<T = unknown>(options?: ReceiveOptions<T> & { readonly timeoutMs?: undefined }): Promise<T>
-  receive<T = unknown>(options: ReceiveOptions<T>): Promise<T | undefined>
+  receive<T = unknown>(type: string, options?: ReceiveTimeout & { readonly timeoutMs?: undefined }): Promise<NoInfer<T>>
+  receive<T = unknown>(type: string, options: ReceiveTimeout): Promise<NoInfer<T> | undefined>
+  receive<T = unknown>(options?: ReceiveOptions<T> & { readonly timeoutMs?: undefined }): Promise<NoInfer<T>>
+  receive<T = unknown>(options: ReceiveOptions<T>): Promise<NoInfer<T> | undefined>
   receive(selector?: string | ReceiveOptions<unknown>, more?: ReceiveTimeout): Promise<unknown> {
-    const process = this.living()
     const wanted = checkReceive(selector, more)
+    if (!this.process.isAlive) return this.tooLate()
+    const { process } = this
+    if (process.isMain)
+      throw new PidmeshError('ERR_BAD_ARGUMENT', 'code outside of processes has no mailbox: spawn a process to receive')
     if (process.handler !== undefined) {
       throw new PidmeshError(
         'ERR_BAD_ARGUMENT',
@@ -259,7 +276,9 @@ export class Context {
   /** As `spawn` and `link` in one step. */
   spawnLink(body: ProcessBody, options?: SpawnOptions): Pid {
     const process = this.living()
-    return this.kernel.spawn(body, options, process, (child) => this.kernel.links.linkLocal(process, child)).pid
+    const { pid } = this.kernel.spawn(body, options, process, (child) => this.kernel.links.linkLocal(process, child))
+    if (process.traces !== undefined) this.kernel.tracing.tell(process, { type: 'link', to: pid })
+    return pid
   }
 
   /** As `spawn` and `monitor` in one step. */
@@ -375,7 +394,8 @@ export class Context {
   ): Promise<RequestOutcome> {
     checkDuration('timeoutMs', timeoutMs)
     checkFunction('build', build)
-    return request(this.kernel, this.living(), { target: checkAddressee(target), build, timeoutMs })
+    checkAddressee(target)
+    return this.process.isAlive ? request(this.kernel, this.process, { target, build, timeoutMs }) : this.tooLate()
   }
 
   /** A reference of another node, or of an earlier life of this one, may have the number of one of ours. */
@@ -385,8 +405,32 @@ export class Context {
 
   private living(): Process {
     if (this.process.isAlive) return this.process
-    if (this.process.isMain) throw new PidmeshError('ERR_NODE_STOPPED', `node ${this.node} has been stopped`)
-    throw new ProcessExited(this.process.pid)
+    throw this.whyDead()
+  }
+
+  private whyDead(): PidmeshError {
+    return this.process.isMain
+      ? new PidmeshError('ERR_NODE_STOPPED', `node ${this.node} has been stopped`)
+      : new ProcessExited(this.process.pid)
+  }
+
+  /**
+   * What a method that waits gives in a process that has exited: a rejection. But a loop that catches it and goes on would take the whole OS process for
+   * itself: after so many rejections the code of the dead is let wait for ever, and nobody holds it any more.
+   */
+  private tooLate(): Promise<never> {
+    if (this.process.isMain || ++this.lateCalls < MAX_LATE_CALLS) {
+      const late = Promise.reject<never>(this.whyDead())
+      late.catch(() => undefined)
+      return late
+    }
+    if (this.lateCalls === MAX_LATE_CALLS) {
+      this.log.warn(
+        {},
+        'the process has exited, but its code catches the error that says so and goes on: it is stopped here',
+      )
+    }
+    return new Promise(() => undefined)
   }
 
   private openAlias(process: Process, ref: Ref, isOnce: boolean, onMessage: () => void): void {

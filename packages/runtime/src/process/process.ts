@@ -26,7 +26,7 @@ export const EXITED = 4
 export type ProcessState = typeof IDLE | typeof QUEUED | typeof RUNNING | typeof SUSPENDED | typeof EXITED
 
 /** Takes one message. A promise holds back the next message until it settles; a throw or rejection ends the process. */
-export type MessageHandler = (message: unknown) => void | Promise<void>
+export type MessageHandler = (message: unknown) => unknown
 
 /** Wants to know, before anyone on other processes is told, that a process has ended: its pending requests, its abort signal. */
 export interface ExitHook {

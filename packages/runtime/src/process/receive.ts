@@ -22,7 +22,7 @@ import type { Scheduler } from './scheduler.ts'
 /** How long a `receive` waits. */
 export interface ReceiveTimeout {
   /** Gives up after so many milliseconds, with `undefined`. 0 looks at the mailbox only. @default forever */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 /** Which messages a `receive` takes. */

@@ -4,7 +4,7 @@
 import type { NodeIdentity, Pid } from '../ids.ts'
 import type { Process } from '../process/process.ts'
 import type { LocalMonitor, RemoteWatch } from './monitors.ts'
-import type { SendStatus, Signal } from './signal.ts'
+import type { SendStatus, SentStatus, Signal } from './signal.ts'
 
 export interface RemoteLink {
   readonly process: Process
@@ -27,6 +27,8 @@ export interface RemoteNode {
   readonly identity: NodeIdentity
   readonly relations: RemoteRelations
   signal(signal: Signal): SendStatus
+  /** Resolves with `ok` when the connection is no longer busy, or with `noconnection` when it has ended. */
+  drained(): Promise<SentStatus>
 }
 
 export function linkKey(localId: number, remoteId: number): string {

@@ -50,3 +50,6 @@ function reasonBytes(reason: ExitReason): number {
 
 /** What happened to a signal at its sender: on its way, on its way but the connection is congested, or dropped for lack of a connection. */
 export type SendStatus = 'ok' | 'busy' | 'noconnection'
+
+/** The outcome of a send that has waited while the connection was congested. */
+export type SentStatus = Exclude<SendStatus, 'busy'>

@@ -163,6 +163,7 @@ class GrpcLink implements Link {
     // gRPC writes what it is given: a view of the same bytes, not a copy.
     this.stream.write(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength), () => {
       this.bufferedBytes -= frame.length
+      if (!this.closing && !this.over) this.events?.onPassedOn?.()
     })
   }
 

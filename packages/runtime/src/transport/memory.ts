@@ -164,6 +164,7 @@ class MemoryLink implements Link {
     this.bufferedBytes += frame.length
     this.onSend(() => {
       this.bufferedBytes -= frame.length
+      if (!this.over) this.events?.onPassedOn?.()
       if (this.other !== undefined && !this.other.over) this.other.events?.onFrame(frame)
     })
   }

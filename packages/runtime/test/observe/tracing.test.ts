@@ -65,6 +65,21 @@ describe('trace', () => {
     expect(events[0]?.atMs).toBe(cluster.clock.monotonicMs())
   })
 
+  it('tells of the link of spawnLink, of the name that a process is spawned with, and of the name that goes with it', async () => {
+    const events: TraceEvent[] = []
+    const pid = actor()
+    await cluster.settle()
+    node.trace('all', { link: true, register: true, exit: true }, (event) => events.push(event))
+    let child: Pid | undefined
+    await act(pid, (self) => void (child = self.spawnLink(() => undefined, { name: 'child' })))
+    expect(events.map(({ atMs: _atMs, ...event }) => event)).toEqual([
+      { pid: child, type: 'register', name: 'child' },
+      { pid, type: 'link', to: child },
+      { pid: child, type: 'exit', reason: 'normal' },
+      { pid: child, type: 'unregister', name: 'child' },
+    ])
+  })
+
   it('tells only what was asked for', async () => {
     for (const wanted of ['send', 'receive', 'spawn', 'exit'] as const) {
       const events: TraceEvent[] = []

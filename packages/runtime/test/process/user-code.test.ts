@@ -114,7 +114,7 @@ describe('a process of any odd form', () => {
         return Promise.reject(new Error('late'))
       })
     },
-    'an init that rejects': () => void a.spawn(handler(() => Promise.reject(new Error('init')))),
+    'an init that rejects': () => void a.spawn(handler<unknown>(() => Promise.reject(new Error('init')))),
     'an init that gives a thenable that throws': () => void a.spawn(handler(brokenPromiseLike)),
     'a function that gives a thenable that throws': () => void a.spawn(brokenPromiseLike),
     'a function that gives a `then` that throws when it is read': () => {

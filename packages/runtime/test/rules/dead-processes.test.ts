@@ -46,6 +46,7 @@ const MEMBERS: Readonly<
   'set label': { acts: (self) => (self.label = 'ghost') },
   'set trapExit': { acts: (self) => (self.trapExit = true) },
   send: { acts: (self, { other }) => self.send(other.pid, 'from the dead') },
+  sendOk: { acts: (self, { other }) => self.sendOk(other.pid, 'from the dead') },
   receive: { acts: (self) => self.receive({ timeoutMs: 0 }) },
   exit: { acts: (self, { other }) => self.exit(other.pid, 'kill') },
   link: { acts: (self, { other }) => self.link(other.pid) },
@@ -68,7 +69,7 @@ const MEMBERS: Readonly<
 }
 
 /** Not public. */
-const INNER = ['constructor', 'isOurs', 'living', 'openAlias', 'startTimerOf']
+const INNER = ['constructor', 'isOurs', 'living', 'openAlias', 'startTimerOf', 'tooLate', 'whyDead']
 
 const ACTS = Object.entries(MEMBERS).flatMap(([name, member]) =>
   'acts' in member ? [[name, member.acts] as const] : [],
@@ -112,7 +113,7 @@ describe('Processes and exit: A process that is dead can do nothing', () => {
         await opened
         outcome = 'it could'
         try {
-          act(self, { other, ref })
+          await act(self, { other, ref })
         } catch (error) {
           outcome = error
         }
@@ -171,6 +172,39 @@ describe('Processes and exit: A process that is dead can do nothing', () => {
       expect(codeOf(act)).toMatch(/^ERR_(PROCESS_EXITED|BAD_ARGUMENT)$/)
   })
 
+  it.each<[string, (self: Context, mute: Pid) => Promise<unknown>]>([
+    ['receives', (self) => self.receive()],
+    ['requests', (self, mute) => self.request(mute, () => 'x', 1_000)],
+    ['sends and waits', (self, mute) => self.sendOk(mute, 'x')],
+  ])('a loop that %s, and catches every error, does not take the OS process for itself', async (_what, wait) => {
+    const mute = lab.node.spawn(handler(() => () => undefined))
+    let rounds = 0
+    const killed = lab.node.spawn(async (self) => {
+      for (;;) {
+        try {
+          await self.receive()
+          await wait(self, mute)
+        } catch {
+          rounds++
+        }
+      }
+    })
+    await lab.settle()
+    lab.node.exit(killed, 'kill')
+    await lab.settle()
+    expect(rounds).toBe(100)
+    const late = lab.node.spawn(async (self) => {
+      self.exit(self.pid, 'kill')
+      for (;;) await wait(self, mute).catch(() => rounds++)
+    })
+    await lab.settle()
+    expect(lab.node.isProcessAlive(late)).toBe(false)
+    // Told a hundred times, and then let wait for ever.
+    expect(rounds).toBe(199)
+    const warnings = lab.cluster.log.lines.filter((line) => line.level === 'warn')
+    expect(warnings.map((line) => line.fields['pid'])).toEqual([String(killed), String(late)])
+  })
+
   it('a callback that the process left behind throws, and harms nobody else', async () => {
     const other = await lab.probe()
     const callbacks: (() => void)[] = []
@@ -205,7 +239,12 @@ describe('Processes and exit: A process that is dead can do nothing', () => {
     const other = await lab.probe()
     const given = { other, ref: lab.node.self.alias() }
     await lab.cluster.run(lab.node.stop())
-    for (const [, act] of ACTS) expect(codeOf(() => act(lab.node.self, given))).toBe('ERR_NODE_STOPPED')
+    for (const [name, act] of ACTS) {
+      const outcome = await Promise.resolve()
+        .then(() => act(lab.node.self, given))
+        .catch((error: { code: unknown }) => error.code)
+      expect(outcome, name).toBe('ERR_NODE_STOPPED')
+    }
   })
 })
 

@@ -1,0 +1,77 @@
+import { handler, type Node, type Pid } from '@pidmesh/runtime'
+import { TestCluster } from '@pidmesh/runtime/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+const KILOBYTES_100 = new Uint8Array(100 * 1024)
+
+describe('sendOk', () => {
+  let cluster: TestCluster
+  let near: Node
+  let far: Node
+  let got: number
+  let sink: Pid
+
+  beforeEach(async () => {
+    cluster = new TestCluster({ latencyMs: 10 })
+    near = await cluster.start('a')
+    far = await cluster.start('b')
+    await cluster.advance(100)
+    got = 0
+    sink = far.spawn(handler(() => () => void got++))
+  })
+
+  afterEach(async () => {
+    await cluster.stop()
+  })
+
+  it('waits while the connection is busy, so that any amount can be sent: it is never closed for it', async () => {
+    const statuses = new Set<string>()
+    let sent = 0
+    near.spawn(async (self) => {
+      // 40 MB, where 16 MiB would close the connection.
+      for (; sent < 400; sent++) statuses.add(await self.sendOk(sink, KILOBYTES_100))
+    })
+    await cluster.settle()
+    expect(sent).toBeLessThan(20)
+    await cluster.advance(5_000)
+    expect([sent, got, [...statuses], near.nodes()]).toEqual([400, 400, ['ok'], [far.name]])
+  })
+
+  it('resolves at once on its own node, or if there is room', async () => {
+    const outcomes: unknown[] = []
+    near.spawn(async (self) => {
+      outcomes.push(await self.sendOk(self.pid, 'here'), await self.sendOk(sink, 'there'))
+    })
+    await cluster.settle()
+    expect(outcomes).toEqual(['ok', 'ok'])
+  })
+
+  it('resolves with noconnection if there is none, or if it ends meanwhile', async () => {
+    const outcomes: unknown[] = []
+    near.spawn(async (self) => {
+      let status: string = 'ok'
+      while (status === 'ok') {
+        status = await self.sendOk(sink, KILOBYTES_100)
+        outcomes.push(status)
+      }
+      outcomes.push(await self.sendOk(sink, 'to nobody'))
+    })
+    await cluster.settle()
+    cluster.crash('b')
+    await cluster.advance(100)
+    expect(outcomes.slice(-2)).toEqual(['noconnection', 'noconnection'])
+  })
+
+  it('keeps the order of messages, whoever waits', async () => {
+    const order: unknown[] = []
+    const keeper = far.spawn(handler(() => (message) => void order.push((message as [number])[0])))
+    near.spawn(async (self) => {
+      const waiting = Array.from({ length: 30 }, (_, n) => self.sendOk(keeper, [n, KILOBYTES_100]))
+      self.send(keeper, [30])
+      await Promise.all(waiting)
+      self.send(keeper, [31])
+    })
+    await cluster.advance(1_000)
+    expect(order).toEqual(Array.from({ length: 32 }, (_, n) => n))
+  })
+})
