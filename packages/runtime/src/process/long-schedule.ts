@@ -15,7 +15,7 @@ import type { Clock } from '../ports.ts'
 import type { Process } from './process.ts'
 
 /** Messages between two looks at the clock, at most. */
-const MAX_STRIDE = 16
+const MAX_STRIDE = 32
 /** Looks after single messages, at the start of a turn and after a slow message, before the stride doubles. */
 const SINGLE_LOOKS = 64
 /** Messages that took less than this since the last look are fast. */

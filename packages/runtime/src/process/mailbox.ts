@@ -5,13 +5,15 @@
  * `undefined`, so that nothing is retained.
  */
 const INITIAL_SLOTS = 4
+/** The largest small integer: `Infinity` would make V8 keep each limit in an object of its own, which each message would have to fetch. */
+const NO_LIMIT = 2 ** 30 - 1
 /** An emptied buffer larger than this is given back, so that one burst does not cost memory for ever. */
 const KEPT_SLOTS = 1_024
 
 export class Mailbox<T = unknown> {
   length = 0
-  /** The length from which on the scheduler asks what to do with a further message; it is the scheduler's to set. */
-  limit: number = Infinity
+  /** The length from which on the scheduler asks what to do with a further message; it is the scheduler's to set. Never above `NO_LIMIT`. */
+  limit: number = NO_LIMIT
   private head = 0
   private buffer: Array<T | undefined> = []
 
@@ -19,6 +21,10 @@ export class Mailbox<T = unknown> {
     if (this.length === this.buffer.length) this.grow()
     this.buffer[(this.head + this.length) & (this.buffer.length - 1)] = item
     this.length++
+  }
+
+  limitTo(length: number): void {
+    this.limit = Math.min(length, NO_LIMIT)
   }
 
   /** Slots of its buffer, used or not. */

@@ -139,14 +139,14 @@ export class Scheduler {
     const { mailbox } = process
     if (mailbox !== undefined) {
       const { limit } = this.mailboxOptionsOf(process)
-      if (mailbox.limit !== limit && mailbox.length * 2 <= limit) mailbox.limit = limit
+      if (mailbox.limit !== limit && mailbox.length * 2 <= limit) mailbox.limitTo(limit)
     }
     this.ready(process)
   }
 
   private openMailbox(process: Process): Mailbox {
     const mailbox = new Mailbox()
-    mailbox.limit = this.mailboxOptionsOf(process).limit
+    mailbox.limitTo(this.mailboxOptionsOf(process).limit)
     process.mailbox = mailbox
     return mailbox
   }
@@ -162,11 +162,11 @@ export class Scheduler {
     if (!isReported) this.options.onLargeMailbox(process, mailbox.length, options)
     switch (options.policy) {
       case 'log':
-        mailbox.limit = mailbox.length * 2
+        mailbox.limitTo(mailbox.length * 2)
         return true
       case 'drop':
         // Until it has caught up, nothing is taken: see `settle`.
-        mailbox.limit = Math.floor(options.limit / 2)
+        mailbox.limitTo(Math.floor(options.limit / 2))
         if (!isSystem) this.counters.messagesDropped++
         return isSystem
       case 'kill':
@@ -200,13 +200,13 @@ export class Scheduler {
   private run(process: Process): void {
     process.state = RUNNING
     try {
-      if (process.body !== undefined) {
+      if (process.handler !== undefined) {
+        this.runHandler(process, process.handler)
+      } else if (process.body !== undefined) {
         const { body } = process
         process.body = undefined
         this.note(process, START)
         this.options.onStart(process, body)
-      } else if (process.handler !== undefined) {
-        this.runHandler(process, process.handler)
       } else if (process.receiver !== undefined) {
         this.note(process, LOOK)
         const message = matchReceive(process)
