@@ -39,12 +39,15 @@ interface Target {
   connection: Connection | undefined
   timer: TimerHandle | undefined
   lastRefusal: string | undefined
-  onFirstOutcome: ((failure: ConnectFailure | undefined) => void) | undefined
+  /** Those who wait for the outcome of the attempt that is under way, or of the next. */
+  onOutcome: Array<(failure: ConnectFailure | undefined) => void>
 }
 
 export class Dialer {
   private readonly options: DialerOptions
   private readonly targets = new Map<string, Target>()
+  /** Nodes that were disconnected on purpose, by us or by themselves: left alone until someone wants them back. */
+  private readonly held = new Set<NodeName>()
   private stopped = false
 
   constructor(options: DialerOptions) {
@@ -55,7 +58,7 @@ export class Dialer {
   addSeed(address: string): Promise<ConnectFailure | undefined> {
     return new Promise((resolve) => {
       const target = this.add(address, true, undefined)
-      target.onFirstOutcome = resolve
+      target.onOutcome.push(resolve)
       this.attempt(target)
     })
   }
@@ -71,6 +74,34 @@ export class Dialer {
     return false
   }
 
+  /** The node has been disconnected on purpose. */
+  hold(node: NodeName): void {
+    const [oldest] = this.held
+    if (oldest !== undefined && this.held.size >= MAX_LEARNT) this.held.delete(oldest)
+    this.held.add(node)
+  }
+
+  /** There is a connection to the node, whoever has dialed. */
+  release(node: NodeName): void {
+    this.held.delete(node)
+  }
+
+  /** Dials a node whose address is known, now. Resolves with whether it is connected then. */
+  async redial(node: NodeName): Promise<boolean> {
+    this.held.delete(node)
+    const targets = [...this.targets.values()].filter((target) => target.node === node)
+    const outcomes = await Promise.all(
+      targets.map(
+        (target) =>
+          new Promise<ConnectFailure | undefined>((resolve) => {
+            target.onOutcome.push(resolve)
+            this.attempt(target)
+          }),
+      ),
+    )
+    return outcomes.includes(undefined) || this.options.isConnected(node)
+  }
+
   /** The connection to a node was lost: dials it again soon. */
   onDown(node: NodeName): void {
     for (const target of this.targets.values()) if (target.node === node) this.retry(target)
@@ -81,6 +112,7 @@ export class Dialer {
     for (const target of this.targets.values()) {
       target.timer?.cancel()
       target.connection?.close()
+      this.settle(target, { type: 'unreachable', detail: 'this node has been stopped' })
     }
     this.targets.clear()
   }
@@ -95,7 +127,7 @@ export class Dialer {
       connection: undefined,
       timer: undefined,
       lastRefusal: undefined,
-      onFirstOutcome: undefined,
+      onOutcome: [],
     }
     this.targets.set(address, target)
     return target
@@ -103,7 +135,7 @@ export class Dialer {
 
   private attempt(target: Target): void {
     if (this.stopped || target.connection !== undefined) return
-    if (target.node !== undefined && this.options.isConnected(target.node)) {
+    if (target.node !== undefined && (this.options.isConnected(target.node) || this.held.has(target.node))) {
       this.settle(target, undefined)
       return
     }
@@ -170,8 +202,6 @@ export class Dialer {
   }
 
   private settle(target: Target, failure: ConnectFailure | undefined): void {
-    const tell = target.onFirstOutcome
-    target.onFirstOutcome = undefined
-    tell?.(failure)
+    for (const tell of target.onOutcome.splice(0)) tell(failure)
   }
 }

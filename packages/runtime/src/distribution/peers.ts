@@ -97,6 +97,21 @@ export class Peers {
     return outcomes.flatMap(({ address, failure }) => (failure === undefined ? [] : [{ address, failure }]))
   }
 
+  /** Ends the connection on purpose: neither side dials the other again by itself. Says whether there was one. */
+  disconnect(node: NodeName): boolean {
+    const peer = this.byName.get(node)
+    if (peer === undefined) return false
+    peer.flush()
+    peer.tell({ type: 'goodbye', reason: 'disconnect' })
+    peer.down('disconnect')
+    return true
+  }
+
+  /** Connects to a node that is known, if it isn't connected. Resolves with whether it is connected then. */
+  connect(node: NodeName): Promise<boolean> {
+    return this.byName.has(node) ? Promise.resolve(true) : this.dialer.redial(node)
+  }
+
   flush(): void {
     for (const peer of [...this.byName.values()]) peer.flush()
   }
@@ -223,6 +238,7 @@ export class Peers {
       },
     })
     this.byName.set(identity.name, peer)
+    this.dialer.release(identity.name)
     log.info({ peer: identity.name, address }, 'node up')
     onUp(peer)
     if (others.length > 0) peer.tell({ type: 'peers', peers: others })
@@ -235,7 +251,8 @@ export class Peers {
     if (this.byName.get(peer.identity.name) === peer) this.byName.delete(peer.identity.name)
     this.options.log.info({ peer: peer.identity.name, reason }, 'node down')
     this.options.onDown(peer, reason)
-    if (!this.stopped) this.dialer.onDown(peer.identity.name)
+    if (reason === 'disconnect') this.dialer.hold(peer.identity.name)
+    else if (!this.stopped) this.dialer.onDown(peer.identity.name)
   }
 
   private learn(peers: readonly PeerAddress[]): void {

@@ -18,7 +18,7 @@ import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts
 import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
 import type { Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
 import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
-import { checkPid } from '../process/checks.ts'
+import { checkNodeName, checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { Peers } from '../distribution/peers.ts'
@@ -134,6 +134,24 @@ export class Node {
   /** The nodes that are connected now, by name. */
   nodes(): NodeName[] {
     return this.peers.connected()
+  }
+
+  /**
+   * Ends the connection to a node: both sides see `nodedown` with the reason `disconnect`, and neither dials the other by itself until `connectNode`, or one of them
+   * is started again. Says whether there was a connection.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  disconnectNode(node: NodeName): boolean {
+    return this.peers.disconnect(checkNodeName(node))
+  }
+
+  /**
+   * Connects to a node that this one has been connected to, or has as a seed. Resolves with whether it is connected then: `false` if nothing is known of it, or it
+   * can't be reached.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  connectNode(node: NodeName): Promise<boolean> {
+    return this.peers.connect(checkNodeName(node))
   }
 
   /** See `Context.send`. */

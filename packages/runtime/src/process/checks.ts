@@ -2,7 +2,7 @@
  * Arguments of the public API, checked at the caller. What is passed may be anything, a proxy whose traps throw included: that too is a bad argument.
  */
 import { PidmeshError, shown } from '../errors.ts'
-import { Pid, Ref } from '../ids.ts'
+import { isNodeName, Pid, Ref, type NodeName } from '../ids.ts'
 import { isExitReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import { isNameOnNode } from '../via.ts'
 import type { MailboxOptions } from './process.ts'
@@ -46,6 +46,12 @@ export function checkRef(ref: Ref): Ref {
 export function checkNameText(name: string): string {
   if (typeof name === 'string') return name
   throw bad(`a name is a text, not ${shown(name)}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkNodeName(node: NodeName): NodeName {
+  if (isNodeName(node)) return node
+  throw bad(`not the name of a node: ${shown(node)}`)
 }
 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */

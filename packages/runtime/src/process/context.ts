@@ -5,7 +5,7 @@
  * that is no more.
  */
 import { ExitError, PidmeshError, ProcessExited, shown } from '../errors.ts'
-import { isNodeName, Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../ids.ts'
+import { Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../ids.ts'
 import type { NodeDownMessage, SystemMessages, TimeoutMessage } from '../messages.ts'
 import type { Kernel } from '../node/kernel.ts'
 import type { Destination } from '../node/router.ts'
@@ -23,6 +23,7 @@ import {
   checkFunction,
   checkLabel,
   checkNameText,
+  checkNodeName,
   checkOptions,
   checkPid,
   checkReason,
@@ -373,7 +374,7 @@ export class Context {
   monitorNode(node: NodeName, on: boolean): void {
     const process = this.living()
     checkFlag('on', on)
-    if (!isNodeName(node)) throw new PidmeshError('ERR_BAD_ARGUMENT', `not the name of a node: ${shown(node)}`)
+    checkNodeName(node)
     if (on && !this.kernel.router.isConnected(node)) {
       const down: NodeDownMessage = { type: 'nodedown', node, reason: 'disconnect' }
       this.kernel.scheduler.deliver(process, down, true)

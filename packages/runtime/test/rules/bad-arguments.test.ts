@@ -145,6 +145,13 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
   ['Node.send(to)', 'ERR_BAD_ARGUMENT', NO_DESTINATION, ({ node }, bad) => node.send(bad, 1)],
   ['send(name)', 'ERR_NOT_REGISTERED', { nobody: () => 'nobody', ...TEXTS }, ({ self }, bad) => self.send(bad, 1)],
 
+  [
+    'Node.disconnectNode(node)',
+    'ERR_BAD_ARGUMENT',
+    { ...NO_TEXT, ...PIDS },
+    ({ node }, bad) => node.disconnectNode(bad),
+  ],
+  ['Node.connectNode(node)', 'ERR_BAD_ARGUMENT', { ...NO_TEXT, ...PIDS }, ({ node }, bad) => node.connectNode(bad)],
   ['sendOk(to)', 'ERR_BAD_ARGUMENT', NO_DESTINATION, ({ self }, bad) => self.sendOk(bad, 1)],
 
   ['receive(selector)', 'ERR_BAD_OPTION', without(NO_OPTIONS, "'x'"), ({ self }, bad) => self.receive(bad)],
