@@ -93,8 +93,8 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
   if (!Number.isFinite(netTickTimeMs) || netTickTimeMs < 100)
     throw bad('netTickTimeMs must be a number of milliseconds, 100 or more')
   const { turnBudgetMs = 5, longScheduleMs = 50 } = options
-  if (!Number.isFinite(turnBudgetMs) || turnBudgetMs <= 0)
-    throw bad(`turnBudgetMs must be a number of milliseconds above 0, not ${shown(turnBudgetMs)}`)
+  if (!Number.isFinite(turnBudgetMs) || turnBudgetMs < 0.1)
+    throw bad(`turnBudgetMs must be a number of milliseconds, 0.1 or more, not ${shown(turnBudgetMs)}`)
   if (typeof longScheduleMs !== 'number' || !(longScheduleMs > 0))
     throw bad(`longScheduleMs must be a number of milliseconds above 0, or Infinity, not ${shown(longScheduleMs)}`)
   const mailbox = checkMailboxOptions(options.mailbox === undefined ? {} : options.mailbox, MAILBOX)

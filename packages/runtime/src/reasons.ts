@@ -22,6 +22,8 @@ export type ExitReason = string | ErrorReason | { readonly [key: string]: unknow
 
 const MAX_TEXT = 4_096
 const MAX_CAUSES = 10
+const MAX_REMOTE_MESSAGE = 1_024
+const MAX_REMOTE_STACK = 512
 
 export function isExitReason(value: unknown): value is ExitReason {
   return typeof value === 'string' || (typeof value === 'object' && value !== null)
@@ -90,48 +92,60 @@ function clip(text: string): string {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
 }
 
-const MAX_REMOTE_MESSAGE = 1_024
-const MAX_REMOTE_STACK = 512
-
 /**
  * The reason as other nodes are told: the same, but for the length of an error's message and stack. It is told to everyone who watches or is linked, thousands
- * of processes perhaps; the whole of it stands in the crash report of its own node.
+ * of processes perhaps; the whole of it stands in the crash report of its own node. Never throws.
  */
 export function trimReason(reason: ExitReason): ExitReason {
-  if (!isErrorReason(reason)) return reason
-  const { message, stack, ...rest } = reason.error
-  return {
-    ...reason,
-    error: {
-      ...rest,
-      message: String(message).slice(0, MAX_REMOTE_MESSAGE),
-      ...(stack === undefined ? {} : { stack: String(stack).slice(0, MAX_REMOTE_STACK) }),
-    },
+  try {
+    if (!isErrorReason(reason)) return reason
+    const { message, stack, ...rest } = reason.error
+    return {
+      ...reason,
+      error: {
+        ...rest,
+        message: message.slice(0, MAX_REMOTE_MESSAGE),
+        ...(stack === undefined ? {} : { stack: String(stack).slice(0, MAX_REMOTE_STACK) }),
+      },
+    }
+  } catch {
+    return 'unsendable_reason'
   }
 }
 
-/** Whether an exit with this reason is expected, so that it makes no crash report. */
+/** Whether an exit with this reason is expected, so that it makes no crash report. Never throws. */
 export function isQuietReason(reason: ExitReason): boolean {
-  return (
-    reason === 'normal' ||
-    reason === 'shutdown' ||
-    (typeof reason === 'object' && reason !== null && 'shutdown' in reason)
-  )
+  try {
+    return (
+      reason === 'normal' ||
+      reason === 'shutdown' ||
+      (typeof reason === 'object' && reason !== null && 'shutdown' in reason)
+    )
+  } catch {
+    return false
+  }
 }
 
-/** An exit reason as one line of text, for logs and error messages. */
+/** An exit reason as one line of text, for logs and error messages. Never throws. */
 export function formatReason(reason: ExitReason): string {
   if (typeof reason === 'string') return reason
-  if (isErrorReason(reason)) return `${reason.error.name}: ${reason.error.message}`
   try {
-    return clip(JSON.stringify(reason))
+    return isErrorReason(reason) ? `${reason.error.name}: ${reason.error.message}` : clip(JSON.stringify(reason))
   } catch {
     return 'a reason that cannot be described'
   }
 }
 
+/** Never throws. */
 export function isErrorReason(reason: ExitReason): reason is ErrorReason {
-  if (typeof reason !== 'object' || reason === null || !('error' in reason)) return false
-  const error = reason.error
-  return typeof error === 'object' && error !== null && 'name' in error && 'message' in error
+  if (typeof reason !== 'object' || reason === null) return false
+  try {
+    if (!('error' in reason)) return false
+    const { error } = reason
+    if (typeof error !== 'object' || error === null) return false
+    const { name, message } = error as { name?: unknown; message?: unknown }
+    return typeof name === 'string' && typeof message === 'string'
+  } catch {
+    return false
+  }
 }

@@ -20,7 +20,7 @@ export interface Timer {
 /** A heap with fewer cancelled timers than this isn't swept. */
 const SWEPT_FROM = 256
 /** Timers that may fire before sockets get their turn. */
-const FIRED_AT_ONCE = 10_000
+const FIRED_AT_ONCE = 1_000
 
 export class Timers {
   private readonly clock: Clock
@@ -92,18 +92,25 @@ export class Timers {
   private ring(): void {
     this.alarm = undefined
     const nowMs = this.clock.monotonicMs()
+    try {
+      this.fireDue(nowMs)
+    } finally {
+      this.dropCancelledFirst()
+      const next = this.heap[0]
+      if (next !== undefined && next.dueMs < this.armedMs()) this.arm(next.dueMs, Math.max(0, next.dueMs - nowMs))
+    }
+  }
+
+  private fireDue(nowMs: number): void {
     for (let left = FIRED_AT_ONCE; left > 0; left--) {
       const first = this.heap[0]
-      if (first === undefined || first.dueMs > nowMs) break
+      if (first === undefined || first.dueMs > nowMs) return
       this.removeFirst()
       const { fire } = first
       first.fire = undefined
       if (fire === undefined) this.cancelled--
       else fire()
     }
-    this.dropCancelledFirst()
-    const next = this.heap[0]
-    if (next !== undefined && next.dueMs < this.armedMs()) this.arm(next.dueMs, Math.max(0, next.dueMs - nowMs))
   }
 
   private armedMs(): number {

@@ -127,7 +127,7 @@ describe('timers', () => {
     let fired = 0
     for (let i = 0; i < 100_000; i++) timers.start(10, () => fired++)
     clock.fireNext(10)
-    expect(fired).toBe(10_000)
+    expect(fired).toBe(1_000)
     passBy(clock, 20)
     expect(fired).toBe(100_000)
   })

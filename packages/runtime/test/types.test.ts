@@ -44,5 +44,5 @@ it('types: handlers take the messages that they say they take, and may return wh
     // @ts-expect-error a handler process begins with a function that gives its handler
     handler(() => 7)
   }
-  void bodies
+  expectTypeOf(bodies).returns.toBeVoid()
 })

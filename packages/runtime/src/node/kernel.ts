@@ -133,13 +133,12 @@ export class Kernel {
     if (options !== undefined) this.applyOptions(process, options)
     this.processes.set(process.pid.id, process)
     this.counters.processesSpawned++
-    this.tracing.adopt(process, parent)
-    const { registeredName } = process
-    if (registeredName !== undefined) this.tracing.tell(process, { type: 'register', name: registeredName })
-    if (parent?.traces !== undefined) this.tracing.tell(parent, { type: 'spawn', child: process.pid })
-    prepare?.(process)
     process.body = body
-    this.scheduler.enqueue(process)
+    process.takesHandler = body instanceof HandlerBody
+    prepare?.(process)
+    this.tellOfSpawn(process, parent)
+    // Who was told may have killed it.
+    if (process.isAlive) this.scheduler.enqueue(process)
     return process
   }
 
@@ -194,6 +193,14 @@ export class Kernel {
     }
   }
 
+  private tellOfSpawn(process: Process, parent: Process | undefined): void {
+    const { tracing } = this
+    tracing.adopt(process, parent)
+    const { registeredName } = process
+    if (registeredName !== undefined) tracing.tell(process, { type: 'register', name: registeredName })
+    if (parent !== undefined) tracing.tell(parent, { type: 'spawn', child: process.pid })
+  }
+
   private applyOptions(process: Process, options: SpawnOptions): void {
     const { name, label, trapExit, mailbox } = checkOptions('spawn', options, SPAWN_OPTIONS)
     process.label = checkLabelOption(label)
@@ -234,8 +241,11 @@ export class Kernel {
 
   private crash(process: Process, thrown: unknown): void {
     const { reason, isCrash } = exitOfThrown(thrown)
-    if (isCrash) this.reports.crash(process, reason)
-    this.exits.end(process, reason)
+    try {
+      if (isCrash) this.reports.crash(process, reason)
+    } finally {
+      this.exits.end(process, reason)
+    }
   }
 
   private largeMailbox(process: Process, messages: number, { limit, policy }: MailboxOptions): void {

@@ -8,7 +8,7 @@
  * A pid of an earlier life of a node, this one included, is the pid of a dead process.
  */
 import { assertNever } from '../assert-never.ts'
-import { PidmeshError, shown } from '../errors.ts'
+import { PidmeshError, ProcessExited, shown } from '../errors.ts'
 import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
 import { isA } from '../process/checks.ts'
@@ -56,7 +56,7 @@ export class Router {
   }
 
   send(from: Process, to: Destination, message: unknown): SendStatus {
-    if (from.traces !== undefined) this.kernel.tracing.tell(from, { type: 'send', to, message })
+    if (from.traces !== undefined) this.tellOfSend(from, to, message)
     const local = localPid(to)
     if (local !== undefined && local.origin === this.kernel.identity) {
       if (local.process !== undefined) this.kernel.scheduler.deliver(local.process, message)
@@ -72,6 +72,12 @@ export class Router {
     }
     if (isNameOnNode(to)) return this.sendToName(from, to, message)
     throw new PidmeshError('ERR_BAD_ARGUMENT', `not something to send to: ${shown(to)}`)
+  }
+
+  private tellOfSend(from: Process, to: Destination, message: unknown): void {
+    this.kernel.tracing.tell(from, { type: 'send', to, message })
+    // Who was told may have killed it.
+    if (!from.isAlive) throw new ProcessExited(from.pid)
   }
 
   /** As `send`, and then waits until the connection that it went over is no longer busy. */
@@ -98,6 +104,8 @@ export class Router {
       this.kernel.links.linkLocal(process, target)
       return
     }
+    // Linked already, and the other is just ending: the exit signal is on its way.
+    if (this.isHere(to) && this.kernel.links.isEnding(process, to)) return
     const remote = this.remoteOf(to)
     if (remote !== undefined) this.kernel.links.linkRemote(process, remote, to)
     else this.kernel.exits.linkSignal(process, to, this.absence(to))
@@ -105,7 +113,9 @@ export class Router {
 
   unlink(process: Process, to: Pid): void {
     if (this.isHere(to)) {
-      this.kernel.links.unlinkLocal(process, to)
+      const target = this.processOf(to)
+      if (target !== undefined) this.kernel.links.unlinkLocal(process, target)
+      else this.kernel.links.unlinkEnding(process, to)
       return
     }
     const remote = this.remoteOf(to)

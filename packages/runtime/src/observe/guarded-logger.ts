@@ -9,7 +9,8 @@ export function guardedLogger(logger: Logger): Logger {
     (level: 'debug' | 'info' | 'warn' | 'error') =>
     (fields: LogFields, message: string): void => {
       try {
-        logger[level](fields, message)
+        const outcome: unknown = logger[level](fields, message)
+        if (outcome instanceof Promise) outcome.catch(() => undefined)
       } catch {
         // Nobody is left to be told.
       }

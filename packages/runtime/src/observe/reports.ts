@@ -21,6 +21,8 @@ export type MailboxPolicy = 'log' | 'drop' | 'kill'
 export interface LongSchedule {
   readonly tookMs: number
   readonly suspects: readonly { readonly process: Process; readonly message?: unknown }[]
+  /** How many more it may have been that are not among the suspects. */
+  readonly others: number
 }
 
 type ReportKind = 'crash' | 'long_schedule' | 'large_mailbox' | 'abort_listener'
@@ -62,7 +64,7 @@ export class Reports {
     )
   }
 
-  longSchedule({ tookMs, suspects }: LongSchedule): void {
+  longSchedule({ tookMs, suspects, others: unnamed }: LongSchedule): void {
     this.counters.longSchedules++
     const fields = suspects.map((suspect) => ({
       ...describeProcess(suspect.process),
@@ -74,7 +76,12 @@ export class Reports {
     this.report(
       'warn',
       'long_schedule',
-      { ...first, ...(others.length === 0 ? {} : { orOneOf: others }), tookMs: ms },
+      {
+        ...first,
+        ...(others.length === 0 ? {} : { orOneOf: others }),
+        ...(unnamed === 0 ? {} : { orOthers: unnamed }),
+        tookMs: ms,
+      },
       `process ${first.pid} held up all others for ${ms} ms${first.message === undefined ? '' : ` with ${first.message}`}${others.length === 0 ? '' : ', or another did'}`,
     )
   }

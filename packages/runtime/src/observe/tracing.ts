@@ -99,7 +99,8 @@ export class Tracing {
     const event: TraceEvent = { pid: process.pid, atMs: this.clock.monotonicMs(), ...detail }
     this.isTelling = true
     try {
-      for (const trace of [...process.traces]) if (isWanted(trace.options, detail.type)) this.call(trace, event)
+      for (const trace of [...process.traces])
+        if (isWanted(trace.options, detail.type) && trace.processes.has(process)) this.call(trace, event)
     } finally {
       this.isTelling = false
     }
@@ -114,11 +115,16 @@ export class Tracing {
 
   private call(trace: Trace, event: TraceEvent): void {
     try {
-      trace.listener(event)
+      const outcome: unknown = trace.listener(event)
+      if (outcome instanceof Promise) outcome.catch((thrown: unknown) => this.fail(trace, thrown))
     } catch (thrown) {
-      this.end(trace)
-      this.log.error({ reason: reasonOfThrown(thrown) }, 'a trace has been ended: its listener threw')
+      this.fail(trace, thrown)
     }
+  }
+
+  private fail(trace: Trace, thrown: unknown): void {
+    this.end(trace)
+    this.log.error({ reason: reasonOfThrown(thrown) }, 'a trace has been ended: its listener threw')
   }
 
   private end(trace: Trace): void {

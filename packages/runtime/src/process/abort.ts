@@ -15,7 +15,7 @@ export class ProcessAbort implements ExitHook {
   /** `onFault` is told what a listener has thrown. */
   constructor(process: Process, onFault: (thrown: unknown) => void) {
     guardListeners(this.controller.signal, onFault)
-    if (process.isAlive) (process.exitHooks ??= new Set()).add(this)
+    if (process.isAlive) process.abort = this
     else this.onExit(new ProcessExited(process.pid))
   }
 

@@ -171,7 +171,7 @@ export class Context {
     const { process } = this
     if (process.isMain)
       throw new PidmeshError('ERR_BAD_ARGUMENT', 'code outside of processes has no mailbox: spawn a process to receive')
-    if (process.handler !== undefined) {
+    if (process.takesHandler) {
       throw new PidmeshError(
         'ERR_BAD_ARGUMENT',
         'a handler process gets its messages through its handler and cannot receive',
@@ -200,16 +200,17 @@ export class Context {
 
   /** Links this process and another. A dead one gives `noproc` as an exit signal, an unreachable one `noconnection`. */
   link(pid: Pid): void {
-    const process = this.living()
-    if (process.traces !== undefined) this.kernel.tracing.tell(process, { type: 'link', to: checkPid(pid) })
-    this.kernel.router.link(process, checkPid(pid))
+    checkPid(pid)
+    if (this.living().traces !== undefined) this.kernel.tracing.tell(this.process, { type: 'link', to: pid })
+    // Once more: who was told may have killed it.
+    this.kernel.router.link(this.living(), pid)
   }
 
   /** After it has returned no exit signal of that link arrives. */
   unlink(pid: Pid): void {
-    const process = this.living()
-    if (process.traces !== undefined) this.kernel.tracing.tell(process, { type: 'unlink', to: checkPid(pid) })
-    this.kernel.router.unlink(process, checkPid(pid))
+    checkPid(pid)
+    if (this.living().traces !== undefined) this.kernel.tracing.tell(this.process, { type: 'unlink', to: pid })
+    this.kernel.router.unlink(this.living(), pid)
   }
 
   /**

@@ -70,15 +70,16 @@ export class LongScheduleWatch {
 
   /** Something is about to run. */
   note(process: Process, message: unknown): void {
+    if (this.ranCount === 0) this.ranMessage = message
     this.ran[this.ranCount++] = process
-    if (this.stride === 1) this.ranMessage = message
   }
 
   /** The receive of a plain process has been resolved. */
   noteResumed(process: Process, message: unknown): void {
-    if (this.resumedCount === MAX_STRIDE) return
-    this.resumed[this.resumedCount] = process
-    this.resumedBy[this.resumedCount++] = message
+    const index = this.resumedCount++
+    if (index >= MAX_STRIDE) return
+    this.resumed[index] = process
+    this.resumedBy[index] = message
   }
 
   /** Looks at the clock, and says what it shows. */
@@ -115,6 +116,7 @@ export class LongScheduleWatch {
     this.options.onLongSchedule({
       tookMs,
       suspects: [...suspects].map((process) => (isKnown ? { process, message: this.ranMessage } : { process })),
+      others: 0,
     })
   }
 
@@ -122,7 +124,7 @@ export class LongScheduleWatch {
   private lookAtResumed(nowMs: number): void {
     const tookMs = nowMs - this.lookedAtMs
     if (tookMs >= this.options.longScheduleMs) this.reportResumed(tookMs)
-    for (let index = 0; index < this.resumedCount; index++) {
+    for (let index = 0; index < Math.min(this.resumedCount, MAX_STRIDE); index++) {
       this.resumed[index] = undefined
       this.resumedBy[index] = undefined
     }
@@ -133,6 +135,6 @@ export class LongScheduleWatch {
     const suspects: { process: Process; message: unknown }[] = []
     for (const [index, process] of this.resumed.entries())
       if (process !== undefined) suspects.push({ process, message: this.resumedBy[index] })
-    this.options.onLongSchedule({ tookMs, suspects })
+    this.options.onLongSchedule({ tookMs, suspects, others: this.resumedCount - suspects.length })
   }
 }

@@ -14,6 +14,8 @@ export class Mailbox<T = unknown> {
   length = 0
   /** The length from which on the scheduler asks what to do with a further message; it is the scheduler's to set. Never above `NO_LIMIT`. */
   limit: number = NO_LIMIT
+  /** It has been at its limit, and has not caught up since. */
+  isOver = false
   private head = 0
   private buffer: Array<T | undefined> = []
 
@@ -39,7 +41,7 @@ export class Mailbox<T = unknown> {
     this.buffer[this.head] = undefined
     this.head = (this.head + 1) & (this.buffer.length - 1)
     this.length--
-    if (this.length === 0 && this.buffer.length > KEPT_SLOTS) this.buffer = []
+    this.giveBack()
     return item
   }
 
@@ -61,6 +63,7 @@ export class Mailbox<T = unknown> {
       this.buffer[(this.head + this.length - 1) & mask] = undefined
     }
     this.length--
+    this.giveBack()
     return item
   }
 
@@ -68,6 +71,12 @@ export class Mailbox<T = unknown> {
     this.length = 0
     this.head = 0
     this.buffer = []
+  }
+
+  private giveBack(): void {
+    if (this.length > 0 || this.buffer.length <= KEPT_SLOTS) return
+    this.buffer = []
+    this.head = 0
   }
 
   private grow(): void {

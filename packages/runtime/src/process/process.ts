@@ -28,7 +28,7 @@ export type ProcessState = typeof IDLE | typeof QUEUED | typeof RUNNING | typeof
 /** Takes one message. A promise holds back the next message until it settles; a throw or rejection ends the process. */
 export type MessageHandler = (message: unknown) => unknown
 
-/** Wants to know, before anyone on other processes is told, that a process has ended: its pending requests, its abort signal. */
+/** Wants to know, before other processes are told, that a process has ended: its pending requests, its abort signal. */
 export interface ExitHook {
   onExit(error: Error): void
 }
@@ -83,6 +83,8 @@ export class Process {
   mailboxOptions: MailboxOptions | undefined = undefined
 
   trapExit = false
+  /** It has, or will have, a handler. */
+  takesHandler = false
   /** The node's main process: it can't be killed. */
   isMain = false
   /** A text for logs and observation; no address. */
@@ -99,6 +101,8 @@ export class Process {
   /** Its open aliases, by the id of their reference. */
   aliases: Set<number> | undefined = undefined
   exitHooks: Set<ExitHook> | undefined = undefined
+  /** Its abort signal, if it has asked for one. */
+  abort: ExitHook | undefined = undefined
 
   constructor(origin: NodeIdentity, id: number) {
     this.pid = new LocalPid(origin, id, this)

@@ -15,7 +15,7 @@ import type { Ref } from '../ids.ts'
 import { hasType } from '../messages.ts'
 import { formatReason, reasonOfThrown } from '../reasons.ts'
 import { checkDuration, type Timer, type Timers } from '../timers.ts'
-import { checkFunction, checkOptions } from './checks.ts'
+import { checkFunction, checkOptions, isA } from './checks.ts'
 import type { Process } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -91,6 +91,8 @@ export class PendingReceive {
   readonly isPoll: boolean
   readonly promise: Promise<unknown>
   scanned = 0
+  /** The message that the predicate looks at, or looked at last, has been taken out of the mailbox by the predicate. */
+  wasFlushed = false
   timer: Timer | undefined = undefined
   private readonly timers: Timers
   private settle: ((message: unknown) => void) | undefined = undefined
@@ -106,6 +108,17 @@ export class PendingReceive {
     })
   }
 
+  isWanted(message: unknown): boolean {
+    this.wasFlushed = false
+    if (this.matches === undefined) return true
+    const answer: unknown = this.matches(message)
+    if (answer instanceof Promise) {
+      answer.catch(() => undefined)
+      throw new PidmeshError('ERR_BAD_ARGUMENT', 'match must answer at once, not with a promise')
+    }
+    return Boolean(answer)
+  }
+
   resolve(message: unknown): void {
     if (this.timer !== undefined) this.timers.drop(this.timer)
     this.settle?.(message)
@@ -119,22 +132,30 @@ export class PendingReceive {
   }
 }
 
-/** Gives the process the oldest message that its pending receive matches, if there is one. A predicate that throws rejects the receive. */
+/**
+ * Gives the process the oldest message that its pending receive matches, if there is one. The predicate is user code: it may throw, which rejects the receive,
+ * end its process, or flush a message, even the one that it looks at.
+ */
 export function matchReceive(process: Process): unknown {
   const { receiver, mailbox } = process
   if (receiver === undefined) return NO_MATCH
   try {
-    for (; mailbox !== undefined && receiver.scanned < mailbox.length; receiver.scanned++) {
+    while (mailbox !== undefined && receiver.scanned < mailbox.length) {
       const message = mailbox.at(receiver.scanned)
-      if (receiver.matches !== undefined && !receiver.matches(message)) continue
-      mailbox.removeAt(receiver.scanned)
+      const matches = receiver.isWanted(message)
+      if (process.receiver !== receiver) return NO_MATCH
+      if (!matches) {
+        if (!receiver.wasFlushed) receiver.scanned++
+        continue
+      }
+      if (!receiver.wasFlushed) mailbox.removeAt(receiver.scanned)
       process.receiver = undefined
       receiver.resolve(message)
       return message
     }
   } catch (thrown) {
-    process.receiver = undefined
-    receiver.reject(thrown instanceof Error ? thrown : new Error(formatReason(reasonOfThrown(thrown))))
+    if (process.receiver === receiver) process.receiver = undefined
+    receiver.reject(isA(thrown, Error) ? thrown : new Error(formatReason(reasonOfThrown(thrown))))
     return NO_MATCH
   }
   if (receiver.isPoll) {
@@ -154,6 +175,7 @@ export function flushDown(process: Process, ref: Ref): boolean {
       mailbox.removeAt(index)
       // Another part of the process may be waiting in a receive: those behind have moved up.
       if (receiver !== undefined && index < receiver.scanned) receiver.scanned--
+      else if (receiver !== undefined && index === receiver.scanned) receiver.wasFlushed = true
       return true
     }
   }

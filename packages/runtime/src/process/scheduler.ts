@@ -122,8 +122,9 @@ export class Scheduler {
    * ended meanwhile nobody is told anything, but its rejection counts as handled.
    */
   awaitOutcome<T>(process: Process, promise: PromiseLike<T>, settled: (value: T) => void): void {
-    // A thenable that isn't a promise may call back twice, or throw: a promise around it doesn't.
-    Promise.resolve(promise).then(
+    // What isn't just a promise may call back twice, or throw: a promise around it doesn't.
+    const outcome = isPlainPromise(promise) ? promise : new Promise<T>((resolve) => resolve(promise))
+    outcome.then(
       (value) => {
         if (process.state !== EXITED) settled(value)
       },
@@ -139,7 +140,10 @@ export class Scheduler {
     const { mailbox } = process
     if (mailbox !== undefined) {
       const { limit } = this.mailboxOptionsOf(process)
-      if (mailbox.limit !== limit && mailbox.length * 2 <= limit) mailbox.limitTo(limit)
+      if (mailbox.isOver && mailbox.length * 2 <= limit) {
+        mailbox.isOver = false
+        mailbox.limitTo(limit)
+      }
     }
     this.ready(process)
   }
@@ -158,7 +162,8 @@ export class Scheduler {
   /** The mailbox is at its limit. */
   private isRoomFor(process: Process, mailbox: Mailbox, isSystem: boolean): boolean {
     const options = this.mailboxOptionsOf(process)
-    const isReported = options.policy === 'drop' && mailbox.limit < options.limit
+    const isReported = options.policy === 'drop' && mailbox.isOver
+    mailbox.isOver = true
     if (!isReported) this.options.onLargeMailbox(process, mailbox.length, options)
     switch (options.policy) {
       case 'log':
@@ -166,7 +171,7 @@ export class Scheduler {
         return true
       case 'drop':
         // Until it has caught up, nothing is taken: see `settle`.
-        mailbox.limitTo(Math.floor(options.limit / 2))
+        mailbox.limitTo(Math.max(1, Math.floor(options.limit / 2)))
         if (!isSystem) this.counters.messagesDropped++
         return isSystem
       case 'kill':
@@ -180,21 +185,29 @@ export class Scheduler {
     this.turnEndsAtMs = endsAtMs
     this.outOfTime = nowMs >= endsAtMs
     this.watch.begin(nowMs)
+    try {
+      this.runQueued()
+      this.watch.end()
+    } finally {
+      // Whatever happens: a node whose turns don't end would never begin another.
+      this.inTurn = false
+    }
+    this.options.afterTurn()
+    return this.runQueue.length > 0 || this.watch.hasResumed
+  }
+
+  private runQueued(): void {
     let leftOfPass = this.runQueue.length
     while (!this.outOfTime) {
       const process = this.runQueue.shift()
-      if (process === undefined) break
+      if (process === undefined) return
       // It may have been killed while it waited.
       if (process.state === QUEUED) this.run(process)
       if (--leftOfPass > 0) continue
       // All have had their share. The code of plain processes runs on in microtasks, which come after the turn.
-      if (this.watch.hasResumed) break
+      if (this.watch.hasResumed) return
       leftOfPass = this.runQueue.length
     }
-    this.watch.end()
-    this.inTurn = false
-    this.options.afterTurn()
-    return this.runQueue.length > 0 || this.watch.hasResumed
   }
 
   private run(process: Process): void {
@@ -254,6 +267,14 @@ export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLik
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown>
 export function isPromiseLike(value: unknown): boolean {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+function isPlainPromise<T>(promise: PromiseLike<T>): promise is Promise<T> {
+  return (
+    Object.getPrototypeOf(promise) === Promise.prototype &&
+    !Object.hasOwn(promise, 'then') &&
+    !Object.hasOwn(promise, 'constructor')
+  )
 }
 
 function hasWork(process: Process): boolean {

@@ -9,9 +9,10 @@
  * Invariants: a process ends exactly once; everything it held is released before anyone is told. The ends that follow from an end are queued,
  * not nested, so that a chain of any number of linked processes can't overflow the stack.
  */
-import { ProcessExited } from '../errors.ts'
+import { PidmeshError, ProcessExited } from '../errors.ts'
 import type { Pid } from '../ids.ts'
 import type { ExitMessage } from '../messages.ts'
+import { Mailbox } from '../process/mailbox.ts'
 import { EXITED, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { Links } from './links.ts'
@@ -27,7 +28,7 @@ export interface ExitsOptions {
 export class Exits {
   private readonly options: ExitsOptions
   private links: Links | undefined = undefined
-  private readonly ended: Array<{ readonly process: Process; readonly reason: ExitReason }> = []
+  private readonly ended = new Mailbox<{ readonly process: Process; readonly reason: ExitReason }>()
   private notifying = false
 
   constructor(options: ExitsOptions) {
@@ -89,13 +90,17 @@ export class Exits {
     process.mailbox = undefined
     this.options.monitors.releaseMade(process)
     this.options.release(process, reason)
-    const { receiver, exitHooks } = process
+    const { receiver, exitHooks, abort } = process
     process.receiver = undefined
     process.exitHooks = undefined
-    if (receiver === undefined && exitHooks === undefined) return
+    if (receiver === undefined && exitHooks === undefined && abort === undefined) return
     // Made only if somebody is to get it: an error costs more than all the rest of an exit.
-    const exited = new ProcessExited(process.pid)
+    const exited = process.isMain
+      ? new PidmeshError('ERR_NODE_STOPPED', `node ${process.pid.node} has been stopped`)
+      : new ProcessExited(process.pid)
     receiver?.reject(exited)
     if (exitHooks !== undefined) for (const hook of exitHooks) hook.onExit(exited)
+    // Last: its listeners are user code, and must find nothing of the process.
+    abort?.onExit(exited)
   }
 }

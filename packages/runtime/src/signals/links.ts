@@ -31,14 +31,20 @@ export class Links {
     b.links = withItem(b.links, a)
   }
 
-  /** `to` is a pid of this node. Its process may have ended, and `process` not have been told yet. */
-  unlinkLocal(process: Process, to: Pid): void {
-    for (const end of itemsOf(process.links)) {
-      if (!(end instanceof Process) || end.pid.id !== to.id) continue
-      process.links = withoutItem(process.links, end)
-      end.links = withoutItem(end.links, process)
-      return
-    }
+  unlinkLocal(a: Process, b: Process): void {
+    a.links = withoutItem(a.links, b)
+    b.links = withoutItem(b.links, a)
+  }
+
+  /** As `unlinkLocal`, with a process of this node that has ended; `process` may not have been told yet. */
+  unlinkEnding(process: Process, to: Pid): void {
+    const end = endingOf(process, to)
+    if (end !== undefined) this.unlinkLocal(process, end)
+  }
+
+  /** Whether the two are linked, and the other has ended without `process` having been told yet. */
+  isEnding(process: Process, to: Pid): boolean {
+    return endingOf(process, to) !== undefined
   }
 
   linkRemote(process: Process, remote: RemoteNode, pid: Pid): void {
@@ -128,4 +134,10 @@ export class Links {
     remote.relations.links.set(linkKey(process.pid.id, pid.id), link)
     process.links = withItem(process.links, link)
   }
+}
+
+/** Goes through all links: an ending process is rarely asked for. */
+function endingOf(process: Process, to: Pid): Process | undefined {
+  for (const end of itemsOf(process.links)) if (end instanceof Process && end.pid.id === to.id) return end
+  return undefined
 }

@@ -4,7 +4,7 @@
  * `from` and `to` are process ids; which node they belong to follows from the direction of the signal, and which life of it from the
  * connection, whose two incarnations were authenticated. An owner that is named inside a frame would not be trusted.
  */
-import { isErrorReason, trimReason, type ErrorReason, type ExitReason } from '../reasons.ts'
+import { isErrorReason, trimReason, type ExitReason } from '../reasons.ts'
 
 export type Signal =
   /** A message to a pid; `payload` is an encoded term. */
@@ -43,8 +43,11 @@ export function signalBytes(signal: Signal): number {
 function reasonBytes(reason: ExitReason): number {
   // A character takes three bytes of UTF-8 at most.
   if (typeof reason === 'string') return Math.min(MAX_REASON_BYTES, 8 + reason.length * 3)
-  if (!isErrorReason(reason)) return MAX_REASON_BYTES
-  const { name, message, stack = '', code = '' } = (trimReason(reason) as ErrorReason).error
+  // Read once: a getter may say something else each time.
+  const trimmed = trimReason(reason)
+  if (!isErrorReason(trimmed)) return MAX_REASON_BYTES
+  const { name, message, stack = '', code = '', causes } = trimmed.error
+  if (causes !== undefined) return MAX_REASON_BYTES
   return Math.min(MAX_REASON_BYTES, 64 + (name.length + message.length + stack.length + code.length) * 3)
 }
 

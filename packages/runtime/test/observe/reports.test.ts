@@ -73,6 +73,34 @@ describe('long_schedule', () => {
     expect(suspects).toContainEqual(expect.objectContaining({ pid: String(many[500]) }))
   })
 
+  it.each([63, 79, 95, 111, 112, 200])(
+    'after %d quick messages a slow one is never told by the tag of another',
+    async (quick) => {
+      const body = handler(() => (message: { type: string }) => (message.type === 'slow' ? work(60) : undefined))
+      const pid = node.spawn(body)
+      await cluster.settle()
+      for (let i = 0; i < quick; i++) node.send(pid, { type: 'fast' })
+      node.send(pid, { type: 'slow' })
+      await cluster.settle()
+      expect(reports('long_schedule')).toHaveLength(1)
+      expect([undefined, 'slow']).toContain(reports('long_schedule')[0]?.fields['message'])
+    },
+  )
+
+  it('of more plain processes than it names, it says how many more', async () => {
+    const many = Array.from({ length: 50 }, (_, i) =>
+      node.spawn(async (self) => {
+        await self.receive()
+        if (i === 49) work(60)
+      }),
+    )
+    await cluster.settle()
+    for (const pid of many) node.send(pid, 'go')
+    await cluster.settle()
+    const { orOneOf, orOthers } = reports('long_schedule')[0]?.fields ?? {}
+    expect((orOneOf as unknown[]).length + 1 + (orOthers as number)).toBe(50)
+  })
+
   it.each([
     ['that starts', (): void => void node.spawn(() => work(60)), 'its start'],
     [

@@ -492,7 +492,7 @@ describe('Processes and exit: what is released, and when', () => {
     node.spawn(
       handler((self) => {
         self.monitor(a.pid)
-        return () => seen.push([a, b, c].map(({ pid }) => node.isProcessAlive(pid))) as never
+        return () => seen.push([a, b, c].map(({ pid }) => node.isProcessAlive(pid)))
       }),
     )
     await lab.settle()
