@@ -8,6 +8,7 @@
 export const layers = {
   'packages/runtime': [],
   'packages/gen-server': ['@pidmesh/runtime'],
+  'packages/cli': ['@pidmesh/runtime'],
   'packages/global-ets': ['@pidmesh/runtime', '@pidmesh/gen-server'],
   'packages/ws-gateway': ['@pidmesh/runtime', '@pidmesh/gen-server'],
 }
@@ -22,6 +23,7 @@ export const confined = {
   nact: ['packages/runtime/src/system/nact-pump.ts'],
   pino: ['packages/runtime/src/system/pino-logger.ts'],
   protobufjs: ['packages/runtime/src/wire/'],
+  selfsigned: ['packages/cli/src/certificates.ts'],
   ws: ['packages/ws-gateway/src/'],
   '@pidmesh/runtime/testing': [],
 }

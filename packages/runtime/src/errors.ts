@@ -6,6 +6,7 @@ import type { ExitReason } from './reasons.ts'
 /** The codes of this package. Other packages have codes of their own, all of the form `ERR_…`. */
 export type ErrorCode =
   | 'ERR_BAD_ARGUMENT'
+  | 'ERR_BAD_CERTIFICATE'
   | 'ERR_BAD_COOKIE'
   | 'ERR_BAD_NODE_NAME'
   | 'ERR_BAD_OPTION'

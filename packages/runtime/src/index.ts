@@ -38,5 +38,5 @@ export type { TraceDetail, TraceEvent, TraceListener, TraceOptions } from './obs
 export { encodedBytes } from './wire/term.ts'
 export { assertNever } from './assert-never.ts'
 
-export type { Clock, LogFields, Logger, TimerHandle } from './ports.ts'
+export type { Clock, LogFields, Logger, TimerHandle, TlsOptions } from './ports.ts'
 export { pinoLogger, wrapPino, type LogLevel, type PinoLoggerOptions } from './system/pino-logger.ts'

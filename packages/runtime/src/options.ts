@@ -3,7 +3,7 @@
  */
 import { PidmeshError, shown } from './errors.ts'
 import { isAddress, nodeName, type NodeName } from './ids.ts'
-import type { Logger } from './ports.ts'
+import type { Logger, TlsOptions } from './ports.ts'
 import { checkMailboxOptions, checkOptions } from './process/checks.ts'
 import type { MailboxOptions } from './process/process.ts'
 import type { LogLevel } from './system/pino-logger.ts'
@@ -25,7 +25,11 @@ export interface NodeOptions {
   /** `host:port` at which others reach this node. @default the host of the name and the port */
   readonly advertise?: string
   /**
-   * Allows listening on an address other than loopback, though the connection is not encrypted. @default false
+   * Mutual TLS between the nodes, with certificates that name them: see docs/operations.md. Texts in PEM form. @default none: connections are not encrypted
+   */
+  readonly tls?: TlsOptions
+  /**
+   * Allows listening on an address other than loopback without `tls`. @default false
    */
   readonly allowInsecureBind?: boolean
   /**
@@ -55,6 +59,7 @@ export interface CheckedNodeOptions {
   readonly advertise: (listenAddress: string) => string
   readonly seeds: readonly string[]
   readonly tickMs: number
+  readonly tls: TlsOptions | undefined
   readonly turnBudgetMs: number
   readonly longScheduleMs: number
   readonly mailbox: MailboxOptions
@@ -69,6 +74,7 @@ const KNOWN: readonly (keyof NodeOptions)[] = [
   'bindHost',
   'seeds',
   'advertise',
+  'tls',
   'allowInsecureBind',
   'netTickTimeMs',
   'turnBudgetMs',
@@ -111,10 +117,11 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
 
   const host = name.slice(name.indexOf('@') + 1)
   const bindHost = options.bindHost ?? host
-  if (!isLoopback(bindHost) && !allowInsecureBind) {
+  const tls = options.tls === undefined ? undefined : checkTlsOption(options.tls)
+  if (!isLoopback(bindHost) && !allowInsecureBind && tls === undefined) {
     throw new PidmeshError(
       'ERR_INSECURE_BIND',
-      `listening on ${bindHost} would expose an unencrypted port; set allowInsecureBind if the network is trusted`,
+      `listening on ${bindHost} would expose an unencrypted port; give tls, or set allowInsecureBind if the network is trusted`,
     )
   }
   return {
@@ -125,6 +132,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
       options.advertise ?? `${bracketed(host)}:${listenAddress.slice(listenAddress.lastIndexOf(':') + 1)}`,
     seeds,
     tickMs: netTickTimeMs / 4,
+    tls,
     turnBudgetMs,
     longScheduleMs,
     mailbox,
@@ -141,6 +149,13 @@ function checkCookies(cookie: unknown): readonly [string, ...string[]] {
   if (first === undefined || texts.length < cookies.length)
     throw bad('cookie must be a text of at least 8 characters, or a list of such')
   return [first, ...others]
+}
+
+function checkTlsOption(given: TlsOptions): TlsOptions {
+  const { ca, certificate, privateKey } = checkOptions('tls', given, ['ca', 'certificate', 'privateKey'])
+  if (typeof ca !== 'string' || typeof certificate !== 'string' || typeof privateKey !== 'string')
+    throw bad('tls has ca, certificate and privateKey, each a text in PEM form')
+  return { ca, certificate, privateKey }
 }
 
 function checkLogger(logger: Logger): void {

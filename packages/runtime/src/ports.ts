@@ -75,10 +75,24 @@ export interface Link {
   readonly remoteAddress: string
   /** Bytes handed to `send` that the transport has not yet passed on. */
   readonly bufferedBytes: number
+  /**
+   * The nodes that the other side's certificate is for, known when its first frame is here. `undefined`: this transport has no certificates; empty: it has, and the
+   * other side's is for nobody.
+   */
+  readonly certifiedNames?: readonly string[] | undefined
   /** Takes the frame whatever is buffered: bounds are the caller's. A frame sent on an ended link is dropped. */
   send(frame: Uint8Array): void
   /** Frames sent before it are delivered if the other side still reads; no event comes after it. Idempotent. */
   close(): void
+}
+
+/** Both sides of a connection show a certificate: mutual TLS. All are texts in PEM form. */
+export interface TlsOptions {
+  /** Whose signature on another node's certificate counts. */
+  readonly ca: string
+  /** This node's, which names it as `URI:pidmesh://name@host` among its alternative names. */
+  readonly certificate: string
+  readonly privateKey: string
 }
 
 /** One node's access to the network. */

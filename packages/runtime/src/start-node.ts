@@ -15,14 +15,14 @@ import { grpcTransport } from './transport/grpc.ts'
  *
  * @example const node = await startNode({ name: 'chat1@127.0.0.1', port: 7001, cookie, seeds: ['127.0.0.1:7002'] })
  * @throws PidmeshError `ERR_BAD_OPTION`, `ERR_BAD_NODE_NAME`, `ERR_INSECURE_BIND` for options that can't be;
- * `ERR_PORT_IN_USE`, `ERR_LISTEN`; `ERR_BAD_COOKIE`, `ERR_DUPLICATE_NODE`, `ERR_INCOMPATIBLE_NODE` if a seed refuses this node.
+ * `ERR_PORT_IN_USE`, `ERR_LISTEN`; `ERR_BAD_COOKIE`, `ERR_BAD_CERTIFICATE`, `ERR_DUPLICATE_NODE`, `ERR_INCOMPATIBLE_NODE` if a seed refuses this node.
  */
 export function startNode(options: NodeOptions): Promise<Node> {
-  return startNodeWith(options, ({ logger, logLevel }) => ({
+  return startNodeWith(options, ({ logger, logLevel, tls }) => ({
     clock: systemClock,
     random: systemRandom,
     pump: nactPump,
-    transport: grpcTransport(),
+    transport: grpcTransport(tls),
     log: logger ?? pinoLogger({ level: logLevel }),
   }))
 }

@@ -7,7 +7,7 @@
  * Invariants: exactly one of `onUp` and `onFailed` is called, unless we close first; before it is up a frame is small, decodes, and belongs to
  * the handshake, or the link is closed; nothing of a closed connection reaches anyone.
  */
-import type { NodeIdentity } from '../ids.ts'
+import type { NodeIdentity, NodeName } from '../ids.ts'
 import type { Clock, Link, LinkEnd, LinkEvents, TimerHandle } from '../ports.ts'
 import type { FrameCodec } from '../wire/codec.ts'
 import type { ClaimedIdentity, Frame } from '../wire/frame.ts'
@@ -75,6 +75,12 @@ export class Connection implements LinkEvents {
 
   get bufferedBytes(): number {
     return this.link?.bufferedBytes ?? 0
+  }
+
+  /** Whether the other side may be this node, as far as certificates say. */
+  isCertified(node: NodeName): boolean {
+    const names = this.link?.certifiedNames
+    return names === undefined || names.includes(node)
   }
 
   /** Whom a dial of ours has found, as far as it has said so. */

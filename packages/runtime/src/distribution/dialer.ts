@@ -179,6 +179,7 @@ export class Dialer {
         this.retry(target)
         return
       case 'bad_cookie':
+      case 'bad_certificate':
       case 'duplicate_name':
       case 'version':
       case 'protocol':

@@ -27,6 +27,8 @@ export const NONCE_BYTES = 32
 export type RefusalCode =
   /** The HMAC was wrong: another cookie. */
   | 'bad_cookie'
+  /** The certificate of the other side, by its TLS connection, is not that of the node that it says it is. */
+  | 'bad_certificate'
   /** The other side speaks another version of the protocol. */
   | 'version'
   /** There is a node of that name already, in another life. */
@@ -42,6 +44,7 @@ export type RefusalCode =
 
 const REFUSAL_CODES: ReadonlySet<string> = new Set<RefusalCode>([
   'bad_cookie',
+  'bad_certificate',
   'version',
   'duplicate_name',
   'already_connected',

@@ -171,9 +171,9 @@ export class Peers {
       nonce: random.bytes(NONCE_BYTES),
       address: this.advertised,
       isConnected: (peer) => this.isConnected(peer),
-      admit: (peer) => this.admit(peer, role),
+      admit: (peer) => (connection.isCertified(peer.name) ? this.admit(peer, role) : 'bad_certificate'),
     }
-    const connection = new Connection({
+    const connection: Connection = new Connection({
       role,
       config,
       codec,

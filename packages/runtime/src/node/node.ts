@@ -258,12 +258,18 @@ export class Node {
   /** A seed that isn't there yet is dialed on; a refusal that only a human can mend is a failed start. */
   private judgeSeed(address: string, failure: ConnectFailure): void {
     if (failure.type !== 'refused') {
-      this.log.info({ address, failure: failure.type }, 'seed not reached yet')
+      const detail = 'detail' in failure ? failure.detail : undefined
+      this.log.info({ address, failure: failure.type, detail }, 'seed not reached yet')
       return
     }
     switch (failure.code) {
       case 'bad_cookie':
         throw new PidmeshError('ERR_BAD_COOKIE', `the node at ${address} refused the connection: wrong cookie`)
+      case 'bad_certificate':
+        throw new PidmeshError(
+          'ERR_BAD_CERTIFICATE',
+          `the connection to ${address} was refused: a certificate is not that of the node that shows it`,
+        )
       case 'duplicate_name':
         throw new PidmeshError(
           'ERR_DUPLICATE_NODE',

@@ -6,7 +6,10 @@
  *
  * A close is polite first: what was written goes out, and the stream is cut off after `CLOSE_GRACE_MS` if the other side doesn't end it too.
  */
+import { X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import {
+  type ChannelCredentials,
   type Client,
   Server,
   ServerCredentials,
@@ -21,7 +24,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { PidmeshError } from '../errors.ts'
-import type { Link, LinkEvents, Transport } from '../ports.ts'
+import type { Link, LinkEvents, TlsOptions, Transport } from '../ports.ts'
 
 /** A frame holds one signal at least, whose payload may have 8 MiB. */
 const MAX_FRAME_BYTES = 9 * 1024 * 1024
@@ -56,7 +59,9 @@ type DistributionClient = Client & { connect(): ClientDuplexStream<Buffer, Buffe
 
 type Stream = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
 
-export function grpcTransport(): Transport {
+/** @throws PidmeshError `ERR_BAD_OPTION` if `tls` holds no certificate, or a key that isn't the certificate's. */
+export function grpcTransport(tls?: TlsOptions): Transport {
+  if (tls !== undefined) checkTls(tls)
   // gRPC writes lines of its own to standard error about what we report ourselves.
   setLogVerbosity(logVerbosity.NONE)
   const DistributionClientClass = makeGenericClientConstructor(SERVICE, 'Distribution')
@@ -68,23 +73,35 @@ export function grpcTransport(): Transport {
       server = new Server(OPTIONS)
       server.addService(SERVICE, {
         connect: (stream: ServerDuplexStream<Buffer, Buffer>) => {
-          const link = new GrpcLink(stream, stream.getPeer(), links, () => stream.destroy())
+          const link = new GrpcLink({
+            stream,
+            remoteAddress: stream.getPeer(),
+            links,
+            isTls: tls !== undefined,
+            cutOff: () => stream.destroy(),
+          })
           link.attach(accept(link))
         },
       })
-      return bind(server, address)
+      return bind(server, address, serverCredentials(tls))
     },
 
     dial(address, events) {
       const client = new DistributionClientClass(
         address,
-        credentials.createInsecure(),
+        clientCredentials(tls),
         OPTIONS,
       ) as unknown as DistributionClient
       const stream = client.connect()
-      const link = new GrpcLink(stream, address, links, () => {
-        stream.cancel()
-        client.close()
+      const link = new GrpcLink({
+        stream,
+        remoteAddress: address,
+        links,
+        isTls: tls !== undefined,
+        cutOff: () => {
+          stream.cancel()
+          client.close()
+        },
       })
       link.attach(events)
       return link
@@ -99,10 +116,45 @@ export function grpcTransport(): Transport {
   }
 }
 
+function serverCredentials(tls: TlsOptions | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure()
+  const { ca, certificate, privateKey } = tls
+  const pair = { private_key: Buffer.from(privateKey), cert_chain: Buffer.from(certificate) }
+  return ServerCredentials.createSsl(Buffer.from(ca), [pair], true)
+}
+
+function clientCredentials(tls: TlsOptions | undefined): ChannelCredentials {
+  if (tls === undefined) return credentials.createInsecure()
+  const { ca, certificate, privateKey } = tls
+  return credentials.createSsl(Buffer.from(ca), Buffer.from(privateKey), Buffer.from(certificate), {
+    // A certificate is for a node, wherever it is dialed: the handshake compares the names.
+    checkServerIdentity: () => undefined,
+  })
+}
+
+function checkTls({ ca, certificate, privateKey }: TlsOptions): void {
+  try {
+    // OpenSSL passes over a text in which there is no certificate.
+    for (const pem of [ca, certificate]) new X509Certificate(pem)
+    createSecureContext({ ca, cert: certificate, key: privateKey })
+  } catch (cause) {
+    // Never with the cause's text, which may show of the key what is none.
+    throw new PidmeshError(
+      'ERR_BAD_OPTION',
+      'tls: ca and certificate must be certificates, and privateKey the key of the latter',
+      {
+        cause,
+      },
+    )
+  }
+}
+
+const CERTIFIED_NAME = /(?:^|, )URI:pidmesh:\/\/([^,"\s]+)/g
+
 /** Resolves with the address that is listened on. */
-function bind(server: Server, address: string): Promise<string> {
+function bind(server: Server, address: string, serverCredentials: ServerCredentials): Promise<string> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(address, serverCredentials, (error, port) => {
       if (error === null) {
         resolve(`${address.slice(0, address.lastIndexOf(':'))}:${port}`)
         return
@@ -118,6 +170,14 @@ function bind(server: Server, address: string): Promise<string> {
   })
 }
 
+interface GrpcLinkOptions {
+  readonly stream: Stream
+  readonly remoteAddress: string
+  readonly links: Set<GrpcLink>
+  readonly isTls: boolean
+  readonly cutOff: () => void
+}
+
 class GrpcLink implements Link {
   readonly remoteAddress: string
   /** When the stream is over and its resources are let go. */
@@ -125,21 +185,29 @@ class GrpcLink implements Link {
   bufferedBytes = 0
   private readonly stream: Stream
   private readonly links: Set<GrpcLink>
+  private readonly isTls: boolean
   private readonly cutOff: () => void
   private events: LinkEvents | undefined = undefined
   private resolveEnded: () => void = () => undefined
   private closing = false
   private over = false
 
-  constructor(stream: Stream, remoteAddress: string, links: Set<GrpcLink>, cutOff: () => void) {
+  constructor({ stream, remoteAddress, links, isTls, cutOff }: GrpcLinkOptions) {
     this.stream = stream
     this.remoteAddress = remoteAddress
     this.links = links
+    this.isTls = isTls
     this.cutOff = cutOff
     this.ended = new Promise((resolve) => {
       this.resolveEnded = resolve
     })
     links.add(this)
+  }
+
+  get certifiedNames(): readonly string[] | undefined {
+    if (!this.isTls) return undefined
+    const names = this.stream.getAuthContext()?.sslPeerCertificate?.subjectaltname ?? ''
+    return [...names.matchAll(CERTIFIED_NAME)].map(([, name = '']) => name)
   }
 
   attach(events: LinkEvents): void {

@@ -1,0 +1,1 @@
+export { createAuthority, createCertificate, type KeyPair, type Validity } from './certificates.ts'

@@ -1,0 +1,17 @@
+/**
+ * The command `pidmesh`.
+ */
+import { writeCertificates } from './certs.ts'
+import { HELP, readCommand, UsageError } from './options.ts'
+
+try {
+  const command = readCommand(process.argv.slice(2))
+  if (command.type === 'help') {
+    process.stdout.write(`${HELP}\n`)
+  } else {
+    for (const path of await writeCertificates(command.options, new Date())) process.stdout.write(`${path}\n`)
+  }
+} catch (error) {
+  process.stderr.write(`pidmesh: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = error instanceof UsageError ? 2 : 1
+}

@@ -1,0 +1,83 @@
+import { X509Certificate } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { nodeName } from '@pidmesh/runtime'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { writeCertificates } from '../src/certs.ts'
+import { readCommand, UsageError } from '../src/options.ts'
+
+let directory: string
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'pidmesh-certs-'))
+})
+
+afterEach(() => {
+  rmSync(directory, { recursive: true })
+})
+
+const now = new Date()
+
+function make(names: readonly string[], force = false): Promise<readonly string[]> {
+  const nodes = names.map((name) => nodeName(name))
+  return writeCertificates({ nodes, directory, days: 10, force }, now)
+}
+
+const read = (name: string): X509Certificate => new X509Certificate(readFileSync(join(directory, name)))
+
+describe('pidmesh certs', () => {
+  it('makes an authority, and a certificate a node that it has signed, which names the node and ends when it is to', async () => {
+    await make(['a@10.0.0.1', 'b@[::1]'])
+    const [ca, a, b] = [read('ca.pem'), read('a@10.0.0.1.pem'), read('b@___1_.pem')]
+    expect([ca.ca, a.ca]).toEqual([true, false])
+    for (const certificate of [a, b]) expect(certificate.verify(ca.publicKey)).toBe(true)
+    expect([a.subjectAltName, b.subjectAltName]).toEqual(['URI:pidmesh://a@10.0.0.1', 'URI:pidmesh://b@[::1]'])
+    const days = (new Date(a.validTo).getTime() - now.getTime()) / 86_400_000
+    expect(Math.round(days)).toBe(10)
+  })
+
+  it('keeps private keys from the eyes of others', async () => {
+    await make(['a@h'])
+    for (const name of ['ca-key.pem', 'a@h-key.pem']) expect(statSync(join(directory, name)).mode & 0o077).toBe(0)
+  })
+
+  it('uses the authority that is there, and writes over no certificate unless it is told to', async () => {
+    await make(['a@h'])
+    const [ca, a] = [read('ca.pem').fingerprint256, read('a@h.pem').fingerprint256]
+    await expect(make(['b@h', 'a@h'])).rejects.toThrowError(/--force/)
+    expect(existsSync(join(directory, 'b@h.pem'))).toBe(false)
+    expect(await make(['b@h'])).toHaveLength(2)
+    await make(['a@h'], true)
+    expect(read('ca.pem').fingerprint256).toBe(ca)
+    expect(read('a@h.pem').fingerprint256).not.toBe(a)
+  })
+
+  it('says so if the key of the authority is missing', async () => {
+    await make(['a@h'])
+    rmSync(join(directory, 'ca-key.pem'))
+    await expect(make(['b@h'])).rejects.toThrowError(/ca-key\.pem is not/)
+  })
+})
+
+describe('the command line', () => {
+  it('reads names and options', () => {
+    expect(readCommand(['certs', '--out', 'x', '--days', '3', 'a@h', 'b@h'])).toEqual({
+      type: 'certs',
+      options: { nodes: ['a@h', 'b@h'], directory: 'x', days: 3, force: false },
+    })
+    for (const args of [[], ['--help'], ['certs', '-h']]) expect(readCommand(args)).toEqual({ type: 'help' })
+  })
+
+  it.each([
+    [['cert', 'a@h'], 'no command "cert"'],
+    [['certs'], 'which nodes'],
+    [['certs', 'a'], 'name@host'],
+    [['certs', '--days', '0', 'a@h'], '--days'],
+    [['certs', '--days', 'x', 'a@h'], '--days'],
+    [['certs', '--dasy', '3', 'a@h'], '--dasy'],
+  ])('of what it does not know it says so: %j', (args, problem) => {
+    expect(() => readCommand(args)).toThrowError(UsageError)
+    expect(() => readCommand(args)).toThrowError(problem)
+  })
+})

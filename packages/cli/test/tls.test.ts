@@ -1,0 +1,97 @@
+/**
+ * Nodes over mutual TLS, with the certificates that `pidmesh certs` makes: real connections.
+ */
+import { nodeName, startNode, type Node, type NodeOptions, type TlsOptions } from '@pidmesh/runtime'
+import { MemoryLogger } from '@pidmesh/runtime/testing'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { createAuthority, createCertificate, type KeyPair, type Validity } from '../src/certificates.ts'
+
+const now: Validity = { from: new Date() }
+let authority: KeyPair
+
+beforeAll(async () => {
+  authority = await createAuthority(now)
+})
+
+async function tlsOf(name: string, { by = authority, validity = now } = {}): Promise<TlsOptions> {
+  const { certificate, privateKey } = await createCertificate(nodeName(`${name}@127.0.0.1`), by, validity)
+  return { ca: authority.certificate, certificate, privateKey }
+}
+
+const running: Node[] = []
+
+afterEach(async () => {
+  for (const node of running.splice(0)) await node.stop()
+})
+
+async function start(name: string, more: Partial<NodeOptions>): Promise<Node> {
+  const node = await startNode({ name: `${name}@127.0.0.1`, cookie: 'secret cookie', logLevel: 'silent', ...more })
+  running.push(node)
+  return node
+}
+
+/** The one that dials has tried several times, and neither has ever seen the other. */
+async function expectKeptOut(near: Node, far: Node, log: MemoryLogger): Promise<void> {
+  const failures = (): number => log.lines.filter((line) => line.message === 'dial failed').length
+  await expect.poll(failures, { timeout: 15_000 }).toBeGreaterThanOrEqual(3)
+  expect(log.lines.filter((line) => line.message === 'node up')).toEqual([])
+  expect([near.nodes(), far.nodes()]).toEqual([[], []])
+}
+
+describe('with tls', () => {
+  it('nodes connect whose certificates one authority has signed, and talk', async () => {
+    const a = await start('a', { tls: await tlsOf('a') })
+    const b = await start('b', { tls: await tlsOf('b'), seeds: [a.address] })
+    await expect.poll(() => [a.nodes(), b.nodes()], { timeout: 15_000 }).toEqual([[b.name], [a.name]])
+    const got = new Promise((resolve) => {
+      a.spawn(async (self) => resolve(await self.receive()), { name: 'ear' })
+    })
+    b.send({ name: 'ear', node: a.name }, { over: 'tls' })
+    expect(await got).toEqual({ over: 'tls' })
+  })
+
+  it('a node that shows the certificate of another is refused, on whichever side it is, though it knows the cookie', async () => {
+    const a = await start('a', { tls: await tlsOf('a') })
+    const failed = start('impostor', { tls: await tlsOf('b'), seeds: [a.address] })
+    await expect(failed).rejects.toMatchObject({ code: 'ERR_BAD_CERTIFICATE' })
+    const listening = await start('impostor', { tls: await tlsOf('b') })
+    const dialing = start('c', { tls: await tlsOf('c'), seeds: [listening.address] })
+    await expect(dialing).rejects.toMatchObject({ code: 'ERR_BAD_CERTIFICATE' })
+    expect(a.nodes()).toEqual([])
+  })
+
+  it.each<[string, () => Promise<Partial<NodeOptions>>]>([
+    ['a certificate of another authority', async () => ({ tls: await tlsOf('b', { by: await createAuthority(now) }) })],
+    [
+      'a certificate that is out of date',
+      async () => ({ tls: await tlsOf('b', { validity: { from: new Date(Date.now() - 3 * 86_400_000), days: 1 } }) }),
+    ],
+    ['no TLS at all', async () => ({})],
+  ])('a node with %s is kept out, whoever dials', async (_what, options) => {
+    const a = await start('a', { tls: await tlsOf('a') })
+    const log = new MemoryLogger()
+    const b = await start('b', { ...(await options()), seeds: [a.address], logger: log })
+    await expectKeptOut(a, b, log)
+    await a.stop()
+    const logOfC = new MemoryLogger()
+    const c = await start('c', { tls: await tlsOf('c'), seeds: [b.address], logger: logOfC })
+    await expectKeptOut(c, b, logOfC)
+  })
+})
+
+describe('the option tls', () => {
+  it.each<[string, (good: TlsOptions) => unknown]>([
+    ['no certificates', (good) => ({ ...good, certificate: 'nothing' })],
+    ['no authority', ({ certificate, privateKey }) => ({ certificate, privateKey })],
+    ['an authority that is none', (good) => ({ ...good, ca: '' })],
+    ['the key of another', (good) => ({ ...good, privateKey: authority.privateKey })],
+    ['an option that it has not', (good) => ({ ...good, passphrase: 'x' })],
+    ['a Buffer for a text', (good) => ({ ...good, certificate: Buffer.from(good.certificate) })],
+    ['null', () => null],
+  ])('with %s is ERR_BAD_OPTION, and shows nothing of a key', async (_what, make) => {
+    const good = await tlsOf('a')
+    const failure = await start('a', { tls: make(good) as TlsOptions }).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'ERR_BAD_OPTION' })
+    expect(String((failure as Error).stack)).not.toContain(good.privateKey.split('\n')[1])
+  })
+})
