@@ -22,7 +22,10 @@ import { NONCE_BYTES, type HandshakeConfig, type RefusalCode } from './handshake
 import { lookMs, type LivenessOptions } from './liveness.ts'
 import { Peer, type PeerLimits } from './peer.ts'
 
-/** Connections that may be in their handshake at the same time; further ones are closed at once. */
+/**
+ * Connections from others that may be in their handshake at the same time. One more closes the oldest: a handshake takes milliseconds, and who leaves his lying about must
+ * not keep newcomers out.
+ */
 const MAX_HANDSHAKES = 256
 
 export interface PeersOptions {
@@ -50,6 +53,8 @@ export class Peers {
   private readonly dialer: Dialer
   private readonly byName = new Map<NodeName, Peer>()
   private readonly handshaking = new Set<Connection>()
+  /** Those of them that others have made, the oldest first. */
+  private readonly accepting = new Set<Connection>()
   private advertised = ''
   private lookTimer: TimerHandle | undefined = undefined
   private stopped = false
@@ -152,11 +157,18 @@ export class Peers {
   private accept(link: Link): LinkEvents {
     const connection = this.connection('listener', (failure) => this.onAcceptFailed(link, failure))
     connection.open(link)
-    if (this.stopped || this.handshaking.size > MAX_HANDSHAKES) {
-      this.handshaking.delete(connection)
-      connection.close()
-    }
+    this.accepting.add(connection)
+    if (this.stopped) this.letGo(connection)
+    const [oldest] = this.accepting
+    if (oldest !== undefined && this.accepting.size > MAX_HANDSHAKES) this.letGo(oldest)
     return connection
+  }
+
+  /** Closes a connection in its handshake. */
+  private letGo(connection: Connection): void {
+    this.handshaking.delete(connection)
+    this.accepting.delete(connection)
+    connection.close()
   }
 
   private connection(
@@ -181,12 +193,14 @@ export class Peers {
       handshakeTimeoutMs,
       onUp: (made, identity, address) => {
         this.handshaking.delete(made)
+        this.accepting.delete(made)
         const peer = this.addPeer(made, identity, address)
         onUp?.(identity.name)
         return peer
       },
       onFailed: (made, failure) => {
         this.handshaking.delete(made)
+        this.accepting.delete(made)
         onFailed(failure)
       },
     })

@@ -218,7 +218,7 @@ describe('a peer with the cookie', () => {
 })
 
 describe('a program without the cookie', () => {
-  it('that opens 600 connections and leaves them in their handshake harms no connection that is up', async () => {
+  it('that opens 600 connections and leaves them in their handshake harms no connection that is up, and keeps no newcomer out', async () => {
     let refused = 0
     const events: LinkEvents = { onFrame: () => undefined, onEnd: () => void refused++ }
     const { effects } = startDialer({
@@ -238,5 +238,8 @@ describe('a program without the cookie', () => {
     // Those that send no hello, and of the others those above the limit of 256.
     await expect.poll(() => refused, { timeout: 15_000 }).toBeGreaterThanOrEqual(344)
     await expectUnharmed()
+    const newcomer = await startNode({ name: 'new@127.0.0.1', cookie, logLevel: 'silent', seeds: [a.address] })
+    expect(newcomer.nodes()).toContain(a.name)
+    await newcomer.stop()
   })
 })
