@@ -8,6 +8,17 @@ export type { MailboxOptions, MessageHandler } from './process/process.ts'
 export type { ReceiveOptions, ReceiveTimeout } from './process/receive.ts'
 export type { RequestOutcome } from './process/requests.ts'
 export type { Destination } from './node/router.ts'
+export type { ExportedFunction } from './node/exports.ts'
+export {
+  erpc,
+  ErpcError,
+  spawnLinkOn,
+  spawnMonitorOn,
+  spawnOn,
+  type ErpcErrorCode,
+  type ErpcOutcome,
+  type RemoteCaller,
+} from './node/remote.ts'
 export type { SendStatus, SentStatus } from './signals/signal.ts'
 
 export { isNodeName, nodeName, Pid, Ref, type NameOnNode, type NodeIdentity, type NodeName } from './ids.ts'

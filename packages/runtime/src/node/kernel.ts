@@ -34,6 +34,7 @@ import { Exits } from '../signals/exits.ts'
 import { Links } from '../signals/links.ts'
 import { Monitors } from '../signals/monitors.ts'
 import { Timers } from '../timers.ts'
+import { Exports } from './exports.ts'
 import { NodeMonitors } from './node-monitors.ts'
 import { Router, type Connections, type Terms } from './router.ts'
 
@@ -68,6 +69,7 @@ export class Kernel {
   readonly exits: Exits
   readonly nodeMonitors: NodeMonitors
   readonly router: Router
+  readonly exports: Exports = new Exports(this)
   private readonly mailbox: MailboxOptions
   private lastId = 0
   private stopped = false
@@ -125,6 +127,19 @@ export class Kernel {
     parent?: Process,
     prepare?: (process: Process) => void,
   ): Process {
+    const process = this.make(body, options, parent, prepare)
+    // Who was told of it may have killed it.
+    if (process.isAlive) this.scheduler.enqueue(process)
+    return process
+  }
+
+  /** As `spawn`, but its code doesn't run before it is put into the run queue. */
+  make(
+    body: ProcessBody,
+    options: SpawnOptions | undefined,
+    parent?: Process,
+    prepare?: (process: Process) => void,
+  ): Process {
     if (typeof body !== 'function' && !isA(body, HandlerBody)) {
       throw new PidmeshError('ERR_BAD_ARGUMENT', `a process runs a function or a handler, not ${shown(body)}`)
     }
@@ -137,8 +152,6 @@ export class Kernel {
     process.takesHandler = body instanceof HandlerBody
     prepare?.(process)
     this.tellOfSpawn(process, parent)
-    // Who was told may have killed it.
-    if (process.isAlive) this.scheduler.enqueue(process)
     return process
   }
 

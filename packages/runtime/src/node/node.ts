@@ -28,6 +28,7 @@ import type { ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
 import { FrameCodec } from '../wire/codec.ts'
 import { TermCodec } from '../wire/term.ts'
+import type { ExportedFunction } from './exports.ts'
 import { Kernel } from './kernel.ts'
 import type { Destination } from './router.ts'
 
@@ -221,6 +222,15 @@ export class Node {
    */
   trace(who: Pid | 'all', options: TraceOptions, listener: TraceListener): () => void {
     return this.kernel.trace(who, options, listener)
+  }
+
+  /**
+   * Lets other nodes run functions here, by name: see `spawnOn` and `erpc`. Each run has a process, and gets its `self` before the arguments. Whoever is in
+   * the cluster can call them: their arguments are not checked.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`; `ERR_NAME_TAKEN` if one of the names is exported already: then none of them is
+   */
+  exportFunctions(functions: Readonly<Record<string, ExportedFunction>>): void {
+    this.kernel.exports.add(functions)
   }
 
   /** What the node has counted, as plain numbers for a metrics library: see docs/observation.md. */

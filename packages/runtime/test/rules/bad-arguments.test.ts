@@ -146,6 +146,12 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
   ['send(name)', 'ERR_NOT_REGISTERED', { nobody: () => 'nobody', ...TEXTS }, ({ self }, bad) => self.send(bad, 1)],
 
   [
+    'Node.exportFunctions(functions)',
+    'ERR_BAD_ARGUMENT',
+    { undefined: () => undefined, 7: () => 7, null: () => null },
+    ({ node }, bad) => node.exportFunctions(bad),
+  ],
+  [
     'Node.disconnectNode(node)',
     'ERR_BAD_ARGUMENT',
     { ...NO_TEXT, ...PIDS },

@@ -1,0 +1,199 @@
+/**
+ * Running functions on other nodes: `spawnOn`, as Erlang's `spawn/4`, and `erpc`, as its module of that name. Both run what the other node has exported by name; see
+ * exports.ts for the messages.
+ */
+import { PidmeshError } from '../errors.ts'
+import type { NodeName, Pid, Ref } from '../ids.ts'
+import type { SpawnOptions } from '../process/body.ts'
+import { checkNodeName } from '../process/checks.ts'
+import type { Context } from '../process/context.ts'
+import type { RequestOutcome } from '../process/requests.ts'
+import { formatReason, type ExitReason } from '../reasons.ts'
+import {
+  REMOTE_SERVER,
+  type ApplyReply,
+  type ApplyRequest,
+  type GoMessage,
+  type SpawnReply,
+  type SpawnRequest,
+} from './exports.ts'
+import type { Node } from './node.ts'
+
+/** Who asks: a process, or code outside of any, for which the node's main process stands. */
+export type RemoteCaller = Node | Context
+
+/**
+ * Spawns a process on another node, or this one, that runs a function which that node has exported. Resolves with its pid; it runs from then on.
+ * @throws PidmeshError by rejection: `ERR_NOT_EXPORTED`, `ERR_NODEDOWN` if the node isn't connected or the connection is lost meanwhile, `ERR_BUSY`; what
+ * `spawn` there has thrown: `ERR_NAME_TAKEN`, `ERR_BAD_OPTION`; `ERR_NOT_SENDABLE` for arguments that can't be sent
+ */
+export function spawnOn(
+  caller: RemoteCaller,
+  node: NodeName,
+  name: string,
+  args: readonly unknown[],
+  options: SpawnOptions = {},
+): Promise<Pid> {
+  return spawnHeld(contextOf(caller), { node, name, args, options }, () => undefined)
+}
+
+/** As `spawnOn` and `link` in one step: none of its ends is missed. */
+export function spawnLinkOn(
+  self: Context,
+  node: NodeName,
+  name: string,
+  args: readonly unknown[],
+  options: SpawnOptions = {},
+): Promise<Pid> {
+  return spawnHeld(self, { node, name, args, options }, (pid) => self.link(pid))
+}
+
+/** As `spawnOn` and `monitor` in one step: its `DOWN` has the reason of its end, however soon that is. */
+export async function spawnMonitorOn(
+  self: Context,
+  node: NodeName,
+  name: string,
+  args: readonly unknown[],
+  options: SpawnOptions = {},
+): Promise<{ readonly pid: Pid; readonly ref: Ref }> {
+  const refs: Ref[] = []
+  const pid = await spawnHeld(self, { node, name, args, options }, (held) => refs.push(self.monitor(held)))
+  const [ref] = refs
+  if (ref === undefined) throw new TypeError('there is no monitor')
+  return { pid, ref }
+}
+
+interface Spawn {
+  readonly node: NodeName
+  readonly name: string
+  readonly args: readonly unknown[]
+  readonly options: SpawnOptions
+}
+
+/** `relate` sets up relations while the process waits to run: what it sends arrives before the order to go. */
+async function spawnHeld(
+  self: Context,
+  { node, name, args, options }: Spawn,
+  relate: (pid: Pid) => void,
+): Promise<Pid> {
+  const server = { name: REMOTE_SERVER, node: checkNodeName(node) }
+  const request = (replyTo: Ref): SpawnRequest => ({ type: '$spawn', replyTo, caller: self.pid, name, args, options })
+  const outcome = await self.request(server, request, Infinity)
+  if (outcome.type !== 'reply') throw unreachable(outcome, node, name)
+  const reply = outcome.value as SpawnReply
+  switch (reply.type) {
+    case 'spawned':
+      relate(reply.pid)
+      self.send(server, { type: '$go', pid: reply.pid } satisfies GoMessage)
+      return reply.pid
+    case 'not_exported':
+      throw notExported(node, name)
+    case 'refused':
+      throw new PidmeshError(reply.code, `${node}: ${reply.message}`)
+  }
+}
+
+export type ErpcErrorCode = 'ERR_RPC_EXCEPTION' | 'ERR_RPC_EXIT' | 'ERR_RPC_TIMEOUT'
+
+/**
+ * The function was called, and has not returned.
+ *
+ * - `ERR_RPC_EXCEPTION`: it has thrown; `reason` is the error as data
+ * - `ERR_RPC_EXIT`: its process has ended; `reason` says why
+ * - `ERR_RPC_TIMEOUT`: it has not returned in time; it may still run, and its result is dropped
+ */
+export class ErpcError extends PidmeshError<ErpcErrorCode> {
+  readonly reason: ExitReason
+
+  constructor(code: ErpcErrorCode, reason: ExitReason, called: string) {
+    super(code, `${called}: ${formatReason(reason)}`)
+    this.name = 'ErpcError'
+    this.reason = reason
+  }
+}
+
+/** What a node gave to a `multicall`. */
+export type ErpcOutcome<Result> =
+  | { readonly node: NodeName; readonly type: 'value'; readonly value: Result }
+  | { readonly node: NodeName; readonly type: 'error'; readonly error: unknown }
+
+const DEFAULT_TIMEOUT_MS = 5_000
+
+/**
+ * Calls a function that another node, or this one, has exported, in a process of its own there. Nothing checks that the result is of the type that you say.
+ * @param timeoutMs milliseconds, or `Infinity`. @default 5000
+ * @throws ErpcError by rejection; PidmeshError: `ERR_NOT_EXPORTED`, `ERR_NODEDOWN`, `ERR_BUSY`, `ERR_NOT_SENDABLE`
+ */
+async function call<Result = unknown>(
+  caller: RemoteCaller,
+  node: NodeName,
+  name: string,
+  args: readonly unknown[],
+  timeoutMs: number = DEFAULT_TIMEOUT_MS,
+): Promise<NoInfer<Result>> {
+  const server = { name: REMOTE_SERVER, node: checkNodeName(node) }
+  const request = (replyTo: Ref): ApplyRequest => ({ type: '$apply', replyTo, name, args })
+  const outcome = await contextOf(caller).request(server, request, timeoutMs)
+  const called = `${name} on ${node}`
+  if (outcome.type === 'timeout') throw new ErpcError('ERR_RPC_TIMEOUT', 'timeout', called)
+  if (outcome.type !== 'reply') throw unreachable(outcome, node, name)
+  const reply = outcome.value as ApplyReply
+  switch (reply.type) {
+    case 'value':
+      return reply.value as Result
+    case 'not_exported':
+      throw notExported(node, name)
+    case 'busy':
+      throw new PidmeshError('ERR_BUSY', `${node} runs too much for other nodes already`)
+    case 'exception':
+      throw new ErpcError('ERR_RPC_EXCEPTION', reply.reason, called)
+    case 'exit':
+      throw new ErpcError('ERR_RPC_EXIT', reply.reason, called)
+  }
+}
+
+/** Calls a function without a result. Never waits; nobody is told if it can't be called. */
+function cast(caller: RemoteCaller, node: NodeName, name: string, args: readonly unknown[]): void {
+  const message: ApplyRequest = { type: '$apply', replyTo: undefined, name, args }
+  contextOf(caller).send({ name: REMOTE_SERVER, node: checkNodeName(node) }, message)
+}
+
+/** Calls a function on several nodes at once. Resolves with an outcome for each, in their order; one that fails fails for itself. */
+function multicall<Result = unknown>(
+  caller: RemoteCaller,
+  nodes: readonly NodeName[],
+  name: string,
+  args: readonly unknown[],
+  timeoutMs: number = DEFAULT_TIMEOUT_MS,
+): Promise<ErpcOutcome<Result>[]> {
+  return Promise.all(
+    nodes.map((node) =>
+      call<Result>(caller, node, name, args, timeoutMs).then(
+        (value): ErpcOutcome<Result> => ({ node, type: 'value', value }),
+        (error: unknown): ErpcOutcome<Result> => ({ node, type: 'error', error }),
+      ),
+    ),
+  )
+}
+
+/** Calls of functions that other nodes have exported, as Erlang's module `erpc`. */
+export const erpc: {
+  readonly call: typeof call
+  readonly cast: typeof cast
+  readonly multicall: typeof multicall
+} = { call, cast, multicall }
+
+function contextOf(caller: RemoteCaller): Context {
+  return 'self' in caller ? caller.self : caller
+}
+
+/** Nobody is there: the node isn't connected, or has never exported anything. */
+function unreachable(outcome: RequestOutcome, node: NodeName, name: string): PidmeshError {
+  return outcome.type === 'down' && outcome.reason === 'noproc'
+    ? notExported(node, name)
+    : new PidmeshError('ERR_NODEDOWN', `${node} is not connected, or the connection was lost`)
+}
+
+function notExported(node: NodeName, name: string): PidmeshError {
+  return new PidmeshError('ERR_NOT_EXPORTED', `${node} has exported no function ${JSON.stringify(name)}`)
+}

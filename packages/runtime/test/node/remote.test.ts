@@ -1,0 +1,218 @@
+import {
+  erpc,
+  handler,
+  nodeName,
+  spawnLinkOn,
+  spawnMonitorOn,
+  spawnOn,
+  type Context,
+  type Node,
+  type Pid,
+} from '@pidmesh/runtime'
+import { TestCluster } from '@pidmesh/runtime/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+let cluster: TestCluster
+let near: Node
+let far: Node
+
+beforeEach(async () => {
+  cluster = new TestCluster({ latencyMs: 10 })
+  near = await cluster.start('a')
+  far = await cluster.start('b')
+  await cluster.advance(100)
+})
+
+afterEach(async () => {
+  await cluster.stop()
+})
+
+/** Runs as a process of the near node that traps exits, and gives what it gives. */
+function asProcess<T>(run: (self: Context) => Promise<T>): Promise<T> {
+  return cluster.run(
+    new Promise<T>((resolve, reject) => {
+      near.spawn((self) => run(self).then(resolve, reject), { trapExit: true })
+    }),
+  )
+}
+
+const codeOf = (error: unknown): unknown => (error as { code: unknown }).code
+
+const functions = {
+  add: (_self: Context, a: number, b: number) => a + b,
+  slow: async (self: Context) => void (await self.receive({ timeoutMs: 60_000 })),
+  throws: () => {
+    throw new RangeError('no')
+  },
+  exits: (self: Context) => self.exit('enough'),
+  'kills itself': (self: Context) => self.exit(self.pid, 'kill'),
+  'gives a function': () => () => 1,
+  tells: (self: Context, to: Pid, what: unknown) => void self.send(to, [what, self.node]),
+}
+
+describe('spawnOn', () => {
+  it('runs what the other node has exported, there, with the arguments', async () => {
+    far.exportFunctions(functions)
+    const message = await asProcess(async (self) => {
+      const pid = await spawnOn(self, far.name, 'tells', [self.pid, 'hello'], { label: 'by a' })
+      expect(pid.node).toBe(far.name)
+      return self.receive()
+    })
+    expect(message).toEqual(['hello', far.name])
+  })
+
+  it('runs on its own node too', async () => {
+    near.exportFunctions(functions)
+    const pid = await cluster.run(spawnOn(near, near.name, 'slow', []))
+    expect(near.isProcessAlive(pid)).toBe(true)
+  })
+
+  it('with a link or a monitor misses no end, however soon it comes', async () => {
+    far.exportFunctions(functions)
+    for (const name of ['exits', 'kills itself', 'throws'] as const) {
+      const [exit, down] = await asProcess(async (self) => {
+        const pid = await spawnLinkOn(self, far.name, name, [])
+        const told = await self.receive('EXIT')
+        expect(told.from.equals(pid)).toBe(true)
+        const { ref } = await spawnMonitorOn(self, far.name, name, [])
+        const last = await self.receive('DOWN')
+        expect(last.ref).toEqual(ref)
+        return [told.reason, last.reason]
+      })
+      const reason = { exits: 'enough', 'kills itself': 'killed', throws: { error: { name: 'RangeError' } } }[name]
+      expect([exit, down]).toMatchObject([reason, reason])
+    }
+  })
+
+  it('of one who ends before it could set up what it wanted leaves no process behind', async () => {
+    far.exportFunctions(functions)
+    await cluster.advance(50)
+    const before = far.processes().length
+    const caller = near.spawn((self) => spawnLinkOn(self, far.name, 'slow', []))
+    await cluster.advance(15)
+    expect(far.processes()).toHaveLength(before + 1)
+    near.exit(caller, 'kill')
+    await cluster.advance(100)
+    expect(far.processes()).toHaveLength(before)
+  })
+
+  it.each<[string, unknown, () => Promise<unknown>]>([
+    ['what was not exported', 'ERR_NOT_EXPORTED', () => spawnOn(near, far.name, 'format the disk', [])],
+    ['a node that is not connected', 'ERR_NODEDOWN', () => spawnOn(near, nodeName('x@h'), 'add', [])],
+    ['a name that is taken there', 'ERR_NAME_TAKEN', () => spawnOn(near, far.name, 'slow', [], { name: 'taken' })],
+    ['an option that there is not', 'ERR_BAD_OPTION', () => spawnOn(near, far.name, 'slow', [], { nmae: 1 } as never)],
+    ['an argument that can not be sent', 'ERR_NOT_SENDABLE', () => spawnOn(near, far.name, 'slow', [() => 1])],
+    ['no name of a node', 'ERR_BAD_ARGUMENT', () => spawnOn(near, 7 as never, 'slow', [])],
+  ])('of %s rejects: %s', async (_what, code, spawn) => {
+    far.exportFunctions(functions)
+    far.register('taken', far.spawn(handler(() => () => undefined)))
+    await cluster.settle()
+    const before = far.processes().length
+    expect(codeOf(await cluster.run(spawn().catch((error: unknown) => error)))).toBe(code)
+    expect(far.processes()).toHaveLength(before)
+  })
+
+  it('of a node that has exported nothing at all is no error of another kind', async () => {
+    expect(codeOf(await cluster.run(spawnOn(near, far.name, 'add', []).catch((error: unknown) => error)))).toBe(
+      'ERR_NOT_EXPORTED',
+    )
+  })
+})
+
+describe('erpc', () => {
+  beforeEach(() => {
+    far.exportFunctions(functions)
+  })
+
+  it('call gives what the function gives', async () => {
+    expect(await cluster.run(erpc.call<number>(near, far.name, 'add', [2, 3]))).toBe(5)
+    expect(await asProcess((self) => erpc.call(self, far.name, 'add', ['a', 'b']))).toBe('ab')
+  })
+
+  it.each<[string, string, unknown]>([
+    ['throws', 'ERR_RPC_EXCEPTION', { error: { name: 'RangeError', message: 'no' } }],
+    ['exits', 'ERR_RPC_EXIT', 'enough'],
+    ['kills itself', 'ERR_RPC_EXIT', 'killed'],
+    ['gives a function', 'ERR_RPC_EXCEPTION', { error: { code: 'ERR_NOT_SENDABLE' } }],
+    ['slow', 'ERR_RPC_TIMEOUT', 'timeout'],
+  ])('call of one that %s rejects: %s', async (name, code, reason) => {
+    const error = await cluster.run(erpc.call(near, far.name, name, [], 1_000).catch((thrown: unknown) => thrown))
+    expect(error).toMatchObject({ name: 'ErpcError', code, reason })
+  })
+
+  it('call rejects with ERR_NODEDOWN if the connection is lost while it waits', async () => {
+    const called = erpc.call(near, far.name, 'slow', []).catch((error: unknown) => error)
+    await cluster.advance(50)
+    cluster.crash('b')
+    expect(codeOf(await cluster.run(called))).toBe('ERR_NODEDOWN')
+  })
+
+  it('cast runs the function, and tells nobody what becomes of it', async () => {
+    const message = await asProcess(async (self) => {
+      erpc.cast(self, far.name, 'tells', [self.pid, 'done'])
+      erpc.cast(self, far.name, 'throws', [])
+      erpc.cast(self, nodeName('nobody@h'), 'tells', [])
+      return self.receive()
+    })
+    expect(message).toEqual(['done', far.name])
+  })
+
+  it('multicall gives an outcome for each node, in their order', async () => {
+    near.exportFunctions(functions)
+    const gone = nodeName('gone@h')
+    const outcomes = await cluster.run(erpc.multicall<number>(near, [far.name, gone, near.name], 'add', [1, 1]))
+    expect(outcomes).toEqual([
+      { node: far.name, type: 'value', value: 2 },
+      { node: gone, type: 'error', error: expect.objectContaining({ code: 'ERR_NODEDOWN' }) },
+      { node: near.name, type: 'value', value: 2 },
+    ])
+  })
+
+  it('leaves nothing behind', async () => {
+    const [before, processes] = [far.counters(), far.processes().length]
+    for (const name of ['add', 'throws', 'kills itself']) {
+      await cluster.run(erpc.call(near, far.name, name, []).catch(() => undefined))
+    }
+    await cluster.advance(100)
+    const server = far.whereis('$remote')
+    expect(far.processes()).toHaveLength(processes)
+    expect(far.counters().aliases).toBe(before.aliases)
+    expect(server === undefined ? undefined : far.processInfo(server)?.monitors).toEqual([])
+  })
+})
+
+describe('exportFunctions', () => {
+  it('of a name twice, of what is no function or has no name is an error, and exports none of them', async () => {
+    far.exportFunctions({ one: () => 1 })
+    expect(() => far.exportFunctions({ two: () => 2, one: () => 1 })).toThrowError(
+      expect.objectContaining({ code: 'ERR_NAME_TAKEN' }),
+    )
+    for (const bad of [undefined, 7, { two: 2 }, { '': () => 1 }, { ['x'.repeat(256)]: () => 1 }]) {
+      expect(() => far.exportFunctions(bad as never)).toThrowError(
+        expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+      )
+    }
+    expect(codeOf(await cluster.run(erpc.call(near, far.name, 'two', []).catch((error: unknown) => error)))).toBe(
+      'ERR_NOT_EXPORTED',
+    )
+  })
+
+  it('what is no request is passed over by the process that runs them', async () => {
+    far.exportFunctions(functions)
+    const server = { name: '$remote', node: far.name }
+    const { pid } = near.self
+    for (const message of [
+      undefined,
+      { type: '$spawn' },
+      { type: '$spawn', replyTo: 7, caller: pid, name: 'add', args: [], options: {} },
+      { type: '$apply', replyTo: pid, name: 'add', args: [] },
+      { type: '$apply', name: 'add', args: 'none' },
+      { type: '$go', pid: 7 },
+      { type: '$go', pid },
+      { type: 'DOWN', ref: 7 },
+    ])
+      near.send(server, message)
+    await cluster.advance(50)
+    expect(await cluster.run(erpc.call(near, far.name, 'add', [1, 1]))).toBe(2)
+  })
+})
