@@ -1,9 +1,9 @@
 /**
  * The functions that other nodes may run here, by name, and the process that runs them: registered as `$remote` once there is one.
  *
- *   caller ─ { $spawn, name, args } ─▶ $remote ─ makes the process, which does not run yet ─▶ { spawned, pid }
+ *   caller ─ { $spawn, name, args } ─▶ $remote ─ makes the process, which does not run yet ─▶ { spawned, pid, held }
  *   caller ─ link, monitor ─▶ the process        signals of one process to one node keep their order:
- *   caller ─ { $go, pid } ────────────▶ $remote ─ lets it run                       so none of its end is missed
+ *   caller ─ { $go, held } ───────────▶ $remote ─ lets it run                       so none of its end is missed
  *
  *   caller ─ { $apply, name, args } ─▶ $remote ─ spawns a process that runs the function ─▶ { value } | { exception } | { exit }
  *
@@ -37,7 +37,8 @@ export interface SpawnRequest {
 
 export interface GoMessage {
   readonly type: '$go'
-  readonly pid: Pid
+  /** From the reply to the request. */
+  readonly held: Ref
 }
 
 export interface ApplyRequest {
@@ -54,7 +55,7 @@ const REFUSED_CODES = ['ERR_NAME_TAKEN', 'ERR_BAD_ARGUMENT', 'ERR_BAD_OPTION', '
 export type RefusedCode = (typeof REFUSED_CODES)[number]
 
 export type SpawnReply =
-  | { readonly type: 'spawned'; readonly pid: Pid }
+  | { readonly type: 'spawned'; readonly pid: Pid; readonly held: Ref }
   | { readonly type: 'not_exported' }
   | { readonly type: 'refused'; readonly code: RefusedCode; readonly message: string }
 
@@ -111,7 +112,7 @@ export class Exports {
   private serve(self: Context, message: unknown, watched: Watched): void {
     if (isSpawnRequest(message)) this.spawn(self, message, watched)
     else if (isApplyRequest(message)) this.apply(self, message, watched)
-    else if (isGoMessage(message)) this.letGo(self, message.pid, watched)
+    else if (isGoMessage(message)) this.letGo(self, message.held, watched)
     else if (hasType(message, 'DOWN')) this.onDown(self, message, watched)
   }
 
@@ -133,17 +134,15 @@ export class Exports {
     }
     const ref = self.monitor(caller)
     watched.set(ref.id, { type: 'held', child, ref })
-    self.send(replyTo, { type: 'spawned', pid: child.pid } satisfies SpawnReply)
+    self.send(replyTo, { type: 'spawned', pid: child.pid, held: ref } satisfies SpawnReply)
   }
 
-  private letGo(self: Context, pid: Pid, watched: Watched): void {
-    for (const [id, entry] of watched) {
-      if (entry.type !== 'held' || !entry.child.pid.equals(pid)) continue
-      watched.delete(id)
-      self.demonitor(entry.ref)
-      if (entry.child.isAlive) this.kernel.scheduler.enqueue(entry.child)
-      return
-    }
+  private letGo(self: Context, held: Ref, watched: Watched): void {
+    const entry = watched.get(held.id)
+    if (entry?.type !== 'held' || !entry.ref.equals(held)) return
+    watched.delete(held.id)
+    self.demonitor(entry.ref)
+    if (entry.child.isAlive) this.kernel.scheduler.enqueue(entry.child)
   }
 
   private onDown(self: Context, { ref, reason }: DownMessage, watched: Watched): void {
@@ -228,5 +227,5 @@ function isApplyRequest(message: unknown): message is ApplyRequest {
 }
 
 function isGoMessage(message: unknown): message is GoMessage {
-  return hasType(message, '$go') && (message as Partial<GoMessage>).pid instanceof Pid
+  return hasType(message, '$go') && (message as Partial<GoMessage>).held instanceof Ref
 }

@@ -84,7 +84,7 @@ async function spawnHeld(
   switch (reply.type) {
     case 'spawned':
       relate(reply.pid)
-      self.send(server, { type: '$go', pid: reply.pid } satisfies GoMessage)
+      self.send(server, { type: '$go', held: reply.held } satisfies GoMessage)
       return reply.pid
     case 'not_exported':
       throw notExported(node, name)

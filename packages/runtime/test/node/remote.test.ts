@@ -207,8 +207,8 @@ describe('exportFunctions', () => {
       { type: '$spawn', replyTo: 7, caller: pid, name: 'add', args: [], options: {} },
       { type: '$apply', replyTo: pid, name: 'add', args: [] },
       { type: '$apply', name: 'add', args: 'none' },
-      { type: '$go', pid: 7 },
-      { type: '$go', pid },
+      { type: '$go', held: 7 },
+      { type: '$go', held: near.self.alias() },
       { type: 'DOWN', ref: 7 },
     ])
       near.send(server, message)
