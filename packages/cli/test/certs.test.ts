@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nodeName } from '@pidmesh/runtime'
@@ -51,6 +51,28 @@ describe('pidmesh certs', () => {
     await make(['a@h'], true)
     expect(read('ca.pem').fingerprint256).toBe(ca)
     expect(read('a@h.pem').fingerprint256).not.toBe(a)
+  })
+
+  it('writes two things to no one file, and no key over another without being told to', async () => {
+    await expect(make(['a@h', 'a@h-key'])).rejects.toThrowError(/written to/)
+    expect(existsSync(join(directory, 'ca.pem'))).toBe(false)
+    await make(['b@h-key'])
+    await expect(make(['b@h'])).rejects.toThrowError(/--force/)
+  })
+
+  it('keeps a key from the eyes of others that it writes over one that was not', async () => {
+    await make(['a@h'])
+    chmodSync(join(directory, 'a@h-key.pem'), 0o644)
+    await make(['a@h'], true)
+    expect(statSync(join(directory, 'a@h-key.pem')).mode & 0o077).toBe(0)
+  })
+
+  it('never makes another authority where the key of one is', async () => {
+    await make(['a@h'])
+    const key = readFileSync(join(directory, 'ca-key.pem'), 'utf8')
+    rmSync(join(directory, 'ca.pem'))
+    await expect(make(['b@h'])).rejects.toThrowError(/ca\.pem is not/)
+    expect(readFileSync(join(directory, 'ca-key.pem'), 'utf8')).toBe(key)
   })
 
   it('says so if the key of the authority is missing', async () => {

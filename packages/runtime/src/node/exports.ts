@@ -13,10 +13,10 @@ import { ExitError, PidmeshError, shown } from '../errors.ts'
 import { Pid, Ref } from '../ids.ts'
 import { hasType, type DownMessage } from '../messages.ts'
 import { isRegisteredName } from '../names.ts'
-import { handler, type HandlerBody, type ProcessBody, type SpawnOptions } from '../process/body.ts'
+import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
 import { checkFunction, isA } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
-import type { Process } from '../process/process.ts'
+import type { ExitHook, Process } from '../process/process.ts'
 import { reasonOfThrown, type ExitReason } from '../reasons.ts'
 import type { Kernel } from './kernel.ts'
 
@@ -69,9 +69,10 @@ export type ApplyReply =
   /** The process that ran it has ended before it returned, by its own `exit` or by another's. */
   | { readonly type: 'exit'; readonly reason: ExitReason }
 
-export class Exports {
+export class Exports implements ExitHook {
   private readonly kernel: Kernel
   private readonly functions = new Map<string, ExportedFunction>()
+  private readonly watched: Watched = new Map()
   private server: Process | undefined = undefined
 
   constructor(kernel: Kernel) {
@@ -93,30 +94,39 @@ export class Exports {
       if (this.functions.has(name))
         throw new PidmeshError('ERR_NAME_TAKEN', `a function ${shown(name)} is exported already`)
     }
+    if (this.server?.isAlive !== true) this.startServer()
     for (const [name, run] of entries) this.functions.set(name, run)
-    if (this.server?.isAlive === true) return
-    this.server = this.kernel.spawn(this.serverBody(), {
+  }
+
+  /** `$remote` has ended, by whatever hand: what it held ends too, and another takes its place. */
+  onExit(): void {
+    const entries = [...this.watched.values()]
+    this.watched.clear()
+    for (const entry of entries) if (entry.type === 'held') this.kernel.exits.end(entry.child, 'noproc')
+    if (!this.kernel.isStopped) this.startServer()
+  }
+
+  private startServer(): void {
+    const body = handler((self) => (message) => this.serve(self, message))
+    const server = this.kernel.spawn(body, {
       name: REMOTE_SERVER,
       label: 'runs exported functions',
       trapExit: true,
+      // What waits for it is bounded by those who ask, and by their connections; a request that is dropped would never be answered.
+      mailbox: { limit: Infinity, policy: 'log' },
     })
+    ;(server.exitHooks ??= new Set()).add(this)
+    this.server = server
   }
 
-  private serverBody(): HandlerBody {
-    return handler((self) => {
-      const watched: Watched = new Map()
-      return (message) => this.serve(self, message, watched)
-    })
+  private serve(self: Context, message: unknown): void {
+    if (isSpawnRequest(message)) this.spawn(self, message)
+    else if (isApplyRequest(message)) this.apply(self, message)
+    else if (isGoMessage(message)) this.letGo(self, message.held)
+    else if (hasType(message, 'DOWN') && message.ref instanceof Ref) this.onDown(self, message)
   }
 
-  private serve(self: Context, message: unknown, watched: Watched): void {
-    if (isSpawnRequest(message)) this.spawn(self, message, watched)
-    else if (isApplyRequest(message)) this.apply(self, message, watched)
-    else if (isGoMessage(message)) this.letGo(self, message.held, watched)
-    else if (hasType(message, 'DOWN')) this.onDown(self, message, watched)
-  }
-
-  private spawn(self: Context, request: SpawnRequest, watched: Watched): void {
+  private spawn(self: Context, request: SpawnRequest): void {
     const { replyTo, caller, name, args, options } = request
     const run = this.functions.get(name)
     if (run === undefined) {
@@ -125,7 +135,8 @@ export class Exports {
     }
     let child: Process
     try {
-      if (watched.size >= MAX_WATCHED)
+      if (caller.equals(self.pid)) throw new PidmeshError('ERR_BAD_ARGUMENT', `${caller} can't ask itself`)
+      if (this.watched.size >= MAX_WATCHED)
         throw new PidmeshError('ERR_BUSY', `${MAX_WATCHED} requests of other nodes are under way`)
       child = this.kernel.make(bodyOf(run, args), options)
     } catch (error) {
@@ -133,31 +144,33 @@ export class Exports {
       return
     }
     const ref = self.monitor(caller)
-    watched.set(ref.id, { type: 'held', child, ref })
+    this.watched.set(ref.id, { type: 'held', child, ref })
     self.send(replyTo, { type: 'spawned', pid: child.pid, held: ref } satisfies SpawnReply)
   }
 
-  private letGo(self: Context, held: Ref, watched: Watched): void {
-    const entry = watched.get(held.id)
+  private letGo(self: Context, held: Ref): void {
+    const entry = this.watched.get(held.id)
     if (entry?.type !== 'held' || !entry.ref.equals(held)) return
-    watched.delete(held.id)
+    this.watched.delete(held.id)
     self.demonitor(entry.ref)
     if (entry.child.isAlive) this.kernel.scheduler.enqueue(entry.child)
   }
 
-  private onDown(self: Context, { ref, reason }: DownMessage, watched: Watched): void {
-    const entry = watched.get(ref.id)
-    watched.delete(ref.id)
+  private onDown(self: Context, { ref, reason }: DownMessage): void {
+    const entry = this.watched.get(ref.id)
+    // Anyone can send what looks like a DOWN: the reference is known to this process only.
+    if (entry === undefined || !entry.ref.equals(ref)) return
+    this.watched.delete(ref.id)
     // Its caller has ended, and can't let it go any more.
-    if (entry?.type === 'held') this.kernel.exits.end(entry.child, 'noproc')
+    if (entry.type === 'held') this.kernel.exits.end(entry.child, 'noproc')
     // If it has replied, this comes too late, and is dropped.
-    if (entry?.type === 'running') answer(self, entry.replyTo, { type: 'exit', reason })
+    else if (entry.replyTo !== undefined) answer(self, entry.replyTo, { type: 'exit', reason })
   }
 
-  private apply(self: Context, { replyTo, name, args }: ApplyRequest, watched: Watched): void {
+  private apply(self: Context, { replyTo, name, args }: ApplyRequest): void {
     const run = this.functions.get(name)
     const refusal: ApplyReply | undefined =
-      run === undefined ? { type: 'not_exported' } : watched.size >= MAX_WATCHED ? { type: 'busy' } : undefined
+      run === undefined ? { type: 'not_exported' } : this.watched.size >= MAX_WATCHED ? { type: 'busy' } : undefined
     if (run === undefined || refusal !== undefined) {
       if (replyTo !== undefined && refusal !== undefined) answer(self, replyTo, refusal)
       return
@@ -167,7 +180,7 @@ export class Exports {
       else await Reflect.apply(run, undefined, [child, ...args])
     }
     const { ref } = self.spawnMonitor(body, { label: `exported function ${name}` })
-    if (replyTo !== undefined) watched.set(ref.id, { type: 'running', replyTo })
+    this.watched.set(ref.id, { type: 'running', ref, replyTo })
   }
 }
 
@@ -175,7 +188,7 @@ export class Exports {
 type Watched = Map<
   number,
   | { readonly type: 'held'; readonly child: Process; readonly ref: Ref }
-  | { readonly type: 'running'; readonly replyTo: Ref }
+  | { readonly type: 'running'; readonly ref: Ref; readonly replyTo: Ref | undefined }
 >
 
 /** Processes that run, or are held, for other nodes at the same time. */
@@ -194,7 +207,8 @@ function answer(self: Context, replyTo: Ref, reply: ApplyReply): void {
   try {
     self.send(replyTo, reply)
   } catch (thrown) {
-    self.send(replyTo, { type: 'exception', reason: reasonOfThrown(thrown) } satisfies ApplyReply)
+    const type = reply.type === 'exit' ? 'exit' : 'exception'
+    self.send(replyTo, { type, reason: reasonOfThrown(thrown) } satisfies ApplyReply)
   }
 }
 

@@ -112,6 +112,10 @@ export class Kernel {
     this.router = new Router(this, options.connections, options.terms)
   }
 
+  get isStopped(): boolean {
+    return this.stopped
+  }
+
   nextId(): number {
     return ++this.lastId
   }

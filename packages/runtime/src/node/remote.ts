@@ -2,13 +2,14 @@
  * Running functions on other nodes: `spawnOn`, as Erlang's `spawn/4`, and `erpc`, as its module of that name. Both run what the other node has exported by name; see
  * exports.ts for the messages.
  */
-import { PidmeshError } from '../errors.ts'
+import { PidmeshError, shown } from '../errors.ts'
 import type { NodeName, Pid, Ref } from '../ids.ts'
-import type { SpawnOptions } from '../process/body.ts'
-import { checkNodeName } from '../process/checks.ts'
+import { SPAWN_OPTIONS, type SpawnOptions } from '../process/body.ts'
+import { checkNameText, checkNodeName, checkOptions } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { formatReason, type ExitReason } from '../reasons.ts'
+import { checkDuration } from '../timers.ts'
 import {
   REMOTE_SERVER,
   type ApplyReply,
@@ -34,7 +35,7 @@ export function spawnOn(
   args: readonly unknown[],
   options: SpawnOptions = {},
 ): Promise<Pid> {
-  return spawnHeld(contextOf(caller), { node, name, args, options }, () => undefined)
+  return heeded(spawnHeld(contextOf(caller), checkSpawn({ node, name, args, options }), () => undefined))
 }
 
 /** As `spawnOn` and `link` in one step: none of its ends is missed. */
@@ -45,22 +46,21 @@ export function spawnLinkOn(
   args: readonly unknown[],
   options: SpawnOptions = {},
 ): Promise<Pid> {
-  return spawnHeld(self, { node, name, args, options }, (pid) => self.link(pid))
+  return heeded(spawnHeld(self, checkSpawn({ node, name, args, options }), (pid) => self.link(pid)))
 }
 
 /** As `spawnOn` and `monitor` in one step: its `DOWN` has the reason of its end, however soon that is. */
-export async function spawnMonitorOn(
+export function spawnMonitorOn(
   self: Context,
   node: NodeName,
   name: string,
   args: readonly unknown[],
   options: SpawnOptions = {},
 ): Promise<{ readonly pid: Pid; readonly ref: Ref }> {
-  const refs: Ref[] = []
-  const pid = await spawnHeld(self, { node, name, args, options }, (held) => refs.push(self.monitor(held)))
-  const [ref] = refs
-  if (ref === undefined) throw new TypeError('there is no monitor')
-  return { pid, ref }
+  let monitor: Ref | undefined
+  const spawned = spawnHeld(self, checkSpawn({ node, name, args, options }), (pid) => (monitor = self.monitor(pid)))
+  // It resolves after the monitor has been made.
+  return heeded(spawned.then((pid) => ({ pid, ref: monitor as Ref })))
 }
 
 interface Spawn {
@@ -70,13 +70,32 @@ interface Spawn {
   readonly options: SpawnOptions
 }
 
+/** One who is killed while he waits must not take the OS process with him. Whoever does wait is told all the same. */
+function heeded<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION` */
+function checkSpawn({ node, name, args, options }: Spawn): Spawn {
+  checkCalled(node, name, args)
+  return { node, name, args, options: checkOptions('spawn', options, SPAWN_OPTIONS) }
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+function checkCalled(node: NodeName, name: string, args: readonly unknown[]): void {
+  checkNodeName(node)
+  checkNameText(name)
+  if (!Array.isArray(args)) throw new PidmeshError('ERR_BAD_ARGUMENT', `arguments are a list, not ${shown(args)}`)
+}
+
 /** `relate` sets up relations while the process waits to run: what it sends arrives before the order to go. */
 async function spawnHeld(
   self: Context,
   { node, name, args, options }: Spawn,
   relate: (pid: Pid) => void,
 ): Promise<Pid> {
-  const server = { name: REMOTE_SERVER, node: checkNodeName(node) }
+  const server = { name: REMOTE_SERVER, node }
   const request = (replyTo: Ref): SpawnRequest => ({ type: '$spawn', replyTo, caller: self.pid, name, args, options })
   const outcome = await self.request(server, request, Infinity)
   if (outcome.type !== 'reply') throw unreachable(outcome, node, name)
@@ -84,7 +103,8 @@ async function spawnHeld(
   switch (reply.type) {
     case 'spawned':
       relate(reply.pid)
-      self.send(server, { type: '$go', held: reply.held } satisfies GoMessage)
+      if (self.send(server, { type: '$go', held: reply.held } satisfies GoMessage) === 'noconnection')
+        throw unreachable({ type: 'down', reason: 'noconnection' }, node, name)
       return reply.pid
     case 'not_exported':
       throw notExported(node, name)
@@ -124,16 +144,22 @@ const DEFAULT_TIMEOUT_MS = 5_000
  * @param timeoutMs milliseconds, or `Infinity`. @default 5000
  * @throws ErpcError by rejection; PidmeshError: `ERR_NOT_EXPORTED`, `ERR_NODEDOWN`, `ERR_BUSY`, `ERR_NOT_SENDABLE`
  */
-async function call<Result = unknown>(
+function call<Result = unknown>(
   caller: RemoteCaller,
   node: NodeName,
   name: string,
   args: readonly unknown[],
   timeoutMs: number = DEFAULT_TIMEOUT_MS,
 ): Promise<NoInfer<Result>> {
-  const server = { name: REMOTE_SERVER, node: checkNodeName(node) }
+  checkCalled(node, name, args)
+  checkDuration('timeoutMs', timeoutMs)
   const request = (replyTo: Ref): ApplyRequest => ({ type: '$apply', replyTo, name, args })
-  const outcome = await contextOf(caller).request(server, request, timeoutMs)
+  const outcome = contextOf(caller).request({ name: REMOTE_SERVER, node }, request, timeoutMs)
+  return heeded(resultOf<Result>(outcome, node, name))
+}
+
+async function resultOf<Result>(asked: Promise<RequestOutcome>, node: NodeName, name: string): Promise<Result> {
+  const outcome = await asked
   const called = `${name} on ${node}`
   if (outcome.type === 'timeout') throw new ErpcError('ERR_RPC_TIMEOUT', 'timeout', called)
   if (outcome.type !== 'reply') throw unreachable(outcome, node, name)
@@ -154,8 +180,9 @@ async function call<Result = unknown>(
 
 /** Calls a function without a result. Never waits; nobody is told if it can't be called. */
 function cast(caller: RemoteCaller, node: NodeName, name: string, args: readonly unknown[]): void {
+  checkCalled(node, name, args)
   const message: ApplyRequest = { type: '$apply', replyTo: undefined, name, args }
-  contextOf(caller).send({ name: REMOTE_SERVER, node: checkNodeName(node) }, message)
+  contextOf(caller).send({ name: REMOTE_SERVER, node }, message)
 }
 
 /** Calls a function on several nodes at once. Resolves with an outcome for each, in their order; one that fails fails for itself. */

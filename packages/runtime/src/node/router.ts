@@ -12,7 +12,7 @@ import { PidmeshError, ProcessExited, shown } from '../errors.ts'
 import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
 import { isA } from '../process/checks.ts'
-import { LocalPid, type Process } from '../process/process.ts'
+import { LocalPid, type ExitHook, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { DownListener, LocalMonitor } from '../signals/monitors.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
@@ -85,7 +85,7 @@ export class Router {
     const status = this.send(from, to, message)
     if (status !== 'busy') return Promise.resolve(status)
     const remote = typeof to === 'string' ? undefined : this.connections.find(to.node)
-    return remote?.drained() ?? Promise.resolve('noconnection')
+    return remote === undefined ? Promise.resolve('noconnection') : unlessExited(from, remote.drained())
   }
 
   /** `exit(pid, reason)` from `from`. */
@@ -283,6 +283,21 @@ export class Router {
     const { node } = object
     return node === this.kernel.identity.name || this.connections.find(node) !== undefined ? 'noproc' : 'noconnection'
   }
+}
+
+/** The promise, or a rejection if the process ends first. */
+function unlessExited<T>(process: Process, promise: Promise<T>): Promise<T> {
+  const result = new Promise<T>((resolve, reject) => {
+    const hook: ExitHook = { onExit: reject }
+    ;(process.exitHooks ??= new Set()).add(hook)
+    void promise.then((value) => {
+      process.exitHooks?.delete(hook)
+      resolve(value)
+    })
+  })
+  // If nobody waits for it any more that must not end the OS process.
+  result.catch(() => undefined)
+  return result
 }
 
 /** By itself, and not `isA`: so it is compiled into each send. */

@@ -95,7 +95,7 @@ export function checkOptions<Options extends object>(
   } catch {
     throw badOption(`the options of ${what} can't be read`)
   }
-  if (unknown !== undefined) throw badOption(`${what} has no option ${JSON.stringify(unknown)}`)
+  if (unknown !== undefined) throw badOption(`${what} has no option ${shown(unknown)}`)
   return read
 }
 

@@ -62,6 +62,19 @@ describe('sendOk', () => {
     expect(outcomes.slice(-2)).toEqual(['noconnection', 'noconnection'])
   })
 
+  it('rejects when its process is killed while it waits', async () => {
+    const outcomes: unknown[] = []
+    cluster.partition(['a'], ['b'])
+    const pid = near.spawn(async (self) => {
+      for (let i = 0; i < 20; i++) self.send(sink, KILOBYTES_100)
+      await self.sendOk(sink, 'more').catch((error: { code: unknown }) => outcomes.push(error.code))
+    })
+    await cluster.settle()
+    near.exit(pid, 'kill')
+    await cluster.settle()
+    expect(outcomes).toEqual(['ERR_PROCESS_EXITED'])
+  })
+
   it('keeps the order of messages, whoever waits', async () => {
     const order: unknown[] = []
     const keeper = far.spawn(handler(() => (message) => void order.push((message as [number])[0])))

@@ -2,6 +2,7 @@ import {
   erpc,
   handler,
   nodeName,
+  Ref,
   spawnLinkOn,
   spawnMonitorOn,
   spawnOn,
@@ -9,7 +10,7 @@ import {
   type Node,
   type Pid,
 } from '@pidmesh/runtime'
-import { TestCluster } from '@pidmesh/runtime/testing'
+import { faultsOf, TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 let cluster: TestCluster
@@ -100,9 +101,7 @@ describe('spawnOn', () => {
     ['what was not exported', 'ERR_NOT_EXPORTED', () => spawnOn(near, far.name, 'format the disk', [])],
     ['a node that is not connected', 'ERR_NODEDOWN', () => spawnOn(near, nodeName('x@h'), 'add', [])],
     ['a name that is taken there', 'ERR_NAME_TAKEN', () => spawnOn(near, far.name, 'slow', [], { name: 'taken' })],
-    ['an option that there is not', 'ERR_BAD_OPTION', () => spawnOn(near, far.name, 'slow', [], { nmae: 1 } as never)],
     ['an argument that can not be sent', 'ERR_NOT_SENDABLE', () => spawnOn(near, far.name, 'slow', [() => 1])],
-    ['no name of a node', 'ERR_BAD_ARGUMENT', () => spawnOn(near, 7 as never, 'slow', [])],
   ])('of %s rejects: %s', async (_what, code, spawn) => {
     far.exportFunctions(functions)
     far.register('taken', far.spawn(handler(() => () => undefined)))
@@ -110,6 +109,45 @@ describe('spawnOn', () => {
     const before = far.processes().length
     expect(codeOf(await cluster.run(spawn().catch((error: unknown) => error)))).toBe(code)
     expect(far.processes()).toHaveLength(before)
+  })
+
+  it.each<[string, string, () => unknown]>([
+    ['no name of a node', 'ERR_BAD_ARGUMENT', () => spawnOn(near, 7 as never, 'slow', [])],
+    ['no name of a function', 'ERR_BAD_ARGUMENT', () => spawnOn(near, far.name, 7 as never, [])],
+    ['arguments that are no list', 'ERR_BAD_ARGUMENT', () => spawnOn(near, far.name, 'slow', 'xx' as never)],
+    ['an option that there is not', 'ERR_BAD_OPTION', () => spawnOn(near, far.name, 'slow', [], { nmae: 1 } as never)],
+    ['options that are none', 'ERR_BAD_OPTION', () => spawnOn(near, far.name, 'slow', [], null as never)],
+    ['a call without arguments', 'ERR_BAD_ARGUMENT', () => erpc.call(near, far.name, 'slow', undefined as never)],
+    ['a call with a bad timeout', 'ERR_BAD_ARGUMENT', () => erpc.call(near, far.name, 'slow', [], -1)],
+    ['a cast to no name', 'ERR_BAD_ARGUMENT', () => erpc.cast(near, far.name, undefined as never, [])],
+  ])('%s is an error at once: %s', (_what, code, act) => {
+    expect(act).toThrowError(expect.objectContaining({ code }))
+  })
+
+  it('of one who is killed while he waits, and of whom nobody waits for what he asked, does not end the OS process', async () => {
+    far.exportFunctions(functions)
+    const faults = await faultsOf(async () => {
+      const pid = near.spawn(async (self) => {
+        void erpc.call(self, far.name, 'slow', [])
+        void spawnOn(self, far.name, 'slow', [])
+        void spawnMonitorOn(self, far.name, 'slow', [])
+        await self.receive()
+      })
+      await cluster.settle()
+      near.exit(pid, 'kill')
+      await cluster.advance(100)
+    })
+    expect(faults).toEqual([])
+  })
+
+  it('is not subject to the limit that the node has for mailboxes', async () => {
+    const small = await cluster.start('small', { mailbox: { limit: 5, policy: 'drop' } })
+    await cluster.advance(100)
+    small.exportFunctions(functions)
+    const pids = await cluster.run(
+      Promise.all(Array.from({ length: 100 }, () => spawnOn(near, small.name, 'slow', []))),
+    )
+    expect(pids.filter((pid) => small.isProcessAlive(pid))).toHaveLength(100)
   })
 
   it('of a node that has exported nothing at all is no error of another kind', async () => {
@@ -181,6 +219,42 @@ describe('erpc', () => {
   })
 })
 
+describe('the process that runs exported functions', () => {
+  beforeEach(() => {
+    far.exportFunctions(functions)
+  })
+
+  it('takes no DOWN for its own that another has made up', async () => {
+    const called = erpc.call(near, far.name, 'slow', [], 1_000).catch((error: unknown) => error)
+    await cluster.advance(50)
+    for (let id = 1; id < 200; id++) {
+      const ref = new Ref({ name: nodeName('x@y'), incarnation: 1 }, id)
+      near.send({ name: '$remote', node: far.name }, { type: 'DOWN', ref, reason: 'forged' })
+    }
+    expect(await cluster.run(called)).toMatchObject({ code: 'ERR_RPC_TIMEOUT' })
+  })
+
+  it('is there again when it has been killed, and what it held has ended', async () => {
+    await cluster.advance(50)
+    const before = far.processes().length
+    near.spawn((self) => spawnOn(self, far.name, 'slow', [], { name: 'held' }))
+    await cluster.advance(15)
+    expect(far.whereis('held')).toBeDefined()
+    const server = far.whereis('$remote')
+    if (server === undefined) throw new Error('there is no $remote')
+    far.exit(server, 'kill')
+    expect(far.whereis('held')).toBeUndefined()
+    await cluster.advance(100)
+    expect(far.processes()).toHaveLength(before)
+    expect(await cluster.run(erpc.call(near, far.name, 'add', [1, 1]))).toBe(2)
+  })
+
+  it('ends with its node, and no other takes its place', async () => {
+    await cluster.run(far.stop())
+    expect(far.processes()).toEqual([])
+  })
+})
+
 describe('exportFunctions', () => {
   it('of a name twice, of what is no function or has no name is an error, and exports none of them', async () => {
     far.exportFunctions({ one: () => 1 })
@@ -210,6 +284,24 @@ describe('exportFunctions', () => {
       { type: '$go', held: 7 },
       { type: '$go', held: near.self.alias() },
       { type: 'DOWN', ref: 7 },
+      { type: 'DOWN' },
+      { type: 'DOWN', ref: null },
+      {
+        type: '$spawn',
+        replyTo: near.self.alias(),
+        caller: far.whereis('$remote'),
+        name: 'slow',
+        args: [],
+        options: {},
+      },
+      {
+        type: '$spawn',
+        replyTo: near.self.alias(),
+        caller: pid,
+        name: 'slow',
+        args: [],
+        options: { ['\u0001'.repeat(100_000)]: 1 },
+      },
     ])
       near.send(server, message)
     await cluster.advance(50)
