@@ -2,19 +2,17 @@
  * The client side: call, cast, and the reply of whoever answers a call.
  */
 import {
+  contextOf,
   isNameOnNode,
   Pid,
   PidmeshError,
   ViaName,
+  type Caller,
   type Context,
-  type Node,
   type RequestOutcome,
 } from '@pidmesh/runtime'
 import { CallError } from './errors.ts'
 import type { CallMessage, CastMessage, From, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
-
-/** Who calls: a process, or code outside of any, for which the node's main process stands. */
-export type Caller = Node | Context
 
 export const DEFAULT_CALL_TIMEOUT_MS = 5_000
 
@@ -83,10 +81,6 @@ export function reply<Reply>(replier: Caller, from: From<Reply>, value: Reply): 
 function checkAddress(server: unknown): void {
   if ((typeof server === 'string' && server !== '') || server instanceof Pid || isNameOnNode(server)) return
   throw new PidmeshError('ERR_BAD_ARGUMENT', `not an address of a server: ${String(server)}`)
-}
-
-export function contextOf(caller: Caller): Context {
-  return 'self' in caller ? caller.self : caller
 }
 
 function callError(outcome: Exclude<RequestOutcome, { type: 'reply' }>, server: ServerAddress): CallError {

@@ -1,6 +1,7 @@
 export { GenServer } from './gen-server.ts'
 export { start, startLink, type ServerClass, type StartOptions } from './start.ts'
-export { call, cast, DEFAULT_CALL_TIMEOUT_MS, reply, type Caller } from './call.ts'
+export { call, cast, DEFAULT_CALL_TIMEOUT_MS, reply } from './call.ts'
+export type { Caller } from '@pidmesh/runtime'
 export { CallError, StartError, type CallErrorCode, type StartErrorCode } from './errors.ts'
 export type { Call, From, ReplyFor, ReplyOf, ServerAddress, ServerPid, ServerRef } from './protocol.ts'
 export type {

@@ -2,15 +2,16 @@
  * Starts servers. A start resolves when `init` is done, or rejects with why it isn't; then the process is gone and its name is free.
  */
 import {
+  contextOf,
   handler,
   PidmeshError,
   ViaName,
+  type Caller,
   type Context,
   type HandlerBody,
   type Pid,
   type SpawnOptions,
 } from '@pidmesh/runtime'
-import { contextOf, type Caller } from './call.ts'
 import { StartError } from './errors.ts'
 import type { GenServer } from './gen-server.ts'
 import { READY_QUESTION, serve, type ReadyQuestion } from './loop.ts'

@@ -8,6 +8,7 @@ export type { MailboxOptions, MessageHandler } from './process/process.ts'
 export type { ReceiveOptions, ReceiveTimeout } from './process/receive.ts'
 export type { RequestOutcome } from './process/requests.ts'
 export type { Destination } from './node/router.ts'
+export { contextOf, type Caller } from './node/caller.ts'
 export type { ExportedFunction } from './node/exports.ts'
 export {
   erpc,
@@ -17,7 +18,6 @@ export {
   spawnOn,
   type ErpcErrorCode,
   type ErpcOutcome,
-  type RemoteCaller,
 } from './node/remote.ts'
 export type { SendStatus, SentStatus } from './signals/signal.ts'
 

@@ -49,6 +49,16 @@ export function exitOfThrown(thrown: unknown): { readonly reason: ExitReason; re
   }
 }
 
+/** What was thrown as an error: itself, if it is one. Never throws. */
+export function errorOfThrown(thrown: unknown): Error {
+  try {
+    if (thrown instanceof Error) return thrown
+  } catch {
+    // A proxy that doesn't say what it is.
+  }
+  return new Error(formatReason(reasonOfThrown(thrown)))
+}
+
 /** The reason alone; see `exitOfThrown`. */
 export function reasonOfThrown(thrown: unknown): ExitReason {
   return exitOfThrown(thrown).reason

@@ -10,6 +10,7 @@ import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { formatReason, type ExitReason } from '../reasons.ts'
 import { checkDuration } from '../timers.ts'
+import { contextOf, type Caller } from './caller.ts'
 import {
   REMOTE_SERVER,
   type ApplyReply,
@@ -18,10 +19,6 @@ import {
   type SpawnReply,
   type SpawnRequest,
 } from './exports.ts'
-import type { Node } from './node.ts'
-
-/** Who asks: a process, or code outside of any, for which the node's main process stands. */
-export type RemoteCaller = Node | Context
 
 /**
  * Spawns a process on another node, or this one, that runs a function which that node has exported. Resolves with its pid; it runs from then on.
@@ -29,13 +26,13 @@ export type RemoteCaller = Node | Context
  * `spawn` there has thrown: `ERR_NAME_TAKEN`, `ERR_BAD_OPTION`; `ERR_NOT_SENDABLE` for arguments that can't be sent
  */
 export function spawnOn(
-  caller: RemoteCaller,
+  caller: Caller,
   node: NodeName,
   name: string,
   args: readonly unknown[],
   options: SpawnOptions = {},
 ): Promise<Pid> {
-  return heeded(spawnHeld(contextOf(caller), checkSpawn({ node, name, args, options }), () => undefined))
+  return heeded(spawnHeld(contextOf(caller), checkSpawn({ node, name, args, options }), (pid) => pid))
 }
 
 /** As `spawnOn` and `link` in one step: none of its ends is missed. */
@@ -46,7 +43,12 @@ export function spawnLinkOn(
   args: readonly unknown[],
   options: SpawnOptions = {},
 ): Promise<Pid> {
-  return heeded(spawnHeld(self, checkSpawn({ node, name, args, options }), (pid) => self.link(pid)))
+  return heeded(
+    spawnHeld(self, checkSpawn({ node, name, args, options }), (pid) => {
+      self.link(pid)
+      return pid
+    }),
+  )
 }
 
 /** As `spawnOn` and `monitor` in one step: its `DOWN` has the reason of its end, however soon that is. */
@@ -57,10 +59,8 @@ export function spawnMonitorOn(
   args: readonly unknown[],
   options: SpawnOptions = {},
 ): Promise<{ readonly pid: Pid; readonly ref: Ref }> {
-  let monitor: Ref | undefined
-  const spawned = spawnHeld(self, checkSpawn({ node, name, args, options }), (pid) => (monitor = self.monitor(pid)))
-  // It resolves after the monitor has been made.
-  return heeded(spawned.then((pid) => ({ pid, ref: monitor as Ref })))
+  const spawn = checkSpawn({ node, name, args, options })
+  return heeded(spawnHeld(self, spawn, (pid) => ({ pid, ref: self.monitor(pid) })))
 }
 
 interface Spawn {
@@ -89,23 +89,24 @@ function checkCalled(node: NodeName, name: string, args: readonly unknown[]): vo
   if (!Array.isArray(args)) throw new PidmeshError('ERR_BAD_ARGUMENT', `arguments are a list, not ${shown(args)}`)
 }
 
-/** `relate` sets up relations while the process waits to run: what it sends arrives before the order to go. */
-async function spawnHeld(
+/** `relate` sets up relations while the process waits to run, and gives what the caller gets: what it sends arrives before the order to go. */
+async function spawnHeld<Related>(
   self: Context,
   { node, name, args, options }: Spawn,
-  relate: (pid: Pid) => void,
-): Promise<Pid> {
+  relate: (pid: Pid) => Related,
+): Promise<Related> {
   const server = { name: REMOTE_SERVER, node }
   const request = (replyTo: Ref): SpawnRequest => ({ type: '$spawn', replyTo, caller: self.pid, name, args, options })
   const outcome = await self.request(server, request, Infinity)
   if (outcome.type !== 'reply') throw unreachable(outcome, node, name)
   const reply = outcome.value as SpawnReply
   switch (reply.type) {
-    case 'spawned':
-      relate(reply.pid)
+    case 'spawned': {
+      const related = relate(reply.pid)
       if (self.send(server, { type: '$go', held: reply.held } satisfies GoMessage) === 'noconnection')
         throw unreachable({ type: 'down', reason: 'noconnection' }, node, name)
-      return reply.pid
+      return related
+    }
     case 'not_exported':
       throw notExported(node, name)
     case 'refused':
@@ -145,7 +146,7 @@ const DEFAULT_TIMEOUT_MS = 5_000
  * @throws ErpcError by rejection; PidmeshError: `ERR_NOT_EXPORTED`, `ERR_NODEDOWN`, `ERR_BUSY`, `ERR_NOT_SENDABLE`
  */
 function call<Result = unknown>(
-  caller: RemoteCaller,
+  caller: Caller,
   node: NodeName,
   name: string,
   args: readonly unknown[],
@@ -179,7 +180,7 @@ async function resultOf<Result>(asked: Promise<RequestOutcome>, node: NodeName, 
 }
 
 /** Calls a function without a result. Never waits; nobody is told if it can't be called. */
-function cast(caller: RemoteCaller, node: NodeName, name: string, args: readonly unknown[]): void {
+function cast(caller: Caller, node: NodeName, name: string, args: readonly unknown[]): void {
   checkCalled(node, name, args)
   const message: ApplyRequest = { type: '$apply', replyTo: undefined, name, args }
   contextOf(caller).send({ name: REMOTE_SERVER, node }, message)
@@ -187,7 +188,7 @@ function cast(caller: RemoteCaller, node: NodeName, name: string, args: readonly
 
 /** Calls a function on several nodes at once. Resolves with an outcome for each, in their order; one that fails fails for itself. */
 function multicall<Result = unknown>(
-  caller: RemoteCaller,
+  caller: Caller,
   nodes: readonly NodeName[],
   name: string,
   args: readonly unknown[],
@@ -209,10 +210,6 @@ export const erpc: {
   readonly cast: typeof cast
   readonly multicall: typeof multicall
 } = { call, cast, multicall }
-
-function contextOf(caller: RemoteCaller): Context {
-  return 'self' in caller ? caller.self : caller
-}
 
 /** Nobody is there: the node isn't connected, or has never exported anything. */
 function unreachable(outcome: RequestOutcome, node: NodeName, name: string): PidmeshError {

@@ -8,11 +8,11 @@
  * A pid of an earlier life of a node, this one included, is the pid of a dead process.
  */
 import { assertNever } from '../assert-never.ts'
-import { PidmeshError, ProcessExited, shown } from '../errors.ts'
+import { PidmeshError, shown } from '../errors.ts'
 import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
 import { isA } from '../process/checks.ts'
-import { LocalPid, type ExitHook, type Process } from '../process/process.ts'
+import { exitedError, LocalPid, type ExitHook, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { DownListener, LocalMonitor } from '../signals/monitors.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
@@ -77,7 +77,7 @@ export class Router {
   private tellOfSend(from: Process, to: Destination, message: unknown): void {
     this.kernel.tracing.tell(from, { type: 'send', to, message })
     // Who was told may have killed it.
-    if (!from.isAlive) throw new ProcessExited(from.pid)
+    if (!from.isAlive) throw exitedError(from)
   }
 
   /** As `send`, and then waits until the connection that it went over is no longer busy. */

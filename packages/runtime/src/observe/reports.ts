@@ -7,12 +7,9 @@
  */
 import { countOf } from '../few.ts'
 import type { Clock, LogFields, Logger } from '../ports.ts'
-import type { Process } from '../process/process.ts'
+import type { MailboxOptions, Process } from '../process/process.ts'
 import { formatReason, isErrorReason, type ExitReason } from '../reasons.ts'
 import type { Counters } from './counters.ts'
-
-/** What a mailbox that has passed its limit does. */
-export type MailboxPolicy = 'log' | 'drop' | 'kill'
 
 /**
  * Something that took long without a pause, in milliseconds. More than one suspect: it was one of these. Without a message: it was one of several that the
@@ -56,7 +53,7 @@ export class Reports {
       'crash',
       {
         ...describeProcess(process),
-        reason: isErrorReason(reason) ? reason.error : reason,
+        reason: unwrapped(reason),
         messageQueueLength: process.mailbox?.length ?? 0,
         links: countOf(process.links),
       },
@@ -86,7 +83,7 @@ export class Reports {
     )
   }
 
-  largeMailbox(process: Process, messages: number, policy: MailboxPolicy): void {
+  largeMailbox(process: Process, messages: number, policy: MailboxOptions['policy']): void {
     this.counters.largeMailboxes++
     this.report(
       policy === 'log' ? 'warn' : 'error',
@@ -100,7 +97,7 @@ export class Reports {
     this.report(
       'error',
       'abort_listener',
-      { ...describeProcess(process), reason: isErrorReason(reason) ? reason.error : reason },
+      { ...describeProcess(process), reason: unwrapped(reason) },
       `a listener of the abort signal of ${process.pid} failed: ${formatReason(reason)}`,
     )
   }
@@ -119,10 +116,15 @@ export class Reports {
   }
 }
 
-const CONSEQUENCES: Record<MailboxPolicy, string> = {
+const CONSEQUENCES: Record<MailboxOptions['policy'], string> = {
   log: '',
   drop: ': more are dropped until it has caught up',
   kill: ', more than it may have: it is killed',
+}
+
+/** As a line of a log shows it: without the `error` around an error. */
+function unwrapped(reason: ExitReason): unknown {
+  return isErrorReason(reason) ? reason.error : reason
 }
 
 function describeProcess({ pid, registeredName, label }: Process): { readonly pid: string } & LogFields {

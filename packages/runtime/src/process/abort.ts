@@ -4,8 +4,7 @@
  * A listener is user code that runs outside of any process. One that throws would be an uncaught exception, which ends the OS process for the sake of a
  * light one: listeners that are added here are called in a frame that reports what they throw, or reject with, instead.
  */
-import { ProcessExited } from '../errors.ts'
-import type { ExitHook, Process } from './process.ts'
+import { exitedError, type ExitHook, type Process } from './process.ts'
 
 type Listener = Parameters<AbortSignal['addEventListener']>[1]
 
@@ -15,8 +14,7 @@ export class ProcessAbort implements ExitHook {
   /** `onFault` is told what a listener has thrown. */
   constructor(process: Process, onFault: (thrown: unknown) => void) {
     guardListeners(this.controller.signal, onFault)
-    if (process.isAlive) process.abort = this
-    else this.onExit(new ProcessExited(process.pid))
+    if (!process.isAlive) this.onExit(exitedError(process))
   }
 
   get signal(): AbortSignal {

@@ -4,7 +4,7 @@
  * Once the process has exited every method that does something throws `ProcessExited`, so that a continuation that resumes too late can do nothing as a process
  * that is no more.
  */
-import { ExitError, PidmeshError, ProcessExited, shown } from '../errors.ts'
+import { ExitError, PidmeshError, shown } from '../errors.ts'
 import { Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../ids.ts'
 import type { NodeDownMessage, SystemMessages, TimeoutMessage } from '../messages.ts'
 import type { Kernel } from '../node/kernel.ts'
@@ -30,7 +30,7 @@ import {
   checkRef,
   isA,
 } from './checks.ts'
-import type { Process } from './process.ts'
+import { exitedError, type Process } from './process.ts'
 import { checkReceive, flushDown, receive, type ReceiveOptions, type ReceiveTimeout } from './receive.ts'
 import { request, type RequestOutcome } from './requests.ts'
 
@@ -70,7 +70,6 @@ const ALIAS_MODES: ReadonlySet<unknown> = new Set<MonitorOptions['alias']>([
 export class Context {
   private readonly kernel: Kernel
   private readonly process: Process
-  private abort: ProcessAbort | undefined = undefined
   private logger: Logger | undefined = undefined
   private lateCalls = 0
 
@@ -103,10 +102,10 @@ export class Context {
    * logged (`abort_listener`).
    */
   get signal(): AbortSignal {
-    this.abort ??= new ProcessAbort(this.process, (thrown) =>
+    this.process.abort ??= new ProcessAbort(this.process, (thrown) =>
       this.kernel.reports.abortListener(this.process, reasonOfThrown(thrown)),
     )
-    return this.abort.signal
+    return this.process.abort.signal
   }
 
   /** A text for logs and observation; no address. */
@@ -227,7 +226,9 @@ export class Context {
     // As on BEAM: neither a monitor nor an alias.
     if (this.kernel.router.isSelf(process, object)) return ref
     if (alias !== undefined) {
-      this.openAlias(process, ref, alias === 'reply_demonitor', () => this.kernel.monitors.demonitor(process, ref.id))
+      // The end of the monitor closes the alias too.
+      const end = (): unknown => this.kernel.monitors.demonitor(process, ref.id)
+      this.openAlias(process, ref, alias === 'reply_demonitor' ? end : undefined)
     }
     const closesAlias = alias !== undefined && alias !== 'explicit_unalias'
     this.kernel.router.monitor(process, object, { ref, closesAlias })
@@ -258,7 +259,7 @@ export class Context {
     const { reply } = checkOptions('alias', options, ['reply'])
     const isOnce = checkFlagOption('reply', reply)
     const ref = this.kernel.nextRef()
-    this.openAlias(process, ref, isOnce, () => undefined)
+    this.openAlias(process, ref, isOnce ? () => this.kernel.aliases.removeOwn(process, ref.id) : undefined)
     return ref
   }
 
@@ -407,13 +408,7 @@ export class Context {
 
   private living(): Process {
     if (this.process.isAlive) return this.process
-    throw this.whyDead()
-  }
-
-  private whyDead(): PidmeshError {
-    return this.process.isMain
-      ? new PidmeshError('ERR_NODE_STOPPED', `node ${this.node} has been stopped`)
-      : new ProcessExited(this.process.pid)
+    throw exitedError(this.process)
   }
 
   /**
@@ -422,7 +417,7 @@ export class Context {
    */
   private tooLate(): Promise<never> {
     if (this.process.isMain || ++this.lateCalls < MAX_LATE_CALLS) {
-      const late = Promise.reject<never>(this.whyDead())
+      const late = Promise.reject<never>(exitedError(this.process))
       late.catch(() => undefined)
       return late
     }
@@ -435,11 +430,11 @@ export class Context {
     return new Promise(() => undefined)
   }
 
-  private openAlias(process: Process, ref: Ref, isOnce: boolean, onMessage: () => void): void {
+  /** `close` is for an alias that takes one message only. */
+  private openAlias(process: Process, ref: Ref, close: (() => unknown) | undefined): void {
     const { aliases, scheduler } = this.kernel
     aliases.addOwn(process, ref.id, (message) => {
-      if (isOnce) aliases.removeOwn(process, ref.id)
-      if (isOnce) onMessage()
+      close?.()
       scheduler.deliver(process, message)
     })
   }

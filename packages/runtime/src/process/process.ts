@@ -3,11 +3,13 @@
  *
  * Fields that most processes never use stay `undefined` until they are: an idle process must cost a few hundred bytes.
  */
+import { PidmeshError, ProcessExited } from '../errors.ts'
 import type { Few } from '../few.ts'
 import { Pid, type NodeIdentity } from '../ids.ts'
 import type { Trace } from '../observe/tracing.ts'
 import type { LinkEnd } from '../signals/links.ts'
 import type { LocalMonitor, Watch } from '../signals/monitors.ts'
+import type { ProcessAbort } from './abort.ts'
 import type { ProcessBody } from './body.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { PendingReceive } from './receive.ts'
@@ -102,7 +104,7 @@ export class Process {
   aliases: Set<number> | undefined = undefined
   exitHooks: Set<ExitHook> | undefined = undefined
   /** Its abort signal, if it has asked for one. */
-  abort: ExitHook | undefined = undefined
+  abort: ProcessAbort | undefined = undefined
 
   constructor(origin: NodeIdentity, id: number) {
     this.pid = new LocalPid(origin, id, this)
@@ -111,4 +113,9 @@ export class Process {
   get isAlive(): boolean {
     return this.state !== EXITED
   }
+}
+
+/** What those are told who would act as a process that has ended, or wait for something of it. */
+export function exitedError({ isMain, pid }: Process): PidmeshError {
+  return isMain ? new PidmeshError('ERR_NODE_STOPPED', `node ${pid.node} has been stopped`) : new ProcessExited(pid)
 }

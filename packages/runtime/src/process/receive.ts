@@ -13,9 +13,9 @@
 import { PidmeshError } from '../errors.ts'
 import type { Ref } from '../ids.ts'
 import { hasType } from '../messages.ts'
-import { formatReason, reasonOfThrown } from '../reasons.ts'
+import { errorOfThrown } from '../reasons.ts'
 import { checkDuration, type Timer, type Timers } from '../timers.ts'
-import { checkFunction, checkOptions, isA } from './checks.ts'
+import { checkFunction, checkOptions } from './checks.ts'
 import type { Process } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -155,7 +155,7 @@ export function matchReceive(process: Process): unknown {
     }
   } catch (thrown) {
     if (process.receiver === receiver) process.receiver = undefined
-    receiver.reject(isA(thrown, Error) ? thrown : new Error(formatReason(reasonOfThrown(thrown))))
+    receiver.reject(errorOfThrown(thrown))
     return NO_MATCH
   }
   if (receiver.isPoll) {

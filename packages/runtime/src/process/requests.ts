@@ -7,10 +7,9 @@
  *          └── timer ────────────────────────────────────▶ { type: 'timeout' }
  *          └── ends itself ──────────────────────────────▶ rejects: ProcessExited
  */
-import { shown } from '../errors.ts'
 import type { NameOnNode, Pid, Ref } from '../ids.ts'
 import type { Kernel } from '../node/kernel.ts'
-import type { ExitReason } from '../reasons.ts'
+import { errorOfThrown, type ExitReason } from '../reasons.ts'
 import type { DownListener } from '../signals/monitors.ts'
 import type { Timer } from '../timers.ts'
 import type { AliasTarget } from './aliases.ts'
@@ -67,7 +66,7 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     try {
       kernel.router.send(caller, target, build(ref))
     } catch (error) {
-      this.reject(error instanceof Error ? error : new Error(shown(error)))
+      this.reject(errorOfThrown(error))
     }
   }
 

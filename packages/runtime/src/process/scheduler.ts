@@ -138,14 +138,16 @@ export class Scheduler {
   settle(process: Process): void {
     process.state = IDLE
     const { mailbox } = process
-    if (mailbox !== undefined) {
-      const { limit } = this.mailboxOptionsOf(process)
-      if (mailbox.isOver && mailbox.length * 2 <= limit) {
-        mailbox.isOver = false
-        mailbox.limitTo(limit)
-      }
-    }
+    if (mailbox?.isOver === true) this.catchUp(process, mailbox)
     this.ready(process)
+  }
+
+  /** The mailbox has been at its limit: is it well below it again? */
+  private catchUp(process: Process, mailbox: Mailbox): void {
+    const { limit } = this.mailboxOptionsOf(process)
+    if (mailbox.length * 2 > limit) return
+    mailbox.isOver = false
+    mailbox.limitTo(limit)
   }
 
   private openMailbox(process: Process): Mailbox {

@@ -9,11 +9,10 @@
  * Invariants: a process ends exactly once; everything it held is released before anyone is told. The ends that follow from an end are queued,
  * not nested, so that a chain of any number of linked processes can't overflow the stack.
  */
-import { PidmeshError, ProcessExited } from '../errors.ts'
 import type { Pid } from '../ids.ts'
 import type { ExitMessage } from '../messages.ts'
 import { Mailbox } from '../process/mailbox.ts'
-import { EXITED, type Process } from '../process/process.ts'
+import { EXITED, exitedError, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { Links } from './links.ts'
 import type { Deliver, Monitors } from './monitors.ts'
@@ -95,9 +94,7 @@ export class Exits {
     process.exitHooks = undefined
     if (receiver === undefined && exitHooks === undefined && abort === undefined) return
     // Made only if somebody is to get it: an error costs more than all the rest of an exit.
-    const exited = process.isMain
-      ? new PidmeshError('ERR_NODE_STOPPED', `node ${process.pid.node} has been stopped`)
-      : new ProcessExited(process.pid)
+    const exited = exitedError(process)
     receiver?.reject(exited)
     if (exitHooks !== undefined) for (const hook of exitHooks) hook.onExit(exited)
     // Last: its listeners are user code, and must find nothing of the process.

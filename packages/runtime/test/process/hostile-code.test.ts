@@ -217,6 +217,20 @@ describe('a receive', () => {
   })
 })
 
+describe('a request', () => {
+  it('whose message can not be built, and whose error does not say what it is, rejects and leaves nothing open', async () => {
+    const mute = node.spawn(handler(() => () => undefined))
+    const before = node.counters()
+    const build = (): never => {
+      throw new Proxy({}, { getPrototypeOf: boom })
+    }
+    await expect(node.request(mute, build, 1_000)).rejects.toBeInstanceOf(Error)
+    const { aliases, timers } = node.counters()
+    expect({ aliases, timers }).toEqual({ aliases: before.aliases, timers: before.timers })
+    expect(node.processInfo(mute)?.monitoredBy).toEqual([])
+  })
+})
+
 describe('a mailbox that drops', () => {
   it('with room for one takes messages again after what was in it has been flushed', async () => {
     const got: unknown[] = []

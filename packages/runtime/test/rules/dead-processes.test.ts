@@ -69,7 +69,7 @@ const MEMBERS: Readonly<
 }
 
 /** Not public. */
-const INNER = ['constructor', 'isOurs', 'living', 'openAlias', 'startTimerOf', 'tooLate', 'whyDead']
+const INNER = ['constructor', 'isOurs', 'living', 'openAlias', 'startTimerOf', 'tooLate']
 
 const ACTS = Object.entries(MEMBERS).flatMap(([name, member]) =>
   'acts' in member ? [[name, member.acts] as const] : [],
