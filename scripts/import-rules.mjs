@@ -19,7 +19,7 @@ export const layers = {
  */
 export const confined = {
   '@grpc/grpc-js': ['packages/runtime/src/transport/grpc.ts'],
-  'cbor-x': ['packages/runtime/src/wire/term.ts'],
+  'cbor-x': [],
   nact: ['packages/runtime/src/system/nact-pump.ts'],
   pino: ['packages/runtime/src/system/pino-logger.ts'],
   protobufjs: ['packages/runtime/src/wire/'],

@@ -3,7 +3,7 @@ export type { Node } from './node/node.ts'
 export type { NodeOptions } from './options.ts'
 
 export { handler, type HandlerBody, type ProcessBody, type ProcessFunction, type SpawnOptions } from './process/body.ts'
-export type { AliasOptions, Context, DemonitorOptions, MonitorOptions } from './process/context.ts'
+export type { AliasOptions, Context, DemonitorOptions, MonitorNodesOptions, MonitorOptions } from './process/context.ts'
 export type { MailboxOptions, MessageHandler } from './process/process.ts'
 export type { ReceiveOptions, ReceiveTimeout } from './process/receive.ts'
 export type { RequestOutcome } from './process/requests.ts'
@@ -36,6 +36,7 @@ export {
   type ExitMessage,
   type NodeDownMessage,
   type NodeDownReason,
+  type NodeType,
   type NodeUpMessage,
   type SystemMessage,
   type SystemMessages,

@@ -24,7 +24,11 @@ export interface DownMessage {
 export interface NodeUpMessage {
   readonly type: 'nodeup'
   readonly node: NodeName
+  readonly nodeType: NodeType
 }
+
+/** A hidden node is not told to other nodes and counts as none of the cluster: for tools that look at one node. */
+export type NodeType = 'visible' | 'hidden'
 
 /** Why a connection ended, spelt as in Erlang's `net_kernel`. */
 export type NodeDownReason =
@@ -32,13 +36,18 @@ export type NodeDownReason =
   | 'disconnect'
   | 'net_tick_timeout'
   | 'shutdown'
+  /** More than 16 MiB waited to be sent. */
   | 'buffer_limit'
+  /** Something waited to be sent, and nothing was taken for 10 s. */
+  | 'no_progress'
+  /** The other side has sent what no node sends. */
   | 'protocol_error'
 
 /** A connection has ended. Comes after all signals of that connection, the `DOWN`s and `EXIT`s with `noconnection` included. */
 export interface NodeDownMessage {
   readonly type: 'nodedown'
   readonly node: NodeName
+  readonly nodeType: NodeType
   readonly reason: NodeDownReason
 }
 

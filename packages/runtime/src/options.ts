@@ -29,6 +29,10 @@ export interface NodeOptions {
    */
   readonly tls?: TlsOptions
   /**
+   * As `-hidden` of `erl`: connects to its seeds only, is not told to other nodes, and is not among their `nodes()`. For tools. @default false
+   */
+  readonly hidden?: boolean
+  /**
    * Allows listening on an address other than loopback without `tls`. @default false
    */
   readonly allowInsecureBind?: boolean
@@ -60,6 +64,7 @@ export interface CheckedNodeOptions {
   readonly seeds: readonly string[]
   readonly tickMs: number
   readonly tls: TlsOptions | undefined
+  readonly hidden: boolean
   readonly turnBudgetMs: number
   readonly longScheduleMs: number
   readonly mailbox: MailboxOptions
@@ -75,6 +80,7 @@ const KNOWN: readonly (keyof NodeOptions)[] = [
   'seeds',
   'advertise',
   'tls',
+  'hidden',
   'allowInsecureBind',
   'netTickTimeMs',
   'turnBudgetMs',
@@ -110,6 +116,8 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
   if (options.logger !== undefined) checkLogger(options.logger)
   if (options.advertise !== undefined) checkAddress('advertise', options.advertise)
 
+  const { hidden = false } = options
+  if (typeof hidden !== 'boolean') throw bad(`hidden must be true or false, not ${shown(hidden)}`)
   if (typeof allowInsecureBind !== 'boolean')
     throw bad(`allowInsecureBind must be true or false, not ${shown(allowInsecureBind)}`)
   if (options.bindHost !== undefined && (typeof options.bindHost !== 'string' || options.bindHost === ''))
@@ -133,6 +141,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
     seeds,
     tickMs: netTickTimeMs / 4,
     tls,
+    hidden,
     turnBudgetMs,
     longScheduleMs,
     mailbox,

@@ -7,10 +7,10 @@
  * Invariants: exactly one of `onUp` and `onFailed` is called, unless we close first; before it is up a frame is small, decodes, and belongs to
  * the handshake, or the link is closed; nothing of a closed connection reaches anyone.
  */
-import type { NodeIdentity, NodeName } from '../ids.ts'
+import type { NodeName } from '../ids.ts'
 import type { Clock, Link, LinkEnd, LinkEvents, TimerHandle } from '../ports.ts'
-import type { FrameCodec } from '../wire/codec.ts'
-import type { ClaimedIdentity, Frame } from '../wire/frame.ts'
+import type { FrameCodec, OwnFrame } from '../wire/codec.ts'
+import type { ClaimedIdentity, Frame, VersionRange } from '../wire/frame.ts'
 import {
   startDialer,
   startListener,
@@ -18,6 +18,7 @@ import {
   type HandshakeConfig,
   type HandshakeEffect,
   type HandshakeState,
+  type Introduced,
   type RefusalCode,
 } from './handshake.ts'
 
@@ -30,6 +31,7 @@ export type ConnectFailure =
       readonly code: RefusalCode
       readonly by: 'us' | 'peer'
       readonly peer: ClaimedIdentity | undefined
+      readonly versions: VersionRange | undefined
     }
   | { readonly type: 'unreachable'; readonly detail: string }
   | { readonly type: 'handshake_timeout' }
@@ -51,7 +53,7 @@ export interface ConnectionOptions {
   readonly codec: FrameCodec
   readonly clock: Clock
   readonly handshakeTimeoutMs: number
-  readonly onUp: (connection: Connection, peer: NodeIdentity, address: string) => ConnectionSink
+  readonly onUp: (connection: Connection, peer: Introduced) => ConnectionSink
   readonly onFailed: (connection: Connection, failure: ConnectFailure) => void
 }
 
@@ -98,11 +100,13 @@ export class Connection implements LinkEvents {
     }
   }
 
-  send(frame: Frame): number {
-    if (this.closed) return 0
-    const bytes = this.options.codec.encode(frame)
-    this.link?.send(bytes)
-    return bytes.length
+  send(frame: OwnFrame): void {
+    this.write(this.options.codec.encode(frame))
+  }
+
+  /** Sends a frame that is made already. */
+  write(frame: Uint8Array): void {
+    if (!this.closed) this.link?.send(frame)
   }
 
   /** Ends the link; nobody is told. */
@@ -157,10 +161,10 @@ export class Connection implements LinkEvents {
         return
       case 'up':
         this.timer?.cancel()
-        this.sink = this.options.onUp(this, effect.peer, effect.address)
+        this.sink = this.options.onUp(this, effect.peer)
         return
       case 'close':
-        this.fail({ type: 'refused', code: effect.code, by: effect.by, peer: effect.peer })
+        this.fail({ ...effect, type: 'refused' })
     }
   }
 

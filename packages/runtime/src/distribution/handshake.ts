@@ -2,14 +2,17 @@
  * The handshake of two nodes as two pure state machines. Whatever is not expected closes the connection.
  *
  *   dialer                                   listener
- *     │ hello (name, incarnation, nonce d) ─────▶ │
- *     │ ◀───── challenge (name, incarnation, nonce l)
+ *     │ hello (versions, name, incarnation, nonce d) ▶ │
+ *     │ ◀─ challenge (version, name, incarnation, nonce l)
  *     │ proof  (HMAC as dialer) ────────────────▶ │  the dialer knows the cookie: may it be admitted?
  *     │ ◀──────────────── accepted (HMAC as listener) | refused (code)
  *   up                                          up
  *
- * Each HMAC-SHA256 is over the role, the protocol version, both names, both incarnations and both nonces, each with its length before it:
- * neither can be replayed on another connection, nor reflected to its sender. Comparison takes constant time.
+ * Each HMAC-SHA256 is over the role, the versions that the dialer speaks and the one that was chosen, both names, incarnations and nonces, and what the
+ * one who proves has said of itself, each with its length before it: neither can be replayed on another connection, nor reflected to its sender, and who stands between the two can't
+ * talk them into an older version. Comparison takes constant time.
+ *
+ * Each node speaks a range of versions of the protocol. They take the newest that both speak; if there is none, the refusal says what the other one speaks.
  *
  * A node may know several cookies, so that a cluster can go from one to the next: it proves to know its first, and takes any of them for good.
  *
@@ -18,9 +21,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { assertNever } from '../assert-never.ts'
 import { sameIdentity, type NodeIdentity } from '../ids.ts'
-import type { ClaimedIdentity, HandshakeMessage } from '../wire/frame.ts'
+import type { ClaimedIdentity, HandshakeMessage, VersionRange } from '../wire/frame.ts'
 
-export const PROTOCOL_VERSION = 1
+/** The versions of the protocol that this code speaks. */
+export const PROTOCOL_VERSIONS: VersionRange = { oldest: 1, newest: 1 }
 export const NONCE_BYTES = 32
 
 /** Why a connection was refused; told to the peer. */
@@ -29,7 +33,7 @@ export type RefusalCode =
   | 'bad_cookie'
   /** The certificate of the other side, by its TLS connection, is not that of the node that it says it is. */
   | 'bad_certificate'
-  /** The other side speaks another version of the protocol. */
+  /** There is no version of the protocol that both sides speak. */
   | 'version'
   /** There is a node of that name already, in another life. */
   | 'duplicate_name'
@@ -60,6 +64,9 @@ export interface HandshakeConfig {
   readonly nonce: Uint8Array
   /** `host:port` at which this node wants to be dialed. */
   readonly address: string
+  readonly versions: VersionRange
+  /** This node is a hidden one. */
+  readonly isHidden: boolean
   /**
    * Asked by the dialer before it proves anything: by now the other side may have dialed us. Two dials that are both let in would take each
    * other down.
@@ -69,6 +76,20 @@ export interface HandshakeConfig {
   readonly admit: (peer: NodeIdentity) => RefusalCode | 'admit'
 }
 
+/** What a node says of itself. */
+interface Said {
+  /** `host:port` at which it wants to be dialed. */
+  readonly address: string
+  readonly isHidden: boolean
+}
+
+/** Who the other side has turned out to be. */
+export interface Introduced extends Said {
+  readonly identity: NodeIdentity
+  /** Of the protocol: what the two speak. */
+  readonly version: number
+}
+
 export type HandshakeState =
   | { readonly type: 'dialer_awaits_challenge' }
   | { readonly type: 'dialer_awaits_answer'; readonly peer: NodeIdentity; readonly transcript: Transcript }
@@ -76,7 +97,7 @@ export type HandshakeState =
   | {
       readonly type: 'listener_awaits_proof'
       readonly peer: NodeIdentity
-      readonly address: string
+      readonly said: Said
       readonly transcript: Transcript
     }
   | { readonly type: 'done' }
@@ -84,13 +105,15 @@ export type HandshakeState =
 export type HandshakeEffect =
   | { readonly type: 'send'; readonly message: HandshakeMessage }
   /** The connection is up. */
-  | { readonly type: 'up'; readonly peer: NodeIdentity; readonly address: string }
+  | { readonly type: 'up'; readonly peer: Introduced }
   /** Close the connection. `by` tells who refused; `peer` is who it was, as far as it said so. */
   | {
       readonly type: 'close'
       readonly code: RefusalCode
       readonly by: 'us' | 'peer'
       readonly peer: ClaimedIdentity | undefined
+      /** What the other side speaks, if that is the reason, and it has said so. */
+      readonly versions: VersionRange | undefined
     }
 
 export interface HandshakeStep {
@@ -99,16 +122,28 @@ export interface HandshakeStep {
 }
 
 interface Transcript {
+  readonly offered: VersionRange
   readonly version: number
-  readonly dialer: ClaimedIdentity
-  readonly listener: ClaimedIdentity
-  readonly dialerNonce: Uint8Array
-  readonly listenerNonce: Uint8Array
+  readonly dialer: Side
+  readonly listener: Side
+}
+
+interface Side {
+  readonly node: ClaimedIdentity
+  readonly nonce: Uint8Array
 }
 
 export function startDialer(config: HandshakeConfig): HandshakeStep {
-  const { self, nonce, address } = config
-  const hello: HandshakeMessage = { type: 'hello', version: PROTOCOL_VERSION, node: self, nonce, address }
+  const { self, nonce, address, versions, isHidden } = config
+  const hello: HandshakeMessage = {
+    type: 'hello',
+    version: versions.newest,
+    oldestVersion: versions.oldest,
+    node: self,
+    nonce,
+    address,
+    isHidden,
+  }
   return { state: { type: 'dialer_awaits_challenge' }, effects: [{ type: 'send', message: hello }] }
 }
 
@@ -121,11 +156,13 @@ export function stepHandshake(
   message: HandshakeMessage,
   config: HandshakeConfig,
 ): HandshakeStep {
-  if (state.type === 'done') return end([{ type: 'close', code: 'protocol', by: 'us', peer: undefined }])
+  if (state.type === 'done')
+    return end([{ type: 'close', code: 'protocol', by: 'us', peer: undefined, versions: undefined }])
   // Never answered: two sides that refuse each other's refusals would not come to an end.
   if (message.type === 'refused') {
     const code = REFUSAL_CODES.has(message.code) ? (message.code as RefusalCode) : 'protocol'
-    return end([{ type: 'close', code, by: 'peer', peer: 'peer' in state ? state.peer : undefined }])
+    const peer = 'peer' in state ? state.peer : undefined
+    return end([{ type: 'close', code, by: 'peer', peer, versions: message.versions }])
   }
   switch (state.type) {
     case 'listener_awaits_hello':
@@ -142,40 +179,44 @@ export function stepHandshake(
 }
 
 function onHello(hello: HandshakeMessage & { type: 'hello' }, config: HandshakeConfig): HandshakeStep {
-  const { self, nonce } = config
-  if (hello.version !== PROTOCOL_VERSION) return refuse('version', hello.node)
+  const { self, nonce, versions } = config
+  const offered: VersionRange = { oldest: hello.oldestVersion, newest: hello.version }
+  const version = Math.min(offered.newest, versions.newest)
+  if (version < Math.max(offered.oldest, versions.oldest)) return refuseVersions(offered, hello.node, versions)
   if (hello.nonce.length !== NONCE_BYTES) return refuse('protocol', hello.node)
   if (sameIdentity(hello.node, self)) return refuse('self', hello.node)
-  const challenge: HandshakeMessage = { type: 'challenge', version: PROTOCOL_VERSION, node: self, nonce }
+  const challenge: HandshakeMessage = { type: 'challenge', version, node: self, nonce }
   const transcript: Transcript = {
-    version: PROTOCOL_VERSION,
-    dialer: hello.node,
-    listener: self,
-    dialerNonce: hello.nonce,
-    listenerNonce: nonce,
+    offered,
+    version,
+    dialer: { node: hello.node, nonce: hello.nonce },
+    listener: { node: self, nonce },
   }
   return {
-    state: { type: 'listener_awaits_proof', peer: hello.node, address: hello.address, transcript },
+    state: { type: 'listener_awaits_proof', peer: hello.node, said: hello, transcript },
     effects: [{ type: 'send', message: challenge }],
   }
 }
 
 function onChallenge(challenge: HandshakeMessage & { type: 'challenge' }, config: HandshakeConfig): HandshakeStep {
-  const { self, nonce, cookies } = config
-  if (challenge.version !== PROTOCOL_VERSION) return refuse('version', challenge.node)
+  const { self, nonce, cookies, versions } = config
+  const { version } = challenge
+  if (!(version >= versions.oldest && version <= versions.newest))
+    return refuseVersions({ oldest: version, newest: version }, challenge.node, versions)
   if (challenge.nonce.length !== NONCE_BYTES) return refuse('protocol', challenge.node)
   if (sameIdentity(challenge.node, self)) return refuse('self', challenge.node)
   if (config.isConnected(challenge.node)) return refuse('already_connected', challenge.node)
   const transcript: Transcript = {
-    version: PROTOCOL_VERSION,
-    dialer: self,
-    listener: challenge.node,
-    dialerNonce: nonce,
-    listenerNonce: challenge.nonce,
+    offered: versions,
+    version,
+    dialer: { node: self, nonce },
+    listener: { node: challenge.node, nonce: challenge.nonce },
   }
   return {
     state: { type: 'dialer_awaits_answer', peer: challenge.node, transcript },
-    effects: [{ type: 'send', message: { type: 'proof', mac: authenticate(cookies[0], 'dialer', transcript) } }],
+    effects: [
+      { type: 'send', message: { type: 'proof', mac: authenticate(cookies[0], 'dialer', transcript, config) } },
+    ],
   }
 }
 
@@ -184,20 +225,21 @@ function onProof(
   mac: Uint8Array,
   config: HandshakeConfig,
 ): HandshakeStep {
-  const { peer, address, transcript } = state
-  const cookie = config.cookies.find((known) => sameBytes(mac, authenticate(known, 'dialer', transcript)))
+  const { peer, said, transcript } = state
+  const cookie = config.cookies.find((known) => sameBytes(mac, authenticate(known, 'dialer', transcript, said)))
   if (cookie === undefined) return refuse('bad_cookie', peer)
   const verdict = peer.name === config.self.name ? 'duplicate_name' : config.admit(peer)
   if (verdict !== 'admit') return refuse(verdict, peer)
   const accepted: HandshakeMessage = {
     type: 'accepted',
     // With the cookie that the dialer knows, which may not know the others.
-    mac: authenticate(cookie, 'listener', transcript),
+    mac: authenticate(cookie, 'listener', transcript, config),
     address: config.address,
+    isHidden: config.isHidden,
   }
   return end([
     { type: 'send', message: accepted },
-    { type: 'up', peer, address },
+    { type: 'up', peer: introduced(peer, said, transcript) },
   ])
 }
 
@@ -207,17 +249,28 @@ function onAccepted(
   config: HandshakeConfig,
 ): HandshakeStep {
   const { peer, transcript } = state
-  if (!sameBytes(accepted.mac, authenticate(config.cookies[0], 'listener', transcript)))
+  if (!sameBytes(accepted.mac, authenticate(config.cookies[0], 'listener', transcript, accepted)))
     return refuse('bad_cookie', peer)
   const verdict = peer.name === config.self.name ? 'duplicate_name' : config.admit(peer)
   if (verdict !== 'admit') return refuse(verdict, peer)
-  return end([{ type: 'up', peer, address: accepted.address }])
+  return end([{ type: 'up', peer: introduced(peer, accepted, transcript) }])
+}
+
+function introduced(identity: NodeIdentity, { address, isHidden }: Said, { version }: Transcript): Introduced {
+  return { identity, address, isHidden, version }
 }
 
 function refuse(code: RefusalCode, peer: ClaimedIdentity | undefined): HandshakeStep {
   return end([
-    { type: 'send', message: { type: 'refused', code } },
-    { type: 'close', code, by: 'us', peer },
+    { type: 'send', message: { type: 'refused', code, versions: undefined } },
+    { type: 'close', code, by: 'us', peer, versions: undefined },
+  ])
+}
+
+function refuseVersions(theirs: VersionRange, peer: ClaimedIdentity, ours: VersionRange): HandshakeStep {
+  return end([
+    { type: 'send', message: { type: 'refused', code: 'version', versions: ours } },
+    { type: 'close', code: 'version', by: 'us', peer, versions: theirs },
   ])
 }
 
@@ -225,7 +278,7 @@ function end(effects: readonly HandshakeEffect[]): HandshakeStep {
   return { state: { type: 'done' }, effects }
 }
 
-function authenticate(cookie: string, role: 'dialer' | 'listener', transcript: Transcript): Uint8Array {
+function authenticate(cookie: string, role: 'dialer' | 'listener', transcript: Transcript, said: Said): Uint8Array {
   const hmac = createHmac('sha256', cookie)
   const add = (part: string | Uint8Array): void => {
     const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part
@@ -235,13 +288,16 @@ function authenticate(cookie: string, role: 'dialer' | 'listener', transcript: T
   }
   add('pidmesh')
   add(role)
+  add(String(transcript.offered.oldest))
+  add(String(transcript.offered.newest))
   add(String(transcript.version))
-  for (const node of [transcript.dialer, transcript.listener]) {
+  for (const { node, nonce } of [transcript.dialer, transcript.listener]) {
     add(node.name)
     add(String(node.incarnation))
+    add(nonce)
   }
-  add(transcript.dialerNonce)
-  add(transcript.listenerNonce)
+  add(said.address)
+  add(said.isHidden ? 'hidden' : 'visible')
   return hmac.digest()
 }
 

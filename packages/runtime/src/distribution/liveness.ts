@@ -5,6 +5,9 @@
  * names are gone 4 to 4.13 s after it was last heard. Each tick tells how long ago its sender last heard the receiver: one that is not heard closes too, so that
  * a one-way link ends on both sides.
  *
+ * A connection on which something waits to be sent and nothing gets on its way for `noProgressMs` is dead too, however well its ticks come: its peer doesn't
+ * read.
+ *
  * A look that comes late means that *we* were stalled, and what was sent to us meanwhile stands unread in the sockets. Each deadline is put off
  * by the lateness, and nobody is judged in that look: the I/O comes first.
  */
@@ -13,6 +16,8 @@ export interface LivenessOptions {
   readonly tickMs: number
   /** Ticks of silence after which a peer is dead. */
   readonly ticks: number
+  /** Milliseconds after which a connection that takes nothing of what waits for it is dead. */
+  readonly noProgressMs: number
 }
 
 export interface Liveness {
@@ -23,11 +28,13 @@ export interface Liveness {
   readonly heardByPeerMs: number
   readonly lastTickSentMs: number
   readonly nextLookMs: number
+  /** When something was last passed on, or nothing waited. */
+  readonly lastProgressMs: number
 }
 
 export type LivenessVerdict =
   | { readonly type: 'wait'; readonly sendTick: boolean }
-  | { readonly type: 'dead'; readonly why: 'not_heard' | 'we_are_not_heard' }
+  | { readonly type: 'dead'; readonly why: 'not_heard' | 'we_are_not_heard' | 'no_progress' }
 
 export function startLiveness(nowMs: number, options: LivenessOptions): Liveness {
   return {
@@ -36,6 +43,7 @@ export function startLiveness(nowMs: number, options: LivenessOptions): Liveness
     heardByPeerMs: nowMs,
     lastTickSentMs: nowMs,
     nextLookMs: nowMs + lookMs(options),
+    lastProgressMs: nowMs,
   }
 }
 
@@ -48,6 +56,11 @@ export function onHeard(state: Liveness, nowMs: number): Liveness {
   return { ...state, lastHeardMs: nowMs, graceMs: 0 }
 }
 
+/** Something of what waited has been passed on. */
+export function onProgress(state: Liveness, nowMs: number): Liveness {
+  return { ...state, lastProgressMs: nowMs }
+}
+
 export function onTick(state: Liveness, nowMs: number, heardAgeMs: number): Liveness {
   const heardByPeerMs = Math.max(state.heardByPeerMs, nowMs - Math.max(0, heardAgeMs))
   return { ...state, lastHeardMs: nowMs, graceMs: 0, heardByPeerMs }
@@ -56,6 +69,7 @@ export function onTick(state: Liveness, nowMs: number, heardAgeMs: number): Live
 export function onLook(
   state: Liveness,
   nowMs: number,
+  isWaiting: boolean,
   options: LivenessOptions,
 ): { state: Liveness; verdict: LivenessVerdict } {
   const latenessMs = Math.max(0, nowMs - state.nextLookMs)
@@ -63,6 +77,8 @@ export function onLook(
   const wasStalled = latenessMs > options.tickMs / 4
   const graceMs = wasStalled ? state.graceMs + latenessMs : state.graceMs
   const heardByPeerMs = wasStalled ? state.heardByPeerMs + latenessMs : state.heardByPeerMs
+  const progressMs = wasStalled ? state.lastProgressMs + latenessMs : state.lastProgressMs
+  const lastProgressMs = isWaiting ? progressMs : nowMs
   const limitMs = options.tickMs * options.ticks
   const sendTick = nowMs - state.lastTickSentMs >= options.tickMs
   const next: Liveness = {
@@ -71,6 +87,7 @@ export function onLook(
     heardByPeerMs,
     lastTickSentMs: sendTick ? nowMs : state.lastTickSentMs,
     nextLookMs: nowMs + lookMs(options),
+    lastProgressMs,
   }
   if (!wasStalled && nowMs - state.lastHeardMs - graceMs >= limitMs)
     return { state: next, verdict: { type: 'dead', why: 'not_heard' } }
@@ -78,5 +95,7 @@ export function onLook(
   if (!wasStalled && nowMs - heardByPeerMs >= limitMs + options.tickMs) {
     return { state: next, verdict: { type: 'dead', why: 'we_are_not_heard' } }
   }
+  if (!wasStalled && nowMs - lastProgressMs >= options.noProgressMs)
+    return { state: next, verdict: { type: 'dead', why: 'no_progress' } }
   return { state: next, verdict: { type: 'wait', sendTick } }
 }

@@ -1,27 +1,33 @@
 /**
  * A connected node: one first-in first-out sender of signals, and its liveness.
  *
- *   router ─▶ signal() ─▶ outbox ─ end of turn, or 64 KiB ─▶ one frame ─▶ connection
+ *   router ─▶ signal() ─▶ outbox ─ end of turn, or a full frame ─▶ connection, as long as its window has room
  *   connection ─▶ onFrame ─ signals ─▶ router.receive
+ *                         ├ parts ───▶ inbox ─ the last one ─▶ router.receive
  *                         └ ticks ───▶ liveness
  *
- * Invariants: signals leave in the order in which they were given; after `down` nothing is sent, received or reported any more. What is buffered is
- * counted in bytes: above `busyBytes` senders are told `busy`, above `limitBytes` the connection ends.
+ * What waits stays in the outbox and not in the transport: ticks and other control messages go past it.
+ *
+ * Invariants: the signals of a process leave in the order in which they were given; after `down` nothing is sent, received or reported any more, so what a
+ * connection carries is never taken for another's. What is buffered is counted in bytes: above `busyBytes` senders are told `busy`, above `limitBytes` the
+ * connection ends.
  *
  * Not here: who may connect (peers), and what a lost connection means for links and monitors (signals/).
  */
 import { assertNever } from '../assert-never.ts'
 import type { NodeIdentity } from '../ids.ts'
 import type { NodeDownReason } from '../messages.ts'
+import type { Counters } from '../observe/counters.ts'
 import type { Clock, LinkEnd, Logger } from '../ports.ts'
 import { RemoteRelations, type RemoteNode } from '../signals/remote-node.ts'
-import { signalBytes, type SendStatus, type SentStatus, type Signal } from '../signals/signal.ts'
+import type { SendStatus, SentStatus, Signal } from '../signals/signal.ts'
+import type { FrameCodec } from '../wire/codec.ts'
 import type { ControlMessage, Frame, PeerAddress } from '../wire/frame.ts'
 import type { Connection, ConnectionSink } from './connection.ts'
-import { onHeard, onLook, onTick, startLiveness, type Liveness, type LivenessOptions } from './liveness.ts'
-
-/** A batch is sent when it has so many bytes of payload, if not before at the end of the turn. */
-const BATCH_BYTES = 64 * 1024
+import type { Introduced } from './handshake.ts'
+import { Inbox } from './inbox.ts'
+import { onHeard, onLook, onProgress, onTick, startLiveness, type Liveness, type LivenessOptions } from './liveness.ts'
+import { Outbox } from './outbox.ts'
 
 export interface PeerLimits {
   /** Buffered bytes above which `send` says `busy`. @default 1 MiB */
@@ -30,6 +36,10 @@ export interface PeerLimits {
   readonly resumeBytes: number
   /** Buffered bytes above which the connection ends. @default 16 MiB */
   readonly limitBytes: number
+  /** Bytes that the transport is given before it has passed any on: what a tick has to wait for at most. @default 256 KiB */
+  readonly windowBytes: number
+  /** Bytes that one signal may have. */
+  readonly signalBytes: number
 }
 
 export interface PeerEvents {
@@ -37,39 +47,58 @@ export interface PeerEvents {
   readonly wantFlush: () => void
   /** @throws PidmeshError `ERR_BAD_TERM` if its payload can't be decoded. */
   readonly onSignal: (peer: Peer, signal: Signal) => void
-  readonly onPeers: (peers: readonly PeerAddress[]) => void
+  readonly onPeers: (peer: Peer, peers: readonly PeerAddress[]) => void
   readonly onDown: (peer: Peer, reason: NodeDownReason) => void
 }
 
 export interface PeerOptions {
-  readonly identity: NodeIdentity
-  readonly address: string
+  readonly introduced: Introduced
   readonly connection: Connection
+  readonly codec: FrameCodec
   readonly clock: Clock
   readonly log: Logger
+  readonly counters: Counters
   readonly liveness: LivenessOptions
   readonly limits: PeerLimits
   readonly events: PeerEvents
+}
+
+/** What one who has waited is expected to send next, at least. */
+const EXPECTED_BYTES = 64 * 1024
+
+/** A sender that waits until the connection is no longer busy. */
+interface Waiting {
+  /** Of what it has just sent: what it may be expected to send next. */
+  readonly bytes: number
+  readonly resolve: (status: SentStatus) => void
 }
 
 export class Peer implements RemoteNode, ConnectionSink {
   readonly identity: NodeIdentity
   /** `host:port` at which the node wants to be dialed. */
   readonly address: string
+  readonly isHidden: boolean
   readonly relations: RemoteRelations = new RemoteRelations()
   private readonly options: PeerOptions
-  private outbox: Signal[] = []
-  private outboxBytes = 0
-  /** Senders that wait until the connection is no longer busy. */
-  private waiting: Array<(status: SentStatus) => void> = []
+  private readonly outbox: Outbox
+  private readonly inbox: Inbox
+  private wantsFlush = false
+  private lastSignalBytes = 0
+  private waiting: Waiting[] = []
+  /** Bytes that those who were let go are expected to send before the end of the turn. */
+  private expectedBytes = 0
   private liveness: Liveness
   private up = true
 
   constructor(options: PeerOptions) {
+    const { introduced, codec, clock, liveness, limits } = options
     this.options = options
-    this.identity = options.identity
-    this.address = options.address
-    this.liveness = startLiveness(options.clock.monotonicMs(), options.liveness)
+    this.identity = introduced.identity
+    this.address = introduced.address
+    this.isHidden = introduced.isHidden
+    this.outbox = new Outbox(codec)
+    this.inbox = new Inbox(limits.signalBytes)
+    this.liveness = startLiveness(clock.monotonicMs(), liveness)
   }
 
   /** Milliseconds since something was last heard from the node. */
@@ -77,65 +106,93 @@ export class Peer implements RemoteNode, ConnectionSink {
     return this.options.clock.monotonicMs() - this.liveness.lastHeardMs
   }
 
+  /** Bytes that wait to be sent, or have not been passed on. */
+  get bufferedBytes(): number {
+    return this.options.connection.bufferedBytes + this.outbox.bytes
+  }
+
   signal(signal: Signal): SendStatus {
     if (!this.up) return 'noconnection'
-    this.outbox.push(signal)
-    this.outboxBytes += signalBytes(signal)
-    // Also after a batch that is written at once: the end of the turn is where its limit is judged.
-    if (this.outbox.length === 1) this.options.events.wantFlush()
-    if (this.outboxBytes >= BATCH_BYTES) this.writeBatch()
-    return this.bufferedBytes > this.options.limits.busyBytes ? 'busy' : 'ok'
+    const { outbox } = this
+    const before = outbox.bytes
+    outbox.add(signal)
+    this.lastSignalBytes = outbox.bytes - before
+    this.options.counters.signalsSent++
+    // Also after a frame that is written at once: the end of the turn is where the limit is judged.
+    if (!this.wantsFlush) {
+      this.wantsFlush = true
+      this.options.events.wantFlush()
+    }
+    if (outbox.isFrameFull) this.write()
+    if (this.bufferedBytes <= this.options.limits.busyBytes) return 'ok'
+    this.options.counters.busySends++
+    return 'busy'
   }
 
   /** Resolves with `ok` when the connection is no longer busy, or with `noconnection` when it has ended. */
   drained(): Promise<SentStatus> {
     if (!this.up) return Promise.resolve('noconnection')
     if (this.bufferedBytes <= this.options.limits.busyBytes) return Promise.resolve('ok')
-    return new Promise((resolve) => this.waiting.push(resolve))
+    return new Promise((resolve) => this.waiting.push({ bytes: this.lastSignalBytes, resolve }))
   }
 
   onPassedOn(): void {
-    if (this.waiting.length > 0 && this.bufferedBytes <= this.options.limits.resumeBytes) this.letGo('ok')
+    if (!this.up) return
+    this.liveness = onProgress(this.liveness, this.options.clock.monotonicMs())
+    this.write()
+    this.letSomeGo()
   }
 
   /** End of a turn. The limit is judged here and not in `signal`, where a lost connection would be reported in the middle of a send. */
   flush(): void {
+    this.wantsFlush = false
+    this.expectedBytes = 0
     if (!this.up) return
-    if (this.outbox.length > 0) this.writeBatch()
-    if (this.options.connection.bufferedBytes > this.options.limits.limitBytes) this.down('buffer_limit')
-    else this.onPassedOn()
+    this.write()
+    if (this.bufferedBytes > this.options.limits.limitBytes) this.down('buffer_limit')
+    else this.letSomeGo()
   }
 
   tell(message: ControlMessage): void {
     if (this.up) this.options.connection.send({ type: 'control', message })
   }
 
+  /** Says goodbye, after all that waits, and ends the connection. */
+  leave(reason: 'shutdown' | 'disconnect'): void {
+    if (!this.up) return
+    for (let frame = this.outbox.nextFrame(); frame !== undefined; frame = this.outbox.nextFrame())
+      this.options.connection.write(frame)
+    this.tell({ type: 'goodbye', reason })
+    this.down(reason)
+  }
+
   /** Eight times a tick: sends what is due and judges the silence. */
   look(): void {
     if (!this.up) return
     const nowMs = this.options.clock.monotonicMs()
-    const { state, verdict } = onLook(this.liveness, nowMs, this.options.liveness)
+    const { state, verdict } = onLook(this.liveness, nowMs, this.bufferedBytes > 0, this.options.liveness)
     this.liveness = state
     if (verdict.type === 'dead') {
       this.options.log.warn(
         { peer: this.identity.name, why: verdict.why, silentForMs: Math.round(this.silentForMs) },
-        'peer is silent',
+        verdict.why === 'no_progress' ? 'peer takes nothing of what is sent to it' : 'peer is silent',
       )
-      this.down('net_tick_timeout')
+      this.down(verdict.why === 'no_progress' ? 'no_progress' : 'net_tick_timeout')
     } else if (verdict.sendTick) {
       this.tell({ type: 'tick', heardAgeMs: this.silentForMs })
     }
     this.flush()
   }
 
-  /** Ends the connection and reports it. */
+  /** The connection is over, for whatever reason. */
   down(reason: NodeDownReason): void {
     if (!this.up) return
     this.up = false
-    this.outbox = []
     this.options.connection.close()
     this.options.events.onDown(this, reason)
-    this.letGo('noconnection')
+    const { waiting } = this
+    this.waiting = []
+    for (const { resolve } of waiting) resolve('noconnection')
   }
 
   onFrame(frame: Frame): void {
@@ -145,6 +202,10 @@ export class Peer implements RemoteNode, ConnectionSink {
       case 'data':
         this.liveness = onHeard(this.liveness, nowMs)
         this.onSignals(frame.signals)
+        return
+      case 'part':
+        this.liveness = onHeard(this.liveness, nowMs)
+        this.onPart(frame)
         return
       case 'control':
         this.onControl(frame.message, nowMs)
@@ -158,6 +219,7 @@ export class Peer implements RemoteNode, ConnectionSink {
   }
 
   onMalformed(error: Error): void {
+    this.options.counters.protocolErrors++
     this.options.log.error({ peer: this.identity.name, problem: error.message }, 'peer broke the protocol')
     this.down('protocol_error')
   }
@@ -171,12 +233,26 @@ export class Peer implements RemoteNode, ConnectionSink {
     for (const signal of signals) {
       // A signal may have led to the end of this very connection.
       if (!this.up) return
+      this.options.counters.signalsReceived++
       try {
         this.options.events.onSignal(this, signal)
       } catch (error) {
         this.onMalformed(error as Error)
       }
     }
+  }
+
+  private onPart({ transfer, bytes, last }: Frame & { type: 'part' }): void {
+    let signals: readonly Signal[]
+    try {
+      const whole = this.inbox.add(transfer, bytes, last)
+      if (whole === undefined) return
+      signals = this.options.codec.decodeParts(whole)
+    } catch (error) {
+      this.onMalformed(error as Error)
+      return
+    }
+    this.onSignals(signals)
   }
 
   private onControl(message: ControlMessage, nowMs: number): void {
@@ -189,28 +265,36 @@ export class Peer implements RemoteNode, ConnectionSink {
         return
       case 'peers':
         this.liveness = onHeard(this.liveness, nowMs)
-        this.options.events.onPeers(message.peers)
+        this.options.events.onPeers(this, message.peers)
         return
       default:
         assertNever(message)
     }
   }
 
-  /** What is not yet written counts as buffered too. */
-  private get bufferedBytes(): number {
-    return this.options.connection.bufferedBytes + this.outboxBytes
+  /** Gives the connection what it has room for. */
+  private write(): void {
+    const { connection, limits } = this.options
+    while (connection.bufferedBytes < limits.windowBytes) {
+      const frame = this.outbox.nextFrame()
+      if (frame === undefined) return
+      connection.write(frame)
+    }
   }
 
-  private letGo(status: SentStatus): void {
-    const { waiting } = this
-    this.waiting = []
-    for (const resolve of waiting) resolve(status)
-  }
-
-  private writeBatch(): void {
-    const signals = this.outbox
-    this.outbox = []
-    this.outboxBytes = 0
-    this.options.connection.send({ type: 'data', signals })
+  /**
+   * The connection has caught up: those who have waited longest go on, as many as won't make it busy again if each sends 64 KiB, or what it has sent the last
+   * time. All at once could fill it beyond its limit.
+   */
+  private letSomeGo(): void {
+    const { busyBytes, resumeBytes } = this.options.limits
+    if (this.waiting.length === 0 || this.bufferedBytes > resumeBytes) return
+    let count = 0
+    for (const { bytes } of this.waiting) {
+      if (count > 0 && this.bufferedBytes + this.expectedBytes > busyBytes) break
+      this.expectedBytes += Math.max(bytes, EXPECTED_BYTES)
+      count++
+    }
+    for (const { resolve } of this.waiting.splice(0, count)) resolve('ok')
   }
 }

@@ -9,8 +9,10 @@
  * the new one is refused; one that was not is half-open or dead: it goes down and the new one takes its place. When both sides dial at the same
  * time the dial of the node with the greater name wins, as in Erlang.
  */
+import { assertNever } from '../assert-never.ts'
 import type { NodeIdentity, NodeName } from '../ids.ts'
-import type { NodeDownReason } from '../messages.ts'
+import type { NodeDownReason, NodeType } from '../messages.ts'
+import type { Counters } from '../observe/counters.ts'
 import type { Clock, Link, LinkEvents, Logger, Random, TimerHandle, Transport } from '../ports.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Signal } from '../signals/signal.ts'
@@ -18,8 +20,9 @@ import type { FrameCodec } from '../wire/codec.ts'
 import type { PeerAddress } from '../wire/frame.ts'
 import { Connection, type ConnectFailure } from './connection.ts'
 import { Dialer } from './dialer.ts'
-import { NONCE_BYTES, type HandshakeConfig, type RefusalCode } from './handshake.ts'
+import { NONCE_BYTES, PROTOCOL_VERSIONS, type HandshakeConfig, type Introduced, type RefusalCode } from './handshake.ts'
 import { lookMs, type LivenessOptions } from './liveness.ts'
+import { RateLimitedLog } from '../observe/rate-limited-log.ts'
 import { Peer, type PeerLimits } from './peer.ts'
 
 /**
@@ -30,6 +33,7 @@ const MAX_HANDSHAKES = 256
 
 export interface PeersOptions {
   readonly self: NodeIdentity
+  readonly isHidden: boolean
   /** See `HandshakeConfig`. */
   readonly cookies: readonly [string, ...string[]]
   readonly clock: Clock
@@ -37,6 +41,7 @@ export interface PeersOptions {
   readonly log: Logger
   readonly transport: Transport
   readonly codec: FrameCodec
+  readonly counters: Counters
   readonly liveness: LivenessOptions
   readonly limits: PeerLimits
   readonly handshakeTimeoutMs: number
@@ -55,12 +60,17 @@ export class Peers {
   private readonly handshaking = new Set<Connection>()
   /** Those of them that others have made, the oldest first. */
   private readonly accepting = new Set<Connection>()
+  /** What strangers can cause by the thousand is logged by the hundred. */
+  private readonly failures: RateLimitedLog
+  private readonly evictions: RateLimitedLog
   private advertised = ''
   private lookTimer: TimerHandle | undefined = undefined
   private stopped = false
 
   constructor(options: PeersOptions) {
     this.options = options
+    this.failures = new RateLimitedLog(options.log, options.clock)
+    this.evictions = new RateLimitedLog(options.log, options.clock)
     this.dialer = new Dialer({
       clock: options.clock,
       random: options.random,
@@ -80,8 +90,16 @@ export class Peers {
     return this.byName.get(node)
   }
 
-  connected(): NodeName[] {
-    return [...this.byName.keys()].sort()
+  connected(type: NodeType | 'all'): NodeName[] {
+    const peers = [...this.byName.values()].filter(({ isHidden }) => type === 'all' || isHidden === (type === 'hidden'))
+    return peers.map((peer) => peer.identity.name).sort()
+  }
+
+  /** Bytes that wait to be sent, of all connections. */
+  get bufferedBytes(): number {
+    let bytes = 0
+    for (const peer of this.byName.values()) bytes += peer.bufferedBytes
+    return bytes
   }
 
   /** `advertise` makes the address that others dial from the one that is listened on. */
@@ -106,9 +124,7 @@ export class Peers {
   disconnect(node: NodeName): boolean {
     const peer = this.byName.get(node)
     if (peer === undefined) return false
-    peer.flush()
-    peer.tell({ type: 'goodbye', reason: 'disconnect' })
-    peer.down('disconnect')
+    peer.leave('disconnect')
     return true
   }
 
@@ -127,11 +143,7 @@ export class Peers {
     this.lookTimer?.cancel()
     this.dialer.stop()
     for (const connection of [...this.handshaking]) connection.close()
-    for (const peer of [...this.byName.values()]) {
-      peer.flush()
-      peer.tell({ type: 'goodbye', reason: 'shutdown' })
-      peer.down('shutdown')
-    }
+    for (const peer of [...this.byName.values()]) peer.leave('shutdown')
     await this.options.transport.stop()
   }
 
@@ -160,8 +172,17 @@ export class Peers {
     this.accepting.add(connection)
     if (this.stopped) this.letGo(connection)
     const [oldest] = this.accepting
-    if (oldest !== undefined && this.accepting.size > MAX_HANDSHAKES) this.letGo(oldest)
+    if (oldest !== undefined && this.accepting.size > MAX_HANDSHAKES) this.evict(oldest)
     return connection
+  }
+
+  private evict(connection: Connection): void {
+    this.options.counters.handshakesEvicted++
+    this.evictions.warn(
+      { from: connection.remoteAddress },
+      'too many connections in their handshake: the oldest is closed',
+    )
+    this.letGo(connection)
   }
 
   /** Closes a connection in its handshake. */
@@ -182,6 +203,8 @@ export class Peers {
       cookies,
       nonce: random.bytes(NONCE_BYTES),
       address: this.advertised,
+      versions: PROTOCOL_VERSIONS,
+      isHidden: this.options.isHidden,
       isConnected: (peer) => this.isConnected(peer),
       admit: (peer) => (connection.isCertified(peer.name) ? this.admit(peer, role) : 'bad_certificate'),
     }
@@ -191,16 +214,17 @@ export class Peers {
       codec,
       clock,
       handshakeTimeoutMs,
-      onUp: (made, identity, address) => {
+      onUp: (made, introduced) => {
         this.handshaking.delete(made)
         this.accepting.delete(made)
-        const peer = this.addPeer(made, identity, address)
-        onUp?.(identity.name)
+        const peer = this.addPeer(made, introduced)
+        onUp?.(introduced.identity.name)
         return peer
       },
       onFailed: (made, failure) => {
         this.handshaking.delete(made)
         this.accepting.delete(made)
+        this.count(failure)
         onFailed(failure)
       },
     })
@@ -230,24 +254,24 @@ export class Peers {
     return peer.silentForMs < this.options.liveness.tickMs * 1.5
   }
 
-  private addPeer(connection: Connection, identity: NodeIdentity, address: string): Peer {
-    const { clock, log, liveness, limits, wantFlush, onSignal, onUp } = this.options
-    const others: PeerAddress[] = [...this.byName.values()].map((peer) => ({
-      name: peer.identity.name,
-      address: peer.address,
-    }))
+  private addPeer(connection: Connection, introduced: Introduced): Peer {
+    const { codec, clock, log, counters, liveness, limits, wantFlush, onSignal, onUp } = this.options
+    const { identity, address } = introduced
+    const visible = [...this.byName.values()].filter((peer) => !peer.isHidden)
+    const others: PeerAddress[] = visible.map((peer) => ({ name: peer.identity.name, address: peer.address }))
     const peer = new Peer({
-      identity,
-      address,
+      introduced,
       connection,
+      codec,
       clock,
       log,
+      counters,
       liveness,
       limits,
       events: {
         wantFlush,
         onSignal,
-        onPeers: (peers) => this.learn(peers),
+        onPeers: (_peer, peers) => this.learn(peers),
         onDown: (ended, reason) => this.onPeerDown(ended, reason),
       },
     })
@@ -255,14 +279,16 @@ export class Peers {
     this.dialer.release(identity.name)
     log.info({ peer: identity.name, address }, 'node up')
     onUp(peer)
-    if (others.length > 0) peer.tell({ type: 'peers', peers: others })
+    // A hidden node is told to nobody, and told of nobody.
+    if (others.length > 0 && !peer.isHidden && !this.options.isHidden) peer.tell({ type: 'peers', peers: others })
     // Whoever dialed, each side remembers the other's address: after a break either may be the first to come back.
-    this.dialer.learn({ name: identity.name, address })
+    if (!peer.isHidden) this.dialer.learn({ name: identity.name, address })
     return peer
   }
 
   private onPeerDown(peer: Peer, reason: NodeDownReason): void {
     if (this.byName.get(peer.identity.name) === peer) this.byName.delete(peer.identity.name)
+    if (reason !== 'shutdown' && reason !== 'disconnect') this.options.counters.connectionsLost++
     this.options.log.info({ peer: peer.identity.name, reason }, 'node down')
     this.options.onDown(peer, reason)
     if (reason === 'disconnect') this.dialer.hold(peer.identity.name)
@@ -270,14 +296,34 @@ export class Peers {
   }
 
   private learn(peers: readonly PeerAddress[]): void {
+    if (this.options.isHidden) return
     for (const peer of peers) if (peer.name !== this.options.self.name) this.dialer.learn(peer)
   }
 
+  private count(failure: ConnectFailure): void {
+    const { counters } = this.options
+    switch (failure.type) {
+      case 'refused':
+        if (!isExpected(failure.code)) counters.handshakesRefused++
+        return
+      case 'handshake_timeout':
+        counters.handshakesTimedOut++
+        return
+      case 'malformed':
+        counters.handshakesMalformed++
+        return
+      case 'unreachable':
+        return
+      default:
+        assertNever(failure)
+    }
+  }
+
   private onAcceptFailed(link: Link, failure: ConnectFailure): void {
-    const expected = failure.type === 'refused' && ['already_connected', 'simultaneous', 'self'].includes(failure.code)
+    const expected = failure.type === 'refused' && isExpected(failure.code)
     const fields = { from: link.remoteAddress, ...failure }
     if (expected || failure.type === 'unreachable') this.options.log.debug(fields, 'connection not made')
-    else this.options.log.warn(fields, 'connection not made')
+    else this.failures.warn(fields, 'connection not made')
   }
 
   private scheduleLook(): void {
@@ -286,4 +332,9 @@ export class Peers {
       for (const peer of [...this.byName.values()]) peer.look()
     })
   }
+}
+
+/** Two nodes that dial each other, or one that dials itself, are refused in the course of things. */
+function isExpected(code: RefusalCode): boolean {
+  return code === 'already_connected' || code === 'simultaneous' || code === 'self'
 }

@@ -198,7 +198,7 @@ export class Kernel {
     return this.tracing.start([process], false, { options: wanted, listener })
   }
 
-  snapshot(nodes: number): NodeCounters {
+  snapshot(connections: Pick<NodeCounters, 'nodes' | 'bufferedBytes'>): NodeCounters {
     return {
       ...this.counters.totals(),
       processes: this.processes.size,
@@ -206,7 +206,7 @@ export class Kernel {
       timers: this.timers.size,
       aliases: this.aliases.size,
       registeredNames: this.names.size,
-      nodes,
+      ...connections,
     }
   }
 

@@ -2,13 +2,13 @@
  * Who wants to know of nodes that come and go.
  */
 import type { NodeName } from '../ids.ts'
-import type { NodeDownMessage, NodeDownReason, NodeUpMessage } from '../messages.ts'
+import type { NodeDownMessage, NodeDownReason, NodeType, NodeUpMessage } from '../messages.ts'
 import type { Process } from '../process/process.ts'
 import type { Deliver } from '../signals/monitors.ts'
 
 export class NodeMonitors {
   private readonly deliver: Deliver
-  private readonly ofAll = new Set<Process>()
+  private readonly ofAll = new Map<Process, NodeType | 'all'>()
   /** As in Erlang each `monitorNode(node, true)` counts: two of them give two messages. */
   private readonly ofOne = new Map<NodeName, Map<Process, number>>()
 
@@ -16,9 +16,9 @@ export class NodeMonitors {
     this.deliver = deliver
   }
 
-  monitorNodes(process: Process, on: boolean): void {
-    if (on) this.ofAll.add(process)
-    else this.ofAll.delete(process)
+  monitorNodes(process: Process, wanted: NodeType | 'all' | 'none'): void {
+    if (wanted === 'none') this.ofAll.delete(process)
+    else this.ofAll.set(process, wanted)
   }
 
   monitorNode(process: Process, node: NodeName, on: boolean): void {
@@ -30,18 +30,23 @@ export class NodeMonitors {
     else this.ofOne.delete(node)
   }
 
-  nodeUp(node: NodeName): void {
-    const message: NodeUpMessage = { type: 'nodeup', node }
-    for (const process of this.ofAll) this.deliver(process, message)
+  nodeUp(node: NodeName, nodeType: NodeType): void {
+    const message: NodeUpMessage = { type: 'nodeup', node, nodeType }
+    this.tellAll(nodeType, message)
   }
 
-  nodeDown(node: NodeName, reason: NodeDownReason): void {
-    const message: NodeDownMessage = { type: 'nodedown', node, reason }
-    for (const process of this.ofAll) this.deliver(process, message)
+  nodeDown(node: NodeName, nodeType: NodeType, reason: NodeDownReason): void {
+    const message: NodeDownMessage = { type: 'nodedown', node, nodeType, reason }
+    this.tellAll(nodeType, message)
     const once = this.ofOne.get(node)
     this.ofOne.delete(node)
     if (once === undefined) return
     for (const [process, count] of once) for (let i = 0; i < count; i++) this.deliver(process, message)
+  }
+
+  private tellAll(nodeType: NodeType, message: NodeUpMessage | NodeDownMessage): void {
+    for (const [process, wanted] of this.ofAll)
+      if (wanted === 'all' || wanted === nodeType) this.deliver(process, message)
   }
 
   release(process: Process): void {

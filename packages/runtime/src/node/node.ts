@@ -10,7 +10,7 @@
  */
 import { PidmeshError } from '../errors.ts'
 import type { NameOnNode, NodeIdentity, NodeName, Pid, Ref } from '../ids.ts'
-import type { NodeDownReason } from '../messages.ts'
+import type { NodeDownReason, NodeType } from '../messages.ts'
 import { checkNodeOptions, type CheckedNodeOptions, type NodeOptions } from '../options.ts'
 import { guardedLogger } from '../observe/guarded-logger.ts'
 import type { NodeCounters } from '../observe/counters.ts'
@@ -18,11 +18,12 @@ import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts
 import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
 import type { Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
 import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
-import { checkNodeName, checkPid } from '../process/checks.ts'
+import { checkNodeName, checkNodeType, checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { Peers } from '../distribution/peers.ts'
 import type { ConnectFailure } from '../distribution/connection.ts'
+import { PROTOCOL_VERSIONS } from '../distribution/handshake.ts'
 import type { Peer } from '../distribution/peer.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
@@ -44,7 +45,15 @@ export interface NodeComponents {
 const TICKS = 4
 const HANDSHAKE_TIMEOUT_MS = 5_000
 const BACKOFF_MS = { first: 100, most: 1_000 }
-const LIMITS = { busyBytes: 1024 * 1024, resumeBytes: 512 * 1024, limitBytes: 16 * 1024 * 1024 }
+const NO_PROGRESS_MS = 10_000
+const LIMITS = {
+  busyBytes: 1024 * 1024,
+  resumeBytes: 512 * 1024,
+  limitBytes: 16 * 1024 * 1024,
+  windowBytes: 256 * 1024,
+  // A payload of 8 MiB, and what is around it.
+  signalBytes: 9 * 1024 * 1024,
+}
 
 export class Node {
   private readonly kernel: Kernel
@@ -78,13 +87,15 @@ export class Node {
     })
     this.peers = new Peers({
       self: identity,
+      isHidden: options.hidden,
       cookies: options.cookies,
       clock,
       random,
       log,
       transport,
       codec: new FrameCodec(terms),
-      liveness: { tickMs: options.tickMs, ticks: TICKS },
+      counters: this.kernel.counters,
+      liveness: { tickMs: options.tickMs, ticks: TICKS, noProgressMs: NO_PROGRESS_MS },
       limits: LIMITS,
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
       backoffMs: BACKOFF_MS,
@@ -94,7 +105,7 @@ export class Node {
         this.kernel.scheduler.wake()
       },
       onSignal: (remote, signal) => this.kernel.router.receive(remote, signal),
-      onUp: (peer) => this.kernel.nodeMonitors.nodeUp(peer.identity.name),
+      onUp: (peer) => this.kernel.nodeMonitors.nodeUp(peer.identity.name, nodeTypeOf(peer)),
       onDown: (peer, reason) => this.connectionLost(peer, reason),
     })
     this.main = this.startMain()
@@ -132,9 +143,12 @@ export class Node {
     return this.kernel.clock
   }
 
-  /** The nodes that are connected now, by name. */
-  nodes(): NodeName[] {
-    return this.peers.connected()
+  /**
+   * The nodes that are connected now, in the order of their names: by default those that are not hidden.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  nodes(type: NodeType | 'all' = 'visible'): NodeName[] {
+    return this.peers.connected(checkNodeType(type))
   }
 
   /**
@@ -158,6 +172,11 @@ export class Node {
   /** See `Context.send`. */
   send(to: Destination, message: unknown): SendStatus {
     return this.main.send(to, message)
+  }
+
+  /** See `Context.sendAll`. */
+  sendAll(to: readonly Pid[], message: unknown): SendStatus {
+    return this.main.sendAll(to, message)
   }
 
   /** Starts a process. Its code runs in a later turn, never within this call. */
@@ -235,7 +254,7 @@ export class Node {
 
   /** What the node has counted, as plain numbers for a metrics library: see docs/observation.md. */
   counters(): NodeCounters {
-    return this.kernel.snapshot(this.peers.connected().length)
+    return this.kernel.snapshot({ nodes: this.peers.connected('all').length, bufferedBytes: this.peers.bufferedBytes })
   }
 
   /**
@@ -285,8 +304,15 @@ export class Node {
           'ERR_DUPLICATE_NODE',
           `a node named ${this.name} is already running (known at ${address})`,
         )
-      case 'version':
-        throw new PidmeshError('ERR_INCOMPATIBLE_NODE', `the node at ${address} speaks another version of the protocol`)
+      case 'version': {
+        const { oldest, newest } = PROTOCOL_VERSIONS
+        const theirs = failure.versions
+        const which = theirs === undefined ? 'others' : `${theirs.oldest} to ${theirs.newest}`
+        throw new PidmeshError(
+          'ERR_INCOMPATIBLE_NODE',
+          `the node at ${address} speaks other versions of the protocol: ${which}, and this one ${oldest} to ${newest}`,
+        )
+      }
       case 'protocol':
         throw new PidmeshError('ERR_INCOMPATIBLE_NODE', `what listens at ${address} is not a pidmesh node`)
       case 'self':
@@ -305,13 +331,17 @@ export class Node {
   private connectionLost(peer: Peer, reason: NodeDownReason): void {
     this.kernel.links.connectionLost(peer)
     this.kernel.monitors.connectionLost(peer)
-    this.kernel.nodeMonitors.nodeDown(peer.identity.name, reason)
+    this.kernel.nodeMonitors.nodeDown(peer.identity.name, nodeTypeOf(peer), reason)
   }
 
   private async stopOnce(): Promise<void> {
     this.kernel.stop()
     await this.peers.stop()
   }
+}
+
+function nodeTypeOf({ isHidden }: Peer): NodeType {
+  return isHidden ? 'hidden' : 'visible'
 }
 
 /**

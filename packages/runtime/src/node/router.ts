@@ -11,12 +11,13 @@ import { assertNever } from '../assert-never.ts'
 import { PidmeshError, shown } from '../errors.ts'
 import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
-import { isA } from '../process/checks.ts'
+import { checkPids, isA } from '../process/checks.ts'
 import { exitedError, LocalPid, type ExitHook, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { DownListener, LocalMonitor } from '../signals/monitors.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { SendStatus, SentStatus, Signal } from '../signals/signal.ts'
+import type { Slice } from '../slice.ts'
 import { isNameOnNode } from '../via.ts'
 import type { Kernel } from './kernel.ts'
 
@@ -31,9 +32,9 @@ export interface Connections {
 /** The codec of user payloads. */
 export interface Terms {
   /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
-  encode(term: unknown): Uint8Array
+  encode(term: unknown): Slice
   /** @throws PidmeshError `ERR_BAD_TERM` */
-  decode(bytes: Uint8Array): unknown
+  decode(slice: Slice): unknown
 }
 
 export interface MonitorRequest {
@@ -43,6 +44,9 @@ export interface MonitorRequest {
   /** @default false */
   readonly closesAlias?: boolean
 }
+
+/** Receivers of one `send_many`. */
+const MAX_RECEIVERS = 4_096
 
 export class Router {
   private readonly kernel: Kernel
@@ -72,6 +76,34 @@ export class Router {
     }
     if (isNameOnNode(to)) return this.sendToName(from, to, message)
     throw new PidmeshError('ERR_BAD_ARGUMENT', `not something to send to: ${shown(to)}`)
+  }
+
+  /** One message to many: encoded once, and sent once to each node. */
+  sendAll(from: Process, to: readonly Pid[], message: unknown): SendStatus {
+    const pids = checkPids(to)
+    const local: Process[] = []
+    const remote = new Map<RemoteNode, number[]>()
+    let status: SendStatus = 'ok'
+    for (const pid of pids) {
+      if (from.traces !== undefined) this.tellOfSend(from, pid, message)
+      const process = this.isHere(pid) ? this.processOf(pid) : undefined
+      const node = process === undefined && !this.isHere(pid) ? this.remoteOf(pid) : undefined
+      if (process !== undefined) local.push(process)
+      else if (node !== undefined) addTo(remote, node, pid.id)
+      else if (this.absence(pid) === 'noconnection') status = 'noconnection'
+    }
+    // What can't be sent to another node is refused before anyone has got it; and it is refused whether the others are connected or not.
+    const payload = local.length < pids.length ? this.terms.encode(message) : undefined
+    for (const process of local) this.kernel.scheduler.deliver(process, message)
+    if (payload === undefined) return status
+    for (const [node, ids] of remote) {
+      for (let start = 0; start < ids.length; start += MAX_RECEIVERS) {
+        const some = ids.slice(start, start + MAX_RECEIVERS)
+        const sent = node.signal({ type: 'send_many', from: from.pid.id, to: some, payload })
+        if (status === 'ok') status = sent
+      }
+    }
+    return status
   }
 
   private tellOfSend(from: Process, to: Destination, message: unknown): void {
@@ -191,6 +223,14 @@ export class Router {
       case 'send_alias':
         kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload))
         return
+      case 'send_many': {
+        const message = this.terms.decode(signal.payload)
+        for (const id of signal.to) {
+          const process = kernel.processes.get(id)
+          if (process !== undefined) kernel.scheduler.deliver(process, message)
+        }
+        return
+      }
       case 'exit': {
         const process = kernel.processes.get(signal.to)
         if (process !== undefined) kernel.exits.signal(process, remotePid(remote, signal.from), signal.reason)
@@ -224,7 +264,7 @@ export class Router {
     }
   }
 
-  private deliverFrom(process: Process | undefined, payload: Uint8Array): void {
+  private deliverFrom(process: Process | undefined, payload: Slice): void {
     // Decoded even if nobody is there to get it: bad bytes close the connection whoever they were for.
     const message = this.terms.decode(payload)
     if (process !== undefined) this.kernel.scheduler.deliver(process, message)
@@ -298,6 +338,12 @@ function unlessExited<T>(process: Process, promise: Promise<T>): Promise<T> {
   // If nobody waits for it any more that must not end the OS process.
   result.catch(() => undefined)
   return result
+}
+
+function addTo<Key, Item>(lists: Map<Key, Item[]>, key: Key, item: Item): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [item])
+  else list.push(item)
 }
 
 /** By itself, and not `isA`: so it is compiled into each send. */

@@ -28,13 +28,32 @@ export interface NodeCounters {
   readonly longSchedules: number
   /** Times that a mailbox has passed its limit. */
   readonly largeMailboxes: number
-  /** Connected nodes, now. */
+  /** Connected nodes, hidden ones included, now. */
   readonly nodes: number
+  /** Bytes that wait to be sent to other nodes, now. */
+  readonly bufferedBytes: number
+  /** Messages and other signals to processes of other nodes, and from them. */
+  readonly signalsSent: number
+  readonly signalsReceived: number
+  /** Sends to other nodes that were told `busy`. */
+  readonly busySends: number
+  /** Connections that have ended otherwise than by `stop` or `disconnectNode`. */
+  readonly connectionsLost: number
+  /** Of these, the ones whose other side had sent what no node sends. */
+  readonly protocolErrors: number
+  /** Connections that this node has refused, or that have refused it: for the cookie, the certificate, the version, the name. */
+  readonly handshakesRefused: number
+  /** Connections that have not come to the end of their handshake in time. */
+  readonly handshakesTimedOut: number
+  /** Connections that have sent something else than a handshake. */
+  readonly handshakesMalformed: number
+  /** Connections that were closed in their handshake because too many others came. */
+  readonly handshakesEvicted: number
 }
 
 type CounterName = Exclude<
   keyof NodeCounters,
-  'processes' | 'runQueueLength' | 'timers' | 'aliases' | 'registeredNames' | 'nodes'
+  'processes' | 'runQueueLength' | 'timers' | 'aliases' | 'registeredNames' | 'nodes' | 'bufferedBytes'
 >
 
 /** The counts that only go up. */
@@ -47,19 +66,17 @@ export class Counters implements Pick<NodeCounters, CounterName> {
   turns = 0
   longSchedules = 0
   largeMailboxes = 0
+  signalsSent = 0
+  signalsReceived = 0
+  busySends = 0
+  connectionsLost = 0
+  protocolErrors = 0
+  handshakesRefused = 0
+  handshakesTimedOut = 0
+  handshakesMalformed = 0
+  handshakesEvicted = 0
 
   totals(): { [Name in CounterName]: number } {
-    const { processesSpawned, processesExited, processesCrashed, messagesDelivered, messagesDropped, turns } = this
-    const { longSchedules, largeMailboxes } = this
-    return {
-      processesSpawned,
-      processesExited,
-      processesCrashed,
-      messagesDelivered,
-      messagesDropped,
-      turns,
-      longSchedules,
-      largeMailboxes,
-    }
+    return Object.assign({}, this)
   }
 }

@@ -2,14 +2,15 @@
  * The reports that a node logs of its processes, each in the one shape that docs/observation.md shows: crash, long_schedule, large_mailbox,
  * abort_listener.
  *
- * Invariant: a report never holds the payload of a message, only its tag; and a fault that comes again and again makes at most `LINES` lines a second of
- * its kind, the next of which says how many were left out.
+ * Invariant: a report never holds the payload of a message, only its tag; and a fault that comes again and again makes at most 100 lines a second of its
+ * kind, the next of which says how many were left out.
  */
 import { countOf } from '../few.ts'
 import type { Clock, LogFields, Logger } from '../ports.ts'
 import type { MailboxOptions, Process } from '../process/process.ts'
 import { formatReason, isErrorReason, type ExitReason } from '../reasons.ts'
 import type { Counters } from './counters.ts'
+import { RateLimitedLog } from './rate-limited-log.ts'
 
 /**
  * Something that took long without a pause, in milliseconds. More than one suspect: it was one of these. Without a message: it was one of several that the
@@ -24,26 +25,16 @@ export interface LongSchedule {
 
 type ReportKind = 'crash' | 'long_schedule' | 'large_mailbox' | 'abort_listener'
 
-const LINES = 100
-const WINDOW_MS = 1_000
 const MAX_TAG_LENGTH = 64
 
-interface Window {
-  startMs: number
-  lines: number
-  omitted: number
-}
-
 export class Reports {
-  private readonly log: Logger
-  private readonly clock: Clock
   private readonly counters: Counters
-  private readonly windows = new Map<ReportKind, Window>()
+  private readonly logs: Record<ReportKind, RateLimitedLog>
 
   constructor(log: Logger, clock: Clock, counters: Counters) {
-    this.log = log
-    this.clock = clock
+    const limited = (): RateLimitedLog => new RateLimitedLog(log, clock)
     this.counters = counters
+    this.logs = { crash: limited(), long_schedule: limited(), large_mailbox: limited(), abort_listener: limited() }
   }
 
   crash(process: Process, reason: ExitReason): void {
@@ -103,16 +94,7 @@ export class Reports {
   }
 
   private report(level: 'warn' | 'error', kind: ReportKind, fields: LogFields, message: string): void {
-    const nowMs = this.clock.monotonicMs()
-    let window = this.windows.get(kind)
-    if (window === undefined || nowMs - window.startMs >= WINDOW_MS) {
-      const omitted = window?.omitted ?? 0
-      window = { startMs: nowMs, lines: 0, omitted: 0 }
-      this.windows.set(kind, window)
-      if (omitted > 0) fields = { ...fields, omittedBefore: omitted }
-    }
-    if (++window.lines > LINES) window.omitted++
-    else this.log[level]({ report: kind, ...fields }, message)
+    this.logs[kind][level]({ report: kind, ...fields }, message)
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import { PidmeshError, shown } from '../errors.ts'
 import { isNodeName, Pid, Ref, type NodeName } from '../ids.ts'
+import type { NodeType } from '../messages.ts'
 import { isExitReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import { isNameOnNode } from '../via.ts'
 import type { MailboxOptions } from './process.ts'
@@ -121,6 +122,35 @@ export function checkMailboxOptions(options: Partial<MailboxOptions>, defaults: 
     throw badOption(`mailbox.limit must be a number of messages, 1 or more, not ${shown(limit)}`)
   if (!POLICIES.has(policy)) throw badOption(`mailbox.policy must be one of ${[...POLICIES].join(', ')}`)
   return { limit, policy }
+}
+
+const NODE_TYPES: ReadonlySet<unknown> = new Set<NodeType | 'all'>(['visible', 'hidden', 'all'])
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkNodeType(type: NodeType | 'all'): NodeType | 'all' {
+  if (NODE_TYPES.has(type)) return type
+  throw bad(`a type of nodes is one of ${[...NODE_TYPES].join(', ')}, not ${shown(type)}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` */
+export function checkNodeTypeOption(type: NodeType | 'all' | undefined): NodeType | 'all' {
+  if (type === undefined) return 'visible'
+  if (NODE_TYPES.has(type)) return type
+  throw badOption(`nodeType must be one of ${[...NODE_TYPES].join(', ')}, not ${shown(type)}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkPids(pids: readonly Pid[]): readonly Pid[] {
+  let list: readonly Pid[] | undefined
+  try {
+    // Read once.
+    if (Array.isArray(pids)) list = [...(pids as readonly Pid[])]
+  } catch {
+    // Told below.
+  }
+  if (list === undefined) throw bad(`processes are given as a list of pids, not ${shown(pids)}`)
+  for (const pid of list) checkPid(pid)
+  return list
 }
 
 function bad(problem: string): PidmeshError {

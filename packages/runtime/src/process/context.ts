@@ -6,7 +6,7 @@
  */
 import { ExitError, PidmeshError, shown } from '../errors.ts'
 import { Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../ids.ts'
-import type { NodeDownMessage, SystemMessages, TimeoutMessage } from '../messages.ts'
+import type { NodeDownMessage, NodeType, SystemMessages, TimeoutMessage } from '../messages.ts'
 import type { Kernel } from '../node/kernel.ts'
 import type { Destination } from '../node/router.ts'
 import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts'
@@ -24,6 +24,7 @@ import {
   checkLabel,
   checkNameText,
   checkNodeName,
+  checkNodeTypeOption,
   checkOptions,
   checkPid,
   checkReason,
@@ -43,6 +44,11 @@ export interface MonitorOptions {
    * @default no alias
    */
   readonly alias?: 'explicit_unalias' | 'demonitor' | 'reply_demonitor'
+}
+
+export interface MonitorNodesOptions {
+  /** @default 'visible' */
+  readonly nodeType?: NodeType | 'all'
 }
 
 export interface DemonitorOptions {
@@ -145,6 +151,15 @@ export class Context {
   sendOk(to: Destination, message: unknown): Promise<SentStatus> {
     if (!this.process.isAlive) return this.tooLate()
     return this.kernel.router.sendOk(this.process, to, message)
+  }
+
+  /**
+   * Sends one message to many processes, wherever they are: it is encoded once, and goes once to each node. As if it were sent to one after the other.
+   * @returns `ok`; `busy` if a connection that it goes over is; `noconnection` if it can't reach one of them for want of a connection
+   * @throws what `send` throws; PidmeshError `ERR_BAD_ARGUMENT` for what is no list of pids. Then nothing has been sent.
+   */
+  sendAll(to: readonly Pid[], message: unknown): SendStatus {
+    return this.kernel.router.sendAll(this.living(), to, message)
   }
 
   /**
@@ -367,9 +382,15 @@ export class Context {
     return this.isOurs(ref) ? this.kernel.processTimers.read(ref.id) : undefined
   }
 
-  /** Subscribes to `nodeup` and `nodedown` of all nodes, or ends that. */
-  monitorNodes(on: boolean): void {
-    this.kernel.nodeMonitors.monitorNodes(this.living(), checkFlag('on', on))
+  /**
+   * Subscribes to `nodeup` and `nodedown` of all nodes of a type, or ends that. A later call takes the place of an earlier one.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
+   */
+  monitorNodes(on: boolean, options: MonitorNodesOptions = {}): void {
+    const process = this.living()
+    const { nodeType } = checkOptions('monitorNodes', options, ['nodeType'])
+    const wanted = checkNodeTypeOption(nodeType)
+    this.kernel.nodeMonitors.monitorNodes(process, checkFlag('on', on) ? wanted : 'none')
   }
 
   /** One `nodedown` when the connection to `node` ends, at once if there is none. Each call counts. */
@@ -378,7 +399,7 @@ export class Context {
     checkFlag('on', on)
     checkNodeName(node)
     if (on && !this.kernel.router.isConnected(node)) {
-      const down: NodeDownMessage = { type: 'nodedown', node, reason: 'disconnect' }
+      const down: NodeDownMessage = { type: 'nodedown', node, nodeType: 'visible', reason: 'disconnect' }
       this.kernel.scheduler.deliver(process, down, true)
       return
     }

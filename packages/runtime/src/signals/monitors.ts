@@ -74,7 +74,7 @@ export class Monitors {
   /** A process of a connected node watches a process here, or what would have been one. */
   watchedFrom(remote: RemoteNode, watcher: Pid, ref: number, target: Process | undefined): void {
     if (target === undefined) {
-      remote.signal({ type: 'down', ref, reason: 'noproc' })
+      remote.signal({ type: 'down', from: 0, ref, reason: 'noproc' })
       return
     }
     const watch: RemoteWatch = { type: 'remote', watcher, ref, remote, target }
@@ -94,7 +94,7 @@ export class Monitors {
     const monitor = watcher.monitors?.get(refId)
     if (monitor === undefined) return false
     this.forget(monitor)
-    monitor.remote?.signal({ type: 'demonitor', ref: refId })
+    monitor.remote?.signal({ type: 'demonitor', from: watcher.pid.id, ref: refId })
     return true
   }
 
@@ -128,7 +128,7 @@ export class Monitors {
         if (this.forget(watch)) this.tell(watch, reason)
       } else {
         watch.remote.relations.watches.delete(watch.ref)
-        watch.remote.signal({ type: 'down', ref: watch.ref, reason })
+        watch.remote.signal({ type: 'down', from: process.pid.id, ref: watch.ref, reason })
       }
     }
   }

@@ -3,15 +3,20 @@
  *
  * `from` and `to` are process ids; which node they belong to follows from the direction of the signal, and which life of it from the
  * connection, whose two incarnations were authenticated. An owner that is named inside a frame would not be trusted.
+ *
+ * All signals of one `from` to one node arrive in the order in which they were sent.
  */
-import { isErrorReason, trimReason, type ExitReason } from '../reasons.ts'
+import type { ExitReason } from '../reasons.ts'
+import type { Slice } from '../slice.ts'
 
 export type Signal =
   /** A message to a pid; `payload` is an encoded term. */
-  | { readonly type: 'send'; readonly from: number; readonly to: number; readonly payload: Uint8Array }
-  | { readonly type: 'send_name'; readonly from: number; readonly name: string; readonly payload: Uint8Array }
+  | { readonly type: 'send'; readonly from: number; readonly to: number; readonly payload: Slice }
+  | { readonly type: 'send_name'; readonly from: number; readonly name: string; readonly payload: Slice }
   /** A message to an alias: `to` is the id of the reference. */
-  | { readonly type: 'send_alias'; readonly from: number; readonly to: number; readonly payload: Uint8Array }
+  | { readonly type: 'send_alias'; readonly from: number; readonly to: number; readonly payload: Slice }
+  /** One message to many pids. */
+  | { readonly type: 'send_many'; readonly from: number; readonly to: readonly number[]; readonly payload: Slice }
   /** `exit(pid, reason)`. */
   | { readonly type: 'exit'; readonly from: number; readonly to: number; readonly reason: ExitReason }
   | { readonly type: 'link'; readonly from: number; readonly to: number }
@@ -23,33 +28,12 @@ export type Signal =
   | { readonly type: 'unlink_ack'; readonly from: number; readonly to: number; readonly id: number }
   /** `ref` is the id of the watcher's reference and names the monitor on this connection. */
   | { readonly type: 'monitor'; readonly from: number; readonly ref: number; readonly to: number | string }
-  | { readonly type: 'demonitor'; readonly ref: number }
-  | { readonly type: 'down'; readonly ref: number; readonly reason: ExitReason }
+  | { readonly type: 'demonitor'; readonly from: number; readonly ref: number }
+  /** `from` is whose end it is: it comes after all that this process has sent. 0 if there was no such process. */
+  | { readonly type: 'down'; readonly from: number; readonly ref: number; readonly reason: ExitReason }
 
 /** A larger exit reason goes to other nodes as `unsendable_reason`. */
 export const MAX_REASON_BYTES: number = 64 * 1024
-
-/** What a signal takes on the wire beside its payload, reason or name. */
-const OVERHEAD_BYTES = 32
-
-/** An upper bound of what a signal takes on the wire: what a batch is measured by. */
-export function signalBytes(signal: Signal): number {
-  if ('payload' in signal)
-    return OVERHEAD_BYTES + signal.payload.length + ('name' in signal ? signal.name.length * 3 : 0)
-  if ('reason' in signal) return OVERHEAD_BYTES + reasonBytes(signal.reason)
-  return OVERHEAD_BYTES + ('to' in signal && typeof signal.to === 'string' ? signal.to.length * 3 : 0)
-}
-
-function reasonBytes(reason: ExitReason): number {
-  // A character takes three bytes of UTF-8 at most.
-  if (typeof reason === 'string') return Math.min(MAX_REASON_BYTES, 8 + reason.length * 3)
-  // Read once: a getter may say something else each time.
-  const trimmed = trimReason(reason)
-  if (!isErrorReason(trimmed)) return MAX_REASON_BYTES
-  const { name, message, stack = '', code = '', causes } = trimmed.error
-  if (causes !== undefined) return MAX_REASON_BYTES
-  return Math.min(MAX_REASON_BYTES, 64 + (name.length + message.length + stack.length + code.length) * 3)
-}
 
 /** What happened to a signal at its sender: on its way, on its way but the connection is congested, or dropped for lack of a connection. */
 export type SendStatus = 'ok' | 'busy' | 'noconnection'

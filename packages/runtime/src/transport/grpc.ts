@@ -26,8 +26,8 @@ import {
 import { PidmeshError } from '../errors.ts'
 import type { Link, LinkEvents, TlsOptions, Transport } from '../ports.ts'
 
-/** A frame holds one signal at least, whose payload may have 8 MiB. */
-const MAX_FRAME_BYTES = 9 * 1024 * 1024
+/** Frames of data have 64 KiB; the largest is that which names 1,024 peers. */
+const MAX_FRAME_BYTES = 1024 * 1024
 const CLOSE_GRACE_MS = 500
 
 const asIs = (frame: Buffer): Buffer => frame

@@ -9,13 +9,32 @@ export type HandshakeMessage =
       readonly type: 'hello'
       readonly version: number
       readonly node: ClaimedIdentity
+      /** The newest that the dialer speaks, and the oldest. */
+      readonly oldestVersion: number
       readonly nonce: Uint8Array
       readonly address: string
+      readonly isHidden: boolean
     }
-  | { readonly type: 'challenge'; readonly version: number; readonly node: ClaimedIdentity; readonly nonce: Uint8Array }
+  | {
+      readonly type: 'challenge'
+      /** What the two will speak. */
+      readonly version: number
+      readonly node: ClaimedIdentity
+      readonly nonce: Uint8Array
+    }
   | { readonly type: 'proof'; readonly mac: Uint8Array }
-  | { readonly type: 'accepted'; readonly mac: Uint8Array; readonly address: string }
-  | { readonly type: 'refused'; readonly code: string }
+  | { readonly type: 'accepted'; readonly mac: Uint8Array; readonly address: string; readonly isHidden: boolean }
+  | {
+      readonly type: 'refused'
+      readonly code: string
+      /** What the refusing side speaks, if that is the reason. */
+      readonly versions: VersionRange | undefined
+    }
+
+export interface VersionRange {
+  readonly oldest: number
+  readonly newest: number
+}
 
 /** What a peer says it is; true once the handshake has succeeded. */
 export interface ClaimedIdentity {
@@ -38,3 +57,5 @@ export type Frame =
   | { readonly type: 'handshake'; readonly message: HandshakeMessage }
   | { readonly type: 'control'; readonly message: ControlMessage }
   | { readonly type: 'data'; readonly signals: readonly Signal[] }
+  /** A piece of a large signal: see distribution/outbox.ts. */
+  | { readonly type: 'part'; readonly transfer: number; readonly bytes: Uint8Array; readonly last: boolean }

@@ -16,6 +16,8 @@ function config(name: string, more: Partial<HandshakeConfig> = {}): HandshakeCon
     cookies: ['a shared secret'],
     nonce: new Uint8Array(32).fill(name.charCodeAt(0)),
     address: `127.0.0.1:${name.charCodeAt(0)}`,
+    versions: { oldest: 1, newest: 1 },
+    isHidden: false,
     isConnected: () => false,
     admit: () => 'admit',
     ...more,
@@ -63,8 +65,14 @@ const ends = (effects: readonly HandshakeEffect[]) => effects.filter((effect) =>
 describe('the handshake', () => {
   it('with one cookie both sides are up, and know who the other is', () => {
     const { dialer, listener } = shake(config('a'), config('b'))
-    expect(ends(dialer)).toEqual([{ type: 'up', peer: config('b').self, address: config('b').address }])
-    expect(ends(listener)).toEqual([{ type: 'up', peer: config('a').self, address: config('a').address }])
+    const as = (name: string) => ({
+      identity: config(name).self,
+      address: config(name).address,
+      isHidden: false,
+      version: 1,
+    })
+    expect(ends(dialer)).toEqual([{ type: 'up', peer: as('b') }])
+    expect(ends(listener)).toEqual([{ type: 'up', peer: as('a') }])
   })
 
   it('with different cookies neither side is up, and nothing but names and nonces was disclosed', () => {
@@ -143,23 +151,88 @@ describe('the handshake', () => {
     expect(asked).toBe(1)
   })
 
-  it('a node that dials itself, its own name, or another version is refused with a code that says so', () => {
+  it('a node that dials itself, or its own name, is refused with a code that says so', () => {
     expect(ends(shake(config('a'), config('a')).dialer)).toMatchObject([{ type: 'close', code: 'self' }])
     const twin = config('a', { self: { name: config('a').self.name, incarnation: 2_000 } })
     expect(ends(shake(config('a'), twin).dialer)).toMatchObject([{ type: 'close', code: 'duplicate_name' }])
-    const { dialer } = shake(config('a'), config('b'), (message) =>
-      message.type === 'hello' ? { ...message, version: 2 } : message,
+  })
+
+  it.each([
+    ['the newest that both speak', [1, 3], [2, 5], 3],
+    ['the only one of an older node', [1, 3], [1, 1], 1],
+    ['the only one of an older dialer', [1, 1], [1, 3], 1],
+  ] as const)('of the versions of two nodes they take %s', (_which, [d, dNewest], [l, lNewest], version) => {
+    const { dialer, listener } = shake(
+      config('a', { versions: { oldest: d, newest: dNewest } }),
+      config('b', { versions: { oldest: l, newest: lNewest } }),
     )
-    expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'version', by: 'peer' }])
+    expect(ends(dialer)).toMatchObject([{ type: 'up', peer: { version } }])
+    expect(ends(listener)).toMatchObject([{ type: 'up', peer: { version } }])
+  })
+
+  it.each([
+    [
+      [3, 4],
+      [1, 2],
+    ],
+    [
+      [1, 2],
+      [3, 4],
+    ],
+  ] as const)(
+    'nodes of the versions %j and %j refuse each other, and each knows what the other speaks',
+    ([d, dNewest], [l, lNewest]) => {
+      const ours = { oldest: d, newest: dNewest }
+      const theirs = { oldest: l, newest: lNewest }
+      const { dialer, listener } = shake(config('a', { versions: ours }), config('b', { versions: theirs }))
+      expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'version', by: 'peer', versions: theirs }])
+      expect(ends(listener)).toMatchObject([{ type: 'close', code: 'version', by: 'us', versions: ours }])
+    },
+  )
+
+  it('a listener that chooses a version that was not offered is refused', () => {
+    const { dialer } = shake(config('a'), config('b'), (message) =>
+      message.type === 'challenge' ? { ...message, version: 9 } : message,
+    )
+    expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'version', by: 'us' }])
+  })
+
+  it.each([
+    ['the versions that are offered', { type: 'hello', version: 1 }],
+    ['the version that is chosen', { type: 'challenge', version: 1 }],
+    ['the address of the dialer', { type: 'hello', address: '127.0.0.1:6' }],
+    ['that the dialer is hidden', { type: 'hello', isHidden: true }],
+    ['the address of the listener', { type: 'accepted', address: '127.0.0.1:6' }],
+    ['that the listener is hidden', { type: 'accepted', isHidden: true }],
+  ])('%s is covered by the proof: who changes it on the way is found out', (_what, change) => {
+    const versions = { oldest: 1, newest: 2 }
+    const { dialer } = shake(config('a', { versions }), config('b', { versions }), (message) =>
+      message.type === change.type ? ({ ...message, ...change } as HandshakeMessage) : message,
+    )
+    expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'bad_cookie' }])
+  })
+
+  it('each side learns whether the other is hidden', () => {
+    const { dialer, listener } = shake(config('a', { isHidden: true }), config('b'))
+    expect(ends(dialer)).toMatchObject([{ type: 'up', peer: { isHidden: false } }])
+    expect(ends(listener)).toMatchObject([{ type: 'up', peer: { isHidden: true } }])
   })
 
   it('whatever comes out of turn closes the connection', () => {
     const messages: HandshakeMessage[] = [
-      { type: 'hello', version: 1, node: config('a').self, nonce: new Uint8Array(32), address: '' },
+      {
+        type: 'hello',
+        version: 1,
+        oldestVersion: 1,
+        node: config('a').self,
+        nonce: new Uint8Array(32),
+        address: '',
+        isHidden: false,
+      },
       { type: 'challenge', version: 1, node: config('a').self, nonce: new Uint8Array(32) },
       { type: 'proof', mac: new Uint8Array(32) },
-      { type: 'accepted', mac: new Uint8Array(32), address: '' },
-      { type: 'refused', code: 'unheard of' },
+      { type: 'accepted', mac: new Uint8Array(32), address: '', isHidden: false },
+      { type: 'refused', code: 'unheard of', versions: undefined },
     ]
     for (const message of messages.slice(1)) {
       expect(stepHandshake(startListener(), message, config('b')).effects.at(-1)).toMatchObject({

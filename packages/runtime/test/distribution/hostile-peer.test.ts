@@ -12,6 +12,7 @@ import {
 } from '../../src/distribution/handshake.ts'
 import { nodeName } from '../../src/ids.ts'
 import type { Link, LinkEvents, Transport } from '../../src/ports.ts'
+import { viewOf } from '../../src/slice.ts'
 import { grpcTransport } from '../../src/transport/grpc.ts'
 import { FrameCodec } from '../../src/wire/codec.ts'
 import { TermCodec } from '../../src/wire/term.ts'
@@ -60,6 +61,8 @@ class Intruder implements LinkEvents {
       cookies: [cookie],
       nonce: random.bytes(32),
       address,
+      versions: { oldest: 1, newest: 1 },
+      isHidden: false,
       isConnected: () => false,
       admit: () => 'admit',
     }
@@ -111,7 +114,7 @@ async function intrude(): Promise<Intruder> {
 const term = (bytes: readonly number[], rest = 0, value = 0): Uint8Array =>
   rawSignals({ send: { from: 1, to: 1, payload: Buffer.concat([Buffer.from(bytes), Buffer.alloc(rest, value)]) } })
 
-const text = (word: string): Uint8Array => new TermCodec().encode(word)
+const text = (word: string): Uint8Array => viewOf(new TermCodec().encode(word))
 
 describe('a peer with the cookie', () => {
   const addresses = ['', '\n', '\u0000', '%', 'no port', 'unix:/tmp/x', 'xds:///x', ':::::', 'http://[']
@@ -187,7 +190,7 @@ describe('a peer with the cookie', () => {
           { link: { from: 5, to: 99_999 } },
           { unlink: { from: 5, to: 99_999, id: 1 } },
           { unlinkAck: { from: 5, to: 99_999, id: 1 } },
-          { demonitor: { ref: 7 } },
+          { demonitor: { ref: 7, from: 5 } },
           { monitor: { from: 1, ref: 7, id: 99_999 } },
           { down: { ref: 77, reason: text('x') } },
           { linkExit: { from: 5, to: 1, reason: text('x') } },
@@ -226,6 +229,8 @@ describe('a program without the cookie', () => {
       cookies: ['another cookie'],
       nonce: random.bytes(32),
       address: '127.0.0.1:1',
+      versions: { oldest: 1, newest: 1 },
+      isHidden: false,
       isConnected: () => false,
       admit: () => 'admit',
     })

@@ -1,13 +1,22 @@
 import { describe, expect, it } from 'vitest'
-import { lookMs, onHeard, onLook, onTick, startLiveness, type Liveness } from '../../src/distribution/liveness.ts'
+import {
+  lookMs,
+  onHeard,
+  onLook,
+  onProgress,
+  onTick,
+  startLiveness,
+  type Liveness,
+} from '../../src/distribution/liveness.ts'
 
-const options = { tickMs: 1_000, ticks: 4 }
+const options = { tickMs: 1_000, ticks: 4, noProgressMs: 10_000 }
 
 /** Looks as often as it should up to a moment; `events` happen before the look of their moment. */
 function run(
   untilMs: number,
   events: { readonly [ms: number]: (state: Liveness) => Liveness } = {},
   stalls: ReadonlyArray<readonly [number, number]> = [],
+  isWaiting = false,
 ) {
   let state = startLiveness(0, options)
   const ticks: number[] = []
@@ -15,7 +24,7 @@ function run(
     const event = events[ms]
     if (event !== undefined) state = event(state)
     if (stalls.some(([from, to]) => ms >= from && ms < to)) continue
-    const look = onLook(state, ms, options)
+    const look = onLook(state, ms, isWaiting, options)
     state = look.state
     if (look.verdict.type === 'dead') return { diedAtMs: ms, why: look.verdict.why, ticks }
     if (look.verdict.sendTick) ticks.push(ms)
@@ -61,5 +70,32 @@ describe('liveness', () => {
       Array.from({ length: 20 }, (_, i) => (i + 1) * 500).map((ms) => [ms, (state: Liveness) => onTick(state, ms, ms)]),
     )
     expect(run(10_000, events)).toMatchObject({ diedAtMs: 5_000, why: 'we_are_not_heard' })
+  })
+
+  describe('of a connection on which something waits', () => {
+    const ticking = Object.fromEntries(
+      Array.from({ length: 60 }, (_, i) => (i + 1) * 500).map((ms) => [ms, (state: Liveness) => onTick(state, ms, 0)]),
+    )
+
+    it('nothing is passed on for ten seconds: it is dead, however well its peer ticks', () => {
+      expect(run(30_000, ticking, [], true)).toMatchObject({ diedAtMs: 10_000, why: 'no_progress' })
+    })
+
+    it('something is passed on within ten seconds: it lives', () => {
+      const events = { ...ticking, 9_000: (state: Liveness) => onProgress(onTick(state, 9_000, 0), 9_000) }
+      expect(run(18_000, events, [], true).diedAtMs).toBeUndefined()
+      expect(run(30_000, events, [], true)).toMatchObject({ diedAtMs: 19_000, why: 'no_progress' })
+    })
+
+    it('a stall of our own does not count', () => {
+      expect(run(30_000, ticking, [[2_000, 9_000]], true).diedAtMs).toBeGreaterThan(16_000)
+    })
+  })
+
+  it('where nothing waits there is nothing to be passed on', () => {
+    const events = Object.fromEntries(
+      Array.from({ length: 60 }, (_, i) => (i + 1) * 500).map((ms) => [ms, (state: Liveness) => onTick(state, ms, 0)]),
+    )
+    expect(run(30_000, events).diedAtMs).toBeUndefined()
   })
 })

@@ -87,4 +87,50 @@ describe('sendOk', () => {
     await cluster.advance(1_000)
     expect(order).toEqual(Array.from({ length: 32 }, (_, n) => n))
   })
+
+  it('hundreds who wait do not go on all at once, which would fill the connection beyond its limit', async () => {
+    let done = 0
+    // Who sends something small, and is told to wait.
+    for (let i = 0; i < 20; i++) near.send(sink, KILOBYTES_100)
+    for (let process = 0; process < 400; process++) {
+      near.spawn(async (self) => {
+        await self.sendOk(sink, 'small')
+        // 80 MB, had they gone on all at once.
+        for (let i = 0; i < 2; i++) await self.sendOk(sink, KILOBYTES_100)
+        done++
+      })
+    }
+    let most = 0
+    for (let rounds = 0; done < 400 && rounds < 2_000; rounds++) {
+      await cluster.advance(10)
+      most = Math.max(most, near.counters().bufferedBytes)
+    }
+    await cluster.advance(1_000)
+    expect([done, got, near.nodes()]).toEqual([400, 20 + 1_200, [far.name]])
+    expect(most).toBeLessThan(4 * 1024 * 1024)
+  })
+})
+
+describe('a connection that takes nothing', () => {
+  it('ends with no_progress after ten seconds, though both sides are heard', async () => {
+    const cluster = new TestCluster({ latencyMs: 10 })
+    const near = await cluster.start('a', { netTickTimeMs: 60_000 })
+    const far = await cluster.start('b', { netTickTimeMs: 60_000 })
+    await cluster.advance(100)
+    const seen: unknown[] = []
+    near.spawn(
+      handler((self) => {
+        self.monitorNodes(true)
+        return (message) => void seen.push(message)
+      }),
+    )
+    const sink = far.spawn(handler(() => () => undefined))
+    cluster.network.cut('a', 'b')
+    near.send(sink, 'waits')
+    await cluster.advance(9_000)
+    expect(near.nodes()).toEqual([far.name])
+    await cluster.advance(12_000)
+    expect(seen).toMatchObject([{ type: 'nodedown', reason: 'no_progress' }])
+    await cluster.stop()
+  })
 })

@@ -261,6 +261,16 @@ describe('counters', () => {
       longSchedules: 0,
       largeMailboxes: 0,
       nodes: 0,
+      bufferedBytes: 0,
+      signalsSent: 0,
+      signalsReceived: 0,
+      busySends: 0,
+      connectionsLost: 0,
+      protocolErrors: 0,
+      handshakesRefused: 0,
+      handshakesTimedOut: 0,
+      handshakesMalformed: 0,
+      handshakesEvicted: 0,
     })
     expect(differences['turns']).toBeGreaterThan(0)
     await cluster.start('b')

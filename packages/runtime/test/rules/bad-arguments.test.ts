@@ -158,6 +158,20 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
     ({ node }, bad) => node.disconnectNode(bad),
   ],
   ['Node.connectNode(node)', 'ERR_BAD_ARGUMENT', { ...NO_TEXT, ...PIDS }, ({ node }, bad) => node.connectNode(bad)],
+  [
+    'sendAll(to)',
+    'ERR_BAD_ARGUMENT',
+    { ...NO_TEXT, ...TEXTS, ...PIDS, ...HOSTILE },
+    ({ self }, bad) => self.sendAll(bad, 1),
+  ],
+  ['sendAll([pid])', 'ERR_BAD_ARGUMENT', NO_PID, ({ self, other }, bad) => self.sendAll([other.pid, bad], 1)],
+  ['Node.sendAll(to)', 'ERR_BAD_ARGUMENT', { ...NO_TEXT, ...PIDS }, ({ node }, bad) => node.sendAll(bad, 1)],
+  [
+    'Node.nodes(type)',
+    'ERR_BAD_ARGUMENT',
+    { ...NULL, ...NUMBERS, ...TEXTS, ...PIDS },
+    ({ node }, bad) => node.nodes(bad),
+  ],
   ['sendOk(to)', 'ERR_BAD_ARGUMENT', NO_DESTINATION, ({ self }, bad) => self.sendOk(bad, 1)],
 
   ['receive(selector)', 'ERR_BAD_OPTION', without(NO_OPTIONS, "'x'"), ({ self }, bad) => self.receive(bad)],
@@ -387,6 +401,13 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
     ({ self, other }, bad) => self.request(other.pid, () => 1, bad),
   ],
 
+  ['monitorNodes(on, options)', 'ERR_BAD_OPTION', NO_OPTIONS, ({ self }, bad) => self.monitorNodes(true, bad)],
+  [
+    'monitorNodes({ nodeType })',
+    'ERR_BAD_OPTION',
+    { ...NULL, ...NUMBERS, ...TEXTS },
+    ({ self }, nodeType) => self.monitorNodes(true, { nodeType }),
+  ],
   ['monitorNodes(on)', 'ERR_BAD_ARGUMENT', { ...UNDEFINED, ...NO_FLAG }, ({ self }, bad) => self.monitorNodes(bad)],
   [
     'monitorNode(node)',

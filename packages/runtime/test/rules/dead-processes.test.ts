@@ -46,6 +46,7 @@ const MEMBERS: Readonly<
   'set label': { acts: (self) => (self.label = 'ghost') },
   'set trapExit': { acts: (self) => (self.trapExit = true) },
   send: { acts: (self, { other }) => self.send(other.pid, 'from the dead') },
+  sendAll: { acts: (self, { other }) => self.sendAll([other.pid], 'from the dead') },
   sendOk: { acts: (self, { other }) => self.sendOk(other.pid, 'from the dead') },
   receive: { acts: (self) => self.receive({ timeoutMs: 0 }) },
   exit: { acts: (self, { other }) => self.exit(other.pid, 'kill') },

@@ -1,0 +1,321 @@
+/**
+ * Writes a term in one walk: what can't be sent is an error that says where in the message it stands.
+ *
+ * Terms are written one behind the other into blocks of memory and never written to again, so that none has to be copied: a block is let go with its last
+ * term.
+ *
+ * A getter or an iterator of the user's may run in here, and may write a term itself: then another writer does that one.
+ */
+import { PidmeshError } from '../errors.ts'
+import { Pid, Ref } from '../ids.ts'
+import type { Slice } from '../slice.ts'
+import {
+  ARRAY,
+  BYTES,
+  FALSE,
+  FLOAT,
+  FOUR_BYTES,
+  MAX_BIGINT_BYTES,
+  NEGATIVE,
+  NULL,
+  OBJECT,
+  ONE_BYTE,
+  TAG,
+  TAG_DATE,
+  TAG_MAP,
+  TAG_NEGATIVE_BIGINT,
+  TAG_PID,
+  TAG_POSITIVE_BIGINT,
+  TAG_REF,
+  TAG_SET,
+  TEXT,
+  TRUE,
+  TWO_BYTES,
+  UNDEFINED,
+  UNSIGNED,
+  type TermLimits,
+} from './cbor.ts'
+
+const BLOCK_BYTES = 8 * 1024
+/** Texts up to here are written character by character: for longer ones a call into native code is cheaper. */
+const SHORT_TEXT = 48
+const MAX_BIGINT = 2n ** (8n * BigInt(MAX_BIGINT_BYTES - 1))
+
+export class TermWriter {
+  private readonly limits: TermLimits
+  private block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+  private view = viewOn(this.block)
+  private start = 0
+  private position = 0
+  private items = 0
+  private depth = 0
+  /** The keys that lead to the value that is being written, as far as `depth`. */
+  private readonly path: Array<string | number> = []
+  private isWriting = false
+
+  constructor(limits: TermLimits) {
+    this.limits = limits
+  }
+
+  /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
+  write(term: unknown): Slice {
+    if (this.isWriting) return new TermWriter(this.limits).write(term)
+    this.isWriting = true
+    this.items = 0
+    this.depth = 0
+    try {
+      this.value(term)
+      const { block: bytes, start, position: end } = this
+      if (end - start > this.limits.maxBytes) throw tooLarge(this.limits)
+      this.start = end
+      return { bytes, start, end }
+    } finally {
+      this.position = this.start
+      this.isWriting = false
+    }
+  }
+
+  private value(value: unknown): void {
+    if (++this.items > this.limits.maxItems) throw this.notSendable(`has more than ${this.limits.maxItems} values`)
+    switch (typeof value) {
+      case 'string':
+        this.text(value)
+        return
+      case 'number':
+        this.number(value)
+        return
+      case 'boolean':
+        this.byte(value ? TRUE : FALSE)
+        return
+      case 'undefined':
+        this.byte(UNDEFINED)
+        return
+      case 'object':
+        if (value === null) this.byte(NULL)
+        else this.object(value)
+        return
+      case 'bigint':
+        this.bigint(value)
+        return
+      case 'function':
+      case 'symbol':
+        throw this.notSendable(`is a ${typeof value}`)
+    }
+  }
+
+  private object(value: object): void {
+    if (this.depth >= this.limits.maxDepth)
+      throw this.notSendable(`is nested deeper than ${this.limits.maxDepth}, or contains itself`)
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype === Object.prototype || prototype === null) this.properties(value as Record<string, unknown>)
+    else if (Array.isArray(value)) this.array(value)
+    else if (value instanceof Pid) this.identity(TAG_PID, value)
+    else if (value instanceof Ref) this.identity(TAG_REF, value)
+    else if (value instanceof Uint8Array) this.bytes(value)
+    else this.instance(value)
+  }
+
+  private instance(value: object): void {
+    if (value instanceof Date) {
+      this.head(TAG, TAG_DATE)
+      this.number(value.getTime())
+    } else if (value instanceof Map) {
+      this.map([...value])
+    } else if (value instanceof Set) {
+      this.head(TAG, TAG_SET)
+      this.array([...value])
+    } else if (value instanceof Error) {
+      this.properties({
+        name: String(value.name),
+        message: String(value.message),
+        ...(value.stack === undefined ? {} : { stack: value.stack }),
+      })
+    } else {
+      const className: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name
+      throw this.notSendable(`is an instance of ${typeof className === 'string' ? className : 'a class'}`)
+    }
+  }
+
+  private properties(object: Record<string, unknown>): void {
+    const keys = Object.keys(object)
+    this.head(OBJECT, keys.length)
+    const depth = this.depth++
+    for (const key of keys) {
+      if (key === '__proto__') {
+        this.depth = depth
+        throw this.notSendable('has a property named __proto__')
+      }
+      this.path[depth] = key
+      this.text(key)
+      this.value(object[key])
+    }
+    this.depth = depth
+  }
+
+  private array(items: readonly unknown[]): void {
+    const { length } = items
+    this.head(ARRAY, length)
+    const depth = this.depth++
+    for (let index = 0; index < length; index++) {
+      this.path[depth] = index
+      this.value(items[index])
+    }
+    this.depth = depth
+  }
+
+  private map(entries: ReadonlyArray<readonly [unknown, unknown]>): void {
+    this.head(TAG, TAG_MAP)
+    this.head(OBJECT, entries.length)
+    const depth = this.depth++
+    for (const [key, item] of entries) {
+      this.path[depth] = 'key'
+      this.value(key)
+      this.path[depth] = typeof key === 'string' || typeof key === 'number' ? key : 'value'
+      this.value(item)
+    }
+    this.depth = depth
+  }
+
+  private identity(tag: number, { node, incarnation, id }: Pid | Ref): void {
+    this.head(TAG, tag)
+    this.head(ARRAY, 3)
+    this.text(node)
+    this.number(incarnation)
+    this.number(id)
+  }
+
+  private bytes(value: Uint8Array): void {
+    const { length } = value
+    this.head(BYTES, length)
+    this.reserve(length)
+    this.block.set(value, this.position)
+    this.position += length
+  }
+
+  private bigint(value: bigint): void {
+    if (value > MAX_BIGINT || value < -MAX_BIGINT) throw this.notSendable('is a bigint of more than 1,024 bits')
+    this.head(TAG, value < 0n ? TAG_NEGATIVE_BIGINT : TAG_POSITIVE_BIGINT)
+    const digits = (value < 0n ? -1n - value : value).toString(16)
+    this.bytes(Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex'))
+  }
+
+  private number(value: number): void {
+    // Not -0, which has no integer.
+    if ((value | 0) === value && (value !== 0 || 1 / value > 0)) {
+      if (value >= 0) this.head(UNSIGNED, value)
+      else this.head(NEGATIVE, -1 - value)
+      return
+    }
+    if (value > 0 && value <= 0xffffffff && Math.floor(value) === value) {
+      this.head(UNSIGNED, value)
+      return
+    }
+    this.reserve(9)
+    this.block[this.position] = FLOAT
+    this.view.setFloat64(this.position + 1, value)
+    this.position += 9
+  }
+
+  private text(text: string): void {
+    const { length } = text
+    if (length > SHORT_TEXT) {
+      this.longText(text)
+      return
+    }
+    this.reserve(2 + length)
+    const { block, position } = this
+    let at = position
+    if (length < ONE_BYTE) {
+      block[at++] = TEXT | length
+    } else {
+      block[at++] = TEXT | ONE_BYTE
+      block[at++] = length
+    }
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index)
+      if (code > 0x7f) {
+        this.longText(text)
+        return
+      }
+      block[at++] = code
+    }
+    this.position = at
+  }
+
+  private longText(text: string): void {
+    // Its length in UTF-8 is known when it is written: the head has room for the most that it can be.
+    const most = text.length * 3
+    this.reserve(5 + most)
+    const { block, position } = this
+    if (most <= 0xffff) {
+      const written = block.write(text, position + 3, 'utf8')
+      block[position] = TEXT | TWO_BYTES
+      this.view.setUint16(position + 1, written)
+      this.position = position + 3 + written
+    } else {
+      const written = block.write(text, position + 5, 'utf8')
+      block[position] = TEXT | FOUR_BYTES
+      this.view.setUint32(position + 1, written)
+      this.position = position + 5 + written
+    }
+  }
+
+  private byte(value: number): void {
+    this.reserve(1)
+    this.block[this.position++] = value
+  }
+
+  private head(major: number, argument: number): void {
+    this.reserve(5)
+    const { block } = this
+    if (argument < ONE_BYTE) {
+      block[this.position++] = major | argument
+    } else if (argument <= 0xff) {
+      block[this.position++] = major | ONE_BYTE
+      block[this.position++] = argument
+    } else if (argument <= 0xffff) {
+      block[this.position++] = major | TWO_BYTES
+      block[this.position++] = argument >>> 8
+      block[this.position++] = argument & 0xff
+    } else {
+      block[this.position] = major | FOUR_BYTES
+      this.view.setUint32(this.position + 1, argument)
+      this.position += 5
+    }
+  }
+
+  /** Makes room for so many bytes more. */
+  private reserve(bytes: number): void {
+    if (this.position + bytes > this.block.length) this.moveToNewBlock(bytes)
+  }
+
+  private moveToNewBlock(bytes: number): void {
+    const { block, start, position } = this
+    const written = position - start
+    // What is reserved may be three times what will be needed.
+    if (written > this.limits.maxBytes || written + bytes > this.limits.maxBytes * 3 + BLOCK_BYTES)
+      throw tooLarge(this.limits)
+    this.block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, (written + bytes) * 2))
+    this.view = viewOn(this.block)
+    this.block.set(block.subarray(start, position))
+    this.start = 0
+    this.position = written
+  }
+
+  private notSendable(problem: string): PidmeshError {
+    const path = this.path.slice(0, this.depth)
+    const shown = path.length > 8 ? [...path.slice(0, 8), '…'] : path
+    return new PidmeshError(
+      'ERR_NOT_SENDABLE',
+      `${['message', ...shown].join('.')} ${problem} and can't be sent to another node`,
+    )
+  }
+}
+
+function viewOn({ buffer, byteOffset, length }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, length)
+}
+
+function tooLarge({ maxBytes }: TermLimits): PidmeshError {
+  return new PidmeshError('ERR_MESSAGE_TOO_LARGE', `a message is over the limit of ${maxBytes} bytes`)
+}

@@ -1,0 +1,172 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Inbox } from '../../src/distribution/inbox.ts'
+import { BATCH_BYTES, MAX_TRANSFERS, Outbox } from '../../src/distribution/outbox.ts'
+import type { Signal } from '../../src/signals/signal.ts'
+import { sliceOf, viewOf } from '../../src/slice.ts'
+import { FrameCodec } from '../../src/wire/codec.ts'
+import { TermCodec } from '../../src/wire/term.ts'
+
+const codec = new FrameCodec(new TermCodec())
+const KIB = 1024
+
+/** What arrives of frames, as `[from, number, bytes]`. */
+class Receiver {
+  readonly got: Array<readonly [from: number, number: number, bytes: number]> = []
+  private readonly inbox = new Inbox(9 * KIB * KIB)
+
+  take(bytes: Uint8Array): void {
+    const frame = codec.decode(bytes)
+    if (frame.type === 'data') {
+      for (const signal of frame.signals) this.note(signal)
+    } else if (frame.type === 'part') {
+      const whole = this.inbox.add(frame.transfer, frame.bytes, frame.last)
+      if (whole !== undefined) for (const signal of codec.decodeParts(whole)) this.note(signal)
+    }
+  }
+
+  private note(signal: Signal): void {
+    if (signal.type === 'send') this.got.push([signal.from, signal.to, viewOf(signal.payload).length])
+  }
+}
+
+const message = (from: number, number: number, bytes: number): Signal => ({
+  type: 'send',
+  from,
+  to: number,
+  payload: sliceOf(new Uint8Array(bytes).fill(number)),
+})
+
+function drain(outbox: Outbox, receiver: Receiver, frames = Infinity): number {
+  let taken = 0
+  for (; taken < frames; taken++) {
+    const frame = outbox.nextFrame()
+    if (frame === undefined) break
+    expect(frame.length).toBeLessThanOrEqual(BATCH_BYTES + 6)
+    receiver.take(frame)
+  }
+  return taken
+}
+
+describe('the outbox', () => {
+  it('puts small signals into one frame, up to 64 KiB, and says when it is full', () => {
+    const outbox = new Outbox(codec)
+    const receiver = new Receiver()
+    for (let number = 1; number <= 600; number++) outbox.add(message(1, number, 50))
+    expect(outbox.isFrameFull).toBe(false)
+    expect(drain(outbox, receiver)).toBe(1)
+    for (let number = 601; !outbox.isFrameFull; number++) outbox.add(message(1, number, 50))
+    drain(outbox, receiver)
+    expect(receiver.got.map(([, number]) => number)).toEqual(receiver.got.map((_, index) => index + 1))
+    expect(outbox.bytes).toBe(0)
+  })
+
+  it('a signal of several megabytes holds up its sender, and nobody else', () => {
+    const outbox = new Outbox(codec)
+    const receiver = new Receiver()
+    outbox.add(message(1, 1, 10))
+    outbox.add(message(1, 2, 4 * KIB * KIB))
+    outbox.add(message(1, 3, 10))
+    drain(outbox, receiver, 5)
+    outbox.add(message(2, 1, 10))
+    drain(outbox, receiver, 2)
+    expect(receiver.got).toEqual([
+      [1, 1, 10],
+      [2, 1, 10],
+    ])
+    drain(outbox, receiver)
+    expect(receiver.got.slice(2)).toEqual([
+      [1, 2, 4 * KIB * KIB],
+      [1, 3, 10],
+    ])
+  })
+
+  it('between two parts of large signals there is room for a frame of small ones, and the other way round', () => {
+    const outbox = new Outbox(codec)
+    outbox.add(message(1, 1, KIB * KIB))
+    const kinds: string[] = []
+    for (let turn = 0; turn < 10; turn++) {
+      for (let number = 1; number <= 100; number++) outbox.add(message(2, number, KIB))
+      const frame = outbox.nextFrame()
+      if (frame !== undefined) kinds.push(codec.decode(frame).type)
+    }
+    expect(kinds).toEqual(Array.from({ length: 10 }, (_, turn) => (turn % 2 === 0 ? 'data' : 'part')))
+  })
+
+  it(`at most ${MAX_TRANSFERS} large signals are under way at the same time`, () => {
+    const outbox = new Outbox(codec)
+    const receiver = new Receiver()
+    for (let from = 1; from <= 20; from++) outbox.add(message(from, 1, 300 * KIB))
+    const open = new Set<number>()
+    for (let frame = outbox.nextFrame(); frame !== undefined; frame = outbox.nextFrame()) {
+      const part = codec.decode(frame)
+      receiver.take(frame)
+      if (part.type !== 'part') continue
+      open.add(part.transfer)
+      expect(open.size).toBeLessThanOrEqual(MAX_TRANSFERS)
+      if (part.last) open.delete(part.transfer)
+    }
+    expect(receiver.got.map(([from]) => from).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 20 }, (_, i) => i + 1),
+    )
+  })
+
+  it('whatever is sent, whenever frames are taken: each signal arrives once, those of one sender in their order, and all bytes are counted', () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ from: fc.integer({ min: 1, max: 6 }), bytes: fc.nat(2_000) }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          from: fc.integer({ min: 1, max: 6 }),
+          bytes: fc.integer({ min: 60_000, max: 200_000 }),
+        }),
+      },
+      { weight: 2, arbitrary: fc.record({ frames: fc.integer({ min: 1, max: 4 }) }) },
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const outbox = new Outbox(codec)
+        const receiver = new Receiver()
+        const sent = new Map<number, Array<readonly [number, number, number]>>()
+        let waiting = 0
+        for (const one of steps) {
+          if ('frames' in one) {
+            drain(outbox, receiver, one.frames)
+            continue
+          }
+          const of = sent.get(one.from) ?? []
+          of.push([one.from, of.length + 1, one.bytes])
+          sent.set(one.from, of)
+          outbox.add(message(one.from, of.length, one.bytes))
+          waiting += one.bytes
+        }
+        const got = receiver.got.reduce((bytes, [, , more]) => bytes + more, 0)
+        // What was taken of a large signal that isn't complete has been neither got nor kept.
+        expect(outbox.bytes).toBeLessThanOrEqual(waiting - got + 40 * steps.length)
+        drain(outbox, receiver)
+        expect(outbox.bytes).toBe(0)
+        for (const [from, messages] of sent) expect(receiver.got.filter(([of]) => of === from)).toEqual(messages)
+      }),
+      { numRuns: 150 },
+    )
+  })
+})
+
+describe('the inbox', () => {
+  it.each([
+    ['a part of a transfer that can not be', MAX_TRANSFERS, 10],
+    ['a part of nothing', 0, 0],
+    ['more than a signal may have', 0, 1_001],
+  ])('refuses %s', (_what, transfer, bytes) => {
+    const inbox = new Inbox(1_000)
+    expect(() => inbox.add(transfer, new Uint8Array(bytes), false)).toThrowError(
+      expect.objectContaining({ code: 'ERR_BAD_TERM' }),
+    )
+  })
+
+  it('refuses parts without an end as soon as they are too much', () => {
+    const inbox = new Inbox(1_000)
+    for (let part = 0; part < 10; part++) expect(inbox.add(1, new Uint8Array(100), false)).toBeUndefined()
+    expect(() => inbox.add(1, new Uint8Array(1), true)).toThrowError(expect.objectContaining({ code: 'ERR_BAD_TERM' }))
+  })
+})
