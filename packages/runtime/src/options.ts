@@ -29,6 +29,11 @@ export interface NodeOptions {
    */
   readonly tls?: TlsOptions
   /**
+   * Connects to each node that others tell it of, so that all are connected with all: what `GlobalEts` wants. As `-connect_all` of `erl`. If `false`, their addresses
+   * are remembered, and each is dialed when something is first sent to it. @default true
+   */
+  readonly connectAll?: boolean
+  /**
    * As `-hidden` of `erl`: connects to its seeds only, is not told to other nodes, and is not among their `nodes()`. For tools. @default false
    */
   readonly hidden?: boolean
@@ -65,6 +70,7 @@ export interface CheckedNodeOptions {
   readonly tickMs: number
   readonly tls: TlsOptions | undefined
   readonly hidden: boolean
+  readonly connectAll: boolean
   readonly turnBudgetMs: number
   readonly longScheduleMs: number
   readonly mailbox: MailboxOptions
@@ -81,6 +87,7 @@ const KNOWN: readonly (keyof NodeOptions)[] = [
   'advertise',
   'tls',
   'hidden',
+  'connectAll',
   'allowInsecureBind',
   'netTickTimeMs',
   'turnBudgetMs',
@@ -116,7 +123,8 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
   if (options.logger !== undefined) checkLogger(options.logger)
   if (options.advertise !== undefined) checkAddress('advertise', options.advertise)
 
-  const { hidden = false } = options
+  const { hidden = false, connectAll = true } = options
+  if (typeof connectAll !== 'boolean') throw bad(`connectAll must be true or false, not ${shown(connectAll)}`)
   if (typeof hidden !== 'boolean') throw bad(`hidden must be true or false, not ${shown(hidden)}`)
   if (typeof allowInsecureBind !== 'boolean')
     throw bad(`allowInsecureBind must be true or false, not ${shown(allowInsecureBind)}`)
@@ -142,6 +150,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
     tickMs: netTickTimeMs / 4,
     tls,
     hidden,
+    connectAll,
     turnBudgetMs,
     longScheduleMs,
     mailbox,

@@ -13,6 +13,8 @@ import type { ConnectFailure, Connection } from './connection.ts'
 const MAX_LEARNT = 1_024
 /** A learnt address that could not be reached for so long is forgotten. */
 const FORGET_AFTER_MS = 10 * 60_000
+/** Dials of both sides that may get in each other's way before a dial on request is given up. */
+const MAX_TIES = 3
 /** Pause after a refusal that only a human can mend. */
 const REFUSED_PAUSE_MS = 5_000
 
@@ -21,6 +23,8 @@ export interface DialerOptions {
   readonly random: Random
   readonly log: Logger
   readonly backoffMs: { readonly first: number; readonly most: number }
+  /** Addresses learnt from peers are dialed as seeds are; if not, only when someone wants to reach their node. */
+  readonly dialsLearnt: boolean
   readonly isConnected: (node: NodeName) => boolean
   readonly dial: (
     address: string,
@@ -35,6 +39,10 @@ interface Target {
   /** Who was found there, as far as is known. */
   node: NodeName | undefined
   failures: number
+  /** Its node was connected, and is not any more. */
+  isLost: boolean
+  /** When the last attempt has failed: nobody gets another by a send before the backoff is over. */
+  failedAtMs: number | undefined
   unreachableSinceMs: number | undefined
   connection: Connection | undefined
   timer: TimerHandle | undefined
@@ -65,7 +73,8 @@ export class Dialer {
 
   learn({ name, address }: PeerAddress): void {
     if (address === '' || this.targets.has(address) || this.targets.size >= MAX_LEARNT) return
-    this.attempt(this.add(address, false, name))
+    const target = this.add(address, false, name)
+    if (this.isWanted(target)) this.attempt(target)
   }
 
   /** A dial of ours to this node is under way. */
@@ -86,25 +95,35 @@ export class Dialer {
     this.held.delete(node)
   }
 
+  /**
+   * Whether what is sent to a node may wait for a dial: its address is known, and is being dialed for the first time, or isn't dialed without being asked for. One that
+   * was lost, or that the last dial hasn't found, is a node that can't be reached.
+   */
+  canReach(node: NodeName): boolean {
+    if (this.held.has(node)) return false
+    for (const target of this.targets.values()) {
+      if (target.node !== node || target.isLost) continue
+      if (target.connection !== undefined && target.failures === 0) return true
+      if (!this.isWanted(target) && !this.isPaused(target)) return true
+    }
+    return false
+  }
+
   /** Dials a node whose address is known, now. Resolves with whether it is connected then. */
   async redial(node: NodeName): Promise<boolean> {
     this.held.delete(node)
     const targets = [...this.targets.values()].filter((target) => target.node === node)
-    const outcomes = await Promise.all(
-      targets.map(
-        (target) =>
-          new Promise<ConnectFailure | undefined>((resolve) => {
-            target.onOutcome.push(resolve)
-            this.attempt(target)
-          }),
-      ),
-    )
-    return outcomes.includes(undefined) || this.options.isConnected(node)
+    await Promise.all(targets.map((target) => this.outcomeOf(target)))
+    return this.options.isConnected(node)
   }
 
   /** The connection to a node was lost: dials it again soon. */
   onDown(node: NodeName): void {
-    for (const target of this.targets.values()) if (target.node === node) this.retry(target)
+    for (const target of this.targets.values()) {
+      if (target.node !== node || !this.isWanted(target)) continue
+      target.isLost = true
+      this.retry(target)
+    }
   }
 
   stop(): void {
@@ -123,6 +142,8 @@ export class Dialer {
       isSeed,
       node,
       failures: 0,
+      isLost: false,
+      failedAtMs: undefined,
       unreachableSinceMs: undefined,
       connection: undefined,
       timer: undefined,
@@ -131,6 +152,28 @@ export class Dialer {
     }
     this.targets.set(address, target)
     return target
+  }
+
+  /** Resolves when an attempt, this one or the next, has come to an end that isn't just the other side's dial getting in its way. */
+  private async outcomeOf(target: Target): Promise<void> {
+    for (let tries = 0; tries < MAX_TIES; tries++) {
+      const failure = await new Promise<ConnectFailure | undefined>((resolve) => {
+        target.onOutcome.push(resolve)
+        // In a tie the next attempt is on its way.
+        if (target.timer === undefined || tries === 0) this.attempt(target)
+      })
+      if (failure?.type !== 'refused' || !(failure.code === 'simultaneous' || failure.code === 'already_connected'))
+        return
+    }
+  }
+
+  /** Whether it is dialed without being asked for. */
+  private isWanted({ isSeed }: Target): boolean {
+    return isSeed || this.options.dialsLearnt
+  }
+
+  private isPaused({ failedAtMs }: Target): boolean {
+    return failedAtMs !== undefined && this.options.clock.monotonicMs() - failedAtMs < this.options.backoffMs.most
   }
 
   private attempt(target: Target): void {
@@ -146,6 +189,8 @@ export class Dialer {
         target.node = node
         target.connection = undefined
         target.failures = 0
+        target.isLost = false
+        target.failedAtMs = undefined
         target.unreachableSinceMs = undefined
         target.lastRefusal = undefined
         this.settle(target, undefined)
@@ -161,8 +206,9 @@ export class Dialer {
       this.options.log.debug({ address: target.address, failure: failure.type }, 'dial failed')
       const nowMs = this.options.clock.monotonicMs()
       target.unreachableSinceMs ??= nowMs
+      target.failedAtMs = nowMs
       if (!target.isSeed && nowMs - target.unreachableSinceMs > FORGET_AFTER_MS) this.targets.delete(target.address)
-      else this.retry(target)
+      else if (this.isWanted(target)) this.retry(target)
       return
     }
     if (failure.peer !== undefined) target.node = failure.peer.name

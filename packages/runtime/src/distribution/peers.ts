@@ -24,6 +24,7 @@ import { NONCE_BYTES, PROTOCOL_VERSIONS, type HandshakeConfig, type Introduced, 
 import { lookMs, type LivenessOptions } from './liveness.ts'
 import { RateLimitedLog } from '../observe/rate-limited-log.ts'
 import { Peer, type PeerLimits } from './peer.ts'
+import { Approach, type ApproachEnd, type PendingNode } from './pending-node.ts'
 
 /**
  * Connections from others that may be in their handshake at the same time. One more closes the oldest: a handshake takes milliseconds, and who leaves his lying about must
@@ -34,6 +35,8 @@ const MAX_HANDSHAKES = 256
 export interface PeersOptions {
   readonly self: NodeIdentity
   readonly isHidden: boolean
+  /** Dials each node that it is told of, and not only when something is sent to it. */
+  readonly connectsAll: boolean
   /** See `HandshakeConfig`. */
   readonly cookies: readonly [string, ...string[]]
   readonly clock: Clock
@@ -51,12 +54,16 @@ export interface PeersOptions {
   readonly onUp: (peer: Peer) => void
   /** Everything of the connection is over: links, monitors and then node monitors are to be told. */
   readonly onDown: (peer: Peer, reason: NodeDownReason) => void
+  /** Nothing has come of dialing a node: its links and monitors are to be told. */
+  readonly onUnreached: (node: PendingNode, end: ApproachEnd) => void
 }
 
 export class Peers {
   private readonly options: PeersOptions
   private readonly dialer: Dialer
   private readonly byName = new Map<NodeName, Peer>()
+  /** Nodes that are being dialed because something is to be sent to them. */
+  private readonly approaches = new Map<NodeName, Approach>()
   private readonly handshaking = new Set<Connection>()
   /** Those of them that others have made, the oldest first. */
   private readonly accepting = new Set<Connection>()
@@ -76,6 +83,7 @@ export class Peers {
       random: options.random,
       log: options.log,
       backoffMs: options.backoffMs,
+      dialsLearnt: options.connectsAll,
       isConnected: (node) => this.byName.has(node),
       dial: (address, onFailed, onUp) => this.dial(address, onFailed, onUp),
     })
@@ -90,6 +98,11 @@ export class Peers {
     return this.byName.get(node)
   }
 
+  /** The node, if it is connected, or can be dialed now: then what is sent to it waits. */
+  reach(node: NodeName, incarnation?: number): RemoteNode | undefined {
+    return this.byName.get(node) ?? this.approach(node)?.node(incarnation)
+  }
+
   connected(type: NodeType | 'all'): NodeName[] {
     const peers = [...this.byName.values()].filter(({ isHidden }) => type === 'all' || isHidden === (type === 'hidden'))
     return peers.map((peer) => peer.identity.name).sort()
@@ -99,6 +112,7 @@ export class Peers {
   get bufferedBytes(): number {
     let bytes = 0
     for (const peer of this.byName.values()) bytes += peer.bufferedBytes
+    for (const approach of this.approaches.values()) bytes += approach.bytes
     return bytes
   }
 
@@ -144,6 +158,8 @@ export class Peers {
     this.dialer.stop()
     for (const connection of [...this.handshaking]) connection.close()
     for (const peer of [...this.byName.values()]) peer.leave('shutdown')
+    for (const approach of this.approaches.values()) approach.giveUp(this.options.onUnreached)
+    this.approaches.clear()
     await this.options.transport.stop()
   }
 
@@ -279,8 +295,14 @@ export class Peers {
     this.dialer.release(identity.name)
     log.info({ peer: identity.name, address }, 'node up')
     onUp(peer)
+    const approach = this.approaches.get(identity.name)
+    this.approaches.delete(identity.name)
+    approach?.handOver(peer, this.options.onUnreached)
     // A hidden node is told to nobody, and told of nobody.
     if (others.length > 0 && !peer.isHidden && !this.options.isHidden) peer.tell({ type: 'peers', peers: others })
+    // Where all connect with all the newcomer comes to them by itself.
+    if (!this.options.connectsAll && !peer.isHidden && !this.options.isHidden)
+      for (const other of visible) other.tell({ type: 'peers', peers: [{ name: identity.name, address }] })
     // Whoever dialed, each side remembers the other's address: after a break either may be the first to come back.
     if (!peer.isHidden) this.dialer.learn({ name: identity.name, address })
     return peer
@@ -293,6 +315,20 @@ export class Peers {
     this.options.onDown(peer, reason)
     if (reason === 'disconnect') this.dialer.hold(peer.identity.name)
     else if (!this.stopped) this.dialer.onDown(peer.identity.name)
+  }
+
+  private approach(node: NodeName): Approach | undefined {
+    const known = this.approaches.get(node)
+    if (known !== undefined || this.stopped || !this.dialer.canReach(node)) return known
+    const approach = new Approach(node, this.options.limits)
+    this.approaches.set(node, approach)
+    void this.dialer.redial(node).then((isConnected) => {
+      // If it is, it has been handed over.
+      if (isConnected || this.approaches.get(node) !== approach) return
+      this.approaches.delete(node)
+      approach.giveUp(this.options.onUnreached)
+    })
+    return approach
   }
 
   private learn(peers: readonly PeerAddress[]): void {

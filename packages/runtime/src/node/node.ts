@@ -79,7 +79,10 @@ export class Node {
       log,
       pump,
       terms,
-      connections: { find: (node) => this.peers.find(node) },
+      connections: {
+        find: (node) => this.peers.find(node),
+        reach: (node, incarnation) => this.peers.reach(node, incarnation),
+      },
       turnBudgetMs: options.turnBudgetMs,
       longScheduleMs: options.longScheduleMs,
       mailbox: options.mailbox,
@@ -88,6 +91,7 @@ export class Node {
     this.peers = new Peers({
       self: identity,
       isHidden: options.hidden,
+      connectsAll: options.connectAll && !options.hidden,
       cookies: options.cookies,
       clock,
       random,
@@ -107,6 +111,10 @@ export class Node {
       onSignal: (remote, signal) => this.kernel.router.receive(remote, signal),
       onUp: (peer) => this.kernel.nodeMonitors.nodeUp(peer.identity.name, nodeTypeOf(peer)),
       onDown: (peer, reason) => this.connectionLost(peer, reason),
+      onUnreached: (node, end) => {
+        this.kernel.links.connectionLost(node, end)
+        this.kernel.monitors.connectionLost(node, end)
+      },
     })
     this.main = this.startMain()
   }

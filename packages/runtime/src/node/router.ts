@@ -24,9 +24,15 @@ import type { Kernel } from './kernel.ts'
 /** Whom a message can be sent to: a pid, an alias, a name on this node, a name on a node. */
 export type Destination = Pid | Ref | string | NameOnNode
 
-/** The nodes that are connected now. */
+/** The other nodes. */
 export interface Connections {
+  /** A node that is connected now. */
   find(node: NodeName): RemoteNode | undefined
+  /**
+   * A node that something is to be sent to: connected, or dialed from now on if it is known where it is. `incarnation`: the life of it that is meant, if it must be
+   * a certain one.
+   */
+  reach(node: NodeName, incarnation?: number): RemoteNode | undefined
 }
 
 /** The codec of user payloads. */
@@ -116,7 +122,7 @@ export class Router {
   sendOk(from: Process, to: Destination, message: unknown): Promise<SentStatus> {
     const status = this.send(from, to, message)
     if (status !== 'busy') return Promise.resolve(status)
-    const remote = typeof to === 'string' ? undefined : this.connections.find(to.node)
+    const remote = typeof to === 'string' ? undefined : this.connections.reach(to.node)
     return remote === undefined ? Promise.resolve('noconnection') : unlessExited(from, remote.drained())
   }
 
@@ -173,7 +179,7 @@ export class Router {
       this.kernel.monitors.watchLocal(monitor, target)
       return
     }
-    const remote = named instanceof Pid ? this.remoteOf(named) : this.connections.find(named.node)
+    const remote = named instanceof Pid ? this.remoteOf(named) : this.connections.reach(named.node)
     if (remote !== undefined) this.kernel.monitors.watchRemote(monitor, remote)
     else this.kernel.monitors.fire(monitor, this.absence(named))
   }
@@ -288,7 +294,7 @@ export class Router {
       return 'ok'
     }
     const payload = this.terms.encode(message)
-    const remote = this.connections.find(to.node)
+    const remote = this.connections.reach(to.node, to.incarnation)
     if (remote === undefined) return 'noconnection'
     if (!sameIdentity(remote.identity, to.origin)) return 'ok'
     return remote.signal({ type: 'send_alias', from: from.pid.id, to: to.id, payload })
@@ -301,7 +307,7 @@ export class Router {
       return 'ok'
     }
     const payload = this.terms.encode(message)
-    const remote = this.connections.find(to.node)
+    const remote = this.connections.reach(to.node)
     return remote === undefined
       ? 'noconnection'
       : remote.signal({ type: 'send_name', from: from.pid.id, name: to.name, payload })
@@ -314,7 +320,7 @@ export class Router {
 
   /** The connection to the life of the node that the pid belongs to. */
   private remoteOf(pid: Pid): RemoteNode | undefined {
-    const remote = this.connections.find(pid.node)
+    const remote = this.connections.reach(pid.node, pid.incarnation)
     return remote !== undefined && sameIdentity(remote.identity, pid.origin) ? remote : undefined
   }
 

@@ -118,14 +118,14 @@ export class Links {
     }
   }
 
-  /** The connection is lost: both ends of each link across it get `noconnection`. */
-  connectionLost(remote: RemoteNode): void {
+  /** The connection is lost, or none has come about: this end of each link across it gets `noconnection`, or why it was none. */
+  connectionLost(remote: RemoteNode, reason: 'noconnection' | 'noproc' = 'noconnection'): void {
     const links = [...remote.relations.links.values()]
     remote.relations.links.clear()
     for (const link of links) {
       if (link.unlinkId !== undefined) continue
       link.process.links = withoutItem(link.process.links, link)
-      this.passExit(link.process, link.remote, 'noconnection')
+      this.passExit(link.process, link.remote, reason)
     }
   }
 

@@ -133,13 +133,13 @@ export class Monitors {
     }
   }
 
-  /** The connection is lost: `noconnection` for each monitor across it. */
-  connectionLost(remote: RemoteNode): void {
+  /** The connection is lost, or none has come about: `noconnection` for each monitor across it, or why it was none. */
+  connectionLost(remote: RemoteNode, reason: 'noconnection' | 'noproc' = 'noconnection'): void {
     for (const watch of remote.relations.watches.values()) {
       watch.target.watches = withoutItem(watch.target.watches, watch)
     }
     remote.relations.watches.clear()
-    for (const monitor of [...remote.relations.monitors.values()]) this.fire(monitor, 'noconnection')
+    for (const monitor of [...remote.relations.monitors.values()]) this.fire(monitor, reason)
   }
 
   private tell({ listener, watcher, ref, object }: LocalMonitor, reason: ExitReason): void {

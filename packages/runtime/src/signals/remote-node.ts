@@ -1,5 +1,5 @@
 /**
- * A connected node as links, monitors and the router see it: where to put a signal, and which relations end when the connection does.
+ * A connected node, or one that is being dialed, as links, monitors and the router see it: where to put a signal, and which relations end when the connection does.
  */
 import type { NodeIdentity, Pid } from '../ids.ts'
 import type { Process } from '../process/process.ts'
@@ -9,7 +9,8 @@ import type { SendStatus, SentStatus, Signal } from './signal.ts'
 export interface RemoteLink {
   readonly process: Process
   readonly remote: Pid
-  readonly node: RemoteNode
+  /** Another takes its place when a pending node is connected. */
+  node: RemoteNode
   /** The `unlink` that was sent and is not yet acknowledged: the processes count as not linked. */
   unlinkId: number | undefined
 }

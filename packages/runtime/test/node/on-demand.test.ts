@@ -1,0 +1,248 @@
+import { handler, type Node, type Pid } from '@pidmesh/runtime'
+import { TestCluster } from '@pidmesh/runtime/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+describe('with connectAll: false', () => {
+  let cluster: TestCluster
+  let hub: Node
+  let b: Node
+  let c: Node
+  let got: unknown[]
+  let sink: Pid
+
+  beforeEach(async () => {
+    cluster = new TestCluster({ latencyMs: [1, 20] })
+    hub = await cluster.start('a', { connectAll: false })
+    b = await cluster.start('b', { connectAll: false, seeds: [hub.address] })
+    c = await cluster.start('c', { connectAll: false, seeds: [hub.address] })
+    await cluster.advance(5_000)
+    got = []
+    sink = c.spawn(
+      handler((self) => (message) => {
+        if (message === 'end') self.exit('told to')
+        else got.push(message)
+      }),
+      { name: 'sink' },
+    )
+    await cluster.settle()
+  })
+
+  afterEach(async () => {
+    await cluster.stop()
+  })
+
+  it('nodes that hear of each other from a third are not connected until something is sent', async () => {
+    expect([hub.nodes(), b.nodes(), c.nodes()]).toEqual([[b.name, c.name], [hub.name], [hub.name]])
+    expect(b.send(sink, 'hello')).toBe('ok')
+    await cluster.advance(200)
+    expect(got).toEqual(['hello'])
+    expect([b.nodes(), c.nodes()]).toEqual([
+      [hub.name, c.name],
+      [hub.name, b.name],
+    ])
+  })
+
+  it('what is sent while the connection is made arrives in the order in which it was sent, by pid, name or alias', async () => {
+    const alias = c.self.alias()
+    expect(alias).toBeDefined()
+    for (let n = 0; n < 100; n++) b.send(n % 2 === 0 ? sink : { name: 'sink', node: c.name }, n)
+    await cluster.advance(1)
+    for (let n = 100; n < 200; n++) b.send(n % 2 === 0 ? sink : { name: 'sink', node: c.name }, n)
+    await cluster.advance(200)
+    b.send(sink, 200)
+    await cluster.advance(200)
+    expect(got).toEqual(Array.from({ length: 201 }, (_, n) => n))
+  })
+
+  it('a monitor and a link make the connection too, and hold', async () => {
+    const seen: unknown[] = []
+    b.spawn(
+      handler((self) => {
+        self.trapExit = true
+        self.monitor(sink)
+        self.monitor({ name: 'nobody', node: c.name })
+        self.link(sink)
+        return (message) => void seen.push(message)
+      }),
+    )
+    await cluster.advance(300)
+    expect(seen).toMatchObject([{ type: 'DOWN', reason: 'noproc', pid: { name: 'nobody' } }])
+    c.send(sink, 'end')
+    await cluster.advance(300)
+    expect(seen.slice(1)).toMatchObject([
+      { type: 'EXIT', reason: 'told to' },
+      { type: 'DOWN', reason: 'told to' },
+    ])
+  })
+
+  it('a monitor and a link that are taken back before the connection is there leave nothing', async () => {
+    const seen: unknown[] = []
+    b.spawn(
+      handler((self) => {
+        self.trapExit = true
+        self.demonitor(self.monitor(sink))
+        self.link(sink)
+        self.unlink(sink)
+        self.send(sink, 'after them')
+        return (message) => void seen.push(message)
+      }),
+    )
+    await cluster.advance(300)
+    c.send(sink, 'end')
+    await cluster.advance(300)
+    expect([got, seen]).toEqual([['after them'], []])
+  })
+
+  it('one who ends before the connection is there ends those that it has linked to', async () => {
+    const reasons: unknown[] = []
+    const linked = c.spawn(
+      handler((self) => {
+        self.trapExit = true
+        return (message) => void reasons.push((message as { reason: unknown }).reason)
+      }),
+    )
+    await cluster.settle()
+    b.spawn((self) => {
+      self.link(linked)
+      self.exit('gone early')
+    })
+    await cluster.advance(300)
+    expect(reasons).toEqual(['gone early'])
+  })
+
+  it('a request makes the connection, and is answered', async () => {
+    const echo = c.spawn(handler((self) => (message) => void self.send((message as [never])[0], 'here')))
+    expect(await cluster.run(b.request(echo, (replyTo) => [replyTo], 1_000))).toEqual({ type: 'reply', value: 'here' })
+  })
+
+  it('a pid of an earlier life of the node is noproc, and nothing sent to it arrives; what is sent by name does', async () => {
+    cluster.crash('c')
+    await cluster.advance(100)
+    const port = Number(c.address.split(':')[1])
+    const next = await cluster.start('c', { connectAll: false, seeds: [hub.address], port })
+    const late: unknown[] = []
+    // The same id, and the same name, in the next life.
+    const reborn = next.spawn(
+      handler(() => (message) => void late.push(message)),
+      { name: 'sink' },
+    )
+    await cluster.advance(100)
+    const seen: unknown[] = []
+    b.spawn(
+      handler((self) => {
+        self.trapExit = true
+        self.send(sink, 'to the dead')
+        self.send({ name: 'sink', node: c.name }, 'to whoever it is')
+        self.monitor(sink)
+        self.link(sink)
+        return (message) => void seen.push(message)
+      }),
+    )
+    await cluster.advance(300)
+    expect(reborn.id).toBe(sink.id)
+    expect(late).toEqual(['to whoever it is'])
+    expect(seen).toMatchObject([
+      { type: 'EXIT', reason: 'noproc' },
+      { type: 'DOWN', reason: 'noproc' },
+    ])
+  })
+
+  it('a node that can not be found is noconnection for monitors and links, and for what is sent next', async () => {
+    cluster.crash('c')
+    await cluster.advance(100)
+    const seen: unknown[] = []
+    b.spawn(
+      handler((self) => {
+        self.trapExit = true
+        self.monitor(sink)
+        self.link(sink)
+        return (message) => void seen.push(message)
+      }),
+    )
+    expect(b.send(sink, 'lost')).toBe('ok')
+    await cluster.advance(300)
+    expect(seen).toMatchObject([
+      { type: 'EXIT', reason: 'noconnection' },
+      { type: 'DOWN', reason: 'noconnection' },
+    ])
+    expect(b.send(sink, 'lost')).toBe('noconnection')
+    expect(await cluster.run(b.self.sendOk(sink, 'lost'))).toBe('noconnection')
+  })
+
+  it('what waits for a connection is bounded, and busy says so', async () => {
+    const statuses = new Set<string>()
+    for (let n = 0; n < 60; n++) statuses.add(b.send(sink, new Uint8Array(512 * 1024)))
+    expect([...statuses]).toEqual(['ok', 'busy', 'noconnection'])
+    expect(b.counters().bufferedBytes).toBeLessThan(17 * 1024 * 1024)
+  })
+
+  it('a connection that was lost is not made again until something is sent', async () => {
+    b.send(sink, 1)
+    await cluster.advance(200)
+    cluster.partition(['b'], ['c'])
+    await cluster.advance(10_000)
+    cluster.heal()
+    await cluster.advance(10_000)
+    expect([b.nodes(), c.nodes()]).toEqual([[hub.name], [hub.name]])
+    b.send(sink, 2)
+    await cluster.advance(200)
+    expect(got).toEqual([1, 2])
+  })
+
+  it('a node that was disconnected on purpose is not dialed by a send', async () => {
+    b.send(sink, 1)
+    await cluster.advance(200)
+    b.disconnectNode(c.name)
+    await cluster.advance(200)
+    expect(b.send(sink, 2)).toBe('noconnection')
+    expect(await cluster.run(b.connectNode(c.name))).toBe(true)
+    b.send(sink, 3)
+    await cluster.advance(200)
+    expect(got).toEqual([1, 3])
+  })
+
+  it('both sides send first, at the same time: there is one connection, and both messages arrive', async () => {
+    const there = b.spawn(handler(() => (message) => void got.push(message)))
+    const ups: unknown[] = []
+    for (const node of [b, c]) {
+      node.spawn(
+        handler((self) => {
+          self.monitorNodes(true)
+          return (message) => void ups.push(message)
+        }),
+      )
+    }
+    await cluster.settle()
+    b.send(sink, 'to c')
+    c.send(there, 'to b')
+    await cluster.advance(3_000)
+    expect(got.sort()).toEqual(['to b', 'to c'])
+    expect(ups).toMatchObject([{ type: 'nodeup' }, { type: 'nodeup' }])
+  })
+
+  it('a node that is stopped while something waits tells those who wait', async () => {
+    const seen: unknown[] = []
+    const request = b.request(sink, (replyTo) => replyTo, 60_000)
+    await cluster.run(b.stop())
+    request.then(
+      (outcome) => seen.push(outcome),
+      (error: { code: unknown }) => seen.push(error.code),
+    )
+    await cluster.advance(10)
+    expect(seen).toEqual(['ERR_NODE_STOPPED'])
+  })
+})
+
+it('connectNode on both sides at the same time is true on both, whatever the delays', async () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const cluster = new TestCluster({ seed, latencyMs: [1, 20] })
+    const a = await cluster.start('a')
+    const b = await cluster.start('b')
+    await cluster.advance(1_000)
+    a.disconnectNode(b.name)
+    await cluster.advance(1_000)
+    const outcomes = await cluster.run(Promise.all([a.connectNode(b.name), b.connectNode(a.name)]))
+    expect(outcomes, `seed ${seed}`).toEqual([true, true])
+    await cluster.stop()
+  }
+})
