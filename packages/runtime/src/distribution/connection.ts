@@ -24,6 +24,8 @@ import {
 
 /** What an unauthenticated peer may send in one frame. */
 const MAX_HANDSHAKE_BYTES = 2_048
+/** What an authenticated one may. Frames of data have 64 KiB; the largest of all is that which names 1,024 peers. */
+export const MAX_FRAME_BYTES: number = 1024 * 1024
 
 export type ConnectFailure =
   | {
@@ -121,8 +123,8 @@ export class Connection implements LinkEvents {
     if (this.closed) return
     let frame: Frame
     try {
-      if (this.sink === undefined && bytes.length > MAX_HANDSHAKE_BYTES)
-        throw new Error(`a frame of ${bytes.length} bytes before the handshake`)
+      const limit = this.sink === undefined ? MAX_HANDSHAKE_BYTES : MAX_FRAME_BYTES
+      if (bytes.length > limit) throw new Error(`a frame of ${bytes.length} bytes, where ${limit} are allowed`)
       frame = this.options.codec.decode(bytes)
     } catch (error) {
       if (this.sink !== undefined) this.sink.onMalformed(error as Error)

@@ -7,6 +7,7 @@
  * A close is polite first: what was written goes out, and the stream is cut off after `CLOSE_GRACE_MS` if the other side doesn't end it too.
  */
 import { X509Certificate } from 'node:crypto'
+import type { Http2Session } from 'node:http2'
 import { createSecureContext } from 'node:tls'
 import {
   type ChannelCredentials,
@@ -23,12 +24,13 @@ import {
   type StatusObject,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
+import { MAX_FRAME_BYTES } from '../distribution/connection.ts'
 import { PidmeshError } from '../errors.ts'
 import type { Link, LinkEvents, TlsOptions, Transport } from '../ports.ts'
 
-/** Frames of data have 64 KiB; the largest is that which names 1,024 peers. */
-const MAX_FRAME_BYTES = 1024 * 1024
 const CLOSE_GRACE_MS = 500
+/** What may be on its way in one direction: at 10 ms there and back that makes 100 MiB/s, and the default of HTTP/2, 64 KiB, would make 6. */
+const WINDOW_BYTES = 1024 * 1024
 
 const asIs = (frame: Buffer): Buffer => frame
 
@@ -48,6 +50,8 @@ const OPTIONS = {
   'grpc.max_receive_message_length': MAX_FRAME_BYTES,
   'grpc.max_send_message_length': MAX_FRAME_BYTES,
   'grpc.enable_retries': 0,
+  // Of a client only: see `widenStreams`.
+  'grpc-node.flow_control_window': WINDOW_BYTES,
   'grpc.use_local_subchannel_pool': 1,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,
@@ -71,8 +75,10 @@ export function grpcTransport(tls?: TlsOptions): Transport {
   return {
     async listen(address, accept) {
       server = new Server(OPTIONS)
+      widenStreams(server)
       server.addService(SERVICE, {
         connect: (stream: ServerDuplexStream<Buffer, Buffer>) => {
+          widenConnection(stream)
           const link = new GrpcLink({
             stream,
             remoteAddress: stream.getPeer(),
@@ -114,6 +120,28 @@ export function grpcTransport(tls?: TlsOptions): Transport {
       server?.forceShutdown()
     },
   }
+}
+
+/**
+ * The options of the HTTP/2 server below gRPC's, which has none of its own for the window that it grants to each stream. If a later version of grpc-js keeps them
+ * elsewhere, the default window is what is left; a test tells.
+ */
+function widenStreams(server: Server): void {
+  const options: unknown = Reflect.get(server, 'commonServerOptions')
+  if (typeof options !== 'object' || options === null) return
+  Object.assign(options, { settings: { initialWindowSize: WINDOW_BYTES } })
+}
+
+/** The window that the server grants to the connection which the stream is on. */
+function widenConnection(stream: ServerDuplexStream<Buffer, Buffer>): void {
+  const call: unknown = Reflect.get(stream, 'call')
+  const inner: unknown = typeof call === 'object' && call !== null ? Reflect.get(call, 'stream') : undefined
+  const session: unknown = typeof inner === 'object' && inner !== null ? Reflect.get(inner, 'session') : undefined
+  if (isHttp2Session(session)) session.setLocalWindowSize(WINDOW_BYTES)
+}
+
+function isHttp2Session(value: unknown): value is Http2Session {
+  return typeof value === 'object' && value !== null && 'setLocalWindowSize' in value
 }
 
 function serverCredentials(tls: TlsOptions | undefined): ServerCredentials {
