@@ -21,6 +21,7 @@ import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts
 import { checkNodeName, checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
+import { Discovered } from '../discovery/discovered.ts'
 import { Peers } from '../distribution/peers.ts'
 import type { ConnectFailure } from '../distribution/connection.ts'
 import type { Peer } from '../distribution/peer.ts'
@@ -49,6 +50,7 @@ const LIMITS = { busyBytes: 1024 * 1024, resumeBytes: 512 * 1024, limitBytes: 16
 export class Node {
   private readonly kernel: Kernel
   private readonly peers: Peers
+  private readonly discovered: Discovered
   private readonly main: Context
   private stopping: Promise<void> | undefined = undefined
   private isGoing = false
@@ -96,6 +98,13 @@ export class Node {
       onSignal: (remote, signal) => this.kernel.router.receive(remote, signal),
       onUp: (peer) => this.kernel.nodeMonitors.nodeUp(peer.identity.name),
       onDown: (peer, reason) => this.connectionLost(peer, reason),
+    })
+    this.discovered = new Discovered({
+      discoveries: options.discoveries,
+      clock,
+      random,
+      log,
+      tell: (addresses) => this.peers.list(addresses),
     })
     this.main = this.startMain()
   }
@@ -147,8 +156,8 @@ export class Node {
   }
 
   /**
-   * Connects to a node that this one has been connected to, or has as a seed. Resolves with whether it is connected then: `false` if nothing is known of it, or it
-   * can't be reached.
+   * Connects to a node that this one has been connected to, or to which a seed or a discovery has led. Resolves with whether it is connected then: `false` if nothing is
+   * known of it, or it can't be reached.
    * @throws PidmeshError `ERR_BAD_ARGUMENT`
    */
   connectNode(node: NodeName): Promise<boolean> {
@@ -257,6 +266,7 @@ export class Node {
     const node = new Node({ name: options.name, incarnation: Math.floor(incarnation) }, options, components)
     try {
       await node.peers.listen(options.listenAddress, options.advertise)
+      node.discovered.start()
       for (const { address, failure } of await node.peers.dialSeeds(options.seeds)) node.judgeSeed(address, failure)
     } catch (error) {
       await node.stop()
@@ -309,6 +319,7 @@ export class Node {
   }
 
   private async stopOnce(): Promise<void> {
+    this.discovered.stop()
     this.kernel.stop()
     await this.peers.stop()
   }
