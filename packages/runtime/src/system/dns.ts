@@ -92,8 +92,9 @@ function checkDnsOptions(given: DnsOptions): CheckedDnsOptions {
   const common = { name, refreshMs: checkRefreshMs(refreshMs), timeoutMs, servers }
   switch (type) {
     case 'A':
-      if (!isAddress(`host:${port}`)) throw bad(`port must be an integer from 1 to 65535, not ${shown(port)}`)
-      return { ...common, type, port: port as number }
+      if (port === undefined || !Number.isInteger(port) || port < 1 || port > 65_535)
+        throw bad(`port must be an integer from 1 to 65535, not ${shown(port)}`)
+      return { ...common, type, port }
     case 'SRV':
       if (port !== undefined) throw bad('port is for A: the SRV records say the ports')
       return { ...common, type }
