@@ -7,6 +7,6 @@ const node = await startNode({
   name: 'asking@127.0.0.1',
   cookie: 'a shared secret',
   logLevel: 'silent',
-  discovery: [dns({ name, port: 7001, servers: [server], timeoutMs: 60_000 }), watchedFile('no-such-folder/nodes')],
+  discovery: [dns({ name, port: 7001, servers: [server], timeoutMs: 5_000 }), watchedFile('no-such-folder/nodes')],
 })
 process.stdin.resume().once('end', () => void node.stop())

@@ -30,10 +30,8 @@ export interface AddressLines {
 export function parseAddressLines(text: string): AddressLines {
   const addresses: string[] = []
   const bad: Array<{ line: number; text: string }> = []
-  for (const [index, line] of text
-    .replace(/^\uFEFF/, '')
-    .split('\n')
-    .entries()) {
+  for (const [index, line] of text.split('\n').entries()) {
+    // A mark of the byte order is a blank too.
     const address = line.replace(/#.*/s, '').trim()
     if (address === '') continue
     if (isAddress(address)) addresses.push(address)

@@ -27,7 +27,7 @@ export interface DnsOptions {
   readonly port?: number
   /** Pause between two lookups, more or less a quarter. @default 5000 */
   readonly refreshMs?: number
-  /** How long the name server has for its answer; it is asked twice. @default 2000 */
+  /** How long the name server has for its answer to the first question, 250 to 5000; it is asked twice. @default 2000 */
   readonly timeoutMs?: number
   /** IP addresses of name servers, with a port if it isn't 53. @default those of the machine */
   readonly servers?: readonly string[]
@@ -85,8 +85,8 @@ function checkDnsOptions(given: DnsOptions): CheckedDnsOptions {
   const { name, type = 'A', port, refreshMs = REFRESH_MS, timeoutMs = TIMEOUT_MS, servers } = options
   if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,254}$/.test(name))
     throw bad(`name must be a domain name, not ${shown(name)}`)
-  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > 60_000)
-    throw bad(`timeoutMs must be a whole number of milliseconds from 1 to 60000, not ${shown(timeoutMs)}`)
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 250 || timeoutMs > 5_000)
+    throw bad(`timeoutMs must be a whole number of milliseconds from 250 to 5000, not ${shown(timeoutMs)}`)
   if (servers !== undefined && !(Array.isArray(servers) && servers.length > 0 && servers.every(isServer)))
     throw bad(`servers must be a list of IP addresses, with or without a port, not ${shown(servers)}`)
   const common = { name, refreshMs: checkRefreshMs(refreshMs), timeoutMs, servers }

@@ -11,7 +11,9 @@ let reads: number
 /** Reads that are answered only when the test says so. */
 let held: Array<() => void> | undefined
 let wake: () => void
+/** Watches that there are, and that there ever were. */
 let watches: number
+let laid: number
 let clock: VirtualClock
 let log: MemoryLogger
 let lists: Array<readonly string[]>
@@ -20,6 +22,7 @@ let stop: () => void = () => undefined
 beforeEach(() => {
   reads = 0
   watches = 0
+  laid = 0
   held = undefined
   clock = new VirtualClock()
   log = new MemoryLogger()
@@ -39,6 +42,7 @@ function begin(first: string | Error): void {
     },
     watch: (onChange: () => void) => {
       watches++
+      laid++
       wake = onChange
       return () => {
         watches--
@@ -112,6 +116,8 @@ describe('a file of addresses', () => {
     await advance(250)
     expect(lists.at(-1)).toEqual(['c:7001'])
     expect(reads).toBe(before + 3)
+    // What was watched may be another by now.
+    expect(laid).toBe(reads)
   })
 
   it('is read by one reader at a time, however long that takes and whatever is told meanwhile', async () => {

@@ -110,6 +110,17 @@ describe('an address that discovery lists', () => {
     expect(dialed).toEqual([NOBODY])
   })
 
+  it('that vanishes while a node there is refusing is not dialed again', async () => {
+    const b = await start('b', { cookie: 'another cookie' })
+    await start('a', { discovery })
+    dialed.length = 0
+    discovery.tell(b.address)
+    await cluster.advance(2)
+    discovery.tell()
+    await cluster.advance(60_000)
+    expect(dialed).toEqual([b.address])
+  })
+
   it('of a connected node may vanish: the node stays connected, and is dialed again after a break', async () => {
     const b = await start('b')
     const a = await start('a', { discovery })
@@ -119,7 +130,8 @@ describe('an address that discovery lists', () => {
     await cluster.advance(60_000)
     expect(a.nodes()).toEqual([b.name])
     cluster.partition(['a'], ['b'])
-    await cluster.advance(10_000)
+    // Only this one of the two dials that address.
+    expect((await dialsWithin(10_000)).get(b.address)).toBeGreaterThan(0)
     expect(a.nodes()).toEqual([])
     cluster.heal()
     await cluster.advance(2_000)
@@ -202,6 +214,7 @@ describe('what a discovery tells', () => {
     await start('a', { discovery: [discovery, other] })
     other.tell(...Array.from({ length: 1_024 }, (_, i) => `127.0.0.1:${10_000 + i}`))
     expect((await dialsWithin(50, () => discovery.tell(NOBODY))).get(NOBODY)).toBe(1)
+    discovery.tell(NOBODY, '127.0.0.1:8')
     expect(lines('discovery lists more addresses than are taken')).toHaveLength(1)
   })
 
@@ -281,10 +294,9 @@ describe('a discovery', () => {
     const a = await start('a', { discovery })
     await cluster.run(a.stop())
     expect(discovery.isEnded).toBe(true)
-    dialed.length = 0
-    discovery.tell(b.address)
-    await cluster.advance(1_000)
-    expect(dialed).toEqual([])
+    const before = cluster.log.lines.length
+    expect(await dialsWithin(1_000, () => discovery.tell(b.address))).toEqual(new Map())
+    expect(cluster.log.lines).toHaveLength(before)
   })
 
   it('ends too if its node can not be started', async () => {

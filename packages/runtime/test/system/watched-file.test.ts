@@ -114,13 +114,13 @@ describe('a watched file', () => {
     expect(seen.list).toEqual(['b:2'])
   })
 
-  it.each([
+  it.each<[string, unknown, object]>([
     ['a path that is none', '', {}],
     ['a path that is no text', 7, {}],
     ['an impossible refresh', 'nodes', { refreshMs: 0 }],
     ['an unknown option', 'nodes', { refresh: 100 }],
   ])('is refused with %s', (_what, wrongPath, options) => {
-    expect(() => watchedFile(wrongPath as string, options as object)).toThrowError(
+    expect(() => watchedFile(wrongPath as string, options)).toThrowError(
       expect.objectContaining({ code: 'ERR_BAD_OPTION' }),
     )
   })
