@@ -7,6 +7,7 @@
  * A close is polite first: what was written goes out, and the stream is cut off after `CLOSE_GRACE_MS` if the other side doesn't end it too.
  */
 import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import {
   type ChannelCredentials,
@@ -55,6 +56,9 @@ const OPTIONS = {
   'grpc.enable_http_proxy': 0,
 }
 
+/** What a TLS dial to an IP address says as the server's name: that must be no IP address (RFC 6066, section 3; Node refuses it from 26 on), and nobody looks at it. */
+const NAME_FOR_AN_IP = { 'grpc.ssl_target_name_override': 'pidmesh.invalid' }
+
 type DistributionClient = Client & { connect(): ClientDuplexStream<Buffer, Buffer> }
 
 type Stream = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
@@ -90,7 +94,7 @@ export function grpcTransport(tls?: TlsOptions): Transport {
       const client = new DistributionClientClass(
         address,
         clientCredentials(tls),
-        OPTIONS,
+        tls === undefined || !isIpAddress(address) ? OPTIONS : { ...OPTIONS, ...NAME_FOR_AN_IP },
       ) as unknown as DistributionClient
       const stream = client.connect()
       const link = new GrpcLink({
@@ -130,6 +134,10 @@ function clientCredentials(tls: TlsOptions | undefined): ChannelCredentials {
     // A certificate is for a node, wherever it is dialed: the handshake compares the names.
     checkServerIdentity: () => undefined,
   })
+}
+
+function isIpAddress(address: string): boolean {
+  return isIP(address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')) !== 0
 }
 
 function checkTls({ ca, certificate, privateKey }: TlsOptions): void {
