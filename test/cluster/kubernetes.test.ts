@@ -1,6 +1,6 @@
 /**
- * What deploy/kubernetes says fits together, and fits the program; and the program does what the manifest expects of it, as processes that are started as pods would be:
- * with the environment that the manifest gives them, on loopback addresses, with a name server that lists them.
+ * What deploy/kubernetes says fits together, and fits the program; and the program does what the manifest expects of it, as processes that are started as pods
+ * would be: with the environment that the manifest gives them, on loopback addresses, with a name server that lists them.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -185,7 +185,6 @@ describe('a pod', () => {
         .toEqual([expect.objectContaining({ peer: last.nodeName, reason: 'shutdown' })])
     }
 
-    // The others get no word of its address but from the name server.
     dns.set(mesh.dnsName, { type: 'A', addresses: ['127.0.0.1', '127.0.0.2', '127.0.0.4'] })
     const successor = mesh.start('pidmesh-2', '127.0.0.4', settings)
     for (const pod of [first, second, successor]) await pod.isReadyWith(2)
@@ -194,7 +193,8 @@ describe('a pod', () => {
 
   it('that finds nobody is alive and not ready until it has waited long enough, and ends at once if it has never been ready', async () => {
     const dns = await DnsServer.start()
-    const waiting = mesh.start('pidmesh-0', '127.0.0.1', { DNS_SERVERS: dns.address, JOIN_WAIT_MS: '600000' })
+    const patient = { JOIN_WAIT_MS: '600000', DRAIN_MS: '600000' }
+    const waiting = mesh.start('pidmesh-0', '127.0.0.1', { DNS_SERVERS: dns.address, ...patient })
     await until('it has asked', () => dns.questions.includes(`A ${mesh.dnsName}`), SLOW)
     await until('it is up', async () => (await waiting.probe('livenessProbe')).status === 200, SLOW)
     expect(await waiting.probe('readinessProbe')).toMatchObject({ status: 503, body: { phase: 'starting', nodes: 0 } })

@@ -1,4 +1,5 @@
-// A node that asks a name server which doesn't answer, and looks at a file. Stops when standard input ends; nothing ends the process but that there is nothing left to do.
+// A node that asks a name server which doesn't answer, and looks at a file. Stops when standard input ends; nothing ends the process but that nothing is left
+// to do.
 
 import { dns, startNode, watchedFile } from '@pidmesh/runtime'
 

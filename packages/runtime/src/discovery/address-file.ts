@@ -1,8 +1,8 @@
 /**
  * A file that lists addresses: one `host:port` a line; `#` begins a comment.
  *
- * A text counts once it has been read twice the same, so that half of a file which is being written is not taken for the whole. A file that is missing is a failure,
- * not an empty list: it is missing for a moment whenever it is replaced in two steps.
+ * A text counts once it has been read twice the same, so that half of a file which is being written is not taken for the whole. A file that is missing is a
+ * failure, not an empty list: it is missing for a moment whenever it is replaced in two steps.
  */
 import { isAddress } from '../ids.ts'
 import { shown } from '../errors.ts'

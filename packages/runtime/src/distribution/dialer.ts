@@ -1,6 +1,6 @@
 /**
- * Keeps dialing the addresses that this node wants to be connected to: its seeds for ever, what discovery lists while it is listed, learnt ones until they have been
- * silent too long.
+ * Keeps dialing the addresses that this node wants to be connected to: its seeds for ever, what discovery lists while it is listed, learnt ones until they have
+ * been silent too long.
  *
  * One attempt an address at a time, with a backoff that doubles from `backoffMs.first` to `backoffMs.most` and jitter, so that a restarted
  * node is not met by all others in the same moment. An address whose node is connected already is left alone until it is not.
@@ -80,7 +80,10 @@ export class Dialer {
     this.attempt(target)
   }
 
-  /** The addresses that discovery lists now, all of them. One that has vanished is dialed no more, unless it is that of a node which is connected, or a seed. */
+  /**
+   * The addresses that discovery lists now, all of them. One that has vanished is dialed no more, unless it is a seed, or was learnt from a node
+   * that is connected.
+   */
   list(addresses: ReadonlySet<string>): void {
     if (this.stopped) return
     for (const target of [...this.targets.values()]) {
@@ -198,8 +201,8 @@ export class Dialer {
   }
 
   /**
-   * Says whether the target is forgotten. A dial that is under way is left to come to its end, so that the tie of two dials is still seen; and the address of a node
-   * that is left alone is remembered: found again it would be a stranger's.
+   * Says whether the target is forgotten. A dial that is under way is left to come to its end, so that the tie of two dials is still seen; and the address of a
+   * node that is left alone is remembered: found again it would be a stranger's.
    */
   private forgetUnwanted(target: Target): boolean {
     if (target.isSeed || target.isListed || target.isLearnt || target.connection !== undefined) return false

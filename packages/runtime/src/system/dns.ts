@@ -1,6 +1,6 @@
 /**
- * Nodes as a name server lists them. It is asked directly (c-ares), not by way of the machine's resolver and its caches, and with a resolver of its own for each
- * question, so that a change of /etc/resolv.conf is noticed.
+ * Nodes as a name server lists them. It is asked directly (c-ares), not by way of the machine's resolver and its caches, and with a resolver of its own for
+ * each question, so that a change of /etc/resolv.conf is noticed.
  */
 import { Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
@@ -16,11 +16,14 @@ const TIMEOUT_MS = 2_000
 const TRIES = 2
 
 export interface DnsOptions {
-  /** Fully qualified: search domains are not applied. In Kubernetes `<headless service>.<namespace>.svc.<cluster domain>`, for SRV `_<port's name>._tcp.` before it. */
+  /**
+   * Fully qualified: search domains are not applied. In Kubernetes `<headless service>.<namespace>.svc.<cluster domain>`, for SRV with `_<port's name>._tcp.`
+   * before it.
+   */
   readonly name: string
   /**
-   * `A`: the addresses of the name (AAAA if it has no A), each with `port`. `SRV`: hosts and ports as the records say; the hosts are resolved when they are dialed,
-   * by the machine. @default 'A'
+   * `A`: the addresses of the name (AAAA if it has no A), each with `port`. `SRV`: hosts and ports as the records say; the hosts are resolved when they are
+   * dialed, by the machine. @default 'A'
    */
   readonly type?: 'A' | 'SRV'
   /** Where the nodes listen; not for SRV, whose records say it. */

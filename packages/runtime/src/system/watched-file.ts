@@ -1,6 +1,6 @@
 /**
- * A file of addresses in the file system. Its *folder* is watched: a file that is replaced by renaming is another file, and what Kubernetes replaces when a ConfigMap
- * changes is a link beside it. Watching only makes it quick: the file is looked at again in any case.
+ * A file of addresses in the file system. Its *folder* is watched: a file that is replaced by renaming is another file, and what Kubernetes replaces when a
+ * ConfigMap changes is a link beside it. Watching only makes it quick: the file is looked at again in any case.
  */
 import { watch } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
@@ -20,8 +20,8 @@ export interface WatchedFileOptions {
 }
 
 /**
- * Finds nodes by a file: one `host:port` a line, `#` for comments. The file may come later, and may change at any time; while it is missing, or can't be read, what it
- * listed last stays. A line that is something else is logged, and the others count.
+ * Finds nodes by a file: one `host:port` a line, `#` for comments. The file may come later, and may change at any time; while it is missing, or can't be read,
+ * what it listed last stays. A line that is something else is logged, and the others count.
  * @example startNode({ …, discovery: watchedFile('/etc/pidmesh/nodes') })
  * @throws PidmeshError `ERR_BAD_OPTION`
  */

@@ -56,7 +56,7 @@ const OPTIONS = {
   'grpc.enable_http_proxy': 0,
 }
 
-/** What a TLS dial to an IP address says as the server's name: that must be no IP address (RFC 6066, section 3; Node refuses it from 26 on), and nobody looks at it. */
+/** The server's name that a TLS dial to an IP address gives: it may be no IP address (RFC 6066, section 3; Node 26 refuses one), and nobody looks at it. */
 const NAME_FOR_AN_IP = { 'grpc.ssl_target_name_override': 'pidmesh.invalid' }
 
 type DistributionClient = Client & { connect(): ClientDuplexStream<Buffer, Buffer> }
