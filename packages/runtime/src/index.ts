@@ -1,6 +1,9 @@
 export { startNode } from './start-node.ts'
 export type { Node } from './node/node.ts'
 export type { NodeOptions } from './options.ts'
+export type { Discovery, DiscoveryContext } from './discovery/discovery.ts'
+export { dns, type DnsOptions } from './system/dns.ts'
+export { watchedFile, type WatchedFileOptions } from './system/watched-file.ts'
 
 export { handler, type HandlerBody, type ProcessBody, type ProcessFunction, type SpawnOptions } from './process/body.ts'
 export type { AliasOptions, Context, DemonitorOptions, MonitorNodesOptions, MonitorOptions } from './process/context.ts'
@@ -50,5 +53,5 @@ export type { TraceDetail, TraceEvent, TraceListener, TraceOptions } from './obs
 export { encodedBytes } from './wire/term.ts'
 export { assertNever } from './assert-never.ts'
 
-export type { Clock, LogFields, Logger, TimerHandle, TlsOptions } from './ports.ts'
+export type { Clock, LogFields, Logger, Random, TimerHandle, TlsOptions } from './ports.ts'
 export { pinoLogger, wrapPino, type LogLevel, type PinoLoggerOptions } from './system/pino-logger.ts'

@@ -1,6 +1,7 @@
 /**
  * The options of a node: checked once, at the door, with every default in one place.
  */
+import type { Discovery } from './discovery/discovery.ts'
 import { PidmeshError, shown } from './errors.ts'
 import { isAddress, nodeName, type NodeName } from './ids.ts'
 import type { Logger, TlsOptions } from './ports.ts'
@@ -22,6 +23,11 @@ export interface NodeOptions {
   readonly bindHost?: string
   /** `host:port` of nodes to connect to, now and whenever they are not connected. This node's own address among them is passed over. */
   readonly seeds?: readonly string[]
+  /**
+   * Finds other nodes, and goes on finding them: `watchedFile`, `dns`, one of your own, or several. What is listed is dialed as seeds are, while it is listed.
+   * `startNode` doesn't wait for it. @default none
+   */
+  readonly discovery?: Discovery | readonly Discovery[]
   /** `host:port` at which others reach this node. @default the host of the name and the port */
   readonly advertise?: string
   /**
@@ -67,6 +73,7 @@ export interface CheckedNodeOptions {
   readonly listenAddress: string
   readonly advertise: (listenAddress: string) => string
   readonly seeds: readonly string[]
+  readonly discoveries: readonly Discovery[]
   readonly tickMs: number
   readonly tls: TlsOptions | undefined
   readonly hidden: boolean
@@ -84,6 +91,7 @@ const KNOWN: readonly (keyof NodeOptions)[] = [
   'port',
   'bindHost',
   'seeds',
+  'discovery',
   'advertise',
   'tls',
   'hidden',
@@ -120,6 +128,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
   if (!LEVELS.has(logLevel)) throw bad(`logLevel must be one of ${[...LEVELS].join(', ')}`)
   if (!Array.isArray(seeds)) throw bad(`seeds must be a list of host:port, not ${shown(seeds)}`)
   for (const seed of seeds) checkAddress('a seed', seed)
+  const discoveries = checkDiscovery(options.discovery)
   if (options.logger !== undefined) checkLogger(options.logger)
   if (options.advertise !== undefined) checkAddress('advertise', options.advertise)
 
@@ -147,6 +156,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
     advertise: (listenAddress) =>
       options.advertise ?? `${bracketed(host)}:${listenAddress.slice(listenAddress.lastIndexOf(':') + 1)}`,
     seeds,
+    discoveries,
     tickMs: netTickTimeMs / 4,
     tls,
     hidden,
@@ -174,6 +184,19 @@ function checkTlsOption(given: TlsOptions): TlsOptions {
   if (typeof ca !== 'string' || typeof certificate !== 'string' || typeof privateKey !== 'string')
     throw bad('tls has ca, certificate and privateKey, each a text in PEM form')
   return { ca, certificate, privateKey }
+}
+
+function checkDiscovery(given: NodeOptions['discovery']): readonly Discovery[] {
+  if (given === undefined) return []
+  const discoveries: readonly unknown[] = Array.isArray(given) ? [...(given as unknown[])] : [given]
+  return discoveries.map((one) => {
+    if (isDiscovery(one)) return one
+    throw bad(`discovery has a method start, as watchedFile(…) and dns(…) have, not ${shown(one)}`)
+  })
+}
+
+function isDiscovery(value: unknown): value is Discovery {
+  return typeof value === 'object' && value !== null && 'start' in value && typeof value.start === 'function'
 }
 
 function checkLogger(logger: Logger): void {

@@ -11,7 +11,7 @@ import { grpcTransport } from './transport/grpc.ts'
 
 /**
  * Starts a node: listens for other nodes, dials the seeds, and resolves when each seed has been tried once. A seed that can't be reached yet is no
- * error; it is dialed until it can.
+ * error; it is dialed until it can. What `discovery` finds is not waited for.
  *
  * @example const node = await startNode({ name: 'chat1@127.0.0.1', port: 7001, cookie, seeds: ['127.0.0.1:7002'] })
  * @throws PidmeshError `ERR_BAD_OPTION`, `ERR_BAD_NODE_NAME`, `ERR_INSECURE_BIND` for options that can't be;

@@ -1,5 +1,6 @@
 /**
- * Keeps dialing the addresses that this node wants to be connected to: its seeds for ever, learnt ones until they have been silent too long.
+ * Keeps dialing the addresses that this node wants to be connected to: its seeds for ever, what discovery lists while it is listed, learnt ones until they have
+ * been silent too long.
  *
  * One attempt an address at a time, with a backoff that doubles from `backoffMs.first` to `backoffMs.most` and jitter, so that a restarted
  * node is not met by all others in the same moment. An address whose node is connected already is left alone until it is not.
@@ -35,7 +36,10 @@ export interface DialerOptions {
 
 interface Target {
   readonly address: string
-  readonly isSeed: boolean
+  /** Why it is dialed; one of them is true. */
+  isSeed: boolean
+  isListed: boolean
+  isLearnt: boolean
   /** Who was found there, as far as is known. */
   node: NodeName | undefined
   failures: number
@@ -54,6 +58,8 @@ interface Target {
 export class Dialer {
   private readonly options: DialerOptions
   private readonly targets = new Map<string, Target>()
+  /** Addresses that discovery lists, and at which this node has found itself: they are not dialed again. */
+  private readonly own = new Set<string>()
   /** Nodes that were disconnected on purpose, by us or by themselves: left alone until someone wants them back. */
   private readonly held = new Set<NodeName>()
   private stopped = false
@@ -65,16 +71,44 @@ export class Dialer {
   /** Dials a seed, now and whenever it is not connected. Resolves with the outcome of the first attempt: `undefined` if it is connected. */
   addSeed(address: string): Promise<ConnectFailure | undefined> {
     return new Promise((resolve) => {
-      const target = this.add(address, true, undefined)
+      const target = this.find(address)
+      target.isSeed = true
       target.onOutcome.push(resolve)
       this.attempt(target)
     })
   }
 
   learn({ name, address }: PeerAddress): void {
-    if (address === '' || this.targets.has(address) || this.targets.size >= MAX_LEARNT) return
-    const target = this.add(address, false, name)
-    if (this.isWanted(target)) this.attempt(target)
+    const known = this.targets.get(address)
+    if (known !== undefined) known.isLearnt = true
+    if (known !== undefined || address === '' || this.countLearnt() >= MAX_LEARNT) return
+    const target = this.find(address)
+    target.isLearnt = true
+    target.node = name
+    if (this.isDialedUnasked(target)) this.attempt(target)
+  }
+
+  /**
+   * The addresses that discovery lists now, all of them. One that has vanished is dialed no more, unless it is a seed, or was learnt from a node
+   * that is connected.
+   */
+  list(addresses: ReadonlySet<string>): void {
+    if (this.stopped) return
+    for (const target of [...this.targets.values()]) {
+      if (!target.isListed || addresses.has(target.address)) continue
+      target.isListed = false
+      target.isLearnt &&= target.node !== undefined && this.options.isConnected(target.node)
+      this.forgetUnwanted(target)
+    }
+    for (const address of this.own) if (!addresses.has(address)) this.own.delete(address)
+    for (const address of addresses) {
+      if (this.own.has(address)) continue
+      const known = this.targets.get(address)
+      const target = known ?? this.find(address)
+      target.isListed = true
+      // One that is known is being dialed already, unless it was only remembered.
+      if (target.timer === undefined) this.attempt(target)
+    }
   }
 
   /** A dial of ours to this node is under way. */
@@ -86,13 +120,14 @@ export class Dialer {
   /** The node has been disconnected on purpose. */
   hold(node: NodeName): void {
     const [oldest] = this.held
-    if (oldest !== undefined && this.held.size >= MAX_LEARNT) this.held.delete(oldest)
+    if (oldest !== undefined && this.held.size >= MAX_LEARNT) this.release(oldest)
     this.held.add(node)
   }
 
   /** There is a connection to the node, whoever has dialed. */
   release(node: NodeName): void {
-    this.held.delete(node)
+    if (!this.held.delete(node)) return
+    for (const target of [...this.targets.values()]) if (target.node === node) this.forgetUnwanted(target)
   }
 
   /**
@@ -104,7 +139,7 @@ export class Dialer {
     for (const target of this.targets.values()) {
       if (target.node !== node || target.isLost) continue
       if (target.connection !== undefined && target.failures === 0) return true
-      if (!this.isWanted(target) && !this.isPaused(target)) return true
+      if (!this.isDialedUnasked(target) && !this.isPaused(target)) return true
     }
     return false
   }
@@ -120,7 +155,7 @@ export class Dialer {
   /** The connection to a node was lost: dials it again soon. */
   onDown(node: NodeName): void {
     for (const target of this.targets.values()) {
-      if (target.node !== node || !this.isWanted(target)) continue
+      if (target.node !== node || !this.isDialedUnasked(target)) continue
       target.isLost = true
       this.retry(target)
     }
@@ -136,11 +171,22 @@ export class Dialer {
     this.targets.clear()
   }
 
-  private add(address: string, isSeed: boolean, node: NodeName | undefined): Target {
+  private countLearnt(): number {
+    let count = 0
+    for (const { isLearnt } of this.targets.values()) if (isLearnt) count++
+    return count
+  }
+
+  /** The address as a target, a new one if there is none yet: the caller says why it is one. */
+  private find(address: string): Target {
+    const known = this.targets.get(address)
+    if (known !== undefined) return known
     const target: Target = {
       address,
-      isSeed,
-      node,
+      isSeed: false,
+      isListed: false,
+      isLearnt: false,
+      node: undefined,
       failures: 0,
       isLost: false,
       failedAtMs: undefined,
@@ -168,8 +214,8 @@ export class Dialer {
   }
 
   /** Whether it is dialed without being asked for. */
-  private isWanted({ isSeed }: Target): boolean {
-    return isSeed || this.options.dialsLearnt
+  private isDialedUnasked({ isSeed, isListed }: Target): boolean {
+    return isSeed || isListed || this.options.dialsLearnt
   }
 
   private isPaused({ failedAtMs }: Target): boolean {
@@ -194,21 +240,38 @@ export class Dialer {
         target.unreachableSinceMs = undefined
         target.lastRefusal = undefined
         this.settle(target, undefined)
+        this.forgetUnwanted(target)
       },
     )
+  }
+
+  /**
+   * Says whether the target is forgotten. A dial that is under way is left to come to its end, so that the tie of two dials is still seen; and the address of a
+   * node that is left alone is remembered: found again it would be a stranger's.
+   */
+  private forgetUnwanted(target: Target): boolean {
+    if (target.isSeed || target.isListed || target.isLearnt || target.connection !== undefined) return false
+    if (target.node !== undefined && this.held.has(target.node)) return false
+    target.timer?.cancel()
+    this.targets.delete(target.address)
+    return true
   }
 
   private onFailed(target: Target, failure: ConnectFailure): void {
     target.connection = undefined
     target.failures++
     this.settle(target, failure)
+    if (this.forgetUnwanted(target)) return
     if (failure.type !== 'refused') {
-      this.options.log.debug({ address: target.address, failure: failure.type }, 'dial failed')
+      const { address, isListed } = target
+      const detail = 'detail' in failure ? failure.detail : undefined
+      const isFirst = isListed && target.failures === 1
+      this.options.log[isFirst ? 'info' : 'debug']({ address, failure: failure.type, detail }, 'dial failed')
       const nowMs = this.options.clock.monotonicMs()
       target.unreachableSinceMs ??= nowMs
       target.failedAtMs = nowMs
-      if (!target.isSeed && nowMs - target.unreachableSinceMs > FORGET_AFTER_MS) this.targets.delete(target.address)
-      else if (this.isWanted(target)) this.retry(target)
+      if (nowMs - target.unreachableSinceMs > FORGET_AFTER_MS) target.isLearnt = false
+      if (!this.forgetUnwanted(target) && this.isDialedUnasked(target)) this.retry(target)
       return
     }
     if (failure.peer !== undefined) target.node = failure.peer.name
@@ -219,6 +282,7 @@ export class Dialer {
     switch (failure.code) {
       case 'self':
         this.targets.delete(target.address)
+        if (target.isListed) this.own.add(target.address)
         return
       case 'already_connected':
       case 'simultaneous':

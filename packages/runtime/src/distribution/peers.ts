@@ -134,6 +134,11 @@ export class Peers {
     return outcomes.flatMap(({ address, failure }) => (failure === undefined ? [] : [{ address, failure }]))
   }
 
+  /** The addresses that discovery lists now, all of them. */
+  list(addresses: ReadonlySet<string>): void {
+    this.dialer.list(new Set([...addresses].filter((address) => address !== this.advertised)))
+  }
+
   /** Ends the connection on purpose: neither side dials the other again by itself. Says whether there was one. */
   disconnect(node: NodeName): boolean {
     const peer = this.byName.get(node)

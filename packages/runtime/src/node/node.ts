@@ -21,6 +21,7 @@ import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts
 import { checkNodeName, checkNodeType, checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
+import { Discovered } from '../discovery/discovered.ts'
 import { Peers } from '../distribution/peers.ts'
 import type { ConnectFailure } from '../distribution/connection.ts'
 import { PROTOCOL_VERSIONS } from '../distribution/handshake.ts'
@@ -58,6 +59,7 @@ const LIMITS = {
 export class Node {
   private readonly kernel: Kernel
   private readonly peers: Peers
+  private readonly discovered: Discovered
   private readonly main: Context
   private stopping: Promise<void> | undefined = undefined
   private isGoing = false
@@ -116,6 +118,13 @@ export class Node {
         this.kernel.monitors.connectionLost(node, end)
       },
     })
+    this.discovered = new Discovered({
+      discoveries: options.discoveries,
+      clock,
+      random,
+      log,
+      tell: (addresses) => this.peers.list(addresses),
+    })
     this.main = this.startMain()
   }
 
@@ -169,8 +178,8 @@ export class Node {
   }
 
   /**
-   * Connects to a node that this one has been connected to, or has as a seed. Resolves with whether it is connected then: `false` if nothing is known of it, or it
-   * can't be reached.
+   * Connects to a node that this one has been connected to, or to which a seed or a discovery has led. Resolves with whether it is connected then: `false` if
+   * nothing is known of it, or it can't be reached.
    * @throws PidmeshError `ERR_BAD_ARGUMENT`
    */
   connectNode(node: NodeName): Promise<boolean> {
@@ -284,6 +293,7 @@ export class Node {
     const node = new Node({ name: options.name, incarnation: Math.floor(incarnation) }, options, components)
     try {
       await node.peers.listen(options.listenAddress, options.advertise)
+      node.discovered.start()
       for (const { address, failure } of await node.peers.dialSeeds(options.seeds)) node.judgeSeed(address, failure)
     } catch (error) {
       await node.stop()
@@ -343,6 +353,7 @@ export class Node {
   }
 
   private async stopOnce(): Promise<void> {
+    this.discovered.stop()
     this.kernel.stop()
     await this.peers.stop()
   }

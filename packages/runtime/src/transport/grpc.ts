@@ -8,6 +8,7 @@
  */
 import { X509Certificate } from 'node:crypto'
 import type { Http2Session } from 'node:http2'
+import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import {
   type ChannelCredentials,
@@ -59,6 +60,9 @@ const OPTIONS = {
   'grpc.enable_http_proxy': 0,
 }
 
+/** The server's name that a TLS dial to an IP address gives: it may be no IP address (RFC 6066, section 3; Node 26 refuses one), and nobody looks at it. */
+const NAME_FOR_AN_IP = { 'grpc.ssl_target_name_override': 'pidmesh.invalid' }
+
 type DistributionClient = Client & { connect(): ClientDuplexStream<Buffer, Buffer> }
 
 type Stream = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
@@ -96,7 +100,7 @@ export function grpcTransport(tls?: TlsOptions): Transport {
       const client = new DistributionClientClass(
         address,
         clientCredentials(tls),
-        OPTIONS,
+        tls === undefined || !isIpAddress(address) ? OPTIONS : { ...OPTIONS, ...NAME_FOR_AN_IP },
       ) as unknown as DistributionClient
       const stream = client.connect()
       const link = new GrpcLink({
@@ -158,6 +162,10 @@ function clientCredentials(tls: TlsOptions | undefined): ChannelCredentials {
     // A certificate is for a node, wherever it is dialed: the handshake compares the names.
     checkServerIdentity: () => undefined,
   })
+}
+
+function isIpAddress(address: string): boolean {
+  return isIP(address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')) !== 0
 }
 
 function checkTls({ ca, certificate, privateKey }: TlsOptions): void {

@@ -1,0 +1,102 @@
+// One node of a cluster whose nodes come and go: it finds the others by DNS, and says by probes whether clients may come.
+//
+//   settings ─▶ listen ─▶ join ─▶ ready ── SIGTERM ─▶ draining: not ready, still serving, for DRAIN_MS
+//                                                      ─▶ gateway.stop (1012) ─▶ node.stop (the others see `shutdown`) ─▶ exit 0
+//
+// Ready means: up, and connected with another node, or alone for JOIN_WAIT_MS. Once ready it stays so until it is told to end: if nodes lose each
+// other, clients are served by all of them, not by none.
+
+import { readFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { GlobalEts } from '@pidmesh/global-ets'
+import { dns, startNode } from '@pidmesh/runtime'
+import type { Node } from '@pidmesh/runtime'
+
+import { startChat } from './chat.ts'
+import type { ChatGateway } from './chat.ts'
+import { createProbeServer } from './probes.ts'
+import type { Phase } from './probes.ts'
+import { readCookies, readSettings } from './settings.ts'
+import type { Settings } from './settings.ts'
+
+/** What the gateway and the node take at most to stop, with room: after that it is an end all the same. */
+const STOP_WITHIN_MS = 10_000
+const LOOK_EVERY_MS = 50
+
+let phase: Phase = 'starting'
+let node: Node | undefined
+let gateway: ChatGateway | undefined
+
+await main()
+
+async function main(): Promise<void> {
+  try {
+    const settings = readSettings(process.env)
+    const server = createProbeServer(() => ({
+      node: settings.name,
+      phase,
+      nodes: node === undefined || node.isStopping ? 0 : node.nodes().length,
+    }))
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(settings, server))
+    await listen(server, settings)
+    node = await join(settings)
+    gateway = await startChat(node, await GlobalEts.start(node), server)
+    await othersFound(node, settings.joinWaitMs)
+    if (phase === 'starting') phase = 'ready'
+  } catch (error) {
+    // Told to end while it was starting: `stop` sees to the rest.
+    if (phase === 'draining') return
+    console.error(`cluster-node: could not start: ${error instanceof Error ? error.message : String(error)}`)
+    process.exit(1)
+  }
+}
+
+function join({ name, bindHost, meshPort, cookieFile, tlsFiles, dnsName, dnsServers }: Settings): Promise<Node> {
+  const read = (path: string): string => readFileSync(path, 'utf8')
+  return startNode({
+    name,
+    bindHost,
+    port: meshPort,
+    cookie: readCookies(read(cookieFile)),
+    discovery: dns({ name: dnsName, port: meshPort, ...(dnsServers === undefined ? {} : { servers: dnsServers }) }),
+    ...(tlsFiles === undefined
+      ? {}
+      : {
+          tls: {
+            ca: read(tlsFiles.ca),
+            certificate: read(tlsFiles.certificate),
+            privateKey: read(tlsFiles.privateKey),
+          },
+        }),
+  })
+}
+
+async function othersFound(joined: Node, waitMs: number): Promise<void> {
+  const endMs = performance.now() + waitMs
+  while (phase === 'starting' && joined.nodes().length === 0 && performance.now() < endMs) await sleep(LOOK_EVERY_MS)
+}
+
+async function stop({ drainMs }: Settings, server: Server): Promise<void> {
+  if (phase === 'draining') return
+  // A node that has never been ready has no clients that could be told.
+  const isServing = phase === 'ready'
+  phase = 'draining'
+  setTimeout(() => process.exit(1), drainMs + STOP_WITHIN_MS)
+  if (isServing) await sleep(drainMs)
+  await gateway?.stop()
+  await node?.stop()
+  server.close()
+  process.exit(0)
+}
+
+function listen(server: Server, { port, bindHost }: Settings): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, bindHost, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}

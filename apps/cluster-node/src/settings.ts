@@ -1,0 +1,69 @@
+// What the environment says of a node. Secrets are in files: whoever can look at a process can read its environment.
+
+export type Settings = {
+  /** `name@host`; the host is where the other nodes reach it. */
+  readonly name: string
+  /** Where it listens, for nodes and for clients. */
+  readonly bindHost: string
+  readonly meshPort: number
+  /** For clients and probes. */
+  readonly port: number
+  readonly cookieFile: string
+  readonly tlsFiles: { readonly ca: string; readonly certificate: string; readonly privateKey: string } | undefined
+  /** Whose addresses are those of all nodes. */
+  readonly dnsName: string
+  /** Name servers to ask; `undefined`: those of the machine. */
+  readonly dnsServers: readonly string[] | undefined
+  /** A node that has found no other for so long is the first of its cluster. */
+  readonly joinWaitMs: number
+  /** How long it goes on serving when it is told to end, so that proxies can learn that it is not ready. */
+  readonly drainMs: number
+}
+
+export class SettingsError extends Error {}
+
+/** @throws SettingsError */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const optional = (name: string): string | undefined => env[name] || undefined
+  const required = (name: string): string => {
+    const value = optional(name)
+    if (value === undefined) throw new SettingsError(`${name} is not set`)
+    return value
+  }
+  const integer = (name: string, least: number, most: number): number => {
+    const number = /^\d{1,9}$/.test(required(name)) ? Number(env[name]) : Number.NaN
+    if (number >= least && number <= most) return number
+    throw new SettingsError(`${name} must be a whole number from ${least} to ${most}, not ${JSON.stringify(env[name])}`)
+  }
+  const tls = ['TLS_CA_FILE', 'TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'].filter((name) => optional(name) !== undefined)
+  return {
+    name: required('NODE_NAME'),
+    bindHost: required('BIND_HOST'),
+    meshPort: integer('MESH_PORT', 1, 65_535),
+    port: integer('PORT', 1, 65_535),
+    cookieFile: required('COOKIE_FILE'),
+    // All or none: a node that talks in the clear for a misspelt name would be a bad surprise.
+    tlsFiles:
+      tls.length === 0
+        ? undefined
+        : {
+            ca: required('TLS_CA_FILE'),
+            certificate: required('TLS_CERTIFICATE_FILE'),
+            privateKey: required('TLS_KEY_FILE'),
+          },
+    dnsName: required('DNS_NAME'),
+    dnsServers: optional('DNS_SERVERS')?.split(','),
+    joinWaitMs: integer('JOIN_WAIT_MS', 0, 600_000),
+    drainMs: integer('DRAIN_MS', 0, 600_000),
+  }
+}
+
+/** One cookie a line: the first is the one that this node proves to know. */
+export function readCookies(text: string): readonly [string, ...string[]] {
+  const [first, ...others] = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  if (first === undefined) throw new SettingsError('there is no cookie in COOKIE_FILE')
+  return [first, ...others]
+}

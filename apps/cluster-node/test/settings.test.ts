@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest'
+
+import { readCookies, readSettings, SettingsError } from '../src/settings.ts'
+
+const env = {
+  NODE_NAME: 'pidmesh-0@pidmesh-0.pidmesh-mesh.chat.svc.cluster.local',
+  BIND_HOST: '0.0.0.0',
+  MESH_PORT: '7001',
+  PORT: '8080',
+  COOKIE_FILE: '/etc/pidmesh/cookie/cookie',
+  DNS_NAME: 'pidmesh-mesh.chat.svc.cluster.local',
+  JOIN_WAIT_MS: '5000',
+  DRAIN_MS: '0',
+}
+const tls = { TLS_CA_FILE: 'ca.pem', TLS_CERTIFICATE_FILE: 'certificate.pem', TLS_KEY_FILE: 'key.pem' }
+
+describe('the settings of a node', () => {
+  it('are what its environment says', () => {
+    expect(readSettings({ ...env, ...tls, DNS_SERVERS: '10.0.0.10,10.0.0.11' })).toEqual({
+      name: env.NODE_NAME,
+      bindHost: '0.0.0.0',
+      meshPort: 7001,
+      port: 8080,
+      cookieFile: env.COOKIE_FILE,
+      tlsFiles: { ca: 'ca.pem', certificate: 'certificate.pem', privateKey: 'key.pem' },
+      dnsName: env.DNS_NAME,
+      dnsServers: ['10.0.0.10', '10.0.0.11'],
+      joinWaitMs: 5000,
+      drainMs: 0,
+    })
+  })
+
+  it('may be without TLS and name servers', () => {
+    expect(readSettings({ ...env, DNS_SERVERS: '' })).toMatchObject({ tlsFiles: undefined, dnsServers: undefined })
+  })
+
+  it.each(Object.keys(env))('want %s', (name) => {
+    expect(() => readSettings({ ...env, [name]: '' })).toThrowError(new SettingsError(`${name} is not set`))
+  })
+
+  it.each(Object.keys(tls))('want %s if they have the other files of TLS', (name) => {
+    expect(() => readSettings({ ...env, ...tls, [name]: undefined })).toThrowError(
+      new SettingsError(`${name} is not set`),
+    )
+  })
+
+  it.each([
+    ['PORT', '0'],
+    ['MESH_PORT', '70000'],
+    ['DRAIN_MS', '5s'],
+    ['JOIN_WAIT_MS', '-1'],
+  ])('take no %s=%s', (name, value) => {
+    expect(() => readSettings({ ...env, [name]: value })).toThrowError(`${name} must be a whole number`)
+  })
+})
+
+describe('the cookies', () => {
+  it('stand one a line', () => {
+    expect(readCookies('new-secret\n')).toEqual(['new-secret'])
+    expect(readCookies('\n new-secret \r\nold-secret\n\n')).toEqual(['new-secret', 'old-secret'])
+  })
+
+  it('are one at least', () => {
+    expect(() => readCookies(' \n')).toThrowError(SettingsError)
+  })
+})
