@@ -14,7 +14,7 @@ import { coresForTwo, isInstalled, pinned } from './placement.ts'
 const cores = coresForTwo()
 const hasSocketCounts = isInstalled('ss')
 const hasCpuCounts = existsSync('/proc/self/schedstat')
-const place = cores === undefined ? 'wherever' : 'two cores'
+const place = cores === undefined ? 'not pinned' : 'two cores'
 
 /** No epmd: bench_epmd takes a node's port from its name. Cookies are of this run only. */
 const OTP_FLAGS = ['-epmd_module', 'bench_epmd', '-start_epmd', 'false', '-setcookie', randomUUID()]
@@ -27,8 +27,8 @@ const onOneCore: readonly FigurePlan[] = [
     kind: 'operationsPerSecond',
     higherIsBetter: true,
     parts: {
-      ours: { workload: 'call-one-core', size: 2_000 },
-      beam: { workload: 'call-one-core', size: 6_000 },
+      ours: { workload: 'call-one-core', size: 5_000 },
+      beam: { workload: 'call-one-core', size: 10_000 },
     },
     target: { peer: 'beam', ratio: 0.8 },
   },
@@ -38,15 +38,15 @@ const onOneCore: readonly FigurePlan[] = [
     kind: 'operationsPerSecond',
     higherIsBetter: true,
     parts: {
-      ours: { workload: 'request-one-core', size: 2_000 },
-      beam: { workload: 'call-one-core', size: 6_000 },
+      ours: { workload: 'request-one-core', size: 5_000 },
+      beam: { workload: 'call-one-core', size: 10_000 },
     },
   },
 ]
 
 const ofSockets: readonly FigurePlan[] = [
   {
-    name: `bytes on the wire a message, in bulk`,
+    name: 'bytes on the wire a message, in bulk',
     unit: 'bytes',
     kind: 'bytesPerOperation',
     higherIsBetter: false,
@@ -57,7 +57,7 @@ const ofSockets: readonly FigurePlan[] = [
     },
   },
   {
-    name: `bytes on the wire a message, one a turn`,
+    name: 'bytes on the wire a message, one a turn',
     unit: 'bytes',
     kind: 'bytesPerOperation',
     higherIsBetter: false,
@@ -95,7 +95,7 @@ export const distribution: Group = {
       kind: 'operationsPerSecond',
       higherIsBetter: true,
       parts: {
-        ours: { workload: 'send', size: 200_000 },
+        ours: { workload: 'send', size: 400_000 },
         beam: { workload: 'send', size: 200_000 },
       },
       target: { peer: 'beam', ratio: 5 },
@@ -105,7 +105,7 @@ export const distribution: Group = {
       unit: 'calls/s',
       kind: 'operationsPerSecond',
       higherIsBetter: true,
-      parts: { ours: { workload: 'call', size: 2_000 }, beam: { workload: 'call', size: 6_000 } },
+      parts: { ours: { workload: 'call', size: 5_000 }, beam: { workload: 'call', size: 5_000 } },
       target: { peer: 'beam', ratio: 0.8 },
     },
     {
@@ -113,7 +113,7 @@ export const distribution: Group = {
       unit: 'calls/s',
       kind: 'operationsPerSecond',
       higherIsBetter: true,
-      parts: { ours: { workload: 'request', size: 2_000 }, beam: { workload: 'call', size: 6_000 } },
+      parts: { ours: { workload: 'request', size: 5_000 }, beam: { workload: 'call', size: 5_000 } },
     },
     ...(cores === undefined ? [] : onOneCore),
     {
@@ -121,7 +121,7 @@ export const distribution: Group = {
       unit: 'calls/s',
       kind: 'operationsPerSecond',
       higherIsBetter: true,
-      parts: { ours: { workload: 'callers', size: 20_000 }, beam: { workload: 'callers', size: 20_000 } },
+      parts: { ours: { workload: 'callers', size: 40_000 }, beam: { workload: 'callers', size: 40_000 } },
       target: { peer: 'beam', ratio: 5 },
     },
     {

@@ -54,10 +54,14 @@ export function inProcess<T>(node: Node, work: (self: Context) => Promise<T>): P
       try {
         resolve(await work(self))
       } catch (error) {
-        reject(error instanceof Error ? error : new Error(String(error)))
+        reject(errorOf(error))
       }
     })
   })
+}
+
+export function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }
 
 /** Of the numbers that CBOR writes in 3 bytes and Erlang's external term format in 5. */
