@@ -86,7 +86,10 @@ export const distribution: Group = {
   notes: notes(),
   contestants: [
     pinned(nodeJs('ours', 'ours/distribution.js'), cores),
-    pinned(erlang('bench_distribution', { with: ['bench_epmd'], flags: [...OTP_FLAGS, ...OTP_LOOPBACK] }), cores),
+    pinned(
+      erlang('bench_distribution', { with: ['bench_protocol', 'bench_epmd'], flags: [...OTP_FLAGS, ...OTP_LOOPBACK] }),
+      cores,
+    ),
   ],
   figures: [
     {
