@@ -51,7 +51,8 @@ start_distribution(Role) ->
 start_other(Role, Core) ->
     Erl = [os:find_executable("erl"), "-noshell", "-pa", filename:dirname(code:which(?MODULE)),
            "-epmd_module", "bench_epmd", "-start_epmd", "false", "-setcookie", atom_to_list(erlang:get_cookie()),
-           "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-run", ?MODULE_STRING, "far", Role],
+           "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-kernel", "logger_level", "error",
+           "-run", ?MODULE_STRING, "far", Role],
     [Program | Args] = case Core of undefined -> Erl; _ -> [os:find_executable("taskset"), "-c", Core | Erl] end,
     Port = open_port({spawn_executable, Program}, [{args, Args}, {line, 1000}]),
     Line = receive {Port, {data, {eol, L}}} -> L after 10000 -> error(no_other_node) end,

@@ -19,6 +19,8 @@ const place = cores === undefined ? 'not pinned' : 'two cores'
 /** No epmd: bench_epmd takes a node's port from its name. Cookies are of this run only. */
 const OTP_FLAGS = ['-epmd_module', 'bench_epmd', '-start_epmd', 'false', '-setcookie', randomUUID()]
 const OTP_LOOPBACK = ['-kernel', 'inet_dist_use_interface', '{127,0,0,1}']
+/** Its logger writes to standard output, which is the protocol's: that a node has gone is no error. */
+const OTP_ERRORS_ONLY = ['-kernel', 'logger_level', 'error']
 
 const onOneCore: readonly FigurePlan[] = [
   {
@@ -87,7 +89,10 @@ export const distribution: Group = {
   contestants: [
     pinned(nodeJs('ours', 'ours/distribution.js'), cores),
     pinned(
-      erlang('bench_distribution', { with: ['bench_protocol', 'bench_epmd'], flags: [...OTP_FLAGS, ...OTP_LOOPBACK] }),
+      erlang('bench_distribution', {
+        with: ['bench_protocol', 'bench_epmd'],
+        flags: [...OTP_FLAGS, ...OTP_LOOPBACK, ...OTP_ERRORS_ONLY],
+      }),
       cores,
     ),
   ],
