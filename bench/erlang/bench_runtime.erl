@@ -1,9 +1,4 @@
-%% Plain Erlang in group `runtime'. Speaks the line protocol of src/contestant.ts:
-%%
-%%   stdin {"run":"send","size":1000}  ->  stdout {"ms":1.5,"operations":1000} | {"bytes":..., "operations":...} | {"error":"..."}
-%%
-%% One process reads, so that the end of stdin ends the emulator in the middle of a run too; each run has a process of its own, which starts with a
-%% heap as small as that of any other.
+%% Plain Erlang in group `runtime'.
 -module(bench_runtime).
 -behaviour(gen_server).
 
@@ -13,31 +8,7 @@
 -define(PAIRS, 1000).
 -define(BATCH, 1000).
 
-main() ->
-    io:format("{\"ready\":\"OTP ~s, ERTS ~s, ~b schedulers\"}~n",
-              [erlang:system_info(otp_release), erlang:system_info(version), erlang:system_info(schedulers_online)]),
-    read().
-
-read() ->
-    case io:get_line("") of
-        eof -> halt(0);
-        {error, _} -> halt(1);
-        Line ->
-            {match, [Workload, Size]} =
-                re:run(Line, "\"run\":\"([^\"]*)\",\"size\":([0-9]+)", [{capture, all_but_first, list}]),
-            spawn(fun() -> answer(Workload, list_to_integer(Size)) end),
-            read()
-    end.
-
-answer(Workload, Size) ->
-    try run(Workload, Size) of
-        {ms, Ms, Operations} -> io:format("{\"ms\":~.4f,\"operations\":~b}~n", [Ms, Operations]);
-        {bytes, Bytes, Operations} -> io:format("{\"bytes\":~b,\"operations\":~b}~n", [Bytes, Operations])
-    catch
-        Class:Reason ->
-            Text = io_lib:format("~0p", [{Class, Reason}]),
-            io:format("{\"error\":\"~s\"}~n", [[C || C <- lists:flatten(Text), C =/= $", C =/= $\\, C >= $\s]])
-    end.
+main() -> bench_protocol:serve(fun run/2).
 
 run("send", Size) -> send(Size);
 run("ping-pong", Size) -> ping_pong(Size);

@@ -4,7 +4,7 @@
  *   bench ── {"run":"send","size":1000} ──▶ stdin   child   stdout ── {"ms":1.5,"operations":1000} ──▶ bench
  *
  * The child starts with {"ready":"<its version>"}, answers each run with one line, in order, and ends when its stdin does. An answer is
- * { ms, operations }, { bytes, operations }, or { error }. The child takes the time itself, around the work only, by its own monotonic clock: so all
+ * { ms, operations }, { bytes, operations }, { cpuMs, ms, operations }, or { error }. The child takes the time itself, around the work only, by its own monotonic clock: so all
  * contestants are treated alike, in whatever language, keep what their compilers have learnt, and have no heap in common.
  *
  * Invariant: no child outlives the bench. `endAll` closes their stdin and kills who doesn't heed that; `killAll` is for when nothing can be awaited
@@ -133,7 +133,12 @@ function answerOf(line: string, who: string): Answer {
   if (hasField(answer, 'error')) throw new Error(`${who}: ${String(answer.error)}`)
   if (hasField(answer, 'operations') && isPositive(answer.operations)) {
     const { operations } = answer
-    if (hasField(answer, 'ms') && isPositive(answer.ms)) return { ms: answer.ms, operations }
+    if (hasField(answer, 'ms') && isPositive(answer.ms)) {
+      const { ms } = answer
+      return hasField(answer, 'cpuMs') && isPositive(answer.cpuMs)
+        ? { cpuMs: answer.cpuMs, ms, operations }
+        : { ms, operations }
+    }
     if (hasField(answer, 'bytes') && typeof answer.bytes === 'number') return { bytes: answer.bytes, operations }
   }
   throw new Error(`${who}: not an answer: ${line}`)

@@ -7,6 +7,8 @@ import { OURS, type FigureKind, type FigurePlan, type Target } from './group.ts'
 export type Answer =
   | { readonly ms: number; readonly operations: number }
   | { readonly bytes: number; readonly operations: number }
+  /** Of `operations` processes of the operating system together, in `ms`. */
+  | { readonly cpuMs: number; readonly ms: number; readonly operations: number }
 
 export interface Spread {
   readonly median: number
@@ -40,6 +42,9 @@ export function sampleOf(kind: FigureKind, answer: Answer): number {
     case 'bytesPerOperation':
       if (!('bytes' in answer)) throw new Error('the answer has no bytes')
       return answer.bytes / answer.operations
+    case 'cpuMsPerSecond':
+      if (!('cpuMs' in answer)) throw new Error('the answer has no cpuMs')
+      return (answer.cpuMs / answer.ms / answer.operations) * 1_000
   }
 }
 

@@ -19,7 +19,7 @@ export interface ContestantPlan {
 }
 
 /** How a figure follows from a child's answer. */
-export type FigureKind = 'operationsPerSecond' | 'ms' | 'bytesPerOperation'
+export type FigureKind = 'operationsPerSecond' | 'ms' | 'bytesPerOperation' | 'cpuMsPerSecond'
 
 /** Met if ours is at least (lower is better: at most) `ratio` times the peer, or `absolute` in the figure's unit. */
 export type Target = { readonly peer: string; readonly ratio: number } | { readonly absolute: number }
@@ -40,10 +40,14 @@ export interface FigurePlan {
   readonly target?: Target
   /** Each round in a child of its own, without a warm-up round: for memory, where what ran before would count. @default false */
   readonly freshChild?: boolean
+  /** Takes so many rounds at most, whatever `--rounds` says: for figures of which one takes seconds. @default as many as `--rounds` says */
+  readonly maxRounds?: number
 }
 
 export interface Group {
   readonly name: string
+  /** How it is run on this machine, and which figures are left out for want of what: a line each, printed and reported. @default none */
+  readonly notes?: readonly string[]
   readonly contestants: readonly ContestantPlan[]
   readonly figures: readonly FigurePlan[]
 }

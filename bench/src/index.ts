@@ -11,13 +11,14 @@ import { join } from 'node:path'
 import { Contestant, endAll, killAll } from './contestant.ts'
 import { figureOf, type Figure } from './figures.ts'
 import { OURS, type FigurePlan, type Group } from './group.ts'
+import { distribution } from './groups/distribution.ts'
 import { runtime } from './groups/runtime.ts'
 import { measure, type Runner } from './measure.ts'
 import { readOptions, usage, UsageError, type Options } from './options.ts'
 import { commit, machine, writeReport } from './report.ts'
 import { formatSpread, summaryOf, tableOf } from './table.ts'
 
-const groups: readonly Group[] = [runtime]
+const groups: readonly Group[] = [runtime, distribution]
 
 const folder = mkdtempSync(join(tmpdir(), 'pidmesh-bench-'))
 let interrupted = false
@@ -64,6 +65,7 @@ async function run(group: Group, plans: readonly FigurePlan[], { rounds, quick, 
       .join(' · '),
   )
   if (missing.length > 0) console.log(`not installed: ${missing.join(', ')}`)
+  for (const note of group.notes ?? []) console.log(note)
 
   const figures: Figure[] = []
   for (const [index, plan] of plans.entries()) {
@@ -79,7 +81,8 @@ async function run(group: Group, plans: readonly FigurePlan[], { rounds, quick, 
 
   console.log(`\n${tableOf(figures, peers)}\n\n${summaryOf(figures, missing)}`)
   if (quick) console.log('quick: small sizes, one look at each; compare nothing by these figures')
-  const report = { group: group.name, date, machine: machine(), versions, rounds, quick, missing, figures }
+  const notes = group.notes === undefined ? {} : { notes: group.notes }
+  const report = { group: group.name, date, machine: machine(), versions, rounds, quick, missing, ...notes, figures }
   console.log(`written to ${writeReport(only === undefined ? report : { ...report, only })}`)
 }
 

@@ -34,8 +34,9 @@ export async function measure(
 ): Promise<Samples> {
   const entries = entriesOf(plan, runners)
   const samples = new Map<string, number[]>(entries.map(({ name }) => [name, []]))
+  const lastRound = Math.min(rounds, plan.maxRounds ?? rounds)
   // Round 0 warms up and does not count.
-  for (let round = plan.freshChild ? 1 : 0; round <= rounds; round++) {
+  for (let round = plan.freshChild ? 1 : 0; round <= lastRound; round++) {
     for (const { name, runner, part } of round % 2 === 0 ? entries : entries.toReversed()) {
       const size = quick ? Math.max(1, Math.round(part.size / QUICK_SHARE)) : part.size
       const answer = await (plan.freshChild

@@ -20,6 +20,8 @@ export interface Report {
   readonly only?: string
   /** Peers that are not installed. */
   readonly missing: readonly string[]
+  /** How the group was run on this machine; absent if there is nothing to say. */
+  readonly notes?: readonly string[]
   readonly figures: readonly Figure[]
 }
 

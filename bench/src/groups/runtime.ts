@@ -10,7 +10,11 @@ const MANY = 100_000
 
 export const runtime: Group = {
   name: 'runtime',
-  contestants: [nodeJs('ours', 'ours/runtime.js'), erlang('bench_runtime'), nodeJs('nact', 'nact/runtime.js')],
+  contestants: [
+    nodeJs('ours', 'ours/runtime.js'),
+    erlang('bench_runtime', { with: ['bench_protocol'] }),
+    nodeJs('nact', 'nact/runtime.js'),
+  ],
   figures: [
     {
       name: 'send, one producer to one consumer',

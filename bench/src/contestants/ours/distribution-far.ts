@@ -1,0 +1,12 @@
+/**
+ * Another node of the contestant `ours` in group `distribution`, in an OS process of its own: see distribution-nodes.ts. Ends when stdin does.
+ */
+import { startNode } from '@pidmesh/runtime'
+import { startServers } from './distribution-servers.ts'
+
+const [name = '', ...seeds] = process.argv.slice(2)
+process.stdin.on('end', () => process.exit()).resume()
+
+const node = await startNode({ name, cookie: process.env['BENCH_COOKIE'] ?? '', seeds, logLevel: 'silent' })
+await startServers(node)
+process.stdout.write(`${node.address}\n`)

@@ -1,0 +1,166 @@
+/**
+ * Group `distribution`: two nodes, each a process of the operating system, connected over loopback; OTP's distribution beside ours.
+ *
+ * Where two processes run moves such figures severalfold. So each node has one core to itself, alike for all contestants: the near one, which is the
+ * contestant and takes the time, and the far one, which it starts. "One core" means that the far one was moved to the near one's.
+ */
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import type { FigurePlan, Group } from '../group.ts'
+import { erlang } from './erlang.ts'
+import { nodeJs } from './node-js.ts'
+import { coresForTwo, isInstalled, pinned } from './placement.ts'
+
+const cores = coresForTwo()
+const hasSocketCounts = isInstalled('ss')
+const hasCpuCounts = existsSync('/proc/self/schedstat')
+const place = cores === undefined ? 'not pinned' : 'two cores'
+
+/** No epmd: bench_epmd takes a node's port from its name. Cookies are of this run only. */
+const OTP_FLAGS = ['-epmd_module', 'bench_epmd', '-start_epmd', 'false', '-setcookie', randomUUID()]
+const OTP_LOOPBACK = ['-kernel', 'inet_dist_use_interface', '{127,0,0,1}']
+/** Its logger writes to standard output, which is the protocol's: that a node has gone is no error. */
+const OTP_ERRORS_ONLY = ['-kernel', 'logger_level', 'error']
+
+const onOneCore: readonly FigurePlan[] = [
+  {
+    name: 'remote call, sequential, one core',
+    unit: 'calls/s',
+    kind: 'operationsPerSecond',
+    higherIsBetter: true,
+    parts: {
+      ours: { workload: 'call-one-core', size: 5_000 },
+      beam: { workload: 'call-one-core', size: 10_000 },
+    },
+    target: { peer: 'beam', ratio: 0.8 },
+  },
+  {
+    name: 'remote self.request, sequential, one core',
+    unit: 'calls/s',
+    kind: 'operationsPerSecond',
+    higherIsBetter: true,
+    parts: {
+      ours: { workload: 'request-one-core', size: 5_000 },
+      beam: { workload: 'call-one-core', size: 10_000 },
+    },
+  },
+]
+
+const ofSockets: readonly FigurePlan[] = [
+  {
+    name: 'bytes on the wire a message, in bulk',
+    unit: 'bytes',
+    kind: 'bytesPerOperation',
+    higherIsBetter: false,
+    maxRounds: 2,
+    parts: {
+      ours: { workload: 'bulk-bytes', size: 50_000 },
+      beam: { workload: 'bulk-bytes', size: 50_000 },
+    },
+  },
+  {
+    name: 'bytes on the wire a message, one a turn',
+    unit: 'bytes',
+    kind: 'bytesPerOperation',
+    higherIsBetter: false,
+    maxRounds: 2,
+    parts: {
+      ours: { workload: 'single-bytes', size: 500 },
+      beam: { workload: 'single-bytes', size: 500 },
+    },
+  },
+]
+
+const ofIdleNodes: readonly FigurePlan[] = [
+  {
+    name: 'CPU of an idle node, of 3 that are connected',
+    unit: 'ms/s',
+    kind: 'cpuMsPerSecond',
+    higherIsBetter: false,
+    freshChild: true,
+    maxRounds: 2,
+    parts: { ours: { workload: 'idle', size: 5_000 }, beam: { workload: 'idle', size: 5_000 } },
+  },
+]
+
+export const distribution: Group = {
+  name: 'distribution',
+  notes: notes(),
+  contestants: [
+    pinned(nodeJs('ours', 'ours/distribution.js'), cores),
+    pinned(
+      erlang('bench_distribution', {
+        with: ['bench_protocol', 'bench_epmd'],
+        flags: [...OTP_FLAGS, ...OTP_LOOPBACK, ...OTP_ERRORS_ONLY],
+      }),
+      cores,
+    ),
+  ],
+  figures: [
+    {
+      name: `remote send, one sender to one receiver, ${place}`,
+      unit: 'messages/s',
+      kind: 'operationsPerSecond',
+      higherIsBetter: true,
+      parts: {
+        ours: { workload: 'send', size: 400_000 },
+        beam: { workload: 'send', size: 200_000 },
+      },
+      target: { peer: 'beam', ratio: 5 },
+    },
+    {
+      name: `remote call, sequential, ${place}`,
+      unit: 'calls/s',
+      kind: 'operationsPerSecond',
+      higherIsBetter: true,
+      parts: { ours: { workload: 'call', size: 5_000 }, beam: { workload: 'call', size: 5_000 } },
+      target: { peer: 'beam', ratio: 0.8 },
+    },
+    {
+      name: `remote self.request, sequential, ${place}`,
+      unit: 'calls/s',
+      kind: 'operationsPerSecond',
+      higherIsBetter: true,
+      parts: { ours: { workload: 'request', size: 5_000 }, beam: { workload: 'call', size: 5_000 } },
+    },
+    ...(cores === undefined ? [] : onOneCore),
+    {
+      name: `remote call, 100 callers, ${place}`,
+      unit: 'calls/s',
+      kind: 'operationsPerSecond',
+      higherIsBetter: true,
+      parts: { ours: { workload: 'callers', size: 40_000 }, beam: { workload: 'callers', size: 40_000 } },
+      target: { peer: 'beam', ratio: 5 },
+    },
+    {
+      name: `p50 of a remote call at 10,000 calls/s, ${place}`,
+      unit: 'ms',
+      kind: 'ms',
+      higherIsBetter: false,
+      parts: { ours: { workload: 'paced-p50', size: 10_000 }, beam: { workload: 'paced-p50', size: 10_000 } },
+    },
+    {
+      name: `p99 of a remote call at 10,000 calls/s, ${place}`,
+      unit: 'ms',
+      kind: 'ms',
+      higherIsBetter: false,
+      parts: { ours: { workload: 'paced-p99', size: 10_000 }, beam: { workload: 'paced-p99', size: 10_000 } },
+    },
+    ...(hasSocketCounts ? ofSockets : []),
+    ...(hasCpuCounts ? ofIdleNodes : []),
+  ],
+}
+
+function notes(): string[] {
+  const lines =
+    cores === undefined
+      ? [
+          'placement: wherever the operating system likes; without taskset, or on one core, figures of one core are left out',
+        ]
+      : [
+          `placement: near node on core ${cores.near}, far node on core ${cores.far}; "one core": both on core ${cores.near}`,
+        ]
+  if (!hasSocketCounts) lines.push('left out, there is no ss: bytes on the wire')
+  if (!hasCpuCounts) lines.push('left out, there is no /proc/self/schedstat: CPU of an idle node')
+  return lines
+}
