@@ -3,7 +3,7 @@
 // packages/runtime.
 
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import type { Socket } from 'node:net'
 
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -22,6 +22,8 @@ const DEFAULT_TICK_MS = 4_000
 const SILENT_WITHIN_MS = 4_500
 /** Small enough for a test to be quick, large enough for a busy machine. */
 const SHORT_TICK_MS = 1_600
+/** After so long without progress a connection on which something waits is given up. */
+const NO_PROGRESS_MS = 10_000
 /** A machine that does something else beside a test. */
 const MARGIN_MS = 2_500
 /** A delay that is none: nothing that waits for another node's silence comes in so little time. */
@@ -154,6 +156,43 @@ describe('a peer that reads nothing', () => {
     expect(newsOfB()).toEqual([])
     expectBreaks(newsOfC(), [a])
   })
+
+  it('is given up after 10 s in which nothing gets on its way, however little it is; one to which nothing is sent is not', async () => {
+    const [a, b, c] = await startMesh(['a', 'b', 'c'], { netTickTimeMs: 2 * NO_PROGRESS_MS })
+    const [newsOfA, newsOfB, newsOfC] = [newsOf(a), newsOf(b), newsOf(c)]
+    c.kill('SIGSTOP')
+    await a.ask({ type: 'begin_calls', node: b.name })
+    const { status } = await a.ask({ type: 'pour', node: c.name, messageBytes: 1024, totalBytes: 4 * MIB })
+    expect(status).toBe('busy')
+    const pouredAtMs = nowMs()
+    const { atMs, reason } = await a.down(c)
+    expect(reason).toBe('no_progress')
+    expect(atMs - pouredAtMs).toBeGreaterThan(NO_PROGRESS_MS / 2)
+    expect(atMs - pouredAtMs).toBeLessThan(NO_PROGRESS_MS + MARGIN_MS)
+    await expectUndelayed(a, b)
+    c.kill('SIGCONT')
+    await connected([a, b, c])
+    await expectToTalk([a, b, c])
+    expect(newsOfA()).toMatchObject([
+      { type: 'nodedown', node: c.name, reason: 'no_progress' },
+      { type: 'nodeup', node: c.name },
+    ])
+    expect(newsOfB()).toEqual([])
+    expectBreaks(newsOfC(), [a])
+  })
+
+  it('keeps no node from stopping, whichever of the two has dialed', async () => {
+    const [dialed, dialer] = await Promise.all([
+      startMesh(['a', 'b'], { netTickTimeMs: NO_TICK_MS }),
+      startMesh(['a', 'b'], { netTickTimeMs: NO_TICK_MS }),
+    ])
+    for (const [node, stopped] of [[dialed[0], dialed[1]] as const, [dialer[1], dialer[0]] as const]) {
+      stopped.kill('SIGSTOP')
+      await node.ask({ type: 'pour', node: stopped.name, messageBytes: 1024, totalBytes: 4 * MIB })
+      await node.ask({ type: 'stop' })
+      expect(await node.exited()).toBe(0)
+    }
+  })
 })
 
 describe('a node that is told to stop', () => {
@@ -197,6 +236,18 @@ describe('a node that is told to stop', () => {
     await node.ask({ type: 'stop' })
     expect(await node.exited()).toBe(0)
     expect(node.stderr).toBe('')
+  })
+
+  it('leaves nothing behind though someone has connected who says nothing and closes nothing', async () => {
+    const node = await new MeshNode('a').started()
+    const { port } = new URL(`tcp://${node.address}`)
+    const socket = connect({ host: HOST, port: Number(port), allowHalfOpen: true })
+    onTestFinished(() => void socket.destroy())
+    // A server speaks first, too.
+    await once(socket, 'data')
+    socket.on('error', () => undefined)
+    await node.ask({ type: 'stop' })
+    expect(await node.exited()).toBe(0)
   })
 })
 
@@ -272,6 +323,24 @@ describe('a host with a cable', () => {
     expectBreaks(newsOfA(), [c])
     expectBreaks(newsOfC(), [a])
     expect(newsOfB()).toEqual([])
+  })
+
+  it('that is cut keeps no node from stopping, and none from letting go of the other', async () => {
+    const { network, nodes } = await startHosts()
+    const [a, b, c] = nodes
+    network.cut(2, 'at the switch')
+    // It has not noticed yet; and nothing of its end reaches anyone.
+    await c.ask({ type: 'stop' })
+    expect(await c.exited()).toBe(0)
+    for (const [i, node] of [a, b].entries()) {
+      expect((await node.down(c)).reason).toBe('net_tick_timeout')
+      await until(`${node.name} has let go`, () => network.connections(i, 2).established === 0)
+    }
+    // What is not there any more is dialed.
+    await until('a dial', () => network.connections(0, 2).dialed > 0)
+    await a.ask({ type: 'stop' })
+    expect(await a.exited()).toBe(0)
+    expect(await b.down(a)).toMatchObject({ reason: 'shutdown' })
   })
 })
 
