@@ -18,7 +18,7 @@ export const layers = {
  * @type {Record<string, string[]>}
  */
 export const confined = {
-  '@grpc/grpc-js': ['packages/runtime/src/transport/grpc.ts'],
+  '@grpc/grpc-js': ['packages/runtime/src/transport/'],
   'cbor-x': [],
   nact: ['packages/runtime/src/system/nact-pump.ts'],
   pino: ['packages/runtime/src/system/pino-logger.ts'],

@@ -49,7 +49,8 @@ export function startLiveness(nowMs: number, options: LivenessOptions): Liveness
 
 /** Milliseconds between two looks. */
 export function lookMs(options: LivenessOptions): number {
-  return options.tickMs / 8
+  // However long the ticks, a connection that takes nothing is seen in time.
+  return Math.min(options.tickMs / 8, options.noProgressMs / 10)
 }
 
 export function onHeard(state: Liveness, nowMs: number): Liveness {

@@ -1,0 +1,9 @@
+/** The parts of `host:port` and `[v6]:port`. */
+
+export function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')
+}
+
+export function portOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1))
+}

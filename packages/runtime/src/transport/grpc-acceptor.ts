@@ -1,0 +1,100 @@
+/**
+ * The TCP listener below gRPC's server, which by itself neither bounds nor ends the connections that are made to it:
+ *
+ *   - one that opens no stream is closed after `streamWithinMs`, and of these at most `maxWaiting` are kept, the newest;
+ *   - one whose link is over is destroyed after a grace: gRPC closes its half of it only, and waits for the other side, which may be stopped or unplugged.
+ */
+import { createServer, type Server, type Socket } from 'node:net'
+import { PidmeshError } from '../errors.ts'
+import { hostOf, portOf } from './address.ts'
+import { CLOSE_GRACE_MS } from './grpc-link.ts'
+
+export interface AcceptorLimits {
+  /** From a connection to its stream. */
+  readonly streamWithinMs: number
+  /** Connections on which no stream has been opened. */
+  readonly maxWaiting: number
+}
+
+/** As those of the handshake of the nodes, which is on the stream. */
+const LIMITS: AcceptorLimits = { streamWithinMs: 5_000, maxWaiting: 256 }
+
+export class Acceptor {
+  private readonly limits: AcceptorLimits
+  private readonly server: Server
+  private readonly sockets = new Map<string, Socket>()
+  /** Those without a stream, the oldest first, each with what ends its time. */
+  private readonly waiting = new Map<string, NodeJS.Timeout>()
+
+  constructor(onSocket: (socket: Socket) => void, limits: AcceptorLimits = LIMITS) {
+    this.limits = limits
+    this.server = createServer((socket) => {
+      this.add(`${socket.remoteAddress}:${socket.remotePort}`, socket)
+      onSocket(socket)
+    })
+  }
+
+  /**
+   * Resolves with the address that is listened on.
+   * @throws PidmeshError `ERR_PORT_IN_USE`, `ERR_LISTEN`
+   */
+  listen(address: string): Promise<string> {
+    const { server } = this
+    return new Promise((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        reject(
+          error.code === 'EADDRINUSE'
+            ? new PidmeshError('ERR_PORT_IN_USE', `the address ${address} is in use by another program`, {
+                cause: error,
+              })
+            : new PidmeshError('ERR_LISTEN', `cannot listen on ${address}: ${error.message}`, { cause: error }),
+        )
+      })
+      server.listen(portOf(address), hostOf(address), () => {
+        const bound = server.address()
+        const port = bound === null || typeof bound === 'string' ? portOf(address) : bound.port
+        resolve(`${address.slice(0, address.lastIndexOf(':'))}:${port}`)
+      })
+    })
+  }
+
+  /** A stream has been opened on the connection from there. */
+  onStream(from: string): void {
+    clearTimeout(this.waiting.get(from))
+    this.waiting.delete(from)
+  }
+
+  /** The link from there is over. What was written last still goes out, if anyone takes it. */
+  onOver(from: string): void {
+    const socket = this.sockets.get(from)
+    setTimeout(() => socket?.destroy(), CLOSE_GRACE_MS).unref()
+  }
+
+  /** Resolves when no connection is left. */
+  async stop(): Promise<void> {
+    const closed = new Promise((resolve) => this.server.close(resolve))
+    // Not listening at all is no error here.
+    closed.catch(() => undefined)
+    const left = [...this.sockets.values()]
+    const grace = setTimeout(() => {
+      for (const socket of left) socket.destroy()
+    }, CLOSE_GRACE_MS)
+    for (const from of this.waiting.keys()) this.sockets.get(from)?.destroy()
+    await Promise.all(left.map((socket) => new Promise((resolve) => socket.once('close', resolve))))
+    clearTimeout(grace)
+  }
+
+  private add(from: string, socket: Socket): void {
+    this.sockets.set(from, socket)
+    const timer = setTimeout(() => socket.destroy(), this.limits.streamWithinMs)
+    timer.unref()
+    this.waiting.set(from, timer)
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      this.sockets.delete(from)
+      this.onStream(from)
+    })
+    const [oldest] = this.waiting.keys()
+    if (oldest !== undefined && this.waiting.size > this.limits.maxWaiting) this.sockets.get(oldest)?.destroy()
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * One link: a gRPC stream, and before there is one the frames that wait for it.
+ *
+ *   made ─ carry(stream) ─▶ frames go both ways ─ close, or the other side's end ─▶ cut off
+ *     └─ finish ─▶ over: nobody was there
+ *
+ * Invariants: `onEnd` is called at most once, and nothing after it; not for a close of one's own.
+ */
+import type { ClientDuplexStream, ServerDuplexStream, StatusObject } from '@grpc/grpc-js'
+import type { Link, LinkEnd, LinkEvents } from '../ports.ts'
+import { certifiedNames } from './grpc-tls.ts'
+
+export type Stream = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
+
+/** A close is polite first: what was written goes out, and so long the other side has to end the stream too. */
+export const CLOSE_GRACE_MS = 500
+
+export interface GrpcLinkOptions {
+  readonly remoteAddress: string
+  readonly isTls: boolean
+  /** The links of the transport: this one is among them as long as it isn't over. */
+  readonly links: Set<GrpcLink>
+}
+
+export class GrpcLink implements Link {
+  readonly remoteAddress: string
+  /** When the link is over and its resources are let go. */
+  readonly ended: Promise<void>
+  bufferedBytes = 0
+  private readonly options: GrpcLinkOptions
+  private stream: Stream | undefined = undefined
+  private cutOff: () => void = () => undefined
+  /** Frames that wait for the stream. */
+  private early: Uint8Array[] = []
+  private events: LinkEvents | undefined = undefined
+  private resolveEnded: () => void = () => undefined
+  private closing = false
+  private over = false
+
+  constructor(options: GrpcLinkOptions) {
+    this.options = options
+    this.remoteAddress = options.remoteAddress
+    this.ended = new Promise((resolve) => {
+      this.resolveEnded = resolve
+    })
+    options.links.add(this)
+  }
+
+  get certifiedNames(): readonly string[] | undefined {
+    if (!this.options.isTls) return undefined
+    return certifiedNames(this.stream?.getAuthContext()?.sslPeerCertificate?.subjectaltname ?? '')
+  }
+
+  attach(events: LinkEvents): void {
+    this.events = events
+  }
+
+  /** What ends what the link is made of now, at once. */
+  onCutOff(cutOff: () => void): void {
+    this.cutOff = cutOff
+  }
+
+  carry(stream: Stream): void {
+    this.stream = stream
+    stream.on('data', (frame: Buffer) => {
+      if (!this.closing) this.events?.onFrame(frame)
+    })
+    // The first of these three tells how it ended; 'status' comes at clients, 'close' last at both.
+    stream.on('error', (error: Error & Partial<StatusObject>) => {
+      this.finish({ type: error.code === 14 ? 'unreachable' : 'failed', detail: error.details ?? error.message })
+    })
+    stream.on('end', () => this.finish({ type: 'closed' }))
+    stream.on('close', () => this.finish({ type: 'closed' }))
+    stream.on('cancelled', () => this.finish({ type: 'closed' }))
+    for (const frame of this.early.splice(0)) this.write(stream, frame)
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.closing || this.over) return
+    this.bufferedBytes += frame.length
+    if (this.stream === undefined) this.early.push(frame)
+    else this.write(this.stream, frame)
+  }
+
+  close(): void {
+    if (this.closing || this.over) return
+    this.closing = true
+    if (this.stream === undefined) {
+      this.finish({ type: 'closed' })
+      return
+    }
+    this.stream.end()
+    setTimeout(() => this.finish({ type: 'closed' }), CLOSE_GRACE_MS).unref()
+  }
+
+  finish(end: LinkEnd): void {
+    if (this.over) return
+    this.over = true
+    this.options.links.delete(this)
+    // A server's stream whose other side has ended is ended too; only then is a stream over for both.
+    if (!this.closing) this.stream?.end()
+    this.cutOff()
+    this.resolveEnded()
+    if (!this.closing) this.events?.onEnd(end)
+  }
+
+  private write(stream: Stream, frame: Uint8Array): void {
+    // gRPC writes what it is given: a view of the same bytes, not a copy.
+    stream.write(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength), () => {
+      this.bufferedBytes -= frame.length
+      if (!this.closing && !this.over) this.events?.onPassedOn?.()
+    })
+  }
+}

@@ -1,0 +1,66 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { hostOf, portOf } from '../../src/transport/address.ts'
+import { Acceptor } from '../../src/transport/grpc-acceptor.ts'
+
+describe('connections that open no stream', () => {
+  let acceptor: Acceptor
+  const clients: Socket[] = []
+  let accepted: string[]
+
+  async function listen(limits: { streamWithinMs: number; maxWaiting: number }): Promise<string> {
+    accepted = []
+    acceptor = new Acceptor((socket) => {
+      accepted.push(`${socket.remoteAddress}:${socket.remotePort}`)
+      socket.resume()
+    }, limits)
+    return acceptor.listen('127.0.0.1:0')
+  }
+
+  async function dial(address: string): Promise<Socket> {
+    const client = connect(portOf(address), hostOf(address))
+    client.on('error', () => undefined)
+    client.resume()
+    clients.push(client)
+    const before = accepted.length
+    await once(client, 'connect')
+    await expect.poll(() => accepted.length).toBeGreaterThan(before)
+    return client
+  }
+
+  afterEach(async () => {
+    await acceptor.stop()
+    for (const client of clients.splice(0)) client.destroy()
+  })
+
+  it('are closed when their time is over, and one that has opened a stream is not', async () => {
+    const address = await listen({ streamWithinMs: 100, maxWaiting: 10 })
+    const mute = await dial(address)
+    const good = await dial(address)
+    acceptor.onStream(accepted[1] ?? '')
+    await once(mute, 'close')
+    expect(good.readyState).toBe('open')
+  })
+
+  it('are bounded in number: the oldest gives way', async () => {
+    const address = await listen({ streamWithinMs: 60_000, maxWaiting: 3 })
+    const mute: Socket[] = []
+    for (let n = 0; n < 5; n++) mute.push(await dial(address))
+    await expect
+      .poll(() => mute.map((client) => client.readyState))
+      .toEqual(['closed', 'closed', 'open', 'open', 'open'])
+  })
+
+  it('do not keep the listener from stopping, nor does one that never closes its half', async () => {
+    const address = await listen({ streamWithinMs: 60_000, maxWaiting: 3 })
+    const stubborn = connect({ port: portOf(address), host: hostOf(address), allowHalfOpen: true })
+    stubborn.on('error', () => undefined)
+    stubborn.resume()
+    clients.push(stubborn)
+    await expect.poll(() => accepted.length).toBe(1)
+    acceptor.onStream(accepted[0] ?? '')
+    await acceptor.stop()
+    await expect.poll(() => stubborn.readableEnded || stubborn.destroyed).toBe(true)
+  })
+})
