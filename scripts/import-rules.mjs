@@ -18,7 +18,11 @@ export const layers = {
  * @type {Record<string, string[]>}
  */
 export const confined = {
-  '@grpc/grpc-js': ['packages/runtime/src/transport/'],
+  '@grpc/grpc-js': [
+    'packages/runtime/src/transport/grpc.ts',
+    'packages/runtime/src/transport/grpc-link.ts',
+    'packages/runtime/src/transport/grpc-tls.ts',
+  ],
   'cbor-x': [],
   nact: ['packages/runtime/src/system/nact-pump.ts'],
   pino: ['packages/runtime/src/system/pino-logger.ts'],

@@ -52,9 +52,9 @@ const imports: readonly Mistake[] = [
     complaint: 'packages/runtime/src/wire/generated/ is for packages/runtime/src/wire/',
   },
   {
-    title: 'a driver outside its one file',
+    title: 'a driver outside its files',
     files: { 'packages/runtime/src/transport/wrong.ts': `export * from '@grpc/grpc-js'\n` },
-    complaint: '@grpc/grpc-js is for packages/runtime/src/transport/grpc.ts only',
+    complaint: '@grpc/grpc-js is for packages/runtime/src/transport/grpc.ts, packages/runtime/src/transport/grpc-link.ts, packages/runtime/src/transport/grpc-tls.ts only',
   },
   {
     title: 'the testing tools in the runtime itself',

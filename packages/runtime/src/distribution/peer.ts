@@ -118,8 +118,9 @@ export class Peer implements RemoteNode, ConnectionSink {
     outbox.add(signal)
     this.lastSignalBytes = outbox.bytes - before
     this.options.counters.signalsSent++
-    // Also after a frame that is written at once: the end of the turn is where the limit is judged.
-    if (!this.wantsFlush) {
+    // Also after a frame that is written at once: the end of the turn is where the limit is judged. The end of a monitor, which each call has, is in no hurry: it goes
+    // with what is sent next, or with the next look.
+    if (!this.wantsFlush && signal.type !== 'demonitor') {
       this.wantsFlush = true
       this.options.events.wantFlush()
     }

@@ -132,7 +132,7 @@ export class Node {
     return this.kernel.identity.name
   }
 
-  /** This life of the node; larger in each. */
+  /** This life of the node: another number in each. */
   get incarnation(): number {
     return this.kernel.identity.incarnation
   }
@@ -287,10 +287,7 @@ export class Node {
 
   /** @throws PidmeshError — see `startNode` */
   static async start(options: CheckedNodeOptions, components: NodeComponents): Promise<Node> {
-    const { clock, random } = components
-    // Larger in each life as long as the clock isn't put back; the fraction tells two lives of one millisecond apart.
-    const incarnation = clock.wallMs() * 1_000 + Math.floor(random.fraction() * 1_000)
-    const node = new Node({ name: options.name, incarnation: Math.floor(incarnation) }, options, components)
+    const node = new Node({ name: options.name, incarnation: incarnationOf(components) }, options, components)
     try {
       await node.peers.listen(options.listenAddress, options.advertise)
       node.discovered.start()
@@ -357,6 +354,14 @@ export class Node {
     this.kernel.stop()
     await this.peers.stop()
   }
+}
+
+/**
+ * Another one in each life of a node, whatever its clock shows: seconds since 1970, and 21 random bits. A machine without a clock, which begins each of its lives at
+ * the same moment, has the latter.
+ */
+function incarnationOf({ clock, random }: NodeComponents): number {
+  return Math.max(0, Math.floor(clock.wallMs() / 1_000)) * 2 ** 21 + Math.floor(random.fraction() * 2 ** 21) + 1
 }
 
 function nodeTypeOf({ isHidden }: Peer): NodeType {
