@@ -206,6 +206,7 @@ export class TestCluster {
     const untilMs = this.clock.monotonicMs() + ms
     for (const host of this.hosts) {
       if (host.name !== name || !host.alive) continue
+      this.network.stall(name)
       host.stalledUntilMs = Math.max(host.stalledUntilMs ?? 0, untilMs)
       this.clock.setTimer(ms, () => {
         if (host.stalledUntilMs === undefined || host.stalledUntilMs > this.clock.monotonicMs()) return
@@ -214,7 +215,6 @@ export class TestCluster {
         host.late.push(() => this.network.resume(host.name))
       })
     }
-    this.network.stall(name)
   }
 
   /** Puts a host's wall clock on, or back, by so much: for the nodes that run on it, and those that will. */

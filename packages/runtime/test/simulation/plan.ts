@@ -1,0 +1,150 @@
+/**
+ * What happens in a history, drawn from its seed before it begins: who does what to whom, and which faults there are.
+ *
+ * Who is who is known only when it happens: a step bears numbers, which choose among those who are there then.
+ *
+ * Half of the faults fall into the last fifth, and most come with a burst of signals: what is on its way then is what gets lost, doubled or mixed up.
+ */
+import { seededRandom } from '@pidmesh/runtime/testing'
+
+/** What a process is told to do. */
+export type Act =
+  | 'send'
+  | 'send_large'
+  | 'send_ok'
+  | 'send_name'
+  | 'send_alias'
+  | 'exit_signal'
+  | 'monitor'
+  | 'monitor_name'
+  | 'demonitor'
+  | 'link'
+  | 'unlink'
+  | 'tangle'
+  | 'monitor_node'
+  | 'open_alias'
+  | 'close_alias'
+  | 'spawn'
+  | 'die'
+
+/** What happens to the cluster. */
+export type Fault =
+  | 'cut_one_way'
+  | 'cut'
+  | 'isolate'
+  | 'delay'
+  | 'slow_reader'
+  | 'reset'
+  | 'half_open'
+  | 'torn_batch'
+  | 'told_late'
+  | 'crash'
+  | 'power_failure'
+  | 'roll_back'
+  | 'stop'
+  | 'stall'
+  | 'stutter'
+  | 'wall_jump'
+  | 'impostor'
+  | 'disconnect'
+  | 'connect_both'
+  | 'flood'
+
+export interface Step {
+  readonly atMs: number
+  readonly what: { readonly type: 'act'; readonly act: Act } | { readonly type: 'fault'; readonly fault: Fault }
+  /** Numbers in [0, 1) that its parts are chosen with. */
+  readonly draws: readonly [number, number, number, number]
+}
+
+export interface Plan {
+  readonly seed: number
+  readonly hosts: readonly string[]
+  readonly latencyMs: readonly [number, number]
+  readonly netTickTimeMs: number
+  /** When all faults are over. */
+  readonly endMs: number
+  readonly steps: readonly Step[]
+}
+
+/** The cluster comes together before anything is done to it. */
+export const FIRST_FAULT_MS = 1_500
+
+const ACTS: Readonly<Record<Act, number>> = {
+  send: 20,
+  send_large: 1,
+  send_ok: 3,
+  send_name: 6,
+  send_alias: 6,
+  exit_signal: 5,
+  monitor: 12,
+  monitor_name: 4,
+  demonitor: 4,
+  link: 10,
+  unlink: 5,
+  tangle: 3,
+  monitor_node: 3,
+  open_alias: 2,
+  close_alias: 1,
+  spawn: 4,
+  die: 4,
+}
+
+const FAULTS: Readonly<Record<Fault, number>> = {
+  cut_one_way: 12,
+  cut: 10,
+  isolate: 5,
+  delay: 6,
+  slow_reader: 4,
+  reset: 9,
+  half_open: 6,
+  torn_batch: 9,
+  told_late: 6,
+  crash: 8,
+  power_failure: 4,
+  roll_back: 5,
+  stop: 4,
+  stall: 12,
+  stutter: 3,
+  wall_jump: 3,
+  impostor: 3,
+  disconnect: 4,
+  connect_both: 5,
+  flood: 0.4,
+}
+
+export function drawPlan(seed: number): Plan {
+  const random = seededRandom(seed)
+  const { fraction } = random
+  const between = (least: number, most: number): number => least + (most - least) * fraction()
+  const hosts = ['a', 'b', 'c', 'd'].slice(0, chosen({ 2: 5, 3: 4, 4: 1 }, fraction()))
+  const slowest = chosen({ 3: 4, 20: 4, 80: 2 }, fraction())
+  const netTickTimeMs = chosen({ 1_000: 4, 4_000: 6 }, fraction())
+  const endMs = FIRST_FAULT_MS + between(2.5, 5) * Math.max(netTickTimeMs, 2_000)
+  const steps: Step[] = []
+  const add = (atMs: number, what: Step['what']): void => {
+    steps.push({ atMs, what, draws: [fraction(), fraction(), fraction(), fraction()] })
+  }
+  const act = (atMs: number): void => add(atMs, { type: 'act', act: chosen(ACTS, fraction()) })
+
+  for (let left = 10 + Math.floor(fraction() * 30); left > 0; left--) act(between(FIRST_FAULT_MS / 2, endMs))
+  const lateFromMs = endMs - (endMs - FIRST_FAULT_MS) / 5
+  for (let left = 1 + Math.floor(fraction() * 4); left > 0; left--) {
+    for (const atMs of [between(FIRST_FAULT_MS, lateFromMs), between(lateFromMs, endMs)]) {
+      add(atMs, { type: 'fault', fault: chosen(FAULTS, fraction()) })
+      if (fraction() < 0.25) continue
+      for (let burst = 2 + Math.floor(fraction() * 7); burst > 0; burst--) act(atMs + between(-slowest - 2, 2))
+    }
+  }
+  steps.sort((a, b) => a.atMs - b.atMs)
+  return { seed, hosts, latencyMs: [1, slowest], netTickTimeMs, endMs, steps }
+}
+
+/** One of the keys, by weight. */
+function chosen<Key extends string | number>(weights: Readonly<Record<Key, number>>, fraction: number): Key {
+  const entries = Object.entries(weights) as [string, number][]
+  let left = fraction * entries.reduce((sum, [, weight]) => sum + weight, 0)
+  const [key = ''] = entries.find(([, weight]) => (left -= weight) < 0) ?? entries.at(-1) ?? []
+  // Object.entries makes texts of numbers.
+  return (/^[0-9]+$/.test(key) ? Number(key) : key) as Key
+}
