@@ -147,6 +147,8 @@ export interface MemoryLinkOptions {
   /** Runs it when the host gets round to it. */
   readonly whenAwake: (run: () => void) => void
   readonly onSent: (frame: Uint8Array, bufferedBytes: number) => void
+  /** What it has sent is about to be taken by the other side. */
+  readonly onArrives: (frame: Uint8Array) => void
   readonly onOver: (end: LinkEnd) => void
 }
 
@@ -186,7 +188,9 @@ export class MemoryLink implements Link {
     this.pipe.put(frame.length, () => {
       this.bufferedBytes -= frame.length
       this.tellPassedOn()
-      if (this.other !== undefined && !this.other.over) this.other.events?.onFrame(frame)
+      if (this.other === undefined || this.other.over) return
+      this.options.onArrives(frame)
+      this.other.events?.onFrame(frame)
     })
   }
 

@@ -50,7 +50,7 @@ export interface CrashOptions {
 export type NetworkEvent =
   | { readonly type: 'dial'; readonly link: number; readonly from: string; readonly address: string }
   | {
-      readonly type: 'sent'
+      readonly type: 'sent' | 'arrives'
       readonly link: number
       readonly from: string
       readonly to: string
@@ -260,6 +260,7 @@ export class MemoryNetwork {
         this.largestBuffer = Math.max(this.largestBuffer, bufferedBytes)
         this.listener?.({ type: 'sent', link: id, from, to, frame })
       },
+      onArrives: (frame) => this.listener?.({ type: 'arrives', link: id, from, to, frame }),
       onOver: (end) => {
         isOver()
         this.listener?.({ type: 'over', link: id, at: from, end })

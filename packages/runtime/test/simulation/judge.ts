@@ -15,10 +15,15 @@ export interface Life {
   readonly incarnation: number
   readonly peers: Map<NodeName, Peering>
   endedMs: number | undefined
+  readonly stalls: { readonly fromMs: number; readonly forMs: number }[]
 }
 
 interface Peering {
   turn: number
+  /** Since when it is up. */
+  upMs: number
+  /** When the last frame of it was read. */
+  heardMs: number
   /** The life of the peer, once something has come from it on this connection. */
   incarnation: number | undefined
   monitors: Set<MonitorRecord>
@@ -90,6 +95,7 @@ export class Judge {
   readonly broken: string[] = []
   readonly procs: Map<string, Proc> = new Map()
   private readonly nowMs: () => number
+  private readonly tickMs: number
   private readonly lives: Life[] = []
   private readonly streams: Stream[] = []
   private readonly streamByKey = new Map<string, Stream>()
@@ -100,8 +106,9 @@ export class Judge {
   /** Whether frames of one node stand unread before another that has just been stalled. */
   isUnread: (life: Life, peer: NodeName) => boolean = () => false
 
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, netTickTimeMs: number) {
     this.nowMs = nowMs
+    this.tickMs = netTickTimeMs / 4
   }
 
   lifeBegan(life: Life, connected: readonly NodeName[]): void {
@@ -215,6 +222,7 @@ export class Judge {
     if (type === 'nodeup') {
       this.judgeNodeMonitors(peering, node)
       peering.incarnation = undefined
+      peering.upMs = this.nowMs()
       return
     }
     peering.downs++
@@ -231,6 +239,26 @@ export class Judge {
       if (isSilent(record)) continue
       this.breach(`nodedown of ${node} before the exit signal of the link of ${record.by.text} and ${record.to.text}`)
     }
+  }
+
+  /** A frame of a node, which may be about to start, is read by another: has each noticed the silence before it, if that was too long? */
+  arrives(name: NodeName, from: Life | undefined, to: Life): void {
+    const heard = this.peering(to, name)
+    const silentSinceMs = Math.max(heard.heardMs, heard.upMs)
+    const since = silentSinceMs.toFixed(3)
+    heard.heardMs = this.nowMs()
+    if (heard.turn % 2 === 1 && this.hasBeenLong(to, silentSinceMs, 4.5))
+      this.breach(`${to.host} has heard nothing of ${name} since ${since}, and has not noticed`)
+    if (from === undefined) return
+    const said = this.peering(from, to.name)
+    if (said.turn % 2 === 1 && said.upMs <= silentSinceMs && this.hasBeenLong(from, silentSinceMs, 8))
+      this.breach(`nothing of ${from.host} was heard at ${to.host} since ${since}, and it has not noticed`)
+  }
+
+  private hasBeenLong(life: Life, sinceMs: number, ticks: number): boolean {
+    let limitMs = ticks * this.tickMs
+    for (const { fromMs, forMs } of life.stalls) if (fromMs + forMs >= sinceMs) limitMs += forMs + this.tickMs
+    return this.nowMs() - sinceMs > limitMs
   }
 
   /** Something is put into the mailbox of a process. */
@@ -269,13 +297,6 @@ export class Judge {
 
   mostDowns(): number {
     return Math.max(0, ...this.lives.flatMap((life) => [...life.peers.values()].map(({ downs }) => downs)))
-  }
-
-  /** The monitors of a process that are open. */
-  openMonitors(by: Proc): string[] {
-    return [...this.monitors.values()]
-      .filter((record) => record.by === by && record.state === 'open')
-      .map(({ ref }) => ref)
   }
 
   private stampArrived(to: Proc, stamp: Stamp): void {
@@ -372,7 +393,8 @@ export class Judge {
         this.breach(`${what} arrives after the nodedown of ${from.life.name}`)
       return
     }
-    if (peering.turn % 2 === 0) this.breach(`${what} arrives while ${from.life.name} is down`)
+    if (peering.turn % 2 === 0 && from.life.name !== to.life.name)
+      this.breach(`${what} arrives while ${from.life.name} is down`)
     if (reason === 'noproc') {
       if (this.isAlive(from) && this.sameLife(peering, from)) this.breach(`${what}, but it lives`)
     } else if (from.end === undefined) {
@@ -468,6 +490,8 @@ export class Judge {
     if (peering === undefined) {
       peering = {
         turn: 0,
+        upMs: this.nowMs(),
+        heardMs: this.nowMs(),
         incarnation: undefined,
         monitors: new Set(),
         links: new Set(),

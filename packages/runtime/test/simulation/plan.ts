@@ -62,6 +62,8 @@ export interface Plan {
   readonly hosts: readonly string[]
   readonly latencyMs: readonly [number, number]
   readonly netTickTimeMs: number
+  /** A second node of the name of the first starts before anything has happened, and has to be refused. */
+  readonly hasEarlyImpostor: boolean
   /** When all faults are over. */
   readonly endMs: number
   readonly steps: readonly Step[]
@@ -110,7 +112,7 @@ const FAULTS: Readonly<Record<Fault, number>> = {
   impostor: 3,
   disconnect: 4,
   connect_both: 5,
-  flood: 0.4,
+  flood: 0.8,
 }
 
 export function drawPlan(seed: number): Plan {
@@ -137,7 +139,7 @@ export function drawPlan(seed: number): Plan {
     }
   }
   steps.sort((a, b) => a.atMs - b.atMs)
-  return { seed, hosts, latencyMs: [1, slowest], netTickTimeMs, endMs, steps }
+  return { seed, hosts, latencyMs: [1, slowest], netTickTimeMs, hasEarlyImpostor: fraction() < 0.1, endMs, steps }
 }
 
 /** One of the keys, by weight. */

@@ -6,7 +6,16 @@
  *
  * Everything is seen through public API (a trace of all processes, `monitorNodes`, `processInfo`) and at the transport's seam.
  */
-import { handler, type Context, type ExitReason, type Node, type NodeName, type Pid, type Ref } from '@pidmesh/runtime'
+import {
+  handler,
+  type Context,
+  type ExitReason,
+  type Node,
+  type NodeName,
+  type Pid,
+  type Ref,
+  nodeName,
+} from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { assertNever } from '@pidmesh/runtime'
 import { Judge, type Life, type Proc } from './judge.ts'
@@ -26,7 +35,8 @@ interface Order {
 
 interface Alias {
   readonly ref: Ref
-  readonly owner: Proc
+  /** Whose it is. */
+  readonly pid: string
   isOpen: boolean
 }
 
@@ -39,6 +49,8 @@ interface Monitor {
 const RECOVERY_MS = 16_000
 const QUIET_MS = 14_000
 const NAMES = ['p0', 'p1', 'p2', 'p3', 'p4']
+/** By then all are connected. */
+const EARLY_IMPOSTOR_MS = 700
 /** Longer than any that is right, by far. */
 const MAX_TURNS = 20_000
 const MAX_DIALS = 1_000
@@ -61,7 +73,8 @@ export class World {
   private readonly parted = new Set<string>()
   /** What is being waited for, by whom. */
   private readonly pending = new Map<number, { readonly what: string; readonly isWanted: () => boolean }>()
-  private readonly stalls = new Map<string, number>()
+  /** The last of each host. */
+  private readonly stalls = new Map<string, { readonly forMs: number; readonly untilMs: number }>()
   private lastPending = 0
   private lastReason = 0
   private isOver = false
@@ -72,7 +85,7 @@ export class World {
   constructor(plan: Plan) {
     this.plan = plan
     this.cluster = new TestCluster({ seed: plan.seed, latencyMs: plan.latencyMs, maxTurns: MAX_TURNS })
-    this.judge = new Judge(() => this.nowMs)
+    this.judge = new Judge(() => this.nowMs, plan.netTickTimeMs)
     this.judge.isUnread = (life, peer) => this.isUnread(life, peer)
     this.cluster.network.observe((event) => {
       switch (event.type) {
@@ -82,6 +95,16 @@ export class World {
         case 'sent':
           this.note(`link ${event.link}: ${event.from} to ${event.to}, ${event.frame.length} bytes`)
           return
+        case 'arrives': {
+          const to = this.running.get(event.to)
+          if (to === undefined) return
+          this.judge.arrives(
+            nodeName(`${event.from.slice(0, 1)}@127.0.0.1`),
+            this.running.get(event.from)?.life,
+            to.life,
+          )
+          return
+        }
         case 'over':
           this.note(`link ${event.link}: over at ${event.at}, ${event.end.type}`)
           return
@@ -95,15 +118,35 @@ export class World {
   async play(): Promise<void> {
     const { plan } = this
     for (const host of plan.hosts) this.begin(host)
+    // While nothing happens to them, no connection ends.
+    this.judge.isQuiet = true
+    if (plan.hasEarlyImpostor) this.later(EARLY_IMPOSTOR_MS, () => this.begin('a', 'ax'))
+    let isCalm = true
     for (const step of plan.steps) {
       await this.passTo(step.atMs)
       if (this.isBroken) return
+      if (isCalm && step.what.type === 'fault') {
+        isCalm = false
+        this.judgeStart()
+        this.judge.isQuiet = false
+      }
       this.take(step)
     }
     await this.passTo(plan.endMs)
     await this.recover()
     if (!this.isBroken) await this.judgeEnd()
     if (!this.isBroken) await this.judgeHold()
+  }
+
+  /** All have started and dialed each other at the same time. */
+  private judgeStart(): void {
+    const { dials } = this.cluster.network
+    const { hosts, hasEarlyImpostor } = this.plan
+    for (const [a, b] of this.pairs())
+      if (!this.isConnected(a, b)) this.judge.breach(`${a} and ${b} are not connected from the start`)
+    if (dials > hosts.length * (hosts.length - 1 + (hasEarlyImpostor ? 1 : 0)))
+      this.judge.breach(`${dials} dials to connect ${hosts.length} nodes`)
+    if (this.running.has('ax')) this.judge.breach(`an impostor of a has started, though a is heard by all`)
   }
 
   private get nowMs(): number {
@@ -165,6 +208,7 @@ export class World {
       incarnation: node.incarnation,
       peers: new Map(),
       endedMs: undefined,
+      stalls: [],
     }
     this.note(`${seat} has started as ${node.name}/${node.incarnation}, connected to ${node.nodes().join(' ')}`)
     this.running.set(seat, { life, node })
@@ -180,8 +224,12 @@ export class World {
   }
 
   private spawn(node: Node, life: Life, name: string | undefined, trapExit: boolean): void {
-    const body = handler((self) => (message: Order) => {
-      if (typeof message === 'object' && message.type === 'order') message.run(self)
+    const body = handler((self) => {
+      // So that the same number means something in each life of the node.
+      this.aliases.push({ ref: self.alias(), pid: self.pid.toString(), isOpen: true })
+      return (message: Order) => {
+        if (typeof message === 'object' && message.type === 'order') message.run(self)
+      }
     })
     const pid = node.spawn(body, name === undefined ? { trapExit } : { trapExit, name })
     this.procs.push(this.judge.spawned(life, pid, name, trapExit))
@@ -225,9 +273,9 @@ export class World {
   }
 
   private isUnread(life: Life, peer: NodeName): boolean {
-    const sinceMs = this.stalls.get(life.host) ?? 0
+    const forMs = this.stalls.get(life.host)?.forMs ?? 0
     // A short stall is no reason to wait longer.
-    if (sinceMs < this.plan.netTickTimeMs / 8) return false
+    if (forMs < this.plan.netTickTimeMs / 8) return false
     const [host = ''] = peer.split('@')
     return this.cluster.network.unread(host, life.host) > 0
   }
@@ -273,16 +321,9 @@ export class World {
         self.send({ name, node }, judge.stamp(proc, node, `${name} ${node}`, undefined))
         return
       }
-      case 'send_alias': {
-        const alias = pick(
-          this.aliases.filter(({ owner }) => owner.life.name !== proc.life.name),
-          draws[3],
-        )
-        if (alias === undefined) return
-        const { ref, owner } = alias
-        self.send(ref, judge.stamp(proc, owner.life.name, ref.toString(), owner))
+      case 'send_alias':
+        this.sendToAlias(self, proc, draws)
         return
-      }
       case 'exit_signal':
         self.exit(target.pid, { ...judge.stamp(proc, node, target.text, target) })
         return
@@ -318,10 +359,10 @@ export class World {
         self.monitorNode(node, true)
         return
       case 'open_alias':
-        this.aliases.push({ ref: self.alias(), owner: proc, isOpen: true })
+        this.aliases.push({ ref: self.alias(), pid: proc.text, isOpen: true })
         return
       case 'close_alias': {
-        const alias = this.aliases.find(({ owner, isOpen }) => owner === proc && isOpen)
+        const alias = this.aliases.find(({ pid, isOpen }) => pid === proc.text && isOpen)
         if (alias === undefined) return
         alias.isOpen = false
         self.unalias(alias.ref)
@@ -344,8 +385,9 @@ export class World {
 
   /** Mostly one that lives; now and then one that has ended, or is of an earlier life of its node. */
   private target(by: Proc, draws: Draws): Proc | undefined {
-    const others = this.procs.filter(({ life }) => life.name !== by.life.name)
-    const living = others.filter((proc) => this.judge.isAlive(proc))
+    // Those of an earlier life of its own node among them.
+    const others = this.procs.filter(({ life }) => life !== by.life)
+    const living = others.filter((proc) => proc.life.name !== by.life.name && this.judge.isAlive(proc))
     return pick(
       living.length === 0 || draws[2] > 0.85 ? others : living,
       draws[2] > 0.85 ? (draws[2] - 0.85) / 0.15 : draws[2] / 0.85,
@@ -355,6 +397,16 @@ export class World {
   private sendTo(self: Context, from: Proc, to: Proc, padBytes: number): void {
     const stamp = this.judge.stamp(from, to.life.name, to.text, to)
     self.send(to.pid, padBytes === 0 ? stamp : { ...stamp, pad: new Uint8Array(padBytes) })
+  }
+
+  private sendToAlias(self: Context, from: Proc, draws: Draws): void {
+    const alias = pick(
+      this.aliases.filter(({ ref }) => ref.node !== from.life.name),
+      draws[3],
+    )
+    const owner = this.judge.procs.get(alias?.pid ?? '')
+    if (alias === undefined || owner === undefined) return
+    self.send(alias.ref, this.judge.stamp(from, owner.life.name, alias.ref.toString(), owner))
   }
 
   private sendOk(self: Context, from: Proc, to: Proc): void {
@@ -480,8 +532,13 @@ export class World {
         this.connect(b, a)
         return
       case 'flood':
-        this.cut([[a, b]], forMs)
-        for (const proc of this.aliveAt(a).slice(0, 1)) this.flood(proc, b, 20, 1_000_000)
+        this.cut([[a, b]], Math.max(forMs, 200))
+        for (let left = 7; left > 0; left--)
+          this.later(left * 10, () => {
+            // What is sent within one turn is sent, however much that is.
+            if ((this.stalls.get(a)?.untilMs ?? 0) >= this.nowMs) return
+            for (const proc of this.aliveAt(a).slice(0, 1)) this.flood(proc, b, 1, 5_000_000)
+          })
         return
       default:
         assertNever(fault)
@@ -562,7 +619,8 @@ export class World {
   }
 
   private stall(host: string, ms: number): void {
-    this.stalls.set(host, ms)
+    this.stalls.set(host, { forMs: ms, untilMs: this.nowMs + ms })
+    this.running.get(host)?.life.stalls.push({ fromMs: this.nowMs, forMs: ms })
     this.stalledUntilMs = Math.max(this.stalledUntilMs, this.nowMs + ms)
     this.cluster.stall(host, ms)
   }
@@ -571,7 +629,7 @@ export class World {
   private stutter(a: string, b: string, draws: Draws): void {
     const tickMs = this.plan.netTickTimeMs / 4
     const stallMs = tickMs * (0.4 + draws[2])
-    const forMs = tickMs * 7
+    const forMs = tickMs * 12
     this.cluster.network.cut(b, a)
     for (let atMs = 0; atMs < forMs; atMs += stallMs + 2) this.later(atMs, () => this.stall(a, stallMs))
     this.later(forMs, () => this.cluster.network.heal(b, a))
@@ -679,23 +737,29 @@ export class World {
 
   /** Both ends know of the same links and monitors. */
   private judgeRelations(): void {
-    const links: string[] = []
-    const monitors: string[] = []
+    const links = new Set<string>()
+    const made: string[] = []
+    const known: string[] = []
+    let byName = 0
     for (const { node } of this.running.values()) {
       for (const pid of node.processes()) {
         const info = node.processInfo(pid)
-        for (const other of info?.links ?? []) links.push(`${pid} ${other}`)
-        for (const object of info?.monitors ?? []) if ('id' in object) monitors.push(`${pid} ${object}`)
-        for (const watcher of info?.monitoredBy ?? []) monitors.push(`${watcher} ${pid}`)
+        for (const other of info?.links ?? []) links.add(`${pid} ${other}`)
+        for (const object of info?.monitors ?? []) {
+          if ('id' in object) made.push(`${pid} monitors ${object}`)
+          else byName++
+        }
+        for (const watcher of info?.monitoredBy ?? []) known.push(`${watcher} monitors ${pid}`)
       }
     }
-    const known = new Set(links)
     for (const link of links) {
       const [a = '', b = ''] = link.split(' ')
-      if (!known.has(`${b} ${a}`)) this.judge.breach(`${a} is linked to ${b}, which knows nothing of it`)
+      if (!links.has(`${b} ${a}`)) this.judge.breach(`${a} is linked to ${b}, which knows nothing of it`)
     }
-    const counts = new Map<string, number>()
-    for (const monitor of monitors) counts.set(monitor, (counts.get(monitor) ?? 0) + 1)
+    if (made.length + byName !== known.length || made.some((monitor) => !known.includes(monitor)))
+      this.judge.breach(
+        `${made.length} monitors by pid and ${byName} by name are open, and ${known.length} are known where they lead`,
+      )
   }
 
   /** Who is disconnected on purpose stays so until somebody wants otherwise. */
