@@ -26,8 +26,9 @@ export class VirtualClock implements Clock {
     return this.nowMs
   }
 
+  /** Whole milliseconds, as the system's. */
   wallMs(): number {
-    return this.wallStartMs + this.nowMs
+    return this.wallStartMs + Math.floor(this.nowMs)
   }
 
   setTimer(delayMs: number, fire: () => void): TimerHandle {

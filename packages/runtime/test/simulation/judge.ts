@@ -15,6 +15,8 @@ export interface Life {
   readonly incarnation: number
   readonly peers: Map<NodeName, Peering>
   endedMs: number | undefined
+  /** When it began, by its own clock. */
+  readonly bornWallMs: number
   readonly stalls: { readonly fromMs: number; readonly forMs: number }[]
 }
 

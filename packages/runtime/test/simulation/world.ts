@@ -73,6 +73,8 @@ export class World {
   private readonly parted = new Set<string>()
   /** What is being waited for, by whom. */
   private readonly pending = new Map<number, { readonly what: string; readonly isWanted: () => boolean }>()
+  /** By how much each host's wall clock has been put on. */
+  private readonly jumpedMs = new Map<string, number>()
   /** The last of each host. */
   private readonly stalls = new Map<string, { readonly forMs: number; readonly untilMs: number }>()
   private lastPending = 0
@@ -185,12 +187,13 @@ export class World {
     this.note(`${seat} starts`)
     const portOf = (other: string): number => 30_001 + hosts.indexOf(other)
     const seeds = hosts.map((other) => `127.0.0.1:${portOf(other)}`)
+    const bornWallMs = this.cluster.clock.wallMs() + (this.jumpedMs.get(seat) ?? 0)
     const port = seat === host ? portOf(host) : portOf(host) + 100
     this.cluster.begin(host, { host: seat, port, seeds, netTickTimeMs }).then(
       (node) => {
         this.starting.delete(seat)
         if (seat !== host && this.isOver) this.cluster.crash(seat)
-        else this.onStarted(seat, node)
+        else this.onStarted(seat, node, bornWallMs)
       },
       (error: unknown) => {
         this.starting.delete(seat)
@@ -201,7 +204,7 @@ export class World {
     )
   }
 
-  private onStarted(seat: string, node: Node): void {
+  private onStarted(seat: string, node: Node, bornWallMs: number): void {
     const life: Life = {
       name: node.name,
       host: seat,
@@ -209,6 +212,7 @@ export class World {
       peers: new Map(),
       endedMs: undefined,
       stalls: [],
+      bornWallMs,
     }
     this.note(`${seat} has started as ${node.name}/${node.incarnation}, connected to ${node.nodes().join(' ')}`)
     this.running.set(seat, { life, node })
@@ -501,10 +505,10 @@ export class World {
         cluster.break(a, b, { arriving: (inFlight) => inFlight * draws[3], tellMs: { [b]: draws[2] * 3_000 } })
         return
       case 'crash':
-        this.crash(a, true, draws[2] * 3_000, 0)
+        this.crash(a, true, draws[2] * 3_000)
         return
       case 'power_failure':
-        this.crash(a, false, draws[2] * 8_000, 0)
+        this.crash(a, false, draws[2] * 8_000)
         return
       case 'roll_back':
         this.rollBack(a, draws)
@@ -519,7 +523,7 @@ export class World {
         this.stutter(a, b, draws)
         return
       case 'wall_jump':
-        cluster.jumpWallClock(a, draws[2] < 0.5 ? HOUR_MS : -HOUR_MS)
+        this.jumpWallClock(a, draws[2] < 0.5 ? HOUR_MS : -HOUR_MS)
         return
       case 'impostor':
         this.impostor(a, b, forMs)
@@ -593,21 +597,28 @@ export class World {
     this.later(slowest, () => this.cluster.break(a, b, { arriving: (inFlight) => inFlight * part }))
   }
 
-  private crash(host: string, isTold: boolean, downMs: number, wallMs: number): void {
+  /** `wallMs`: what the host's wall clock shows when the next life begins; `undefined`: as if nothing had happened to it. */
+  private crash(host: string, isTold: boolean, downMs: number, wallMs?: number): void {
     if (!this.running.has(host)) return
     this.cluster.crash(host, { isTold })
     this.end(host)
-    this.cluster.jumpWallClock(host, wallMs)
-    this.cluster.clock.setTimer(downMs, () => this.begin(host))
+    this.cluster.clock.setTimer(downMs, () => {
+      const jumpedMs = this.jumpedMs.get(host) ?? 0
+      if (wallMs !== undefined) this.jumpWallClock(host, wallMs - jumpedMs - this.cluster.clock.wallMs())
+      this.begin(host)
+    })
   }
 
-  /** Its next life begins at about the time, by its own clock, at which this one has begun; or an hour before. */
+  /** Its next life begins at the very time, by its own clock, at which this one has begun; or an hour before that. */
   private rollBack(host: string, draws: Draws): void {
-    const downMs = Math.floor(draws[2] * 1_000)
     const life = this.running.get(host)?.life
-    if (life === undefined) return
-    const wallMs = draws[3] < 0.5 ? -HOUR_MS : -Math.round(this.nowMs)
-    this.crash(host, true, downMs, wallMs)
+    if (life !== undefined)
+      this.crash(host, true, draws[2] * 1_000, draws[3] < 0.3 ? life.bornWallMs - HOUR_MS : life.bornWallMs)
+  }
+
+  private jumpWallClock(host: string, byMs: number): void {
+    this.jumpedMs.set(host, (this.jumpedMs.get(host) ?? 0) + byMs)
+    this.cluster.jumpWallClock(host, byMs)
   }
 
   private stop(host: string, downMs: number): void {
