@@ -72,7 +72,7 @@ export interface Plan {
 /** The cluster comes together before anything is done to it. */
 export const FIRST_FAULT_MS = 1_500
 
-const ACTS: Readonly<Record<Act, number>> = {
+export const ACTS: Readonly<Record<Act, number>> = {
   send: 20,
   send_large: 1,
   send_ok: 3,
@@ -92,7 +92,7 @@ const ACTS: Readonly<Record<Act, number>> = {
   die: 4,
 }
 
-const FAULTS: Readonly<Record<Fault, number>> = {
+export const FAULTS: Readonly<Record<Fault, number>> = {
   cut_one_way: 12,
   cut: 10,
   isolate: 5,
@@ -121,8 +121,8 @@ export function drawPlan(seed: number): Plan {
   const between = (least: number, most: number): number => least + (most - least) * fraction()
   const hosts = ['a', 'b', 'c', 'd'].slice(0, chosen({ 2: 5, 3: 4, 4: 1 }, fraction()))
   const slowest = chosen({ 3: 4, 20: 4, 80: 2 }, fraction())
-  const netTickTimeMs = chosen({ 1_000: 4, 4_000: 6 }, fraction())
-  const endMs = FIRST_FAULT_MS + between(2.5, 5) * Math.max(netTickTimeMs, 2_000)
+  const netTickTimeMs = chosen({ 2_000: 4, 4_000: 6 }, fraction())
+  const endMs = FIRST_FAULT_MS + between(2.5, 5) * netTickTimeMs
   const steps: Step[] = []
   const add = (atMs: number, what: Step['what']): void => {
     steps.push({ atMs, what, draws: [fraction(), fraction(), fraction(), fraction()] })

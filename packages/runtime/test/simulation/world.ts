@@ -61,6 +61,8 @@ const HOUR_MS = 3_600_000
 export class World {
   readonly judge: Judge
   readonly lines: string[] = []
+  /** Acts, faults, and what came of them. */
+  readonly seen: Set<string> = new Set()
   readonly cluster: TestCluster
   private readonly plan: Plan
   private readonly running = new Map<string, Running>()
@@ -246,11 +248,13 @@ export class World {
     if (pid.equals(node.self.pid)) {
       const { node: peer, reason = '' } = rest as { node: NodeName; reason?: string }
       this.note(`${life.host} sees ${type} ${peer} ${reason}`)
+      this.seen.add(`${type} ${reason}`)
       if (type === 'nodeup' || type === 'nodedown') this.judge.nodeTold(life, type, peer, reason)
       return
     }
     const proc = this.judge.procs.get(pid.toString())
     this.note(`${pid} gets ${type} ${JSON.stringify({ ...rest, pad: undefined })}`)
+    this.seen.add(type === 'DOWN' || type === 'EXIT' ? `${type} ${wordOf(rest['reason'])}` : type)
     if (proc !== undefined) this.judge.delivered(proc, message)
   }
 
@@ -308,6 +312,7 @@ export class World {
     const target = this.target(proc, draws)
     if (target === undefined) return
     this.note(`${proc.text} is told to ${act}, ${target.text}`)
+    this.seen.add(`act ${act}`)
     const { judge } = this
     const { name: node } = target.life
     switch (act) {
@@ -468,6 +473,7 @@ export class World {
     const { network } = cluster
     const [a, b] = this.pair(draws)
     const forMs = lasting(draws[2], plan.netTickTimeMs)
+    this.seen.add(`fault ${fault}`)
     this.note(`fault: ${fault}, ${a} ${b}, ${forMs.toFixed(1)} ms`)
     switch (fault) {
       case 'cut_one_way':
@@ -795,6 +801,10 @@ function pick<T>(items: readonly T[], fraction: number): T | undefined {
   return items[Math.floor(fraction * items.length)]
 }
 
+function wordOf(reason: unknown): string {
+  return typeof reason === 'string' ? reason : 'of its own'
+}
+
 /** Many faults are over at once, some last until they are noticed. */
 function lasting(fraction: number, netTickTimeMs: number): number {
   return fraction < 0.4 ? fraction * 500 : netTickTimeMs * (fraction * 2.5 - 0.8)
@@ -803,5 +813,3 @@ function lasting(fraction: number, netTickTimeMs: number): number {
 function stallMs(fraction: number, netTickTimeMs: number): number {
   return fraction < 0.4 ? fraction * 1_000 : netTickTimeMs * (fraction * 2.5 - 0.8)
 }
-
-export { FIRST_FAULT_MS }
