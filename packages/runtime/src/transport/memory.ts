@@ -166,13 +166,17 @@ export class MemoryNetwork {
   /** The host is gone: its links end, at their other sides too unless nobody tells them, and it hears and says nothing any more. */
   crash(hostName: string, { isTold = true }: CrashOptions = {}): void {
     this.stalled.delete(hostName)
+    if (!isTold) {
+      for (const { there, back } of this.pairs) {
+        if (there.from !== hostName && there.to !== hostName) continue
+        there.break(0, Infinity, () => undefined)
+        back.break(0, Infinity, () => undefined)
+      }
+    }
     for (const host of [...this.hosts]) {
       if (host.name !== hostName) continue
       this.hosts.delete(host)
-      for (const link of [...host.links]) {
-        if (!isTold) link.pipe.break(0, Infinity, () => undefined)
-        link.close()
-      }
+      for (const link of [...host.links]) link.close()
     }
   }
 

@@ -115,25 +115,43 @@ export const FAULTS: Readonly<Record<Fault, number>> = {
   flood: 0.8,
 }
 
+const HOSTS = [
+  [2, 5],
+  [3, 4],
+  [4, 1],
+] as const
+const SLOWEST_MS = [
+  [3, 4],
+  [20, 4],
+  [80, 2],
+] as const
+const NET_TICK_TIMES_MS = [
+  [2_000, 4],
+  [4_000, 6],
+] as const
+
+const acts = Object.entries(ACTS) as [Act, number][]
+const faults = Object.entries(FAULTS) as [Fault, number][]
+
 export function drawPlan(seed: number): Plan {
   const random = seededRandom(seed)
   const { fraction } = random
   const between = (least: number, most: number): number => least + (most - least) * fraction()
-  const hosts = ['a', 'b', 'c', 'd'].slice(0, chosen({ 2: 5, 3: 4, 4: 1 }, fraction()))
-  const slowest = chosen({ 3: 4, 20: 4, 80: 2 }, fraction())
-  const netTickTimeMs = chosen({ 2_000: 4, 4_000: 6 }, fraction())
+  const hosts = ['a', 'b', 'c', 'd'].slice(0, chosen(HOSTS, fraction()))
+  const slowest = chosen(SLOWEST_MS, fraction())
+  const netTickTimeMs = chosen(NET_TICK_TIMES_MS, fraction())
   const endMs = FIRST_FAULT_MS + between(2.5, 5) * netTickTimeMs
   const steps: Step[] = []
   const add = (atMs: number, what: Step['what']): void => {
     steps.push({ atMs, what, draws: [fraction(), fraction(), fraction(), fraction()] })
   }
-  const act = (atMs: number): void => add(atMs, { type: 'act', act: chosen(ACTS, fraction()) })
+  const act = (atMs: number): void => add(atMs, { type: 'act', act: chosen(acts, fraction()) })
 
   for (let left = 10 + Math.floor(fraction() * 30); left > 0; left--) act(between(FIRST_FAULT_MS / 2, endMs))
   const lateFromMs = endMs - (endMs - FIRST_FAULT_MS) / 5
   for (let left = 1 + Math.floor(fraction() * 4); left > 0; left--) {
     for (const atMs of [between(FIRST_FAULT_MS, lateFromMs), between(lateFromMs, endMs)]) {
-      add(atMs, { type: 'fault', fault: chosen(FAULTS, fraction()) })
+      add(atMs, { type: 'fault', fault: chosen(faults, fraction()) })
       if (fraction() < 0.25) continue
       for (let burst = 2 + Math.floor(fraction() * 7); burst > 0; burst--) act(atMs + between(-slowest - 2, 2))
     }
@@ -142,11 +160,9 @@ export function drawPlan(seed: number): Plan {
   return { seed, hosts, latencyMs: [1, slowest], netTickTimeMs, hasEarlyImpostor: fraction() < 0.1, endMs, steps }
 }
 
-/** One of the keys, by weight. */
-function chosen<Key extends string | number>(weights: Readonly<Record<Key, number>>, fraction: number): Key {
-  const entries = Object.entries(weights) as [string, number][]
-  let left = fraction * entries.reduce((sum, [, weight]) => sum + weight, 0)
-  const [key = ''] = entries.find(([, weight]) => (left -= weight) < 0) ?? entries.at(-1) ?? []
-  // Object.entries makes texts of numbers.
-  return (/^[0-9]+$/.test(key) ? Number(key) : key) as Key
+/** One of the values, by weight. */
+function chosen<T>(weights: readonly (readonly [value: T, weight: number])[], fraction: number): T {
+  let left = fraction * weights.reduce((sum, [, weight]) => sum + weight, 0)
+  for (const [value, weight] of weights) if ((left -= weight) < 0) return value
+  throw new Error('a fraction is below 1')
 }

@@ -7,6 +7,7 @@
  * Everything is seen through public API (a trace of all processes, `monitorNodes`, `processInfo`) and at the transport's seam.
  */
 import {
+  assertNever,
   handler,
   type Context,
   type ExitReason,
@@ -17,9 +18,8 @@ import {
   nodeName,
 } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
-import { assertNever } from '@pidmesh/runtime'
 import { Judge, type Life, type Proc } from './judge.ts'
-import { FIRST_FAULT_MS, type Act, type Fault, type Plan, type Step } from './plan.ts'
+import type { Act, Fault, Plan, Step } from './plan.ts'
 
 type Draws = Step['draws']
 
