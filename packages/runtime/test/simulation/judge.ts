@@ -354,7 +354,7 @@ export class Judge {
       if (turn % 2 === 1 && peering.turn !== turn) this.breach(`${what} arrives after the nodedown of ${node}`)
       return
     }
-    if (peering.turn % 2 === 0) this.breach(`${what} arrives while ${node} is down`)
+    if (peering.turn % 2 === 0 && node !== to.life.name) this.breach(`${what} arrives while ${node} is down`)
     if (target === undefined) return
     if (reason === 'noproc') {
       if (this.isAlive(target) && this.sameLife(peering, target)) this.breach(`${what}, but ${target.text} lives`)
