@@ -101,6 +101,7 @@ export class Judge {
   private readonly lives: Life[] = []
   private readonly streams: Stream[] = []
   private readonly streamByKey = new Map<string, Stream>()
+  private readonly closedAliases = new Set<string>()
   private readonly monitors = new Map<string, MonitorRecord>()
   private readonly links = new Map<string, LinkRecord>()
   /** No connection goes down any more. */
@@ -206,6 +207,10 @@ export class Judge {
     record.isTouched = true
     record.linked = false
     this.peering(by.life, to.life.name).links.delete(record)
+  }
+
+  aliasClosed(ref: Ref): void {
+    this.closedAliases.add(ref.toString())
   }
 
   nodeMonitored(by: Proc, node: NodeName): void {
@@ -457,6 +462,7 @@ export class Judge {
 
   private judgeStream({ from, to, turn, address, sent, next }: Stream): void {
     if (turn % 2 === 0 || from.life.endedMs !== undefined || this.peering(from.life, to).turn !== turn) return
+    if (this.closedAliases.has(address)) return
     for (const [proc, arrived] of next)
       if (this.isAlive(proc) && arrived < sent)
         this.breach(`${sent - arrived} of what ${from.text} has sent to ${address} never arrive`)

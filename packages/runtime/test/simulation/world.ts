@@ -51,9 +51,11 @@ const QUIET_MS = 14_000
 const NAMES = ['p0', 'p1', 'p2', 'p3', 'p4']
 /** By then all are connected. */
 const EARLY_IMPOSTOR_MS = 700
-/** Longer than any that is right, by far. */
-const MAX_TURNS = 20_000
-const MAX_DIALS = 1_000
+/** Without time going on. */
+const MAX_TURNS_AT_ONCE = 20_000
+/** Several times what the longest history takes. */
+const MAX_TURNS = 2_000
+const MAX_DIALS = 300
 /** What a connection may have buffered, and one frame more. */
 const MAX_BUFFERED_BYTES = (16 + 9) * 1024 * 1024
 const HOUR_MS = 3_600_000
@@ -88,7 +90,7 @@ export class World {
 
   constructor(plan: Plan) {
     this.plan = plan
-    this.cluster = new TestCluster({ seed: plan.seed, latencyMs: plan.latencyMs, maxTurns: MAX_TURNS })
+    this.cluster = new TestCluster({ seed: plan.seed, latencyMs: plan.latencyMs, maxTurns: MAX_TURNS_AT_ONCE })
     this.judge = new Judge(() => this.nowMs, plan.netTickTimeMs)
     this.judge.isUnread = (life, peer) => this.isUnread(life, peer)
     this.cluster.network.observe((event) => {
@@ -375,6 +377,7 @@ export class World {
         if (alias === undefined) return
         alias.isOpen = false
         self.unalias(alias.ref)
+        judge.aliasClosed(alias.ref)
         return
       }
       case 'die':
