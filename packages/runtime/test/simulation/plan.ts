@@ -22,6 +22,7 @@ export type Act =
   | 'unlink'
   | 'tangle'
   | 'monitor_node'
+  | 'call'
   | 'open_alias'
   | 'close_alias'
   | 'spawn'
@@ -47,7 +48,7 @@ export type Fault =
   | 'wall_jump'
   | 'impostor'
   | 'disconnect'
-  | 'connect_both'
+  | 'dial_together'
   | 'flood'
 
 export interface Step {
@@ -86,6 +87,7 @@ export const ACTS: Readonly<Record<Act, number>> = {
   unlink: 5,
   tangle: 3,
   monitor_node: 3,
+  call: 3,
   open_alias: 2,
   close_alias: 1,
   spawn: 4,
@@ -111,7 +113,7 @@ export const FAULTS: Readonly<Record<Fault, number>> = {
   wall_jump: 3,
   impostor: 3,
   disconnect: 4,
-  connect_both: 5,
+  dial_together: 8,
   flood: 0.8,
 }
 

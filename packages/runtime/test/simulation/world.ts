@@ -8,6 +8,7 @@
  */
 import {
   assertNever,
+  erpc,
   handler,
   type Context,
   type ExitReason,
@@ -83,6 +84,7 @@ export class World {
   private readonly stalls = new Map<string, { readonly forMs: number; readonly untilMs: number }>()
   private lastPending = 0
   private lastReason = 0
+  private lastCall = 0
   private isOver = false
   private stalledUntilMs = 0
   /** The one that is refused may have been let in by the other side already, which takes the refusal for a mistake. */
@@ -225,6 +227,7 @@ export class World {
       else if (event.type === 'exit') this.onExit(life, event.pid, event.reason)
     })
     node.self.monitorNodes(true)
+    node.exportFunctions({ echo: (_self, given: number) => given })
     this.judge.lifeBegan(life, node.nodes())
     this.spawn(node, life, 'p0', true)
     this.spawn(node, life, 'p1', true)
@@ -369,6 +372,9 @@ export class World {
         judge.nodeMonitored(proc, node)
         self.monitorNode(node, true)
         return
+      case 'call':
+        this.call(self, proc, node)
+        return
       case 'open_alias':
         this.aliases.push({ ref: self.alias(), pid: proc.text, isOpen: true })
         return
@@ -424,6 +430,15 @@ export class World {
   private sendOk(self: Context, from: Proc, to: Proc): void {
     const stamp = this.judge.stamp(from, to.life.name, to.text, to)
     this.awaited(`sendOk of ${from.text}`, self.sendOk(to.pid, stamp), () => this.judge.isAlive(from))
+  }
+
+  private call(self: Context, by: Proc, node: NodeName): void {
+    const given = ++this.lastCall
+    const called = erpc.call(self, node, 'echo', [given], 2_000).then((got) => {
+      if (got !== given) this.judge.breach(`call ${given} of ${by.text} gives ${String(got)}`)
+      return 'a result'
+    })
+    this.awaited(`call ${given} of ${by.text}`, called, () => this.judge.isAlive(by))
   }
 
   private awaited(what: string, promise: Promise<unknown>, isWanted: () => boolean): void {
@@ -540,9 +555,12 @@ export class World {
       case 'disconnect':
         this.disconnect(a, b)
         return
-      case 'connect_both':
-        this.connect(a, b)
-        this.connect(b, a)
+      case 'dial_together':
+        cluster.break(a, b)
+        this.later(draws[3] * 60, () => {
+          this.connect(a, b)
+          this.connect(b, a)
+        })
         return
       case 'flood':
         this.cut([[a, b]], Math.max(forMs, 200))
