@@ -109,7 +109,7 @@ export const FAULTS: Readonly<Record<Fault, number>> = {
   roll_back: 5,
   stop: 4,
   stall: 12,
-  stutter: 3,
+  stutter: 4,
   wall_jump: 3,
   impostor: 3,
   disconnect: 4,

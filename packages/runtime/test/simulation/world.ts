@@ -87,6 +87,8 @@ export class World {
   private lastCall = 0
   private isOver = false
   private stalledUntilMs = 0
+  /** A fault that means nothing before it is over. */
+  private lastsUntilMs = 0
   /** The one that is refused may have been let in by the other side already, which takes the refusal for a mistake. */
   private hadImpostor = false
 
@@ -668,6 +670,7 @@ export class World {
     const tickMs = this.plan.netTickTimeMs / 4
     const stallMs = tickMs * (0.4 + draws[2])
     const forMs = tickMs * 12
+    this.lastsUntilMs = Math.max(this.lastsUntilMs, this.nowMs + forMs)
     this.cluster.network.cut(b, a)
     for (let atMs = 0; atMs < forMs; atMs += stallMs + 2) this.later(atMs, () => this.stall(a, stallMs))
     this.later(forMs, () => this.cluster.network.heal(b, a))
@@ -710,6 +713,7 @@ export class World {
 
   /** No more faults; what was down comes back, and what was parted is brought together. */
   private async recover(): Promise<void> {
+    await this.passTo(this.lastsUntilMs)
     this.isOver = true
     this.note('all faults are over')
     this.cluster.heal()
