@@ -212,7 +212,9 @@ export class Peer implements RemoteNode, ConnectionSink {
         this.onControl(frame.message, nowMs)
         return
       case 'handshake':
-        this.onMalformed(new Error(`the step ${frame.message.type} after the handshake`))
+        // We were up with our `accepted`; when it came, the dialer had another connection with us already.
+        if (frame.message.type === 'refused') this.down('connection_closed')
+        else this.onMalformed(new Error(`the step ${frame.message.type} after the handshake`))
         return
       default:
         assertNever(frame)

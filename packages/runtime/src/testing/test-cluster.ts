@@ -10,12 +10,15 @@
  * Nothing happens by itself: turns run, frames arrive and timers fire only within `settle`, `advance` and `run`. Among nodes that are ready at the same
  * time the seed chooses who is next. Promises of user code settle between turns.
  *
- * Invariant: a crashed node runs no more code: its pump, its timers and its frames are dropped, and no clean-up of it runs.
+ * Faults: cuts, breaks, latency and rates are the network's (`cluster.network`), with the usual ones as methods here; crashes, stalls and wall clocks are a host's.
+ *
+ * Invariants: a crashed node runs no more code: its pump, its timers and its frames are dropped, and no clean-up of it runs. A stalled node runs none until it goes
+ * on; then its timers fire, late, before it reads what has been sent to it, as in an event loop that something has held up.
  */
 import { startNodeWith, type Node } from '../node/node.ts'
 import type { NodeOptions } from '../options.ts'
 import type { Clock, PumpFactory } from '../ports.ts'
-import { MemoryNetwork } from '../transport/memory.ts'
+import { MemoryNetwork, type BreakOptions, type CrashOptions } from '../transport/memory.ts'
 import { MemoryLogger } from './memory-logger.ts'
 import { seededRandom } from './seeded-random.ts'
 import { VirtualClock } from './virtual-clock.ts'
@@ -25,11 +28,15 @@ export interface TestClusterOptions {
   readonly seed?: number
   /** From one node to another; two numbers: drawn between them for each direction of each connection. @default 1 */
   readonly latencyMs?: number | readonly [least: number, most: number]
+  /** Turns and timers without time going on, and without an end to them: a livelock in what is tested. @default 1_000_000 */
+  readonly maxTurns?: number
 }
 
 export interface TestNodeOptions extends Partial<NodeOptions> {
   /** @default all nodes that are running */
   readonly seeds?: readonly string[]
+  /** What faults and `crash` call it: so a second node of the same name, an impostor, can be told from the first. @default the name */
+  readonly host?: string
 }
 
 interface Host {
@@ -39,25 +46,34 @@ interface Host {
   wanted: boolean
   /** Runs the node's queue; says whether work is left. */
   turn: (() => boolean) | undefined
+  stalledUntilMs: number | undefined
+  /** Timers that were due while it was stalled. */
+  readonly late: (() => void)[]
 }
-
-/** Turns without an end to them: a livelock in what is tested. */
-const MAX_TURNS = 1_000_000
 
 export class TestCluster {
   readonly clock: VirtualClock = new VirtualClock()
   readonly network: MemoryNetwork
   readonly log: MemoryLogger = new MemoryLogger()
   private readonly random: ReturnType<typeof seededRandom>
+  private readonly maxTurns: number
   private hosts: Host[] = []
-  /** Every name that a node was ever started under. */
+  /** Every name that a host was ever started under. */
   private readonly known = new Set<string>()
+  private readonly wallOffsets = new Map<string, number>()
+  private turnsRun = 0
 
   constructor(options: TestClusterOptions = {}) {
     this.random = seededRandom(options.seed ?? 1)
-    const { latencyMs = 1 } = options
+    const { latencyMs = 1, maxTurns = 1_000_000 } = options
     const [least, most] = typeof latencyMs === 'number' ? [latencyMs, latencyMs] : latencyMs
     this.network = new MemoryNetwork(this.clock, () => least + (most - least) * this.random.fraction())
+    this.maxTurns = maxTurns
+  }
+
+  /** Turns of nodes that have been run. */
+  get turns(): number {
+    return this.turnsRun
   }
 
   /** Starts the node `<name>@127.0.0.1`, by default with all running nodes as its seeds, and runs the cluster until it has started. */
@@ -66,18 +82,26 @@ export class TestCluster {
   }
 
   /** As `start`, but leaves it to you to run the cluster: several nodes may be starting at the same time. */
-  begin(name: string, options: TestNodeOptions = {}): Promise<Node> {
+  begin(name: string, { host: hostName = name, ...options }: TestNodeOptions = {}): Promise<Node> {
     const running = this.hosts.flatMap((host) => (host.alive && host.node !== undefined ? [host.node.address] : []))
-    const host: Host = { name, node: undefined, alive: true, wanted: false, turn: undefined }
+    const host: Host = {
+      name: hostName,
+      node: undefined,
+      alive: true,
+      wanted: false,
+      turn: undefined,
+      stalledUntilMs: undefined,
+      late: [],
+    }
     this.hosts.push(host)
-    this.known.add(name)
+    this.known.add(hostName)
     const starting = startNodeWith(
       { name: `${name}@127.0.0.1`, cookie: 'test-cookie', seeds: running, ...options },
       () => ({
         clock: this.clockOf(host),
         random: this.random,
         pump: this.pumpOf(host),
-        transport: this.network.transport(name),
+        transport: this.network.transport(hostName),
         log: this.log,
       }),
     )
@@ -103,24 +127,20 @@ export class TestCluster {
     for (let rounds = 0; ; rounds++) {
       await this.settle()
       if (done) return finished
-      if (rounds > MAX_TURNS || !this.clock.fireNext(Infinity))
+      if (rounds > this.maxTurns || !this.clock.fireNext(Infinity))
         throw new Error('the cluster has come to rest and the promise is still pending')
     }
   }
 
   /** Runs all that can happen without time going on. */
   async settle(): Promise<void> {
-    for (let turns = 0; turns < MAX_TURNS; turns++) {
+    for (let turns = 0; turns < this.maxTurns; turns++) {
       await microtasks()
-      const ready = this.hosts.filter((host) => host.alive && host.wanted)
-      const host = ready[Math.floor(this.random.fraction() * ready.length)]
-      if (host !== undefined) {
-        host.wanted = host.turn?.() ?? false
-        continue
-      }
-      if (!this.clock.fireNext(this.clock.monotonicMs())) return
+      const host = this.nextReady()
+      if (host !== undefined) this.step(host)
+      else if (!this.clock.fireNext(this.clock.monotonicMs())) return
     }
-    throw new Error(`the cluster does not come to rest within ${MAX_TURNS} turns`)
+    throw new Error(`the cluster does not come to rest within ${this.maxTurns} turns`)
   }
 
   /** Lets so much time pass, with all that happens in it. */
@@ -143,25 +163,84 @@ export class TestCluster {
     }
   }
 
-  /** Ends all cuts. */
+  /** Ends all cuts, and all latencies and rates that have been set. */
   heal(): void {
-    for (const a of this.known) for (const b of this.known) if (a !== b) this.network.heal(a, b)
+    for (const a of this.known) {
+      for (const b of this.known) {
+        if (a === b) continue
+        this.network.heal(a, b)
+        this.network.setLatency(a, b, undefined)
+        this.network.setRate(a, b, undefined)
+      }
+    }
   }
 
-  /** As `kill -9`: its links end, and nothing of it runs any more. */
-  crash(name: string): void {
+  /**
+   * Ends the connection of two nodes: by default both are told at once, and what is on its way is lost. `arriving` lets the first of the frames that are
+   * on their way arrive, so that it ends in the middle of a batch; `tellMs` has a side told late, or never: a half-open connection.
+   * @example cluster.break('a', 'b')                                                  // a reset
+   * @example cluster.break('a', 'b', { tellMs: { b: Infinity } })                     // b is not told, and finds out by its ticks
+   * @example cluster.break('a', 'b', { arriving: (inFlight) => inFlight - 1 })        // the last frame is lost
+   */
+  break(a: string, b: string, options?: BreakOptions): void {
+    this.checkNames([a, b, ...Object.keys(options?.tellMs ?? {})])
+    this.network.break(a, b, options)
+  }
+
+  /** As `kill -9`: its links end, and nothing of it runs any more. `isTold: false` is a power failure: the other nodes find out by their ticks. */
+  crash(name: string, options?: CrashOptions): void {
     this.checkNames([name])
     for (const host of this.hosts) {
       if (host.name === name && host.alive) host.alive = false
     }
     this.hosts = this.hosts.filter((host) => host.alive)
-    this.network.crash(name)
+    this.network.crash(name, options)
+  }
+
+  /**
+   * The node's event loop is held up for so long: no turn, no timer, no frame. Then its timers fire, late, and after them it reads what has been sent to it.
+   * A stall within a stall makes it end no earlier.
+   */
+  stall(name: string, ms: number): void {
+    this.checkNames([name])
+    const untilMs = this.clock.monotonicMs() + ms
+    for (const host of this.hosts) {
+      if (host.name !== name || !host.alive) continue
+      this.network.stall(name)
+      host.stalledUntilMs = Math.max(host.stalledUntilMs ?? 0, untilMs)
+      this.clock.setTimer(ms, () => {
+        if (host.stalledUntilMs === undefined || host.stalledUntilMs > this.clock.monotonicMs()) return
+        host.stalledUntilMs = undefined
+        // Behind all timers that are late by now.
+        host.late.push(() => this.network.resume(host.name))
+      })
+    }
+  }
+
+  /** Puts a host's wall clock on, or back, by so much: for the nodes that run on it, and those that will. */
+  jumpWallClock(name: string, byMs: number): void {
+    this.wallOffsets.set(name, (this.wallOffsets.get(name) ?? 0) + byMs)
   }
 
   /** Stops all nodes. */
   async stop(): Promise<void> {
     for (const { node } of this.hosts) if (node !== undefined) await this.run(node.stop())
     this.hosts = []
+  }
+
+  private nextReady(): Host | undefined {
+    const ready = this.hosts.filter((host) => host.alive && host.stalledUntilMs === undefined && isReady(host))
+    return ready.length === 0 ? undefined : ready[Math.floor(this.random.fraction() * ready.length)]
+  }
+
+  private step(host: Host): void {
+    const timer = host.late.shift()
+    if (timer !== undefined) {
+      timer()
+      return
+    }
+    this.turnsRun++
+    host.wanted = host.turn?.() ?? false
   }
 
   private checkNames(names: readonly string[]): void {
@@ -174,8 +253,21 @@ export class TestCluster {
     const { clock } = this
     return {
       monotonicMs: () => clock.monotonicMs(),
-      wallMs: () => clock.wallMs(),
-      setTimer: (delayMs, fire) => clock.setTimer(delayMs, () => (host.alive ? fire() : undefined)),
+      wallMs: () => clock.wallMs() + (this.wallOffsets.get(host.name) ?? 0),
+      setTimer: (delayMs, fire) => {
+        let isCancelled = false
+        const timer = clock.setTimer(delayMs, () => {
+          if (!host.alive) return
+          if (host.stalledUntilMs === undefined && host.late.length === 0) fire()
+          else host.late.push(() => (isCancelled ? undefined : fire()))
+        })
+        return {
+          cancel: () => {
+            isCancelled = true
+            timer.cancel()
+          },
+        }
+      },
     }
   }
 
@@ -195,6 +287,10 @@ export class TestCluster {
       }
     }
   }
+}
+
+function isReady(host: Host): boolean {
+  return host.wanted || host.late.length > 0
 }
 
 /** Lets all promises settle that can: a real turn of the event loop comes after all microtasks. */

@@ -1,18 +1,21 @@
 /**
  * A clock that stands still until it is told to go on. Timers fire in the order of their due time, and of their making if that is equal.
+ *
+ * The timers are a heap. A cancelled one stays in it, as a mark, until it would be due: most are.
  */
 import type { Clock, TimerHandle } from '../ports.ts'
 
 interface Timer {
   readonly dueMs: number
   readonly sequence: number
-  readonly fire: () => void
+  /** `undefined` once it has been cancelled. */
+  fire: (() => void) | undefined
 }
 
 export class VirtualClock implements Clock {
   private nowMs = 0
   private sequence = 0
-  private timers: Timer[] = []
+  private readonly heap: Timer[] = []
   private readonly wallStartMs: number
 
   constructor(wallStartMs: number = Date.UTC(2026, 0, 1)) {
@@ -23,28 +26,34 @@ export class VirtualClock implements Clock {
     return this.nowMs
   }
 
+  /** Whole milliseconds, as the system's. */
   wallMs(): number {
-    return this.wallStartMs + this.nowMs
+    return this.wallStartMs + Math.floor(this.nowMs)
   }
 
   setTimer(delayMs: number, fire: () => void): TimerHandle {
     const timer: Timer = { dueMs: this.nowMs + delayMs, sequence: ++this.sequence, fire }
-    this.timers.push(timer)
+    this.push(timer)
     return {
       cancel: () => {
-        this.timers = this.timers.filter((other) => other !== timer)
+        timer.fire = undefined
       },
     }
   }
 
   /** Goes on to the next timer if it is due at `limitMs` or before, and fires it. Says whether there was one. */
   fireNext(limitMs: number): boolean {
-    const timer = this.next()
-    if (timer === undefined || timer.dueMs > limitMs) return false
-    this.timers = this.timers.filter((other) => other !== timer)
-    this.nowMs = Math.max(this.nowMs, timer.dueMs)
-    timer.fire()
-    return true
+    for (;;) {
+      const [timer] = this.heap
+      if (timer === undefined) return false
+      const { dueMs, fire } = timer
+      if (fire !== undefined && dueMs > limitMs) return false
+      this.removeFirst()
+      if (fire === undefined) continue
+      this.nowMs = Math.max(this.nowMs, dueMs)
+      fire()
+      return true
+    }
   }
 
   /** Goes on to a moment without firing anything. */
@@ -52,16 +61,38 @@ export class VirtualClock implements Clock {
     this.nowMs = Math.max(this.nowMs, ms)
   }
 
-  private next(): Timer | undefined {
-    let first: Timer | undefined
-    for (const timer of this.timers) {
-      if (
-        first === undefined ||
-        timer.dueMs < first.dueMs ||
-        (timer.dueMs === first.dueMs && timer.sequence < first.sequence)
-      )
-        first = timer
+  private push(timer: Timer): void {
+    const { heap } = this
+    let at = heap.length
+    while (at > 0) {
+      const parentAt = (at - 1) >> 1
+      const parent = heap[parentAt]
+      if (parent === undefined || isBefore(parent, timer)) break
+      heap[at] = parent
+      at = parentAt
     }
-    return first
+    heap[at] = timer
   }
+
+  private removeFirst(): void {
+    const { heap } = this
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return
+    let at = 0
+    for (;;) {
+      const left = heap[at * 2 + 1]
+      if (left === undefined) break
+      const right = heap[at * 2 + 2]
+      const isRight = right !== undefined && isBefore(right, left)
+      const child = isRight ? right : left
+      if (isBefore(last, child)) break
+      heap[at] = child
+      at = at * 2 + (isRight ? 2 : 1)
+    }
+    heap[at] = last
+  }
+}
+
+function isBefore(a: Timer, b: Timer): boolean {
+  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.sequence < b.sequence)
 }

@@ -321,6 +321,16 @@ describe('with the cookie', () => {
     await expectUnharmed()
   })
 
+  it('no attack: a dialer that refuses when it has been accepted, for it was dialed meanwhile, ends a connection and breaks no rule', async () => {
+    const dialer = await intrude()
+    dialer.say({ type: 'refused', code: 'already_connected', versions: undefined })
+    await cluster.advance(50)
+    expect(dialer.isOver).toBe(true)
+    expect(changes()).toEqual({ connectionsLost: 1 })
+    expect(lines('peer')).toEqual([])
+    await expectUnharmed()
+  })
+
   it('who sends parts without an end is cut off at the size that a signal may have', async () => {
     const intruder = await intrude()
     const part = codec.encode({ type: 'part', transfer: 0, bytes: new Uint8Array(60 * 1024), last: false })

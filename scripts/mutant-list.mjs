@@ -1,0 +1,290 @@
+// The code, broken on purpose: what scripts/mutants.mjs breaks, and the simulation must notice. Each patch replaces a text that stands in its file exactly once.
+// Whoever changes that text finds its mutant here, and says what the same mistake would be now.
+
+/**
+ * @typedef {object} Patch
+ * @property {string} file below packages/runtime/src
+ * @property {string} find
+ * @property {string} replace
+ */
+
+/** @typedef {{ name: string, patches: Patch[] }} Mutant */
+
+/**
+ * @param {string} name what is broken
+ * @param {string} file
+ * @param {string} find
+ * @param {string} replace
+ * @returns {Mutant}
+ */
+const one = (name, file, find, replace) => ({ name, patches: [{ file, find, replace }] })
+
+/** @type {Mutant[]} */
+export const mutants = [
+  // The end of a connection
+  one(
+    'DOWN with noconnection comes after nodedown',
+    'node/node.ts',
+    `    this.kernel.monitors.connectionLost(peer)
+    this.kernel.nodeMonitors.nodeDown(peer.identity.name, nodeTypeOf(peer), reason)`,
+    `    this.kernel.nodeMonitors.nodeDown(peer.identity.name, nodeTypeOf(peer), reason)
+    this.kernel.monitors.connectionLost(peer)`,
+  ),
+  one('links are not told that the connection is lost', 'node/node.ts', 'this.kernel.links.connectionLost(peer)', ''),
+  one(
+    'monitors are not told that the connection is lost',
+    'node/node.ts',
+    'this.kernel.monitors.connectionLost(peer)',
+    '',
+  ),
+  one(
+    'nodeup comes after the first signals',
+    'node/node.ts',
+    'onUp: (peer) => this.kernel.nodeMonitors.nodeUp(peer.identity.name, nodeTypeOf(peer)),',
+    'onUp: (peer) => void clock.setTimer(1, () => this.kernel.nodeMonitors.nodeUp(peer.identity.name, nodeTypeOf(peer))),',
+  ),
+  {
+    name: 'what comes on a connection that was closed is still taken',
+    patches: [
+      {
+        file: 'distribution/connection.ts',
+        find: 'onFrame(bytes: Uint8Array): void {\n    if (this.closed) return',
+        replace: 'onFrame(bytes: Uint8Array): void {',
+      },
+      {
+        file: 'distribution/peer.ts',
+        find: 'onFrame(frame: Frame): void {\n    if (!this.up) return',
+        replace: 'onFrame(frame: Frame): void {',
+      },
+      {
+        file: 'distribution/peer.ts',
+        find: 'if (!this.up) return\n      this.options.counters.signalsReceived++',
+        replace: 'this.options.counters.signalsReceived++',
+      },
+      {
+        file: 'transport/memory-link.ts',
+        find: 'if (this.other === undefined || this.other.over) return\n',
+        replace: '',
+      },
+      {
+        file: 'transport/memory-link.ts',
+        find: 'this.other.events?.onFrame(frame)',
+        replace: 'this.other?.events?.onFrame(frame)',
+      },
+    ],
+  },
+  one(
+    'who waits for room on a connection is not told that it is lost',
+    'distribution/peer.ts',
+    "for (const { resolve } of waiting) resolve('noconnection')",
+    '',
+  ),
+  one('a goodbye is not heeded', 'distribution/peer.ts', 'this.down(message.reason)\n        return', 'return'),
+
+  // Lives of a node
+  one(
+    'a signal to a process of an earlier life goes to its node as it is now',
+    'node/router.ts',
+    'return remote !== undefined && sameIdentity(remote.identity, pid.origin) ? remote : undefined',
+    'return remote',
+  ),
+  one(
+    'a message to an alias of an earlier life goes to its node as it is now',
+    'node/router.ts',
+    "if (!sameIdentity(remote.identity, to.origin)) return 'ok'",
+    '',
+  ),
+  one(
+    'a pid of an earlier life of this node is taken for one of this life',
+    'node/router.ts',
+    'return sameIdentity(pid.origin, this.kernel.identity)',
+    'return pid.node === this.kernel.identity.name',
+  ),
+  one(
+    'the incarnation is the second of the wall clock',
+    'node/node.ts',
+    ' + Math.floor(random.fraction() * 2 ** 21) + 1',
+    ' + 1',
+  ),
+
+  // Who may connect
+  one(
+    'of two dials at the same time each side takes its own for the one that wins',
+    'distribution/peers.ts',
+    'weDial && this.options.self.name > peer.name',
+    'weDial',
+  ),
+  one('two dials at the same time are both let in', 'distribution/peers.ts', "return 'simultaneous'", "return 'admit'"),
+  one(
+    'a dialer does not ask whether it is connected meanwhile',
+    'distribution/handshake.ts',
+    "if (config.isConnected(challenge.node)) return refuse('already_connected', challenge.node)",
+    '',
+  ),
+  one(
+    'a second connection takes the place of one that is heard',
+    'distribution/peers.ts',
+    'if (this.isHeard(existing))',
+    'if (false)',
+  ),
+  one(
+    'the connection that is replaced is not taken down',
+    'distribution/peers.ts',
+    "existing?.down('connection_closed')",
+    '',
+  ),
+  one(
+    'a handshake has all the time in the world',
+    'distribution/connection.ts',
+    "this.fail({ type: 'handshake_timeout' })",
+    'undefined',
+  ),
+  one(
+    'a lost node is not dialed again',
+    'distribution/peers.ts',
+    'else if (!this.stopped) this.dialer.onDown(peer.identity.name)',
+    '',
+  ),
+  one(
+    'a dial that has failed is not tried again',
+    'distribution/dialer.ts',
+    'if (!this.forgetUnwanted(target) && this.isDialedUnasked(target)) this.retry(target)',
+    'this.forgetUnwanted(target)',
+  ),
+  one(
+    'a node that was disconnected on purpose is dialed again',
+    'distribution/peers.ts',
+    "if (reason === 'disconnect') this.dialer.hold(peer.identity.name)\n    else if (!this.stopped)",
+    'if (!this.stopped)',
+  ),
+
+  // Liveness
+  one(
+    'silence is not noticed',
+    'distribution/liveness.ts',
+    "verdict: { type: 'dead', why: 'not_heard' }",
+    "verdict: { type: 'wait', sendTick }",
+  ),
+  one(
+    'who is not heard does not notice',
+    'distribution/liveness.ts',
+    "verdict: { type: 'dead', why: 'we_are_not_heard' }",
+    "verdict: { type: 'wait', sendTick }",
+  ),
+  {
+    name: 'who was stalled himself judges at once',
+    patches: [
+      {
+        file: 'distribution/liveness.ts',
+        find: 'if (!wasStalled && nowMs - state.lastHeardMs',
+        replace: 'if (nowMs - state.lastHeardMs',
+      },
+      {
+        file: 'distribution/liveness.ts',
+        find: 'const graceMs = wasStalled ? state.graceMs + latenessMs : state.graceMs',
+        replace: 'const graceMs = 0',
+      },
+    ],
+  },
+  one(
+    'a tick is no sign of life',
+    'distribution/liveness.ts',
+    'return { ...state, lastHeardMs: nowMs, graceMs: 0, heardByPeerMs }',
+    'return { ...state, heardByPeerMs }',
+  ),
+
+  // Monitors and links
+  one(
+    'a monitor stays after its DOWN',
+    'signals/monitors.ts',
+    'if (monitor !== undefined) this.fire(monitor, reason)',
+    'if (monitor !== undefined) this.tell(monitor, reason)',
+  ),
+  one(
+    'who monitors nobody is not told',
+    'signals/monitors.ts',
+    "remote.signal({ type: 'down', from: 0, ref, reason: 'noproc' })",
+    '',
+  ),
+  one(
+    'a demonitor is not passed on',
+    'signals/monitors.ts',
+    "monitor.remote?.signal({ type: 'demonitor', from: watcher.pid.id, ref: refId })",
+    '',
+  ),
+  one(
+    'who links to nobody is not told',
+    'signals/links.ts',
+    "remote.signal({ type: 'link_exit', from: toId, to: from.id, reason: 'noproc' })",
+    '',
+  ),
+  one(
+    'an acknowledgement counts for every unlink',
+    'signals/links.ts',
+    'if (remote.relations.links.get(key)?.unlinkId === id) ',
+    '',
+  ),
+  one(
+    'an unlink is not acknowledged',
+    'signals/links.ts',
+    "remote.signal({ type: 'unlink_ack', from: toId, to: fromId, id })",
+    '',
+  ),
+  one(
+    'an exit signal that crosses an unlink is passed on',
+    'signals/links.ts',
+    'if (link.unlinkId !== undefined) return\n    link.process.links = withoutItem(link.process.links, link)\n    this.passExit(link.process, link.remote, reason)',
+    'link.process.links = withoutItem(link.process.links, link)\n    this.passExit(link.process, link.remote, reason)',
+  ),
+
+  // Order and bounds
+  one(
+    'a small signal passes the large one that its process has sent before',
+    'distribution/outbox.ts',
+    'this.transfers.size === 0 ? undefined : this.transfers.get(signal.from)',
+    'undefined as Transfer | undefined',
+  ),
+  one(
+    'a large signal passes the small ones that its process has sent before',
+    'distribution/outbox.ts',
+    'if (transfer.afterBatches > this.batchesTaken) continue',
+    '',
+  ),
+  one(
+    'what waits behind a large signal is forgotten when that is sent',
+    'distribution/outbox.ts',
+    'this.batch.appendData(data)\n      if',
+    'if',
+  ),
+  one(
+    'all large signals go by the same number',
+    'distribution/outbox.ts',
+    'transfer.slot ??= this.freeSlots.pop()',
+    'transfer.slot ??= 0',
+  ),
+  one(
+    'the parts of a signal are kept when it is whole',
+    'distribution/inbox.ts',
+    'this.incoming.delete(transfer)',
+    'this.incoming.set(transfer, incoming)',
+  ),
+  one(
+    'what was sent is sent again',
+    'distribution/peer.ts',
+    'if (frame === undefined) return\n      connection.write(frame)',
+    'if (frame === undefined) return\n      connection.write(frame)\n      connection.write(frame)',
+  ),
+  one(
+    'a frame that is full is dropped',
+    'distribution/peer.ts',
+    'if (outbox.isFrameFull) this.write()',
+    'if (outbox.isFrameFull) outbox.nextFrame()',
+  ),
+  one(
+    'what waits for the connection is not sent when there is room again',
+    'distribution/peer.ts',
+    'this.write()\n    this.letSomeGo()',
+    'this.letSomeGo()',
+  ),
+  one('nobody looks at what is buffered', 'distribution/peer.ts', "this.down('buffer_limit')", 'undefined'),
+]
