@@ -17,7 +17,7 @@ import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts
 import { checkFunction, isA } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { ExitHook, Process } from '../process/process.ts'
-import { reasonOfThrown, type ExitReason } from '../reasons.ts'
+import { isExitReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import type { Kernel } from './kernel.ts'
 
 /** Runs in a process of its own, with the arguments that the caller has sent. Nothing checks them. */
@@ -238,6 +238,31 @@ function isApplyRequest(message: unknown): message is ApplyRequest {
   if (!hasType(message, '$apply')) return false
   const { replyTo, name, args } = message as Partial<ApplyRequest>
   return (replyTo === undefined || replyTo instanceof Ref) && typeof name === 'string' && Array.isArray(args)
+}
+
+export function isSpawnReply(value: unknown): value is SpawnReply {
+  if (typeof value !== 'object' || value === null) return false
+  const reply = value as { type?: unknown; pid?: unknown; held?: unknown; code?: unknown; message?: unknown }
+  switch (reply.type) {
+    case 'spawned':
+      return reply.pid instanceof Pid && reply.held instanceof Ref
+    case 'refused':
+      return REFUSED_CODES.some((code) => code === reply.code) && typeof reply.message === 'string'
+    default:
+      return reply.type === 'not_exported'
+  }
+}
+
+export function isApplyReply(value: unknown): value is ApplyReply {
+  if (typeof value !== 'object' || value === null) return false
+  const reply = value as { type?: unknown; reason?: unknown }
+  switch (reply.type) {
+    case 'exception':
+    case 'exit':
+      return isExitReason(reply.reason)
+    default:
+      return reply.type === 'value' || reply.type === 'not_exported' || reply.type === 'busy'
+  }
 }
 
 function isGoMessage(message: unknown): message is GoMessage {

@@ -12,11 +12,11 @@ import { formatReason, type ExitReason } from '../reasons.ts'
 import { checkDuration } from '../timers.ts'
 import { contextOf, type Caller } from './caller.ts'
 import {
+  isApplyReply,
+  isSpawnReply,
   REMOTE_SERVER,
-  type ApplyReply,
   type ApplyRequest,
   type GoMessage,
-  type SpawnReply,
   type SpawnRequest,
 } from './exports.ts'
 
@@ -99,7 +99,7 @@ async function spawnHeld<Related>(
   const request = (replyTo: Ref): SpawnRequest => ({ type: '$spawn', replyTo, caller: self.pid, name, args, options })
   const outcome = await self.request(server, request, Infinity)
   if (outcome.type !== 'reply') throw unreachable(outcome, node, name)
-  const reply = outcome.value as SpawnReply
+  const reply = checked(outcome.value, isSpawnReply, node)
   switch (reply.type) {
     case 'spawned': {
       const related = relate(reply.pid)
@@ -143,7 +143,8 @@ const DEFAULT_TIMEOUT_MS = 5_000
 /**
  * Calls a function that another node, or this one, has exported, in a process of its own there. Nothing checks that the result is of the type that you say.
  * @param timeoutMs milliseconds, or `Infinity`. @default 5000
- * @throws ErpcError by rejection; PidmeshError: `ERR_NOT_EXPORTED`, `ERR_NODEDOWN`, `ERR_BUSY`, `ERR_NOT_SENDABLE`
+ * @throws ErpcError by rejection; PidmeshError: `ERR_NOT_EXPORTED`, `ERR_NODEDOWN`, `ERR_BUSY`, `ERR_NOT_SENDABLE`;
+ * `ERR_BAD_TERM` if what answers there is no node of ours
  */
 function call<Result = unknown>(
   caller: Caller,
@@ -164,7 +165,7 @@ async function resultOf<Result>(asked: Promise<RequestOutcome>, node: NodeName, 
   const called = `${name} on ${node}`
   if (outcome.type === 'timeout') throw new ErpcError('ERR_RPC_TIMEOUT', 'timeout', called)
   if (outcome.type !== 'reply') throw unreachable(outcome, node, name)
-  const reply = outcome.value as ApplyReply
+  const reply = checked(outcome.value, isApplyReply, node)
   switch (reply.type) {
     case 'value':
       return reply.value as Result
@@ -210,6 +211,11 @@ export const erpc: {
   readonly cast: typeof cast
   readonly multicall: typeof multicall
 } = { call, cast, multicall }
+
+function checked<Reply>(value: unknown, isReply: (value: unknown) => value is Reply, node: NodeName): Reply {
+  if (isReply(value)) return value
+  throw new PidmeshError('ERR_BAD_TERM', `${node} has answered with something that is no reply`)
+}
 
 /** Nobody is there: the node isn't connected, or has never exported anything. */
 function unreachable(outcome: RequestOutcome, node: NodeName, name: string): PidmeshError {

@@ -308,3 +308,33 @@ describe('exportFunctions', () => {
     expect(await cluster.run(erpc.call(near, far.name, 'add', [1, 1]))).toBe(2)
   })
 })
+
+describe('a node that answers what no node of ours answers', () => {
+  const replies: readonly unknown[] = [
+    undefined,
+    7,
+    null,
+    'spawned',
+    {},
+    { type: 'spawned' },
+    { type: 'spawned', pid: 7, held: 8 },
+    { type: 'refused', code: 'ERR_MADE_UP', message: 'x' },
+    { type: 'refused', code: 'ERR_BUSY', message: 7 },
+    { type: 'exception' },
+    { type: 'exit', reason: 7 },
+    { type: 'unheard of' },
+  ]
+
+  it('gives the caller ERR_BAD_TERM, and nobody else anything', async () => {
+    let reply: unknown
+    const server = handler((self) => (message) => void self.send((message as { replyTo: Ref }).replyTo, reply))
+    far.spawn(server, { name: '$remote' })
+    await cluster.advance(100)
+    for (reply of replies) {
+      const called = erpc.call(near, far.name, 'add', [1, 2]).catch((error: unknown) => error)
+      expect(codeOf(await cluster.run(called)), `call: ${String(reply)}`).toBe('ERR_BAD_TERM')
+      const spawned = asProcess((self) => spawnOn(self, far.name, 'add', []).catch((error: unknown) => error))
+      expect(codeOf(await spawned), `spawn: ${String(reply)}`).toBe('ERR_BAD_TERM')
+    }
+  })
+})
