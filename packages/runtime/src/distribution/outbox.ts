@@ -55,19 +55,21 @@ export class Outbox {
     return this.heldBytes + this.batch.length
   }
 
-  add(signal: Signal): void {
+  /** Returns how many bytes it takes. */
+  add(signal: Signal): number {
     const before = this.batch.length
     this.batch.append(signal)
     const bytes = this.batch.length - before
     const transfer = this.transfers.size === 0 ? undefined : this.transfers.get(signal.from)
     if (bytes <= BATCH_BYTES && transfer === undefined) {
       if (this.batch.length > BATCH_BYTES) this.sealBefore(before)
-      return
+      return bytes
     }
     const data = this.batch.takeFrom(before)
     this.heldBytes += data.length
     if (transfer !== undefined) transfer.waiting.push(data)
     else this.startTransfer(signal.from, data)
+    return bytes
   }
 
   /** Whether a frame is full: it need not wait for the end of the turn. */

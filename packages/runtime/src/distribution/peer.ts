@@ -114,9 +114,7 @@ export class Peer implements RemoteNode, ConnectionSink {
   signal(signal: Signal): SendStatus {
     if (!this.up) return 'noconnection'
     const { outbox } = this
-    const before = outbox.bytes
-    outbox.add(signal)
-    this.lastSignalBytes = outbox.bytes - before
+    this.lastSignalBytes = outbox.add(signal)
     this.options.counters.signalsSent++
     // Also after a frame that is written at once: the end of the turn is where the limit is judged. The end of a monitor, which each call has, is in no hurry: it goes
     // with what is sent next, or with the next look.

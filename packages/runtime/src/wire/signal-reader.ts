@@ -27,9 +27,7 @@ import {
 } from './protobuf.ts'
 import { isPositiveInteger } from './term-reader.ts'
 import type { TermCodec } from './term.ts'
-
-/** Texts up to here are read byte by byte: for longer ones a call into native code is cheaper. */
-const SHORT_TEXT = 32
+import { TextCache } from './text-cache.ts'
 
 const NO_BYTES: Slice = sliceOf(new Uint8Array(0))
 
@@ -38,6 +36,7 @@ export class SignalReader {
   private bytes: Uint8Array = NO_BYTES.bytes
   private view = new DataView(NO_BYTES.bytes.buffer)
   private position = 0
+  private readonly texts = new TextCache()
   /** Of the signal that is being read: its fields of doubles, by number. */
   private readonly doubles: [number, number, number] = [0, 0, 0]
   /** Its fields of bytes, those that have the numbers 2, 3 and 4. */
@@ -87,7 +86,7 @@ export class SignalReader {
       case SEND_ALIAS:
         return { type: 'send_alias', from: id(doubles[0]), to: id(doubles[1]), payload: slices[1] ?? NO_BYTES }
       case SEND_NAME:
-        return { type: 'send_name', from: id(doubles[0]), name: textOf(slices[0]), payload: slices[1] ?? NO_BYTES }
+        return { type: 'send_name', from: id(doubles[0]), name: this.name(slices[0]), payload: slices[1] ?? NO_BYTES }
       case SEND_MANY:
         return { type: 'send_many', from: id(doubles[0]), to: this.ids(slices[0]), payload: slices[1] ?? NO_BYTES }
       case EXIT:
@@ -101,7 +100,7 @@ export class SignalReader {
       case UNLINK_ACK:
         return { type: 'unlink_ack', from: id(doubles[0]), to: id(doubles[1]), id: id(doubles[2]) }
       case MONITOR: {
-        const to = slices[2] === undefined ? id(doubles[2]) : textOf(slices[2])
+        const to = slices[2] === undefined ? id(doubles[2]) : this.name(slices[2])
         return { type: 'monitor', from: id(doubles[0]), ref: id(doubles[1]), to }
       }
       case DEMONITOR:
@@ -152,6 +151,12 @@ export class SignalReader {
     return this.position + length
   }
 
+  private name(slice: Slice | undefined): string {
+    if (slice === undefined) throw bad('no name')
+    const { bytes, start, end } = slice
+    return this.texts.read(bytes, start, end - start) ?? utf8.decode(bytes.subarray(start, end))
+  }
+
   private ids(slice: Slice | undefined): number[] {
     const { start, end } = slice ?? NO_BYTES
     if ((end - start) % 8 !== 0) throw bad('malformed ids')
@@ -168,6 +173,9 @@ export class SignalReader {
 }
 
 function id(value: number): number {
+  // As a small integer, not a double, if it is one: what looks it up is faster.
+  const small = value | 0
+  if (small === value && small > 0) return small
   if (!isPositiveInteger(value)) throw bad('a malformed id')
   return value
 }
@@ -177,18 +185,6 @@ function idOrNone(value: number): number {
 }
 
 const utf8 = new TextDecoder()
-
-function textOf(slice: Slice | undefined): string {
-  if (slice === undefined) throw bad('no name')
-  const { bytes, start, end } = slice
-  let text = ''
-  for (let at = start; at < end; at++) {
-    const code = bytes[at] ?? 0
-    if (code > 0x7f || end - start > SHORT_TEXT) return utf8.decode(bytes.subarray(start, end))
-    text += String.fromCharCode(code)
-  }
-  return text
-}
 
 function bad(problem: string): PidmeshError {
   return new PidmeshError('ERR_BAD_TERM', `undecodable frame: ${problem}`)

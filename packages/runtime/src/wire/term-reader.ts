@@ -33,11 +33,7 @@ import {
   UNSIGNED,
   type TermLimits,
 } from './cbor.ts'
-
-/** Texts up to here are read byte by byte: for longer ones a call into native code is cheaper. */
-const SHORT_TEXT = 16
-/** Keys that are remembered, so that one that comes again makes no new text: a power of two. */
-const KNOWN_KEYS = 512
+import { TextCache } from './text-cache.ts'
 
 export class TermReader {
   private readonly limits: TermLimits
@@ -47,7 +43,7 @@ export class TermReader {
   private position = 0
   private end = 0
   private items = 0
-  private readonly knownKeys: string[] = new Array<string>(KNOWN_KEYS).fill('')
+  private readonly texts = new TextCache()
   private lastOrigin: NodeIdentity | undefined = undefined
 
   constructor(limits: TermLimits) {
@@ -197,43 +193,13 @@ export class TermReader {
 
   private text(length: number): string {
     const start = this.skip(length)
-    if (length > SHORT_TEXT) return this.asBuffer().toString('utf8', start, start + length)
-    const { bytes } = this
-    let text = ''
-    for (let at = start; at < start + length; at++) {
-      const code = bytes[at] ?? 0
-      if (code > 0x7f) return this.asBuffer().toString('utf8', start, start + length)
-      text += String.fromCharCode(code)
-    }
-    return text
+    return this.texts.read(this.bytes, start, length) ?? this.asBuffer().toString('utf8', start, start + length)
   }
 
   private key(): string {
-    const length = this.argumentOf(TEXT)
-    const { bytes, position } = this
-    if (length === 0 || position + length > this.end) return this.text(length)
-    const first = bytes[position] ?? 0
-    const last = bytes[position + length - 1] ?? 0
-    const place = (first * 31 + last * 7 + length) & (KNOWN_KEYS - 1)
-    const known = this.knownKeys[place] ?? ''
-    if (known.length === length && this.isHere(known)) {
-      this.position += length
-      return known
-    }
-    const key = this.text(length)
+    const key = this.text(this.argumentOf(TEXT))
     if (key === '__proto__') throw bad('a property named __proto__')
-    // As long as its bytes: one byte a character. Other keys are read anew each time.
-    if (key.length === length && length <= 64) this.knownKeys[place] = key
     return key
-  }
-
-  /** Whether a text, of ASCII if it is, stands at the position. */
-  private isHere(text: string): boolean {
-    const { bytes, position } = this
-    for (let index = 0; index < text.length; index++) {
-      if (bytes[position + index] !== text.charCodeAt(index)) return false
-    }
-    return true
   }
 
   private float(): number {
