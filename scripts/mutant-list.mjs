@@ -96,12 +96,7 @@ export const mutants = [
     'return sameIdentity(pid.origin, this.kernel.identity)',
     'return pid.node === this.kernel.identity.name',
   ),
-  one(
-    'the incarnation is the second of the wall clock',
-    'node/node.ts',
-    'incarnation: Math.floor(incarnation)',
-    'incarnation: Math.floor(incarnation / 1e6)',
-  ),
+  one('the incarnation is the time and nothing else', 'node/node.ts', ' + Math.floor(random.fraction() * 2 ** 13)', ''),
 
   // Who may connect
   one(

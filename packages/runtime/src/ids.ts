@@ -37,7 +37,7 @@ export function isAddress(text: unknown): text is string {
   return port >= 1 && port <= 65_535
 }
 
-/** One life of a node. The incarnation is a positive integer below 2^53 and larger in each life of the node. */
+/** One life of a node. The incarnation is a positive integer below 2^53, another one in each life of the node, and larger if its clock isn't put back. */
 export interface NodeIdentity {
   readonly name: NodeName
   readonly incarnation: number

@@ -41,6 +41,8 @@ export interface NodeComponents {
   readonly log: Logger
 }
 
+/** Incarnations count from here: what is left of 53 bits is for chance. */
+const EPOCH_MS = Date.UTC(2025, 0, 1)
 const TICKS = 4
 const HANDSHAKE_TIMEOUT_MS = 5_000
 const BACKOFF_MS = { first: 100, most: 1_000 }
@@ -104,7 +106,7 @@ export class Node {
     return this.kernel.identity.name
   }
 
-  /** This life of the node; larger in each. */
+  /** This life of the node; larger in each, as long as the clock isn't put back. */
   get incarnation(): number {
     return this.kernel.identity.incarnation
   }
@@ -252,9 +254,9 @@ export class Node {
   /** @throws PidmeshError — see `startNode` */
   static async start(options: CheckedNodeOptions, components: NodeComponents): Promise<Node> {
     const { clock, random } = components
-    // Larger in each life as long as the clock isn't put back; the fraction tells two lives of one millisecond apart.
-    const incarnation = clock.wallMs() * 1_000 + Math.floor(random.fraction() * 1_000)
-    const node = new Node({ name: options.name, incarnation: Math.floor(incarnation) }, options, components)
+    // Larger in each life as long as the clock isn't put back. If it is, two may begin in the same millisecond: nothing but chance tells those apart.
+    const incarnation = (Math.floor(clock.wallMs()) - EPOCH_MS) * 2 ** 13 + Math.floor(random.fraction() * 2 ** 13)
+    const node = new Node({ name: options.name, incarnation }, options, components)
     try {
       await node.peers.listen(options.listenAddress, options.advertise)
       for (const { address, failure } of await node.peers.dialSeeds(options.seeds)) node.judgeSeed(address, failure)
