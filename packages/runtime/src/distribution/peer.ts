@@ -150,7 +150,9 @@ export class Peer implements RemoteNode, ConnectionSink {
         this.onControl(frame.message, nowMs)
         return
       case 'handshake':
-        this.onMalformed(new Error(`the step ${frame.message.type} after the handshake`))
+        // A dialer that has let in another connection meanwhile: the last word of the handshake is its.
+        if (frame.message.type === 'refused') this.down('connection_closed')
+        else this.onMalformed(new Error(`the step ${frame.message.type} after the handshake`))
         return
       default:
         assertNever(frame)
