@@ -63,6 +63,10 @@ export class World {
       if (!this.stage.isConnected(a, b)) this.stage.judge.breach(`${a} and ${b} are not connected from the start`)
     if (dials > hosts.length * (hosts.length - 1 + (hasEarlyImpostor ? 1 : 0)))
       this.stage.judge.breach(`${dials} dials to connect ${hosts.length} nodes`)
+    // Before a node has started nobody there can be told of it.
+    for (const { message, fields } of this.stage.cluster.log.lines)
+      if (message === 'node down' && fields['reason'] !== 'shutdown')
+        this.stage.judge.breach(`a connection was lost at the start: ${JSON.stringify(fields)}`)
     if (this.stage.running.has('ax')) this.stage.judge.breach(`an impostor of a has started, though a is heard by all`)
   }
 
