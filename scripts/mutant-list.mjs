@@ -101,7 +101,7 @@ export const mutants = [
     'return pid.node === this.kernel.identity.name',
   ),
   one(
-    'the incarnation is the second of the wall clock',
+    'the incarnation is the time and nothing else',
     'node/node.ts',
     ' + Math.floor(random.fraction() * 2 ** 21) + 1',
     ' + 1',

@@ -1,21 +1,25 @@
 /**
  * A clock that stands still until it is told to go on. Timers fire in the order of their due time, and of their making if that is equal.
  *
- * The timers are a heap. A cancelled one stays in it, as a mark, until it would be due: most are.
+ * The timers are a heap. A cancelled one, as most are in the end, stays in it as a mark until it would be due, or until the marks are more than half of it.
  */
 import type { Clock, TimerHandle } from '../ports.ts'
 
 interface Timer {
   readonly dueMs: number
   readonly sequence: number
-  /** `undefined` once it has been cancelled. */
+  /** `undefined` once it has fired or been cancelled. */
   fire: (() => void) | undefined
 }
+
+/** A heap with fewer marks than this isn't swept. */
+const SWEPT_FROM = 256
 
 export class VirtualClock implements Clock {
   private nowMs = 0
   private sequence = 0
-  private readonly heap: Timer[] = []
+  private heap: Timer[] = []
+  private marks = 0
   private readonly wallStartMs: number
 
   constructor(wallStartMs: number = Date.UTC(2026, 0, 1)) {
@@ -36,7 +40,10 @@ export class VirtualClock implements Clock {
     this.push(timer)
     return {
       cancel: () => {
+        if (timer.fire === undefined) return
         timer.fire = undefined
+        this.marks++
+        if (this.marks >= SWEPT_FROM && this.marks * 2 > this.heap.length) this.sweep()
       },
     }
   }
@@ -49,7 +56,11 @@ export class VirtualClock implements Clock {
       const { dueMs, fire } = timer
       if (fire !== undefined && dueMs > limitMs) return false
       this.removeFirst()
-      if (fire === undefined) continue
+      if (fire === undefined) {
+        this.marks--
+        continue
+      }
+      timer.fire = undefined
       this.nowMs = Math.max(this.nowMs, dueMs)
       fire()
       return true
@@ -59,6 +70,12 @@ export class VirtualClock implements Clock {
   /** Goes on to a moment without firing anything. */
   passTo(ms: number): void {
     this.nowMs = Math.max(this.nowMs, ms)
+  }
+
+  private sweep(): void {
+    // A sorted array is a heap.
+    this.heap = this.heap.filter(({ fire }) => fire !== undefined).sort((a, b) => (isBefore(a, b) ? -1 : 1))
+    this.marks = 0
   }
 
   private push(timer: Timer): void {

@@ -82,6 +82,11 @@ interface LinkRecord {
   exits: number
 }
 
+/** Four, and a look. */
+const SILENT_TICKS = 4.5
+/** Five by the word of the other side, which a cut may have held for up to four, and a look. */
+const NOT_HEARD_TICKS = 10
+
 /** What a numbered message, or the reason of an exit signal, says of itself. */
 export interface Stamp {
   readonly type: 'stamp'
@@ -254,11 +259,11 @@ export class Judge {
     const silentSinceMs = Math.max(heard.heardMs, heard.upMs)
     const since = silentSinceMs.toFixed(3)
     heard.heardMs = this.nowMs()
-    if (heard.turn % 2 === 1 && this.hasBeenLong(to, silentSinceMs, 4.5))
+    if (heard.turn % 2 === 1 && this.hasBeenLong(to, silentSinceMs, SILENT_TICKS))
       this.breach(`${to.host} has heard nothing of ${name} since ${since}, and has not noticed`)
     if (from === undefined) return
     const said = this.peering(from, to.name)
-    if (said.turn % 2 === 1 && said.upMs <= silentSinceMs && this.hasBeenLong(from, silentSinceMs, 8))
+    if (said.turn % 2 === 1 && said.upMs <= silentSinceMs && this.hasBeenLong(from, silentSinceMs, NOT_HEARD_TICKS))
       this.breach(`nothing of ${from.host} was heard at ${to.host} since ${since}, and it has not noticed`)
   }
 

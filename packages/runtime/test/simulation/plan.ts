@@ -58,6 +58,8 @@ export interface Step {
   readonly draws: readonly [number, number, number, number]
 }
 
+export type Draws = Step['draws']
+
 export interface Plan {
   readonly seed: number
   readonly hosts: readonly string[]
@@ -167,4 +169,9 @@ function chosen<T>(weights: readonly (readonly [value: T, weight: number])[], fr
   let left = fraction * weights.reduce((sum, [, weight]) => sum + weight, 0)
   for (const [value, weight] of weights) if ((left -= weight) < 0) return value
   throw new Error('a fraction is below 1')
+}
+
+/** The one that a number in [0, 1) stands for. */
+export function pick<T>(items: readonly T[], fraction: number): T | undefined {
+  return items[Math.floor(fraction * items.length)]
 }

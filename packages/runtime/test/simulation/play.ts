@@ -24,7 +24,7 @@ export interface Outcome {
 
 export async function playHistory(seed: number): Promise<Outcome> {
   const world = new World(drawPlan(seed))
-  const { judge, cluster } = world
+  const { judge, cluster, lines, seen } = world.stage
   const faults = await faultsOf(async () => {
     try {
       await world.play()
@@ -36,8 +36,8 @@ export async function playHistory(seed: number): Promise<Outcome> {
   return {
     seed,
     broken: judge.broken,
-    lines: world.lines,
-    seen: world.seen,
+    lines,
+    seen,
     stats: {
       turns: cluster.turns,
       dials: cluster.network.dials,
