@@ -245,12 +245,6 @@ export const mutants = [
     'undefined as Transfer | undefined',
   ),
   one(
-    'a large signal passes the small ones that its process has sent before',
-    'distribution/outbox.ts',
-    'if (transfer.afterBatches > this.batchesTaken) continue',
-    '',
-  ),
-  one(
     'what waits behind a large signal is forgotten when that is sent',
     'distribution/outbox.ts',
     'this.batch.appendData(data)\n      if',
@@ -279,12 +273,6 @@ export const mutants = [
     'distribution/peer.ts',
     'if (outbox.isFrameFull) this.write()',
     'if (outbox.isFrameFull) outbox.nextFrame()',
-  ),
-  one(
-    'what waits for the connection is not sent when there is room again',
-    'distribution/peer.ts',
-    'this.write()\n    this.letSomeGo()',
-    'this.letSomeGo()',
   ),
   one('nobody looks at what is buffered', 'distribution/peer.ts', "this.down('buffer_limit')", 'undefined'),
 ]

@@ -17,7 +17,7 @@ const EARLY_IMPOSTOR_MS = 700
 /** Several times what the longest history takes. */
 const MAX_TURNS = 2_000
 const MAX_DIALS = 300
-/** What a connection may have buffered, and one frame more. */
+/** What the connections of a node may have buffered when one of them is full, and one signal more. Two are never flooded at once. */
 const MAX_BUFFERED_BYTES = (16 + 9) * 1024 * 1024
 
 export class World {
@@ -48,6 +48,7 @@ export class World {
         this.stage.judge.isQuiet = false
       }
       this.take(step)
+      this.judgeBuffers()
     }
     await this.stage.passTo(plan.endMs)
     await this.recover()
@@ -113,8 +114,13 @@ export class World {
       if (level === 'error') judge.breach(`an error was logged: ${message} ${JSON.stringify(fields)}`)
     if (cluster.turns > MAX_TURNS) judge.breach(`${cluster.turns} turns: a livelock`)
     if (cluster.network.dials > MAX_DIALS) judge.breach(`${cluster.network.dials} dials: a livelock`)
-    if (cluster.network.mostBufferedBytes > MAX_BUFFERED_BYTES)
-      judge.breach(`${cluster.network.mostBufferedBytes} bytes were buffered`)
+  }
+
+  private judgeBuffers(): void {
+    for (const { node } of this.stage.running.values()) {
+      const { bufferedBytes } = node.counters()
+      if (bufferedBytes > MAX_BUFFERED_BYTES) this.stage.judge.breach(`${node.name} has ${bufferedBytes} bytes buffered`)
+    }
   }
 
   /** What is connected can be heard. */
