@@ -81,6 +81,19 @@ describe('the outbox', () => {
     ])
   })
 
+  it('a large signal does not pass the small ones that its sender has sent before, however many frames are ahead of those', () => {
+    const outbox = new Outbox(codec)
+    const receiver = new Receiver()
+    for (let number = 1; number <= 300; number++) outbox.add(message(3, number, 2 * KIB))
+    outbox.add(message(2, 1, 10))
+    outbox.add(message(2, 2, 100 * KIB))
+    drain(outbox, receiver)
+    expect(receiver.got.filter(([from]) => from === 2)).toEqual([
+      [2, 1, 10],
+      [2, 2, 100 * KIB],
+    ])
+  })
+
   it('between two parts of large signals there is room for a frame of small ones, and the other way round', () => {
     const outbox = new Outbox(codec)
     outbox.add(message(1, 1, KIB * KIB))

@@ -119,7 +119,8 @@ export class World {
   private judgeBuffers(): void {
     for (const { node } of this.stage.running.values()) {
       const { bufferedBytes } = node.counters()
-      if (bufferedBytes > MAX_BUFFERED_BYTES) this.stage.judge.breach(`${node.name} has ${bufferedBytes} bytes buffered`)
+      if (bufferedBytes > MAX_BUFFERED_BYTES)
+        this.stage.judge.breach(`${node.name} has ${bufferedBytes} bytes buffered`)
     }
   }
 
