@@ -27,6 +27,9 @@ const MAX_HANDSHAKE_BYTES = 2_048
 /** What an authenticated one may. Frames of data have 64 KiB; the largest of all is that which names 1,024 peers. */
 export const MAX_FRAME_BYTES: number = 1024 * 1024
 
+/** From here on a timer is late. */
+const LATE_MS = 500
+
 export type ConnectFailure =
   | {
       readonly type: 'refused'
@@ -70,7 +73,7 @@ export class Connection implements LinkEvents {
   constructor(options: ConnectionOptions) {
     this.options = options
     this.handshake = startListener()
-    this.timer = options.clock.setTimer(options.handshakeTimeoutMs, () => this.fail({ type: 'handshake_timeout' }))
+    this.wait(options.handshakeTimeoutMs)
   }
 
   get remoteAddress(): string {
@@ -154,6 +157,16 @@ export class Connection implements LinkEvents {
     }
     this.closed = true
     this.sink.onEnd(end)
+  }
+
+  /** A timer that fires late means that we were stalled, and what the other side has said may stand unread: it gets a little time more. */
+  private wait(ms: number): void {
+    const { clock } = this.options
+    const dueMs = clock.monotonicMs() + ms
+    this.timer = clock.setTimer(ms, () => {
+      if (clock.monotonicMs() - dueMs > LATE_MS) this.wait(LATE_MS)
+      else this.fail({ type: 'handshake_timeout' })
+    })
   }
 
   private apply(effect: HandshakeEffect): void {

@@ -88,6 +88,8 @@ export class Peer implements RemoteNode, ConnectionSink {
   /** Bytes that those who were let go are expected to send before the end of the turn. */
   private expectedBytes = 0
   private liveness: Liveness
+  /** More is buffered than may be: takes nothing more, and ends with the turn. */
+  private isFull = false
   private up = true
 
   constructor(options: PeerOptions) {
@@ -112,7 +114,7 @@ export class Peer implements RemoteNode, ConnectionSink {
   }
 
   signal(signal: Signal): SendStatus {
-    if (!this.up) return 'noconnection'
+    if (!this.up || this.isFull) return 'noconnection'
     const { outbox } = this
     this.lastSignalBytes = outbox.add(signal)
     this.options.counters.signalsSent++
@@ -123,7 +125,9 @@ export class Peer implements RemoteNode, ConnectionSink {
       this.options.events.wantFlush()
     }
     if (outbox.isFrameFull) this.write()
-    if (this.bufferedBytes <= this.options.limits.busyBytes) return 'ok'
+    const { bufferedBytes } = this
+    if (bufferedBytes <= this.options.limits.busyBytes) return 'ok'
+    if (bufferedBytes > this.options.limits.limitBytes) this.isFull = true
     this.options.counters.busySends++
     return 'busy'
   }
@@ -142,13 +146,13 @@ export class Peer implements RemoteNode, ConnectionSink {
     this.letSomeGo()
   }
 
-  /** End of a turn. The limit is judged here and not in `signal`, where a lost connection would be reported in the middle of a send. */
+  /** End of a turn. A connection that is full ends here and not in `signal`, where its loss would be reported in the middle of a send. */
   flush(): void {
     this.wantsFlush = false
     this.expectedBytes = 0
     if (!this.up) return
     this.write()
-    if (this.bufferedBytes > this.options.limits.limitBytes) this.down('buffer_limit')
+    if (this.isFull) this.down('buffer_limit')
     else this.letSomeGo()
   }
 

@@ -315,6 +315,8 @@ export class Node {
           `the connection to ${address} was refused: a certificate is not that of the node that shows it`,
         )
       case 'duplicate_name':
+        // Of two others that have one name, the one that came second is refused, by us: the dialer has logged that.
+        if (failure.by === 'us' && failure.peer?.name !== this.name) return
         throw new PidmeshError(
           'ERR_DUPLICATE_NODE',
           `a node named ${this.name} is already running (known at ${address})`,

@@ -111,6 +111,43 @@ describe('sendOk', () => {
   })
 })
 
+describe('one turn that sends more than a connection may hold', () => {
+  it('is told noconnection from 16 MiB on, costs no more than that, and ends the connection with buffer_limit', async () => {
+    const cluster = new TestCluster({ latencyMs: 10 })
+    const near = await cluster.start('a')
+    const far = await cluster.start('b')
+    await cluster.advance(100)
+    let got = 0
+    const sink = far.spawn(handler(() => () => void got++))
+    const seen: unknown[] = []
+    near.spawn(
+      handler((self) => {
+        self.monitorNodes(true)
+        self.monitor(sink)
+        return (message) => void seen.push(message)
+      }),
+    )
+    await cluster.advance(100)
+    const statuses = new Set<string>()
+    let most = 0
+    for (let n = 0; n < 500; n++) {
+      statuses.add(near.send(sink, new Uint8Array(1024 * 1024)))
+      most = Math.max(most, near.counters().bufferedBytes)
+    }
+    expect([...statuses]).toEqual(['busy', 'noconnection'])
+    expect(most).toBeLessThan(18 * 1024 * 1024)
+    await cluster.advance(100)
+    expect(seen.slice(0, 2)).toMatchObject([
+      { type: 'DOWN', reason: 'noconnection' },
+      { type: 'nodedown', reason: 'buffer_limit' },
+    ])
+    await cluster.advance(5_000)
+    expect(near.nodes()).toEqual([far.name])
+    expect(got).toBeLessThan(18)
+    await cluster.stop()
+  })
+})
+
 describe('a connection that takes nothing', () => {
   it('ends with no_progress after ten seconds, though both sides are heard', async () => {
     const cluster = new TestCluster({ latencyMs: 10 })

@@ -102,8 +102,6 @@ export class Faults {
         this.cut([[a, b]], Math.max(forMs, 200))
         for (let left = 7; left > 0; left--)
           this.stage.later(left * 10, () => {
-            // What is sent within one turn is sent, however much that is.
-            if ((this.stage.stalls.get(a)?.untilMs ?? 0) >= this.stage.nowMs) return
             for (const proc of this.stage.aliveAt(a).slice(0, 1)) this.acts.flood(proc, b, 1, 5_000_000)
           })
         return

@@ -21,11 +21,25 @@ describe('found by the simulation', () => {
     await cluster.settle()
     // a dials both at once. Both ask for its proof, and accept it; the other b, for whom the handshake is over then, is up with a.
     // a gets the first's word first, so that the second's comes from a second node of a name that is up already: it refuses.
-    await cluster.start('a', { seeds: [b.address, other.address] }).catch(() => undefined)
+    // That two others have one name is no fault of its own, and no reason not to start.
+    const a = await cluster.start('a', { seeds: [b.address, other.address] })
     await cluster.advance(100)
+    expect(a.nodes()).toEqual([b.name])
     // The other b took the refusal for a fault of a's. Between honest nodes of different names the same has come of a stall in the midst of two handshakes.
     expect(cluster.log.lines.filter(({ level }) => level === 'error')).toEqual([])
     expect(told).toMatchObject([{ type: 'nodeup' }, { type: 'nodedown', reason: 'connection_closed' }])
+  })
+
+  it('a node that was stalled in the middle of its handshake reads what stands unread before it gives up', async () => {
+    const cluster = new TestCluster({ seed: 1, latencyMs: 100 })
+    const a = await cluster.start('a', { netTickTimeMs: 60_000 })
+    const starting = cluster.begin('b', { seeds: [a.address], netTickTimeMs: 60_000 })
+    // It is accepted, and the word of that is on its way, when it stops for longer than a handshake may take.
+    await cluster.advance(350)
+    expect(a.nodes()).toHaveLength(1)
+    cluster.stall('b', 6_000)
+    const b = await cluster.run(starting)
+    expect([b.nodes(), cluster.network.dials]).toEqual([[a.name], 1])
   })
 
   it('a node that begins in the millisecond in which its last life has begun, by a clock that was put back, is another one', async () => {
