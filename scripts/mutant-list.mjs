@@ -241,7 +241,7 @@ export const mutants = [
   one(
     'a small signal passes the large one that its process has sent before',
     'distribution/outbox.ts',
-    'this.transfers.size === 0 ? undefined : this.transfers.get(signal.from)',
+    'this.transfers.size === 0 ? undefined : this.transfers.get(from)',
     'undefined as Transfer | undefined',
   ),
   one(
@@ -271,8 +271,8 @@ export const mutants = [
   one(
     'a frame that is full is dropped',
     'distribution/peer.ts',
-    'if (outbox.isFrameFull) this.write()',
-    'if (outbox.isFrameFull) outbox.nextFrame()',
+    'if (this.outbox.isFrameFull) this.write()',
+    'if (this.outbox.isFrameFull) this.outbox.nextFrame()',
   ),
   one('nobody looks at what is buffered', 'distribution/peer.ts', "this.down('buffer_limit')", 'undefined'),
 ]

@@ -41,7 +41,13 @@ async function freePort(): Promise<number> {
 }
 
 /** What a discovery by DNS finds, and what is logged of it, until the test ends. */
-function watch(options: Partial<DnsOptions>): { lists: Array<readonly string[]>; log: MemoryLogger; end: () => void } {
+function watch(
+  options: Pick<DnsOptions, 'servers' | 'timeoutMs'> & { readonly name?: string; readonly type?: 'SRV' },
+): {
+  lists: Array<readonly string[]>
+  log: MemoryLogger
+  end: () => void
+} {
   const lists: Array<readonly string[]> = []
   const log = new MemoryLogger()
   const context = {
@@ -56,7 +62,11 @@ function watch(options: Partial<DnsOptions>): { lists: Array<readonly string[]>;
     random: { bytes: (length: number) => new Uint8Array(length), fraction: () => 0.5 },
     log,
   }
-  const end = dns({ name: NAME, port: 7001, refreshMs: 100, ...options }).start((list) => lists.push(list), context)
+  const { type, ...common } = { name: NAME, refreshMs: 100, ...options }
+  const end = dns(type === undefined ? { ...common, port: 7001 } : { ...common, type }).start(
+    (list) => lists.push(list),
+    context,
+  )
   onTestFinished(end)
   return { lists, log, end }
 }

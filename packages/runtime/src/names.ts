@@ -7,9 +7,12 @@ import { EXITED, type Process } from './process/process.ts'
 /** As an atom in Erlang. */
 const MAX_NAME_LENGTH = 255
 
-/** Whether a process could have this name: a text of 1 to 255 characters. */
+/** Half of a character that takes two: what can't be sent as it is. */
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** Whether a process could have this name: a well-formed text of 1 to 255 characters. */
 export function isRegisteredName(name: unknown): name is string {
-  return typeof name === 'string' && name !== '' && name.length <= MAX_NAME_LENGTH
+  return typeof name === 'string' && name !== '' && name.length <= MAX_NAME_LENGTH && !LONE_SURROGATE.test(name)
 }
 
 export class Names {

@@ -131,6 +131,12 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
   const discoveries = checkDiscovery(options.discovery)
   if (options.logger !== undefined) checkLogger(options.logger)
   if (options.advertise !== undefined) checkAddress('advertise', options.advertise)
+  // What others would be told, whatever the port turns out to be.
+  else
+    checkAddress(
+      'the host of the name, which is where others are to reach this node,',
+      `${bracketed(name.slice(name.indexOf('@') + 1))}:1`,
+    )
 
   const { hidden = false, connectAll = true } = options
   if (typeof connectAll !== 'boolean') throw bad(`connectAll must be true or false, not ${shown(connectAll)}`)

@@ -10,6 +10,9 @@ import type { Clock, Logger, Random, TimerHandle } from '../ports.ts'
 import type { PeerAddress } from '../wire/frame.ts'
 import type { ConnectFailure, Connection } from './connection.ts'
 
+/** What the dialer needs of a connection that is being made. */
+export type Dial = Pick<Connection, 'close' | 'claimedPeer'>
+
 /** Addresses learnt from peers that are remembered at most. */
 const MAX_LEARNT = 1_024
 /** A learnt address that could not be reached for so long is forgotten. */
@@ -27,11 +30,7 @@ export interface DialerOptions {
   /** Addresses learnt from peers are dialed as seeds are; if not, only when someone wants to reach their node. */
   readonly dialsLearnt: boolean
   readonly isConnected: (node: NodeName) => boolean
-  readonly dial: (
-    address: string,
-    onFailed: (failure: ConnectFailure) => void,
-    onUp: (node: NodeName) => void,
-  ) => Connection
+  readonly dial: (address: string, onFailed: (failure: ConnectFailure) => void, onUp: (node: NodeName) => void) => Dial
 }
 
 interface Target {
@@ -48,7 +47,7 @@ interface Target {
   /** When the last attempt has failed: nobody gets another by a send before the backoff is over. */
   failedAtMs: number | undefined
   unreachableSinceMs: number | undefined
-  connection: Connection | undefined
+  connection: Dial | undefined
   timer: TimerHandle | undefined
   lastRefusal: string | undefined
   /** Those who wait for the outcome of the attempt that is under way, or of the next. */
@@ -254,6 +253,7 @@ export class Dialer {
     if (target.node !== undefined && this.held.has(target.node)) return false
     target.timer?.cancel()
     this.targets.delete(target.address)
+    this.settle(target, { type: 'unreachable', detail: 'the address is no longer known' })
     return true
   }
 

@@ -16,7 +16,7 @@
  *
  * A node may know several cookies, so that a cluster can go from one to the next: it proves to know its first, and takes any of them for good.
  *
- * Until the proof has been checked the listener discloses its name and incarnation, nothing else.
+ * Until the proof has been checked the listener discloses its name and incarnation, and to one whose versions it doesn't speak its own; nothing else.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { assertNever } from '../assert-never.ts'

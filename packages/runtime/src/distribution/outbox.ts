@@ -1,5 +1,5 @@
 /**
- * What waits to be sent to one node: signals go in, frames come out, of 64 KiB at most.
+ * What waits to be sent to one node: signals go in, frames come out, of 64 KiB and a few bytes at most.
  *
  *   add ─ small ─────────────────────────▶ batch ─ full ─▶ sealed batches ─┐
  *    └─── large, or behind a large one ──▶ transfer of its sender ─ parts ─┴─▶ nextFrame, in turn
@@ -21,17 +21,21 @@ const PART_BYTES = 60 * 1024
 /** Large signals that are sent in parts at the same time: what the other side has to keep is bounded by it. */
 export const MAX_TRANSFERS = 4
 
-/** The signals of one process that wait, the first of which is large. */
+/** A large signal, and what its process has sent after it. */
 interface Transfer {
   /** Below `MAX_TRANSFERS`; `undefined` as long as all numbers are in use. */
   slot: number | undefined
   readonly from: number
   /** Batches that must have been taken before: the process's earlier signals are among them. */
   afterBatches: number
-  /** Each as the `Data` of a frame of its own, the first being sent. */
-  readonly waiting: Uint8Array[]
-  /** Of the first, how much has been taken. */
+  /** The large signal, as a `Data`. */
+  readonly data: Uint8Array
+  /** How much of it has been taken. */
   sent: number
+  /** What waits behind it: each a large signal, or many small ones that fit into a frame. */
+  readonly waiting: Uint8Array[]
+  /** The small ones behind those. */
+  open: SignalWriter | undefined
 }
 
 export class Outbox {
@@ -57,19 +61,14 @@ export class Outbox {
 
   /** Returns how many bytes it takes. */
   add(signal: Signal): number {
-    const before = this.batch.length
-    this.batch.append(signal)
-    const bytes = this.batch.length - before
-    const transfer = this.transfers.size === 0 ? undefined : this.transfers.get(signal.from)
-    if (bytes <= BATCH_BYTES && transfer === undefined) {
-      if (this.batch.length > BATCH_BYTES) this.sealBefore(before)
-      return bytes
-    }
-    const data = this.batch.takeFrom(before)
-    this.heldBytes += data.length
-    if (transfer !== undefined) transfer.waiting.push(data)
-    else this.startTransfer(signal.from, data)
-    return bytes
+    return this.place(signal.from, this.batch.append(signal))
+  }
+
+  /** As `add`, of a signal from there that another writer has written. */
+  addData(from: number, data: Uint8Array): number {
+    const start = this.batch.length
+    this.batch.appendData(data)
+    return this.place(from, start)
   }
 
   /** Whether a frame is full: it need not wait for the end of the turn. */
@@ -86,6 +85,35 @@ export class Outbox {
     }
     this.isPartNext = this.transfers.size > 0
     return this.nextBatch() ?? (this.isPartNext ? this.nextPart() : undefined)
+  }
+
+  /** What was put into the batch last, from `start` on, stays there or goes where its sender's other signals wait. */
+  private place(from: number, start: number): number {
+    const bytes = this.batch.length - start
+    const transfer = this.transfers.size === 0 ? undefined : this.transfers.get(from)
+    if (bytes <= BATCH_BYTES && transfer === undefined) {
+      if (this.batch.length > BATCH_BYTES) this.sealBefore(start)
+      return bytes
+    }
+    const data = this.batch.takeFrom(start)
+    this.heldBytes += bytes
+    if (transfer !== undefined) this.addBehind(transfer, data)
+    else this.startTransfer(from, data, [])
+    return bytes
+  }
+
+  private addBehind(transfer: Transfer, data: Uint8Array): void {
+    const { waiting } = transfer
+    if (transfer.open !== undefined && transfer.open.length + data.length > BATCH_BYTES) {
+      waiting.push(transfer.open.takeFrom(0))
+      transfer.open = undefined
+    }
+    if (data.length > BATCH_BYTES) {
+      waiting.push(data)
+      return
+    }
+    transfer.open ??= this.codec.signalWriter()
+    transfer.open.appendData(data)
   }
 
   private nextBatch(): Uint8Array | undefined {
@@ -115,7 +143,7 @@ export class Outbox {
   }
 
   private partOf(transfer: Transfer, slot: number): Uint8Array {
-    const [data = new Uint8Array(0)] = transfer.waiting
+    const { data } = transfer
     const bytes = data.subarray(transfer.sent, transfer.sent + PART_BYTES)
     transfer.sent += bytes.length
     const last = transfer.sent === data.length
@@ -124,26 +152,26 @@ export class Outbox {
     return this.codec.encode({ type: 'part', transfer: slot, bytes, last })
   }
 
-  private startTransfer(from: number, data: Uint8Array): void {
+  private startTransfer(from: number, data: Uint8Array, waiting: Uint8Array[]): void {
     if (this.batch.length > 0) this.seal()
-    this.transfers.set(from, { slot: undefined, from, afterBatches: this.batchesSealed, waiting: [data], sent: 0 })
+    const afterBatches = this.batchesSealed
+    this.transfers.set(from, { slot: undefined, from, afterBatches, data, sent: 0, waiting, open: undefined })
   }
 
   /** A large signal has been taken: what its sender has sent since goes the way of all signals, up to the next large one. */
-  private endTransfer(transfer: Transfer, slot: number): void {
+  private endTransfer({ from, waiting, open }: Transfer, slot: number): void {
     this.freeSlots.push(slot)
-    this.transfers.delete(transfer.from)
-    const [, ...rest] = transfer.waiting
-    for (const [index, data] of rest.entries()) {
+    this.transfers.delete(from)
+    if (open !== undefined) waiting.push(open.takeFrom(0))
+    for (const [index, data] of waiting.entries()) {
       if (data.length > BATCH_BYTES) {
-        this.startTransfer(transfer.from, data)
-        this.transfers.get(transfer.from)?.waiting.push(...rest.slice(index + 1))
+        this.startTransfer(from, data, waiting.slice(index + 1))
         return
       }
       this.heldBytes -= data.length
-      const before = this.batch.length
+      const start = this.batch.length
       this.batch.appendData(data)
-      if (this.batch.length > BATCH_BYTES) this.sealBefore(before)
+      if (this.batch.length > BATCH_BYTES) this.sealBefore(start)
     }
   }
 

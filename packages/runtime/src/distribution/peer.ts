@@ -115,16 +115,24 @@ export class Peer implements RemoteNode, ConnectionSink {
 
   signal(signal: Signal): SendStatus {
     if (!this.up || this.isFull) return 'noconnection'
-    const { outbox } = this
-    this.lastSignalBytes = outbox.add(signal)
+    return this.onAdded(this.outbox.add(signal), signal.type !== 'demonitor')
+  }
+
+  /** As `signal`, of one that has waited for the connection. */
+  signalData(from: number, data: Uint8Array): SendStatus {
+    return this.up && !this.isFull ? this.onAdded(this.outbox.addData(from, data), true) : 'noconnection'
+  }
+
+  private onAdded(bytes: number, isUrgent: boolean): SendStatus {
+    this.lastSignalBytes = bytes
     this.options.counters.signalsSent++
     // Also after a frame that is written at once: the end of the turn is where the limit is judged. The end of a monitor, which each call has, is in no hurry: it goes
     // with what is sent next, or with the next look.
-    if (!this.wantsFlush && signal.type !== 'demonitor') {
+    if (!this.wantsFlush && isUrgent) {
       this.wantsFlush = true
       this.options.events.wantFlush()
     }
-    if (outbox.isFrameFull) this.write()
+    if (this.outbox.isFrameFull) this.write()
     const { bufferedBytes } = this
     if (bufferedBytes <= this.options.limits.busyBytes) return 'ok'
     if (bufferedBytes > this.options.limits.limitBytes) this.isFull = true

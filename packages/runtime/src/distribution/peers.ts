@@ -154,6 +154,7 @@ export class Peers {
 
   flush(): void {
     for (const peer of [...this.byName.values()]) peer.flush()
+    for (const [node, approach] of this.approaches) if (approach.isFull) this.giveUp(node, approach)
   }
 
   /** Says goodbye to all and lets go of everything. */
@@ -163,8 +164,7 @@ export class Peers {
     this.dialer.stop()
     for (const connection of [...this.handshaking]) connection.close()
     for (const peer of [...this.byName.values()]) peer.leave('shutdown')
-    for (const approach of this.approaches.values()) approach.giveUp(this.options.onUnreached)
-    this.approaches.clear()
+    for (const [node, approach] of this.approaches) this.giveUp(node, approach)
     await this.options.transport.stop()
   }
 
@@ -325,15 +325,20 @@ export class Peers {
   private approach(node: NodeName): Approach | undefined {
     const known = this.approaches.get(node)
     if (known !== undefined || this.stopped || !this.dialer.canReach(node)) return known
-    const approach = new Approach(node, this.options.limits)
+    const { limits, codec, wantFlush } = this.options
+    const approach = new Approach({ name: node, limits, writer: codec.signalWriter(), onFull: wantFlush })
     this.approaches.set(node, approach)
     void this.dialer.redial(node).then((isConnected) => {
       // If it is, it has been handed over.
-      if (isConnected || this.approaches.get(node) !== approach) return
-      this.approaches.delete(node)
-      approach.giveUp(this.options.onUnreached)
+      if (!isConnected) this.giveUp(node, approach)
     })
     return approach
+  }
+
+  private giveUp(node: NodeName, approach: Approach): void {
+    if (this.approaches.get(node) !== approach) return
+    this.approaches.delete(node)
+    approach.giveUp(this.options.onUnreached)
   }
 
   private learn(peers: readonly PeerAddress[]): void {

@@ -6,20 +6,24 @@
  *
  * A pid is of one life of its node, and which life will be found there isn't known yet: there is one pending node for each life that is asked for, and one for
  * whoever it is, by name. All share one queue, so that a sender's signals keep their order.
+ *
+ * Invariant: all or nothing. An approach that has had to refuse a signal ends with the turn, and nothing of it arrives.
  */
 import type { NodeIdentity, NodeName } from '../ids.ts'
 import { RemoteRelations, type RemoteNode } from '../signals/remote-node.ts'
 import type { SendStatus, SentStatus, Signal } from '../signals/signal.ts'
+import type { SignalWriter } from '../wire/signal-writer.ts'
+import type { Peer } from './peer.ts'
 
-/** What a signal takes beside its payload, about. */
-const SIGNAL_BYTES = 64
+/** What a signal that waits takes beside its bytes, about. */
+const ENTRY_BYTES = 128
 /** Of a node of whatever life. */
 const ANY_LIFE = 0
 
 export interface ApproachLimits {
   /** Bytes above which `send` says `busy`. */
   readonly busyBytes: number
-  /** Bytes above which the rest is dropped: `noconnection`. */
+  /** Bytes above which nothing more is taken: `noconnection`. */
   readonly limitBytes: number
 }
 
@@ -45,68 +49,87 @@ export class PendingNode implements RemoteNode {
   }
 }
 
+export interface ApproachOptions {
+  readonly name: NodeName
+  readonly limits: ApproachLimits
+  readonly writer: SignalWriter
+  /** It is full: a turn must come at whose end it is given up. */
+  readonly onFull: () => void
+}
+
+/** A signal as bytes: what it was made of may change, and a payload is part of something larger. */
+interface Queued {
+  readonly to: PendingNode
+  readonly from: number
+  readonly data: Uint8Array
+}
+
 /** All that waits for the connection to one node. */
 export class Approach {
-  private readonly name: NodeName
-  private readonly limits: ApproachLimits
+  private readonly options: ApproachOptions
   private readonly byLife = new Map<number, PendingNode>()
-  private queue: Array<{ readonly to: PendingNode; readonly signal: Signal }> = []
-  private waiting: Array<(status: SentStatus) => void> = []
+  private readonly queue: Queued[] = []
+  private readonly waiting: Array<(status: SentStatus) => void> = []
   private waitingBytes = 0
+  private full = false
 
-  constructor(name: NodeName, limits: ApproachLimits) {
-    this.name = name
-    this.limits = limits
+  constructor(options: ApproachOptions) {
+    this.options = options
   }
 
   get bytes(): number {
     return this.waitingBytes
   }
 
+  get isFull(): boolean {
+    return this.full
+  }
+
   /** Without an incarnation: whoever has the name. */
   node(incarnation: number = ANY_LIFE): PendingNode {
     let node = this.byLife.get(incarnation)
     if (node === undefined) {
-      node = new PendingNode({ name: this.name, incarnation }, this)
+      node = new PendingNode({ name: this.options.name, incarnation }, this)
       this.byLife.set(incarnation, node)
     }
     return node
   }
 
   signal(to: PendingNode, signal: Signal): SendStatus {
-    const bytes = SIGNAL_BYTES + ('payload' in signal ? signal.payload.end - signal.payload.start : 0)
-    if (this.waitingBytes + bytes > this.limits.limitBytes) return 'noconnection'
-    this.queue.push({ to, signal })
-    this.waitingBytes += bytes
-    return this.waitingBytes > this.limits.busyBytes ? 'busy' : 'ok'
+    if (this.full) return 'noconnection'
+    const { writer, limits, onFull } = this.options
+    const data = writer.takeFrom(writer.append(signal))
+    this.queue.push({ to, from: signal.from, data })
+    this.waitingBytes += ENTRY_BYTES + data.length
+    if (this.waitingBytes <= limits.busyBytes) return 'ok'
+    if (this.waitingBytes > limits.limitBytes) {
+      this.full = true
+      onFull()
+    }
+    return 'busy'
   }
 
   drained(): Promise<SentStatus> {
     return new Promise((resolve) => this.waiting.push(resolve))
   }
 
-  /** There is a connection: `remote` takes over. `onEnd` is told of what was meant for other lives of the node. */
-  handOver(remote: RemoteNode, onEnd: (node: PendingNode, end: ApproachEnd) => void): void {
-    const { queue, waiting } = this
-    this.queue = []
-    this.waiting = []
+  /** There is a connection: `peer` takes over. `onEnd` is told of what was meant for other lives of the node. */
+  handOver(peer: Peer, onEnd: (node: PendingNode, end: ApproachEnd) => void): void {
     const isMeant = ({ identity }: PendingNode): boolean =>
-      identity.incarnation === ANY_LIFE || identity.incarnation === remote.identity.incarnation
+      identity.incarnation === ANY_LIFE || identity.incarnation === peer.identity.incarnation
     for (const node of this.byLife.values()) {
-      if (isMeant(node)) adopt(remote, node)
+      if (isMeant(node)) adopt(peer, node)
       else onEnd(node, 'noproc')
     }
-    for (const { to, signal } of queue) if (isMeant(to)) remote.signal(signal)
-    for (const resolve of waiting) resolve('ok')
+    for (const { to, from, data } of this.queue) if (isMeant(to)) peer.signalData(from, data)
+    for (const resolve of this.waiting) resolve('ok')
   }
 
   /** There will be no connection. */
   giveUp(onEnd: (node: PendingNode, end: ApproachEnd) => void): void {
-    const { waiting } = this
-    this.queue = []
-    this.waiting = []
+    this.full = true
     for (const node of this.byLife.values()) onEnd(node, 'noconnection')
-    for (const resolve of waiting) resolve('noconnection')
+    for (const resolve of this.waiting) resolve('noconnection')
   }
 }
 

@@ -16,7 +16,7 @@ import { exitedError, LocalPid, type ExitHook, type Process } from '../process/p
 import type { ExitReason } from '../reasons.ts'
 import type { DownListener, LocalMonitor } from '../signals/monitors.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
-import type { SendStatus, SentStatus, Signal } from '../signals/signal.ts'
+import { MAX_RECEIVERS, type SendStatus, type SentStatus, type Signal } from '../signals/signal.ts'
 import type { Slice } from '../slice.ts'
 import { isNameOnNode } from '../via.ts'
 import type { Kernel } from './kernel.ts'
@@ -50,9 +50,6 @@ export interface MonitorRequest {
   /** @default false */
   readonly closesAlias?: boolean
 }
-
-/** Receivers of one `send_many`. */
-const MAX_RECEIVERS = 4_096
 
 export class Router {
   private readonly kernel: Kernel
@@ -106,7 +103,7 @@ export class Router {
       for (let start = 0; start < ids.length; start += MAX_RECEIVERS) {
         const some = ids.slice(start, start + MAX_RECEIVERS)
         const sent = node.signal({ type: 'send_many', from: from.pid.id, to: some, payload })
-        if (status === 'ok') status = sent
+        if (status === 'ok' || sent === 'noconnection') status = sent
       }
     }
     return status

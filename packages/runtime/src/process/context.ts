@@ -154,7 +154,8 @@ export class Context {
   }
 
   /**
-   * Sends one message to many processes, wherever they are: it is encoded once, and goes once to each node. As if it were sent to one after the other.
+   * Sends one message to many processes, wherever they are: it is encoded once, and goes once to each node. As if it were sent to one after the other, but that those
+   * of one node are given the same object: none of them may change it.
    * @returns `ok`; `busy` if a connection that it goes over is; `noconnection` if it can't reach one of them for want of a connection
    * @throws what `send` throws; PidmeshError `ERR_BAD_ARGUMENT` for what is no list of pids. Then nothing has been sent.
    */

@@ -32,6 +32,9 @@ export type Signal =
   /** `from` is whose end it is: it comes after all that this process has sent. 0 if there was no such process. */
   | { readonly type: 'down'; readonly from: number; readonly ref: number; readonly reason: ExitReason }
 
+/** Receivers that one `send_many` names at most. */
+export const MAX_RECEIVERS = 4_096
+
 /** A larger exit reason goes to other nodes as `unsendable_reason`. */
 export const MAX_REASON_BYTES: number = 64 * 1024
 

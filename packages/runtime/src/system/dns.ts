@@ -15,19 +15,12 @@ const TIMEOUT_MS = 2_000
 /** A try that gets no answer is followed by one more. */
 const TRIES = 2
 
-export interface DnsOptions {
+interface CommonDnsOptions {
   /**
    * Fully qualified: search domains are not applied. In Kubernetes `<headless service>.<namespace>.svc.<cluster domain>`, for SRV with `_<port's name>._tcp.`
    * before it.
    */
   readonly name: string
-  /**
-   * `A`: the addresses of the name (AAAA if it has no A), each with `port`. `SRV`: hosts and ports as the records say; the hosts are resolved when they are
-   * dialed, by the machine. @default 'A'
-   */
-  readonly type?: 'A' | 'SRV'
-  /** Where the nodes listen; not for SRV, whose records say it. */
-  readonly port?: number
   /** Pause between two lookups, more or less a quarter. @default 5000 */
   readonly refreshMs?: number
   /** How long the name server has for its answer to the first question, 250 to 5000; it is asked twice. @default 2000 */
@@ -35,6 +28,22 @@ export interface DnsOptions {
   /** IP addresses of name servers, with a port if it isn't 53. @default those of the machine */
   readonly servers?: readonly string[]
 }
+
+/** The addresses of the name (AAAA if it has no A). */
+export interface DnsAddressOptions extends CommonDnsOptions {
+  /** @default 'A' */
+  readonly type?: 'A'
+  /** Where the nodes listen. */
+  readonly port: number
+}
+
+/** Hosts and ports as the records of the name say; the hosts are resolved when they are dialed, by the machine. */
+export interface DnsServiceOptions extends CommonDnsOptions {
+  readonly type: 'SRV'
+  readonly port?: undefined
+}
+
+export type DnsOptions = DnsAddressOptions | DnsServiceOptions
 
 type CheckedDnsOptions = {
   readonly name: string
@@ -84,7 +93,11 @@ async function hostsOf(resolver: Resolver, name: string): Promise<string[]> {
 }
 
 function checkDnsOptions(given: DnsOptions): CheckedDnsOptions {
-  const options = checkOptions('dns', given, ['name', 'type', 'port', 'refreshMs', 'timeoutMs', 'servers'])
+  const options = checkOptions<CommonDnsOptions & { readonly type?: string; readonly port?: number | undefined }>(
+    'dns',
+    given,
+    ['name', 'type', 'port', 'refreshMs', 'timeoutMs', 'servers'],
+  )
   const { name, type = 'A', port, refreshMs = REFRESH_MS, timeoutMs = TIMEOUT_MS, servers } = options
   if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,254}$/.test(name))
     throw bad(`name must be a domain name, not ${shown(name)}`)

@@ -41,7 +41,8 @@ export class Acceptor {
   listen(address: string): Promise<string> {
     const { server } = this
     return new Promise((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) => {
+      // After it listens too, when it can't accept: then there is nobody to tell.
+      server.on('error', (error: NodeJS.ErrnoException) => {
         reject(
           error.code === 'EADDRINUSE'
             ? new PidmeshError('ERR_PORT_IN_USE', `the address ${address} is in use by another program`, {
@@ -72,9 +73,7 @@ export class Acceptor {
 
   /** Resolves when no connection is left. */
   async stop(): Promise<void> {
-    const closed = new Promise((resolve) => this.server.close(resolve))
-    // Not listening at all is no error here.
-    closed.catch(() => undefined)
+    this.server.close()
     const left = [...this.sockets.values()]
     const grace = setTimeout(() => {
       for (const socket of left) socket.destroy()

@@ -9,7 +9,7 @@ export type HandshakeMessage =
       readonly type: 'hello'
       readonly version: number
       readonly node: ClaimedIdentity
-      /** The newest that the dialer speaks, and the oldest. */
+      /** The oldest that the dialer speaks; `version` is the newest. */
       readonly oldestVersion: number
       readonly nonce: Uint8Array
       readonly address: string

@@ -1,12 +1,12 @@
 /**
  * Signals from the bytes of a `Data`, as dist.proto describes it and wire/signal-writer.ts writes it. Whatever a peer sends, the outcome is signals or
- * `ERR_BAD_TERM`: a field that isn't known, a length that lies, a number that no id can be.
+ * `ERR_BAD_TERM`: a field that no signal has, a length that lies, a number that no id can be.
  *
  * A payload is not copied: it is a slice of the frame.
  */
 import { PidmeshError } from '../errors.ts'
 import { isExitReason, type ExitReason } from '../reasons.ts'
-import type { Signal } from '../signals/signal.ts'
+import { MAX_RECEIVERS, type Signal } from '../signals/signal.ts'
 import { sliceOf, type Slice } from '../slice.ts'
 import {
   DEMONITOR,
@@ -71,6 +71,8 @@ export class SignalReader {
       if (bytes[this.position++] !== SIGNALS_TAG) throw bad('an unknown field of data')
       signals.push(this.signal(this.lengthWithin(end)))
     }
+    // The frame is not for this reader to keep.
+    this.bytes = NO_BYTES.bytes
     return signals
   }
 
@@ -159,7 +161,7 @@ export class SignalReader {
 
   private ids(slice: Slice | undefined): number[] {
     const { start, end } = slice ?? NO_BYTES
-    if ((end - start) % 8 !== 0) throw bad('malformed ids')
+    if ((end - start) % 8 !== 0 || end - start > MAX_RECEIVERS * 8) throw bad('malformed ids')
     const ids: number[] = []
     for (let at = start; at < end; at += 8) ids.push(id(this.view.getFloat64(at, true)))
     return ids
@@ -184,7 +186,8 @@ function idOrNone(value: number): number {
   return value === 0 ? 0 : id(value)
 }
 
-const utf8 = new TextDecoder()
+// A byte order mark is a character of a name as any other.
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 function bad(problem: string): PidmeshError {
   return new PidmeshError('ERR_BAD_TERM', `undecodable frame: ${problem}`)

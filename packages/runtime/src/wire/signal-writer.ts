@@ -7,7 +7,7 @@
 import { assertNever } from '../assert-never.ts'
 import { trimReason, isExitReason, type ExitReason } from '../reasons.ts'
 import { MAX_REASON_BYTES, type Signal } from '../signals/signal.ts'
-import type { Slice } from '../slice.ts'
+import { sliceOf, type Slice } from '../slice.ts'
 import {
   DATA_TAG,
   DEMONITOR,
@@ -54,69 +54,12 @@ export class SignalWriter {
     return this.position - HEADER_BYTES
   }
 
-  append(signal: Signal): void {
-    switch (signal.type) {
-      case 'send':
-        this.open(SEND, 2 * DOUBLE_BYTES + fieldBytes(signal.payload))
-        this.double(1, signal.from)
-        this.double(2, signal.to)
-        this.bytes(3, signal.payload)
-        return
-      case 'send_alias':
-        this.open(SEND_ALIAS, 2 * DOUBLE_BYTES + fieldBytes(signal.payload))
-        this.double(1, signal.from)
-        this.double(2, signal.to)
-        this.bytes(3, signal.payload)
-        return
-      case 'send_name': {
-        const nameBytes = utf8Bytes(signal.name)
-        this.open(SEND_NAME, DOUBLE_BYTES + lengthDelimited(nameBytes) + fieldBytes(signal.payload))
-        this.double(1, signal.from)
-        this.text(2, signal.name, nameBytes)
-        this.bytes(3, signal.payload)
-        return
-      }
-      case 'send_many':
-        this.sendMany(signal)
-        return
-      case 'exit':
-        this.exit(EXIT, signal.from, signal.to, signal.reason)
-        return
-      case 'link_exit':
-        this.exit(LINK_EXIT, signal.from, signal.to, signal.reason)
-        return
-      case 'link':
-        this.open(LINK, 2 * DOUBLE_BYTES)
-        this.double(1, signal.from)
-        this.double(2, signal.to)
-        return
-      case 'unlink':
-        this.unlink(UNLINK, signal)
-        return
-      case 'unlink_ack':
-        this.unlink(UNLINK_ACK, signal)
-        return
-      case 'monitor':
-        this.monitor(signal)
-        return
-      case 'demonitor':
-        this.open(DEMONITOR, 2 * DOUBLE_BYTES)
-        this.double(1, signal.ref)
-        this.double(2, signal.from)
-        return
-      case 'down': {
-        const reason = this.encodeReason(signal.reason)
-        // A number that is zero is left out.
-        const isOfProcess = signal.from !== 0
-        this.open(DOWN, (isOfProcess ? 2 : 1) * DOUBLE_BYTES + fieldBytes(reason))
-        this.double(1, signal.ref)
-        this.bytes(2, reason)
-        if (isOfProcess) this.double(3, signal.from)
-        return
-      }
-      default:
-        assertNever(signal)
-    }
+  /** Returns the length that there was before it. (Code of the user's may run first, and append something itself: a getter of an exit reason.) */
+  append(signal: Signal): number {
+    const reason = 'reason' in signal ? this.encodeReason(signal.reason) : undefined
+    const start = this.length
+    this.write(signal, reason)
+    return start
   }
 
   /** Takes back what was appended since the length was this, as the `Data` of a frame of its own. */
@@ -146,8 +89,72 @@ export class SignalWriter {
     return frame
   }
 
-  private exit(kind: number, from: number, to: number, given: ExitReason): void {
-    const reason = this.encodeReason(given)
+  private write(signal: Signal, reason: Slice = NO_BYTES): void {
+    switch (signal.type) {
+      case 'send':
+        this.send(SEND, signal)
+        return
+      case 'send_alias':
+        this.send(SEND_ALIAS, signal)
+        return
+      case 'send_name': {
+        const nameBytes = utf8Bytes(signal.name)
+        this.open(SEND_NAME, DOUBLE_BYTES + lengthDelimited(nameBytes) + fieldBytes(signal.payload))
+        this.double(1, signal.from)
+        this.text(2, signal.name, nameBytes)
+        this.bytes(3, signal.payload)
+        return
+      }
+      case 'send_many':
+        this.sendMany(signal)
+        return
+      case 'exit':
+        this.exit(EXIT, signal, reason)
+        return
+      case 'link_exit':
+        this.exit(LINK_EXIT, signal, reason)
+        return
+      case 'link':
+        this.open(LINK, 2 * DOUBLE_BYTES)
+        this.double(1, signal.from)
+        this.double(2, signal.to)
+        return
+      case 'unlink':
+        this.unlink(UNLINK, signal)
+        return
+      case 'unlink_ack':
+        this.unlink(UNLINK_ACK, signal)
+        return
+      case 'monitor':
+        this.monitor(signal)
+        return
+      case 'demonitor':
+        this.open(DEMONITOR, 2 * DOUBLE_BYTES)
+        this.double(1, signal.ref)
+        this.double(2, signal.from)
+        return
+      case 'down': {
+        // A number that is zero is left out.
+        const isOfProcess = signal.from !== 0
+        this.open(DOWN, (isOfProcess ? 2 : 1) * DOUBLE_BYTES + fieldBytes(reason))
+        this.double(1, signal.ref)
+        this.bytes(2, reason)
+        if (isOfProcess) this.double(3, signal.from)
+        return
+      }
+      default:
+        assertNever(signal)
+    }
+  }
+
+  private send(kind: number, { from, to, payload }: Signal & { type: 'send' | 'send_alias' }): void {
+    this.open(kind, 2 * DOUBLE_BYTES + fieldBytes(payload))
+    this.double(1, from)
+    this.double(2, to)
+    this.bytes(3, payload)
+  }
+
+  private exit(kind: number, { from, to }: Signal & { type: 'exit' | 'link_exit' }, reason: Slice): void {
     this.open(kind, 2 * DOUBLE_BYTES + fieldBytes(reason))
     this.double(1, from)
     this.double(2, to)
@@ -247,6 +254,7 @@ export class SignalWriter {
   }
 }
 
+const NO_BYTES: Slice = sliceOf(new Uint8Array(0))
 const utf8 = new TextEncoder()
 
 /** A text of ASCII is as long in bytes as it is in characters. */

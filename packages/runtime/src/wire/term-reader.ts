@@ -1,5 +1,6 @@
 /**
- * Reads a term in one walk. Takes what wire/term-writer.ts writes and nothing else; whatever a peer sends, the outcome is a term or `ERR_BAD_TERM`.
+ * Reads a term in one walk. Takes the forms that wire/term-writer.ts writes, of all that CBOR has; whatever a peer sends, the outcome is a term or
+ * `ERR_BAD_TERM`.
  *
  * Invariants: depth and count are bounded; nothing is allocated for a length before that many bytes are known to be there; no key changes a prototype;
  * what is read shares no memory with the bytes that it was read from.
@@ -35,9 +36,13 @@ import {
 } from './cbor.ts'
 import { TextCache } from './text-cache.ts'
 
+/** Larger than a frame of small signals: not to be kept. */
+const KEPT_BYTES = 128 * 1024
+const NO_BYTES = new Uint8Array(0)
+
 export class TermReader {
   private readonly limits: TermLimits
-  private bytes: Uint8Array = new Uint8Array(0)
+  private bytes: Uint8Array = NO_BYTES
   /** The same bytes, for what only a Buffer can do. Made when it is needed. */
   private buffer: Buffer | undefined = undefined
   private position = 0
@@ -63,6 +68,10 @@ export class TermReader {
     this.items = 0
     const term = this.value(0)
     if (this.position !== end) throw bad('bytes are left over')
+    if (bytes.length > KEPT_BYTES) {
+      this.bytes = NO_BYTES
+      this.buffer = undefined
+    }
     return term
   }
 

@@ -2,12 +2,13 @@
  * Writes a term in one walk: what can't be sent is an error that says where in the message it stands.
  *
  * Terms are written one behind the other into blocks of memory and never written to again, so that none has to be copied: a block is let go with its last
- * term.
+ * term. A large term has a block of its own.
  *
  * A getter or an iterator of the user's may run in here, and may write a term itself: then another writer does that one.
  */
 import { PidmeshError } from '../errors.ts'
 import { Pid, Ref } from '../ids.ts'
+import { isA } from '../process/checks.ts'
 import type { Slice } from '../slice.ts'
 import {
   ARRAY,
@@ -37,9 +38,14 @@ import {
 } from './cbor.ts'
 
 const BLOCK_BYTES = 8 * 1024
+/** A block that has grown beyond this for one large term is let go. */
+const KEPT_BYTES = 64 * 1024
+/** From here on it is worth to know how long a text is in UTF-8 before room is made for it. */
+const LONG_TEXT = 16 * 1024
 /** Texts up to here are written character by character: for longer ones a call into native code is cheaper. */
 const SHORT_TEXT = 48
-const MAX_BIGINT = 2n ** (8n * BigInt(MAX_BIGINT_BYTES - 1))
+/** 1,024 bits. */
+const MAX_BIGINT = 2n ** (8n * BigInt(MAX_BIGINT_BYTES - 1)) - 1n
 
 export class TermWriter {
   private readonly limits: TermLimits
@@ -69,8 +75,13 @@ export class TermWriter {
       if (end - start > this.limits.maxBytes) throw tooLarge(this.limits)
       this.start = end
       return { bytes, start, end }
+    } catch (thrown) {
+      if (isA(thrown, PidmeshError)) throw thrown
+      // A getter, an iterator, or what only looks like what it is.
+      throw this.notSendable("can't be read", thrown)
     } finally {
       this.position = this.start
+      if (this.block.length > KEPT_BYTES) this.newBlock(BLOCK_BYTES)
       this.isWriting = false
     }
   }
@@ -128,7 +139,7 @@ export class TermWriter {
       this.properties({
         name: String(value.name),
         message: String(value.message),
-        ...(value.stack === undefined ? {} : { stack: value.stack }),
+        ...(typeof value.stack === 'string' ? { stack: value.stack } : {}),
       })
     } else {
       const className: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name
@@ -244,7 +255,7 @@ export class TermWriter {
 
   private longText(text: string): void {
     // Its length in UTF-8 is known when it is written: the head has room for the most that it can be.
-    const most = text.length * 3
+    const most = text.length > LONG_TEXT ? Buffer.byteLength(text) : text.length * 3
     this.reserve(5 + most)
     const { block, position } = this
     if (most <= 0xffff) {
@@ -292,22 +303,27 @@ export class TermWriter {
   private moveToNewBlock(bytes: number): void {
     const { block, start, position } = this
     const written = position - start
-    // What is reserved may be three times what will be needed.
-    if (written > this.limits.maxBytes || written + bytes > this.limits.maxBytes * 3 + BLOCK_BYTES)
-      throw tooLarge(this.limits)
-    this.block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, (written + bytes) * 2))
-    this.view = viewOn(this.block)
+    // Of a text that isn't long, three times what will be needed may be reserved.
+    if (written + bytes > this.limits.maxBytes + 3 * LONG_TEXT + BLOCK_BYTES) throw tooLarge(this.limits)
+    this.newBlock(Math.max(BLOCK_BYTES, bytes + written * 2))
     this.block.set(block.subarray(start, position))
-    this.start = 0
     this.position = written
   }
 
-  private notSendable(problem: string): PidmeshError {
+  private newBlock(bytes: number): void {
+    this.block = Buffer.allocUnsafeSlow(bytes)
+    this.view = viewOn(this.block)
+    this.start = 0
+    this.position = 0
+  }
+
+  private notSendable(problem: string, cause?: unknown): PidmeshError {
     const path = this.path.slice(0, this.depth)
     const shown = path.length > 8 ? [...path.slice(0, 8), '…'] : path
     return new PidmeshError(
       'ERR_NOT_SENDABLE',
       `${['message', ...shown].join('.')} ${problem} and can't be sent to another node`,
+      { cause },
     )
   }
 }

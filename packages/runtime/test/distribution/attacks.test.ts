@@ -293,6 +293,10 @@ describe('with the cookie', () => {
     'a term whose length lies': term(payload(0x9a, 0xff, 0xff, 0xff, 0xff)),
     'a term of an unknown tag': term(payload(0xd9, 0xff, 0x01, 1)),
     'a term that changes a prototype': term(payload(0xa1, 0x69, ...Buffer.from('__proto__'), 0xa0)),
+    'one message to more than may be named': rawSignals({
+      sendMany: { from: 1, to: new Array<number>(4_097).fill(1), payload: payload(1) },
+    }),
+    'a small part that is not the last': codec.encode({ type: 'part', transfer: 0, bytes: payload(1), last: false }),
     'a frame whose length lies': payload(0x1a, 0x7f, 0x0a),
     'a signal whose length lies': payload(0x1a, 0x04, 0x0a, 0x7f, 0x0a, 0x00),
     'a signal of an unknown kind': payload(0x1a, 0x04, 0x0a, 0x02, 0x7a, 0x00),

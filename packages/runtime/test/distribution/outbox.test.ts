@@ -94,6 +94,43 @@ describe('the outbox', () => {
     ])
   })
 
+  it('200,000 small signals behind two large ones are no more than their bytes, and come in order', () => {
+    const outbox = new Outbox(codec)
+    const receiver = new Receiver()
+    outbox.add(message(1, 1, 300 * KIB))
+    outbox.add(message(1, 2, 300 * KIB))
+    for (let number = 3; number <= 200_000; number++) outbox.add(message(1, number, 1))
+    drain(outbox, receiver)
+    expect(receiver.got).toHaveLength(200_000)
+    expect(receiver.got.every(([, number], index) => number === index + 1)).toBe(true)
+    expect(outbox.bytes).toBe(0)
+  })
+
+  it('a reason whose getter sends something itself spoils neither', () => {
+    const outbox = new Outbox(codec)
+    const seen: string[] = []
+    for (let number = 1; number <= 500; number++) outbox.add(message(1, number, 50))
+    outbox.add({
+      type: 'exit',
+      from: 1,
+      to: 9,
+      reason: {
+        get shutdown() {
+          outbox.add(message(1, 501, 200 * KIB))
+          return 'late'
+        },
+      },
+    })
+    const receiver = new Receiver()
+    for (let frame = outbox.nextFrame(); frame !== undefined; frame = outbox.nextFrame()) {
+      const decoded = codec.decode(frame)
+      seen.push(decoded.type)
+      receiver.take(frame)
+    }
+    expect(receiver.got.map(([, number]) => number)).toEqual(Array.from({ length: 501 }, (_, index) => index + 1))
+    expect(seen).toContain('part')
+  })
+
   it('between two parts of large signals there is room for a frame of small ones, and the other way round', () => {
     const outbox = new Outbox(codec)
     outbox.add(message(1, 1, KIB * KIB))
@@ -169,17 +206,18 @@ describe('the inbox', () => {
   it.each([
     ['a part of a transfer that can not be', MAX_TRANSFERS, 10],
     ['a part of nothing', 0, 0],
-    ['more than a signal may have', 0, 1_001],
+    ['a small part that is not the last', 0, 4_095],
+    ['more than a signal may have', 0, 10_001],
   ])('refuses %s', (_what, transfer, bytes) => {
-    const inbox = new Inbox(1_000)
+    const inbox = new Inbox(10_000)
     expect(() => inbox.add(transfer, new Uint8Array(bytes), false)).toThrowError(
       expect.objectContaining({ code: 'ERR_BAD_TERM' }),
     )
   })
 
   it('refuses parts without an end as soon as they are too much', () => {
-    const inbox = new Inbox(1_000)
-    for (let part = 0; part < 10; part++) expect(inbox.add(1, new Uint8Array(100), false)).toBeUndefined()
+    const inbox = new Inbox(50_000)
+    for (let part = 0; part < 10; part++) expect(inbox.add(1, new Uint8Array(5_000), false)).toBeUndefined()
     expect(() => inbox.add(1, new Uint8Array(1), true)).toThrowError(expect.objectContaining({ code: 'ERR_BAD_TERM' }))
   })
 })

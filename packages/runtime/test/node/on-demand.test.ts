@@ -176,6 +176,46 @@ describe('with connectAll: false', () => {
     expect(b.counters().bufferedBytes).toBeLessThan(17 * 1024 * 1024)
   })
 
+  it('more than may wait for a connection ends all that waits, with noconnection for each monitor, link and request; nothing is lost in the middle', async () => {
+    const seen: unknown[] = []
+    b.spawn(
+      handler((self) => {
+        self.trapExit = true
+        self.send(sink, 'before')
+        for (let n = 0; n < 40; n++) self.send(sink, new Uint8Array(512 * 1024))
+        self.monitor(sink)
+        self.link(sink)
+        self.send(sink, 'after')
+        return (message) => void seen.push(message)
+      }),
+    )
+    const large = new Uint8Array(7 * 1024 * 1024)
+    const requests = [1, 2, 3, 4].map(() => b.request(sink, (replyTo) => [replyTo, large], Infinity))
+    const outcomes: unknown[] = []
+    for (const request of requests) void request.then((outcome) => outcomes.push(outcome))
+    await cluster.advance(10_000)
+    expect(seen).toMatchObject([
+      { type: 'EXIT', reason: 'noconnection' },
+      { type: 'DOWN', reason: 'noconnection' },
+    ])
+    expect(outcomes).toHaveLength(4)
+    expect(got).toEqual([])
+    b.send(sink, 'next')
+    await cluster.advance(300)
+    expect(got).toEqual(['next'])
+  })
+
+  it('what waits for a connection is counted with all that it holds', () => {
+    const other = { name: 'x', node: b.name }
+    for (let n = 0; n < 100; n++) {
+      b.send(sink, 1)
+      // On its own node: takes nothing, but is encoded in the same memory if it goes further.
+      b.send(other, new Uint8Array(8_000))
+    }
+    b.self.exit(sink, { details: 'x'.repeat(30_000) })
+    expect(b.counters().bufferedBytes).toBeGreaterThan(30_000)
+  })
+
   it('a connection that was lost is not made again until something is sent', async () => {
     b.send(sink, 1)
     await cluster.advance(200)

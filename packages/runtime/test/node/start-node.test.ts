@@ -64,6 +64,7 @@ describe('startNode', () => {
     ['an unknown option', { prot: 7001 }, 'ERR_BAD_OPTION'],
     ['an impossible port', { port: 70_000 }, 'ERR_BAD_OPTION'],
     ['a seed without a port', { seeds: ['127.0.0.1'] }, 'ERR_BAD_OPTION'],
+    ['a name whose host is no host', { name: 'a@x:y', bindHost: '127.0.0.1' }, 'ERR_BAD_OPTION'],
     ['an address of another machine without saying that it is meant', { name: 'a@10.1.2.3' }, 'ERR_INSECURE_BIND'],
     ['seeds that are no list', { seeds: '127.0.0.1:1' }, 'ERR_BAD_OPTION'],
     ['a logger that is none', { logger: {} }, 'ERR_BAD_OPTION'],

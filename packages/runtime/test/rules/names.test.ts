@@ -31,6 +31,16 @@ describe('Names on one node', () => {
     expect(lab.node.whereis('a')).toBe(a.pid)
   })
 
+  it('`register(name, pid)`: half of a character, which could not be sent as it is, is no name', async () => {
+    const a = await lab.probe()
+    for (const name of ['\ud800', 'x\udc00', '\ud800x']) {
+      expect(codeOf(() => lab.node.register(name, a.pid))).toBe('ERR_BAD_ARGUMENT')
+      expect(codeOf(() => lab.node.send({ name, node: lab.node.name }, 1))).toBe('ERR_BAD_ARGUMENT')
+    }
+    lab.node.register('🙂', a.pid)
+    expect(lab.node.whereis('🙂')).toBe(a.pid)
+  })
+
   it('`register(name, pid)`: a dead pid is an error', async () => {
     const dead = await lab.dead()
     expect(codeOf(() => lab.node.register('dead', dead))).toBe('ERR_BAD_ARGUMENT')

@@ -127,6 +127,33 @@ describe('terms', () => {
     expect(inner).toEqual({ inner: 'x'.repeat(20_000) })
   })
 
+  it('what only looks like what it is, or throws when it is read, is an error that says where it stands', () => {
+    const detached = new Uint8Array(8)
+    structuredClone(detached.buffer, { transfer: [detached.buffer] })
+    class BadMap extends Map<unknown, unknown> {
+      override [Symbol.iterator](): never {
+        throw new RangeError('no')
+      }
+    }
+    const thrower = {
+      get x() {
+        throw new RangeError('no')
+      },
+    }
+    for (const bad of [detached, new BadMap(), thrower, Object.setPrototypeOf({}, Uint8Array.prototype)]) {
+      expect(() => codec.encode({ list: [bad] })).toThrowError(
+        expect.objectContaining({ code: 'ERR_NOT_SENDABLE', message: expect.stringContaining('message.list.0') }),
+      )
+    }
+  })
+
+  it('a large term does not keep its memory when it is gone', () => {
+    const writer = new TermCodec()
+    const large = writer.encode('x'.repeat(8_000_000))
+    expect(large.bytes.length).toBeLessThan(9_000_000)
+    expect(writer.encode('small').bytes.length).toBeLessThanOrEqual(64 * 1024)
+  })
+
   it('a term that was refused leaves nothing behind', () => {
     expect(codeOf(() => codec.encode({ text: 'x'.repeat(100), bad: () => 1 }))).toBe('ERR_NOT_SENDABLE')
     expect(roundTrip({ good: 1 })).toEqual({ good: 1 })
