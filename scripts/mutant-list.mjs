@@ -181,7 +181,7 @@ export const mutants = [
       },
       {
         file: 'distribution/liveness.ts',
-        find: 'const graceMs = wasStalled ? state.graceMs + latenessMs : state.graceMs',
+        find: 'const graceMs = wasStalled ? Math.max(state.graceMs, latenessMs) : state.graceMs',
         replace: 'const graceMs = 0',
       },
     ],
@@ -203,7 +203,7 @@ export const mutants = [
   one(
     'who monitors nobody is not told',
     'signals/monitors.ts',
-    "remote.signal({ type: 'down', from: 0, ref, reason: 'noproc' })",
+    "remote.signal({ type: 'down', from: typeof to === 'number' ? to : 0, ref, reason: 'noproc' })",
     '',
   ),
   one(

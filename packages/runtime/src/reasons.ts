@@ -23,6 +23,7 @@ export type ExitReason = string | ErrorReason | { readonly [key: string]: unknow
 const MAX_TEXT = 4_096
 const MAX_CAUSES = 10
 const MAX_REMOTE_MESSAGE = 1_024
+const MAX_BRIEF_MESSAGE = 100
 const MAX_REMOTE_STACK = 512
 
 export function isExitReason(value: unknown): value is ExitReason {
@@ -118,6 +119,17 @@ export function trimReason(reason: ExitReason): ExitReason {
         ...(stack === undefined ? {} : { stack: String(stack).slice(0, MAX_REMOTE_STACK) }),
       },
     }
+  } catch {
+    return 'unsendable_reason'
+  }
+}
+
+/** The same, of an error only the name and the beginning of the message: for when many are to be told and little can be sent. Never throws. */
+export function briefReason(reason: ExitReason): ExitReason {
+  try {
+    if (!isErrorReason(reason)) return reason
+    const { name, message } = reason.error
+    return { error: { name, message: message.slice(0, MAX_BRIEF_MESSAGE) } }
   } catch {
     return 'unsendable_reason'
   }

@@ -57,6 +57,7 @@ interface Target {
 export class Dialer {
   private readonly options: DialerOptions
   private readonly targets = new Map<string, Target>()
+  private readonly byNode = new Map<NodeName, Set<Target>>()
   /** Addresses that discovery lists, and at which this node has found itself: they are not dialed again. */
   private readonly own = new Set<string>()
   /** Nodes that were disconnected on purpose, by us or by themselves: left alone until someone wants them back. */
@@ -78,13 +79,17 @@ export class Dialer {
   }
 
   learn({ name, address }: PeerAddress): void {
+    if (address === '') return
     const known = this.targets.get(address)
-    if (known !== undefined) known.isLearnt = true
-    if (known !== undefined || address === '' || this.countLearnt() >= MAX_LEARNT) return
-    const target = this.find(address)
+    if (known === undefined && this.countLearnt() >= MAX_LEARNT && !this.forgetOldest()) return
+    const target = known ?? this.find(address)
     target.isLearnt = true
-    target.node = name
-    if (this.isDialedUnasked(target)) this.attempt(target)
+    if (target.node !== name && !this.isInUse(target)) this.found(target, name)
+    if (target.node !== name) return
+    // It has moved. Where each is dialed unasked, its old address is forgotten when it has been silent for long enough.
+    if (!this.options.dialsLearnt)
+      for (const other of this.targetsOf(name)) if (other !== target) this.forgetLearnt(other)
+    if (known === undefined && this.isDialedUnasked(target)) this.attempt(target)
   }
 
   /**
@@ -126,7 +131,7 @@ export class Dialer {
   /** There is a connection to the node, whoever has dialed. */
   release(node: NodeName): void {
     if (!this.held.delete(node)) return
-    for (const target of [...this.targets.values()]) if (target.node === node) this.forgetUnwanted(target)
+    for (const target of this.targetsOf(node)) this.forgetUnwanted(target)
   }
 
   /**
@@ -135,8 +140,8 @@ export class Dialer {
    */
   canReach(node: NodeName): boolean {
     if (this.held.has(node)) return false
-    for (const target of this.targets.values()) {
-      if (target.node !== node || target.isLost) continue
+    for (const target of this.byNode.get(node) ?? []) {
+      if (target.isLost) continue
       if (target.connection !== undefined && target.failures === 0) return true
       if (!this.isDialedUnasked(target) && !this.isPaused(target)) return true
     }
@@ -146,15 +151,14 @@ export class Dialer {
   /** Dials a node whose address is known, now. Resolves with whether it is connected then. */
   async redial(node: NodeName): Promise<boolean> {
     this.held.delete(node)
-    const targets = [...this.targets.values()].filter((target) => target.node === node)
-    await Promise.all(targets.map((target) => this.outcomeOf(target)))
+    await Promise.all(this.targetsOf(node).map((target) => this.outcomeOf(target)))
     return this.options.isConnected(node)
   }
 
   /** The connection to a node was lost: dials it again soon. */
   onDown(node: NodeName): void {
-    for (const target of this.targets.values()) {
-      if (target.node !== node || !this.isDialedUnasked(target)) continue
+    for (const target of this.targetsOf(node)) {
+      if (!this.isDialedUnasked(target)) continue
       target.isLost = true
       this.retry(target)
     }
@@ -168,6 +172,55 @@ export class Dialer {
       this.settle(target, { type: 'unreachable', detail: 'this node has been stopped' })
     }
     this.targets.clear()
+    this.byNode.clear()
+  }
+
+  private targetsOf(node: NodeName): Target[] {
+    return [...(this.byNode.get(node) ?? [])]
+  }
+
+  /** Who is at the address, as far as is known. */
+  private found(target: Target, node: NodeName): void {
+    if (target.node === node) return
+    this.lose(target)
+    target.node = node
+    target.isLost = false
+    target.failures = 0
+    target.failedAtMs = undefined
+    const targets = this.byNode.get(node)
+    if (targets === undefined) this.byNode.set(node, new Set([target]))
+    else targets.add(target)
+  }
+
+  private lose(target: Target): void {
+    const { node } = target
+    if (node === undefined) return
+    const targets = this.byNode.get(node)
+    targets?.delete(target)
+    if (targets?.size === 0) this.byNode.delete(node)
+  }
+
+  private isInUse({ connection, node }: Target): boolean {
+    return connection !== undefined || (node !== undefined && this.options.isConnected(node))
+  }
+
+  /** Makes room for another address. Says whether it could. */
+  private forgetOldest(): boolean {
+    for (const target of this.targets.values()) if (!this.isInUse(target) && this.forgetLearnt(target)) return true
+    return false
+  }
+
+  /** Forgets the address if it is one that was learnt, and nothing else. */
+  private forgetLearnt(target: Target): boolean {
+    if (!target.isLearnt || this.isInUse(target)) return false
+    target.isLearnt = false
+    return this.forgetUnwanted(target)
+  }
+
+  private remove(target: Target): void {
+    target.timer?.cancel()
+    this.targets.delete(target.address)
+    this.lose(target)
   }
 
   private countLearnt(): number {
@@ -231,7 +284,7 @@ export class Dialer {
       target.address,
       (failure) => this.onFailed(target, failure),
       (node) => {
-        target.node = node
+        this.found(target, node)
         target.connection = undefined
         target.failures = 0
         target.isLost = false
@@ -251,8 +304,7 @@ export class Dialer {
   private forgetUnwanted(target: Target): boolean {
     if (target.isSeed || target.isListed || target.isLearnt || target.connection !== undefined) return false
     if (target.node !== undefined && this.held.has(target.node)) return false
-    target.timer?.cancel()
-    this.targets.delete(target.address)
+    this.remove(target)
     this.settle(target, { type: 'unreachable', detail: 'the address is no longer known' })
     return true
   }
@@ -274,14 +326,18 @@ export class Dialer {
       if (!this.forgetUnwanted(target) && this.isDialedUnasked(target)) this.retry(target)
       return
     }
-    if (failure.peer !== undefined) target.node = failure.peer.name
+    if (failure.peer !== undefined && target.node !== failure.peer.name) {
+      const { failures } = target
+      this.found(target, failure.peer.name)
+      target.failures = failures
+    }
     this.onRefused(target, failure)
   }
 
   private onRefused(target: Target, failure: ConnectFailure & { type: 'refused' }): void {
     switch (failure.code) {
       case 'self':
-        this.targets.delete(target.address)
+        this.remove(target)
         if (target.isListed) this.own.add(target.address)
         return
       case 'already_connected':

@@ -67,6 +67,8 @@ export interface HandshakeConfig {
   readonly versions: VersionRange
   /** This node is a hidden one. */
   readonly isHidden: boolean
+  /** Milliseconds between its ticks. */
+  readonly tickMs: number
   /**
    * Asked by the dialer before it proves anything: by now the other side may have dialed us. Two dials that are both let in would take each
    * other down.
@@ -81,6 +83,8 @@ interface Said {
   /** `host:port` at which it wants to be dialed. */
   readonly address: string
   readonly isHidden: boolean
+  /** Milliseconds between its ticks. */
+  readonly tickMs: number
 }
 
 /** Who the other side has turned out to be. */
@@ -134,7 +138,7 @@ interface Side {
 }
 
 export function startDialer(config: HandshakeConfig): HandshakeStep {
-  const { self, nonce, address, versions, isHidden } = config
+  const { self, nonce, address, versions, isHidden, tickMs } = config
   const hello: HandshakeMessage = {
     type: 'hello',
     version: versions.newest,
@@ -143,6 +147,7 @@ export function startDialer(config: HandshakeConfig): HandshakeStep {
     nonce,
     address,
     isHidden,
+    tickMs,
   }
   return { state: { type: 'dialer_awaits_challenge' }, effects: [{ type: 'send', message: hello }] }
 }
@@ -236,6 +241,7 @@ function onProof(
     mac: authenticate(cookie, 'listener', transcript, config),
     address: config.address,
     isHidden: config.isHidden,
+    tickMs: config.tickMs,
   }
   return end([
     { type: 'send', message: accepted },
@@ -256,8 +262,8 @@ function onAccepted(
   return end([{ type: 'up', peer: introduced(peer, accepted, transcript) }])
 }
 
-function introduced(identity: NodeIdentity, { address, isHidden }: Said, { version }: Transcript): Introduced {
-  return { identity, address, isHidden, version }
+function introduced(identity: NodeIdentity, { address, isHidden, tickMs }: Said, { version }: Transcript): Introduced {
+  return { identity, address, isHidden, tickMs, version }
 }
 
 function refuse(code: RefusalCode, peer: ClaimedIdentity | undefined): HandshakeStep {
@@ -298,6 +304,7 @@ function authenticate(cookie: string, role: 'dialer' | 'listener', transcript: T
   }
   add(said.address)
   add(said.isHidden ? 'hidden' : 'visible')
+  add(String(said.tickMs))
   return hmac.digest()
 }
 

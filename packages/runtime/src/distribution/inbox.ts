@@ -32,7 +32,8 @@ export class Inbox {
     const incoming = this.incoming.get(transfer) ?? { parts: [], bytes: 0 }
     incoming.bytes += bytes.length
     if (incoming.bytes > this.maxSignalBytes) throw bad(`a signal of more than ${this.maxSignalBytes} bytes`)
-    incoming.parts.push(bytes)
+    // A copy: it is part of its frame, which may be much larger.
+    incoming.parts.push(Uint8Array.from(bytes))
     if (!last) {
       this.incoming.set(transfer, incoming)
       return undefined

@@ -9,7 +9,7 @@
  * read.
  *
  * A look that comes late means that *we* were stalled, and what was sent to us meanwhile stands unread in the sockets. Each deadline is put off
- * by the lateness, and nobody is judged in that look: the I/O comes first.
+ * by the lateness, and nobody is judged in that look: the I/O comes first. `isLate` says so: there is to be another look when that is read.
  */
 export interface LivenessOptions {
   /** Milliseconds between two ticks. */
@@ -22,7 +22,7 @@ export interface LivenessOptions {
 
 export interface Liveness {
   readonly lastHeardMs: number
-  /** Added to every deadline: how long we ourselves were stalled since the peer was last heard. */
+  /** Added to the deadline: how long we ourselves were stalled, at the longest, since the peer was last heard. */
   readonly graceMs: number
   /** Oldest moment that the peer, by its own word, has heard us. */
   readonly heardByPeerMs: number
@@ -72,11 +72,12 @@ export function onLook(
   nowMs: number,
   isWaiting: boolean,
   options: LivenessOptions,
-): { state: Liveness; verdict: LivenessVerdict } {
+): { state: Liveness; verdict: LivenessVerdict; isLate: boolean } {
   const latenessMs = Math.max(0, nowMs - state.nextLookMs)
   // Less is the jitter of a busy machine, and no reason to wait longer.
   const wasStalled = latenessMs > options.tickMs / 4
-  const graceMs = wasStalled ? state.graceMs + latenessMs : state.graceMs
+  // Not the sum: what stood unread in an earlier stall has been read since, and who is stalled again and again must come to an end with a peer that is gone.
+  const graceMs = wasStalled ? Math.max(state.graceMs, latenessMs) : state.graceMs
   const heardByPeerMs = wasStalled ? state.heardByPeerMs + latenessMs : state.heardByPeerMs
   const progressMs = wasStalled ? state.lastProgressMs + latenessMs : state.lastProgressMs
   const lastProgressMs = isWaiting ? progressMs : nowMs
@@ -91,12 +92,12 @@ export function onLook(
     lastProgressMs,
   }
   if (!wasStalled && nowMs - state.lastHeardMs - graceMs >= limitMs)
-    return { state: next, verdict: { type: 'dead', why: 'not_heard' } }
+    return { state: next, verdict: { type: 'dead', why: 'not_heard' }, isLate: false }
   // The peer's word is up to a tick old, and its own limit comes first: this is for the link that loses one direction only.
   if (!wasStalled && nowMs - heardByPeerMs >= limitMs + options.tickMs) {
-    return { state: next, verdict: { type: 'dead', why: 'we_are_not_heard' } }
+    return { state: next, verdict: { type: 'dead', why: 'we_are_not_heard' }, isLate: false }
   }
   if (!wasStalled && nowMs - lastProgressMs >= options.noProgressMs)
-    return { state: next, verdict: { type: 'dead', why: 'no_progress' } }
-  return { state: next, verdict: { type: 'wait', sendTick } }
+    return { state: next, verdict: { type: 'dead', why: 'no_progress' }, isLate: false }
+  return { state: next, verdict: { type: 'wait', sendTick }, isLate: wasStalled }
 }

@@ -19,6 +19,7 @@ import type { NodeIdentity } from '../ids.ts'
 import type { NodeDownReason } from '../messages.ts'
 import type { Counters } from '../observe/counters.ts'
 import type { Clock, LinkEnd, Logger } from '../ports.ts'
+import { briefReason } from '../reasons.ts'
 import { RemoteRelations, type RemoteNode } from '../signals/remote-node.ts'
 import type { SendStatus, SentStatus, Signal } from '../signals/signal.ts'
 import type { FrameCodec } from '../wire/codec.ts'
@@ -78,6 +79,8 @@ export class Peer implements RemoteNode, ConnectionSink {
   /** `host:port` at which the node wants to be dialed. */
   readonly address: string
   readonly isHidden: boolean
+  /** Milliseconds between the ticks on this connection. */
+  readonly tickMs: number
   readonly relations: RemoteRelations = new RemoteRelations()
   private readonly options: PeerOptions
   private readonly outbox: Outbox
@@ -98,6 +101,7 @@ export class Peer implements RemoteNode, ConnectionSink {
     this.identity = introduced.identity
     this.address = introduced.address
     this.isHidden = introduced.isHidden
+    this.tickMs = liveness.tickMs
     this.outbox = new Outbox(codec)
     this.inbox = new Inbox(limits.signalBytes)
     this.liveness = startLiveness(clock.monotonicMs(), liveness)
@@ -115,15 +119,22 @@ export class Peer implements RemoteNode, ConnectionSink {
 
   signal(signal: Signal): SendStatus {
     if (!this.up || this.isFull) return 'noconnection'
-    return this.onAdded(this.outbox.add(signal), signal.type !== 'demonitor')
+    const isMessage = 'payload' in signal
+    const brief =
+      !isMessage && 'reason' in signal && this.isHalfFull ? { ...signal, reason: briefReason(signal.reason) } : signal
+    return this.onAdded(this.outbox.add(brief), signal.type !== 'demonitor', isMessage)
+  }
+
+  private get isHalfFull(): boolean {
+    return this.bufferedBytes > this.options.limits.limitBytes / 2
   }
 
   /** As `signal`, of one that has waited for the connection. */
   signalData(from: number, data: Uint8Array): SendStatus {
-    return this.up && !this.isFull ? this.onAdded(this.outbox.addData(from, data), true) : 'noconnection'
+    return this.up && !this.isFull ? this.onAdded(this.outbox.addData(from, data), true, true) : 'noconnection'
   }
 
-  private onAdded(bytes: number, isUrgent: boolean): SendStatus {
+  private onAdded(bytes: number, isUrgent: boolean, isMessage: boolean): SendStatus {
     this.lastSignalBytes = bytes
     this.options.counters.signalsSent++
     // Also after a frame that is written at once: the end of the turn is where the limit is judged. The end of a monitor, which each call has, is in no hurry: it goes
@@ -135,7 +146,9 @@ export class Peer implements RemoteNode, ConnectionSink {
     if (this.outbox.isFrameFull) this.write()
     const { bufferedBytes } = this
     if (bufferedBytes <= this.options.limits.busyBytes) return 'ok'
-    if (bufferedBytes > this.options.limits.limitBytes) this.isFull = true
+    // What the runtime has to tell no sender can hold back.
+    const { limitBytes } = this.options.limits
+    if (bufferedBytes > (isMessage ? limitBytes : limitBytes * 4)) this.isFull = true
     this.options.counters.busySends++
     return 'busy'
   }
@@ -177,11 +190,11 @@ export class Peer implements RemoteNode, ConnectionSink {
     this.down(reason)
   }
 
-  /** Eight times a tick: sends what is due and judges the silence. */
-  look(): void {
-    if (!this.up) return
+  /** Eight times a tick: sends what is due and judges the silence. Says whether another look is due as soon as what stands unread has been read. */
+  look(): boolean {
+    if (!this.up) return false
     const nowMs = this.options.clock.monotonicMs()
-    const { state, verdict } = onLook(this.liveness, nowMs, this.bufferedBytes > 0, this.options.liveness)
+    const { state, verdict, isLate } = onLook(this.liveness, nowMs, this.bufferedBytes > 0, this.options.liveness)
     this.liveness = state
     if (verdict.type === 'dead') {
       this.options.log.warn(
@@ -193,6 +206,7 @@ export class Peer implements RemoteNode, ConnectionSink {
       this.tell({ type: 'tick', heardAgeMs: this.silentForMs })
     }
     this.flush()
+    return isLate
   }
 
   /** The connection is over, for whatever reason. */

@@ -26,6 +26,12 @@ import { RateLimitedLog } from '../observe/rate-limited-log.ts'
 import { Peer, type PeerLimits } from './peer.ts'
 import { Approach, type ApproachEnd, type PendingNode } from './pending-node.ts'
 
+/** We have ended the connection, though its other side may be well. */
+const LOSING: ReadonlySet<NodeDownReason> = new Set<NodeDownReason>(['buffer_limit', 'no_progress', 'protocol_error'])
+
+/** After a stall of our own: time for what stands in the sockets. */
+const LATE_LOOK_MS = 1
+
 /**
  * Connections from others that may be in their handshake at the same time. One more closes the oldest: a handshake takes milliseconds, and who leaves his lying about must
  * not keep newcomers out.
@@ -72,6 +78,7 @@ export class Peers {
   private readonly evictions: RateLimitedLog
   private advertised = ''
   private lookTimer: TimerHandle | undefined = undefined
+  private lateTimer: TimerHandle | undefined = undefined
   private stopped = false
 
   constructor(options: PeersOptions) {
@@ -161,6 +168,7 @@ export class Peers {
   async stop(): Promise<void> {
     this.stopped = true
     this.lookTimer?.cancel()
+    this.lateTimer?.cancel()
     this.dialer.stop()
     for (const connection of [...this.handshaking]) connection.close()
     for (const peer of [...this.byName.values()]) peer.leave('shutdown')
@@ -226,6 +234,7 @@ export class Peers {
       address: this.advertised,
       versions: PROTOCOL_VERSIONS,
       isHidden: this.options.isHidden,
+      tickMs: this.options.liveness.tickMs,
       isConnected: (peer) => this.isConnected(peer),
       admit: (peer) => (connection.isCertified(peer.name) ? this.admit(peer, role) : 'bad_certificate'),
     }
@@ -272,7 +281,7 @@ export class Peers {
 
   /** A connection that was not heard for longer than a tick and a half may be half-open. */
   private isHeard(peer: Peer): boolean {
-    return peer.silentForMs < this.options.liveness.tickMs * 1.5
+    return peer.silentForMs < peer.tickMs * 1.5
   }
 
   private addPeer(connection: Connection, introduced: Introduced): Peer {
@@ -287,7 +296,8 @@ export class Peers {
       clock,
       log,
       counters,
-      liveness,
+      // Of two that tick differently the slower one says what is silence, on both sides.
+      liveness: { ...liveness, tickMs: Math.max(liveness.tickMs, introduced.tickMs) },
       limits,
       events: {
         wantFlush,
@@ -316,7 +326,10 @@ export class Peers {
   private onPeerDown(peer: Peer, reason: NodeDownReason): void {
     if (this.byName.get(peer.identity.name) === peer) this.byName.delete(peer.identity.name)
     if (reason !== 'shutdown' && reason !== 'disconnect') this.options.counters.connectionsLost++
-    this.options.log.info({ peer: peer.identity.name, reason }, 'node down')
+    const fields = { peer: peer.identity.name, reason }
+    // What waited for it is lost.
+    if (LOSING.has(reason)) this.options.log.warn({ ...fields, lostBytes: peer.bufferedBytes }, 'node down')
+    else this.options.log.info(fields, 'node down')
     this.options.onDown(peer, reason)
     if (reason === 'disconnect') this.dialer.hold(peer.identity.name)
     else if (!this.stopped) this.dialer.onDown(peer.identity.name)
@@ -372,10 +385,17 @@ export class Peers {
     else this.failures.warn(fields, 'connection not made')
   }
 
+  private look(): void {
+    for (const peer of [...this.byName.values()]) peer.look()
+  }
+
   private scheduleLook(): void {
     this.lookTimer = this.options.clock.setTimer(lookMs(this.options.liveness), () => {
       this.scheduleLook()
-      for (const peer of [...this.byName.values()]) peer.look()
+      let isLate = false
+      for (const peer of [...this.byName.values()]) isLate = peer.look() || isLate
+      // What stands in the sockets is read first.
+      if (isLate) this.lateTimer = this.options.clock.setTimer(LATE_LOOK_MS, () => this.look())
     })
   }
 }

@@ -117,12 +117,13 @@ export class Approach {
   handOver(peer: Peer, onEnd: (node: PendingNode, end: ApproachEnd) => void): void {
     const isMeant = ({ identity }: PendingNode): boolean =>
       identity.incarnation === ANY_LIFE || identity.incarnation === peer.identity.incarnation
-    for (const node of this.byLife.values()) {
-      if (isMeant(node)) adopt(peer, node)
-      else onEnd(node, 'noproc')
-    }
+    const nodes = [...this.byLife.values()]
+    for (const node of nodes) if (isMeant(node)) adopt(peer, node)
     for (const { to, from, data } of this.queue) if (isMeant(to)) peer.signalData(from, data)
-    for (const resolve of this.waiting) resolve('ok')
+    // They are let go as all who wait for the connection.
+    for (const resolve of this.waiting) void peer.drained().then(resolve)
+    // Last: what is told may lead to more that is sent, which is to come after the rest.
+    for (const node of nodes) if (!isMeant(node)) onEnd(node, 'noproc')
   }
 
   /** There will be no connection. */

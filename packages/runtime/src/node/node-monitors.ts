@@ -44,6 +44,14 @@ export class NodeMonitors {
     for (const [process, count] of once) for (let i = 0; i < count; i++) this.deliver(process, message)
   }
 
+  /** Nothing has come of dialing it. */
+  unreached(node: NodeName): void {
+    const message: NodeDownMessage = { type: 'nodedown', node, nodeType: 'visible', reason: 'disconnect' }
+    const once = this.ofOne.get(node)
+    this.ofOne.delete(node)
+    for (const [process, count] of once ?? []) for (let i = 0; i < count; i++) this.deliver(process, message)
+  }
+
   private tellAll(nodeType: NodeType, message: NodeUpMessage | NodeDownMessage): void {
     for (const [process, wanted] of this.ofAll)
       if (wanted === 'all' || wanted === nodeType) this.deliver(process, message)

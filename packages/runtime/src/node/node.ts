@@ -116,6 +116,7 @@ export class Node {
       onUnreached: (node, end) => {
         this.kernel.links.connectionLost(node, end)
         this.kernel.monitors.connectionLost(node, end)
+        if (end === 'noconnection') this.kernel.nodeMonitors.unreached(node.identity.name)
       },
     })
     this.discovered = new Discovered({

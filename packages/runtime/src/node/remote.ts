@@ -43,9 +43,10 @@ export function spawnLinkOn(
   args: readonly unknown[],
   options: SpawnOptions = {},
 ): Promise<Pid> {
+  const linking = contextOf(self)
   return heeded(
-    spawnHeld(self, checkSpawn({ node, name, args, options }), (pid) => {
-      self.link(pid)
+    spawnHeld(linking, checkSpawn({ node, name, args, options }), (pid) => {
+      linking.link(pid)
       return pid
     }),
   )
@@ -59,8 +60,9 @@ export function spawnMonitorOn(
   args: readonly unknown[],
   options: SpawnOptions = {},
 ): Promise<{ readonly pid: Pid; readonly ref: Ref }> {
+  const watching = contextOf(self)
   const spawn = checkSpawn({ node, name, args, options })
-  return heeded(spawnHeld(self, spawn, (pid) => ({ pid, ref: self.monitor(pid) })))
+  return heeded(spawnHeld(watching, spawn, (pid) => ({ pid, ref: watching.monitor(pid) })))
 }
 
 interface Spawn {

@@ -11,7 +11,7 @@ import { assertNever } from '../assert-never.ts'
 import { PidmeshError, shown } from '../errors.ts'
 import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
-import { checkPids, isA } from '../process/checks.ts'
+import { checkNodeName, checkPids, isA } from '../process/checks.ts'
 import { exitedError, LocalPid, type ExitHook, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { DownListener, LocalMonitor } from '../signals/monitors.ts'
@@ -195,8 +195,9 @@ export class Router {
     return (typeof object === 'string' ? this.kernel.names.whereis(object) : this.targetOf(object)) === process
   }
 
-  isConnected(node: NodeName): boolean {
-    return this.connections.find(node) !== undefined
+  /** Whether it is connected, or is being dialed from now on. */
+  canReach(node: NodeName): boolean {
+    return this.connections.reach(node) !== undefined
   }
 
   isHere(pid: Pid): boolean {
@@ -253,7 +254,7 @@ export class Router {
         return
       case 'monitor': {
         const target = typeof signal.to === 'string' ? kernel.names.whereis(signal.to) : kernel.processes.get(signal.to)
-        kernel.monitors.watchedFrom(remote, remotePid(remote, signal.from), signal.ref, target)
+        kernel.monitors.watchedFrom(remote, remotePid(remote, signal.from), signal.ref, signal.to, target)
         return
       }
       case 'demonitor':
@@ -305,6 +306,8 @@ export class Router {
     }
     const payload = this.terms.encode(message)
     const remote = this.connections.reach(to.node)
+    // A name that no node can have is looked at only if there is no such node.
+    if (remote === undefined) checkNodeName(to.node)
     return remote === undefined
       ? 'noconnection'
       : remote.signal({ type: 'send_name', from: from.pid.id, name: to.name, payload })
@@ -324,7 +327,11 @@ export class Router {
   /** Why something that is neither here nor on a connection can't be reached. */
   private absence(object: Pid | NameOnNode): 'noproc' | 'noconnection' {
     const { node } = object
-    return node === this.kernel.identity.name || this.connections.find(node) !== undefined ? 'noproc' : 'noconnection'
+    if (node === this.kernel.identity.name) return 'noproc'
+    const connected = this.connections.find(node)?.identity
+    if (connected === undefined) return 'noconnection'
+    // Of a life that began after the one that we are connected with: that connection only doesn't know yet that it is over.
+    return object instanceof Pid && object.incarnation > connected.incarnation ? 'noconnection' : 'noproc'
   }
 }
 

@@ -20,7 +20,7 @@ export function isA<T>(value: unknown, constructor: abstract new (...args: never
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkAddressee<T>(target: T): T {
   const isText = typeof target === 'string' && target !== ''
-  if (isText || isA(target, Pid) || isNameOnNode(target)) return target
+  if (isText || isA(target, Pid) || (isNameOnNode(target) && isNodeName(target.node))) return target
   throw bad(`not a pid, a name, or a name on a node: ${shown(target)}`)
 }
 

@@ -394,12 +394,12 @@ export class Context {
     this.kernel.nodeMonitors.monitorNodes(process, checkFlag('on', on) ? wanted : 'none')
   }
 
-  /** One `nodedown` when the connection to `node` ends, at once if there is none. Each call counts. */
+  /** One `nodedown` when the connection to `node` ends, at once if there is none and none can be made. Each call counts. */
   monitorNode(node: NodeName, on: boolean): void {
     const process = this.living()
     checkFlag('on', on)
     checkNodeName(node)
-    if (on && !this.kernel.router.isConnected(node)) {
+    if (on && !this.kernel.router.canReach(node)) {
       const down: NodeDownMessage = { type: 'nodedown', node, nodeType: 'visible', reason: 'disconnect' }
       this.kernel.scheduler.deliver(process, down, true)
       return

@@ -72,9 +72,12 @@ export class Monitors {
   }
 
   /** A process of a connected node watches a process here, or what would have been one. */
-  watchedFrom(remote: RemoteNode, watcher: Pid, ref: number, target: Process | undefined): void {
+  watchedFrom(remote: RemoteNode, watcher: Pid, ref: number, to: number | string, target: Process | undefined): void {
+    // Of two monitors with one reference, which no honest node makes, the last one counts.
+    this.unwatchedFrom(remote, ref)
     if (target === undefined) {
-      remote.signal({ type: 'down', from: 0, ref, reason: 'noproc' })
+      // After all that it may have sent before it ended.
+      remote.signal({ type: 'down', from: typeof to === 'number' ? to : 0, ref, reason: 'noproc' })
       return
     }
     const watch: RemoteWatch = { type: 'remote', watcher, ref, remote, target }

@@ -33,7 +33,7 @@ export type Signal =
   | { readonly type: 'down'; readonly from: number; readonly ref: number; readonly reason: ExitReason }
 
 /** Receivers that one `send_many` names at most. */
-export const MAX_RECEIVERS = 4_096
+export const MAX_RECEIVERS = 65_536
 
 /** A larger exit reason goes to other nodes as `unsendable_reason`. */
 export const MAX_REASON_BYTES: number = 64 * 1024

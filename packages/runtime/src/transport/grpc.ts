@@ -5,7 +5,7 @@
  * a link is one stream on one connection, and dialing again is the dialer's affair. What it does not do for its connections, the acceptor does.
  */
 import type { Http2Session } from 'node:http2'
-import { connect, isIP } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import {
   type Client,
   Server,
@@ -21,7 +21,7 @@ import { MAX_FRAME_BYTES } from '../distribution/connection.ts'
 import type { TlsOptions, Transport } from '../ports.ts'
 import { hostOf, portOf } from './address.ts'
 import { Acceptor } from './grpc-acceptor.ts'
-import { GrpcLink } from './grpc-link.ts'
+import { CLOSE_GRACE_MS, GrpcLink } from './grpc-link.ts'
 import { checkTls, clientCredentials, NAME_FOR_AN_IP, serverCredentials } from './grpc-tls.ts'
 
 /** What may be on its way in one direction: at 10 ms there and back that makes 100 MiB/s, and the default of HTTP/2, 64 KiB, would make 6. */
@@ -101,12 +101,19 @@ export function grpcTransport(tls?: TlsOptions): Transport {
       knock.once('connect', () => {
         knock.destroy()
         const options = isTls && isIP(hostOf(address)) !== 0 ? { ...OPTIONS, ...NAME_FOR_AN_IP } : OPTIONS
-        const made = new DistributionClientClass(address, clientCredentials(tls), options)
+        let socket: Socket | undefined
+        const made = new DistributionClientClass(
+          address,
+          clientCredentials(tls, (connected) => (socket = connected)),
+          options,
+        )
         const client = made as unknown as DistributionClient
         const stream = client.connect()
         link.onCutOff(() => {
           stream.cancel()
           client.close()
+          // What was written last still goes out, if anyone takes it.
+          setTimeout(() => socket?.destroy(), CLOSE_GRACE_MS).unref()
         })
         link.carry(stream)
       })

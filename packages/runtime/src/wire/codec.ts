@@ -84,9 +84,9 @@ function toEnvelope(frame: OwnFrame): pidmesh.Envelope.$Properties {
 function fromHandshake(message: HandshakeMessage): pidmesh.Handshake.$Properties {
   switch (message.type) {
     case 'hello': {
-      const { version, oldestVersion, node, nonce, address, isHidden } = message
+      const { version, oldestVersion, node, nonce, address, isHidden, tickMs } = message
       const { name, incarnation } = node
-      return { hello: { version, oldestVersion, name, incarnation, nonce, address, hidden: isHidden } }
+      return { hello: { version, oldestVersion, name, incarnation, nonce, address, hidden: isHidden, tickMs } }
     }
     case 'challenge': {
       const { version, node, nonce } = message
@@ -95,7 +95,9 @@ function fromHandshake(message: HandshakeMessage): pidmesh.Handshake.$Properties
     case 'proof':
       return { proof: { mac: message.mac } }
     case 'accepted':
-      return { accepted: { mac: message.mac, address: message.address, hidden: message.isHidden } }
+      return {
+        accepted: { mac: message.mac, address: message.address, hidden: message.isHidden, tickMs: message.tickMs },
+      }
     case 'refused':
       return {
         refused: {
@@ -111,12 +113,13 @@ function fromHandshake(message: HandshakeMessage): pidmesh.Handshake.$Properties
 
 function toHandshake(wire: pidmesh.Handshake.$Properties): HandshakeMessage {
   if (wire.hello != null) {
-    const { version, oldestVersion, nonce, address, hidden } = wire.hello
+    const { version, oldestVersion, nonce, address, hidden, tickMs } = wire.hello
     return {
       type: 'hello',
       version: version ?? 0,
       oldestVersion: oldestVersion || (version ?? 0),
       isHidden: hidden ?? false,
+      tickMs: tickOf(tickMs),
       node: claimed(wire.hello),
       nonce: bytesOf(nonce),
       address: addressOf(address),
@@ -128,8 +131,14 @@ function toHandshake(wire: pidmesh.Handshake.$Properties): HandshakeMessage {
   }
   if (wire.proof != null) return { type: 'proof', mac: bytesOf(wire.proof.mac) }
   if (wire.accepted != null) {
-    const { mac, address, hidden } = wire.accepted
-    return { type: 'accepted', mac: bytesOf(mac), address: addressOf(address), isHidden: hidden ?? false }
+    const { mac, address, hidden, tickMs } = wire.accepted
+    return {
+      type: 'accepted',
+      mac: bytesOf(mac),
+      address: addressOf(address),
+      isHidden: hidden ?? false,
+      tickMs: tickOf(tickMs),
+    }
   }
   if (wire.refused != null) {
     const { code, oldestVersion, newestVersion } = wire.refused
@@ -176,6 +185,15 @@ function toPeerAddress({ name, address }: pidmesh.PeerAddress.$Properties): Peer
 function claimed({ name, incarnation }: { name?: string | null; incarnation?: number | null }): ClaimedIdentity {
   if (!isNodeName(name) || !isPositiveInteger(incarnation)) throw bad('a malformed node identity')
   return { name, incarnation }
+}
+
+/** A day at most: a node that says more would never be found silent. */
+const MAX_TICK_MS = 86_400_000
+
+function tickOf(tickMs: number | null | undefined): number {
+  const ms = tickMs ?? 0
+  if (!(ms >= 0 && ms <= MAX_TICK_MS)) throw bad('a malformed tick')
+  return ms
 }
 
 function addressOf(text: string | null | undefined): string {

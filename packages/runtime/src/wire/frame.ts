@@ -14,6 +14,8 @@ export type HandshakeMessage =
       readonly nonce: Uint8Array
       readonly address: string
       readonly isHidden: boolean
+      /** Milliseconds between its ticks. */
+      readonly tickMs: number
     }
   | {
       readonly type: 'challenge'
@@ -23,7 +25,14 @@ export type HandshakeMessage =
       readonly nonce: Uint8Array
     }
   | { readonly type: 'proof'; readonly mac: Uint8Array }
-  | { readonly type: 'accepted'; readonly mac: Uint8Array; readonly address: string; readonly isHidden: boolean }
+  | {
+      readonly type: 'accepted'
+      readonly mac: Uint8Array
+      readonly address: string
+      readonly isHidden: boolean
+      /** Milliseconds between its ticks. */
+      readonly tickMs: number
+    }
   | {
       readonly type: 'refused'
       readonly code: string

@@ -18,6 +18,7 @@ function config(name: string, more: Partial<HandshakeConfig> = {}): HandshakeCon
     address: `127.0.0.1:${name.charCodeAt(0)}`,
     versions: { oldest: 1, newest: 1 },
     isHidden: false,
+    tickMs: 1_000,
     isConnected: () => false,
     admit: () => 'admit',
     ...more,
@@ -69,6 +70,7 @@ describe('the handshake', () => {
       identity: config(name).self,
       address: config(name).address,
       isHidden: false,
+      tickMs: 1_000,
       version: 1,
     })
     expect(ends(dialer)).toEqual([{ type: 'up', peer: as('b') }])
@@ -203,6 +205,8 @@ describe('the handshake', () => {
     ['the address of the dialer', { type: 'hello', address: '127.0.0.1:6' }],
     ['that the dialer is hidden', { type: 'hello', isHidden: true }],
     ['the address of the listener', { type: 'accepted', address: '127.0.0.1:6' }],
+    ['how often the dialer ticks', { type: 'hello', tickMs: 7 }],
+    ['how often the listener ticks', { type: 'accepted', tickMs: 7 }],
     ['that the listener is hidden', { type: 'accepted', isHidden: true }],
   ])('%s is covered by the proof: who changes it on the way is found out', (_what, change) => {
     const versions = { oldest: 1, newest: 2 }
@@ -214,7 +218,7 @@ describe('the handshake', () => {
 
   it('each side learns whether the other is hidden', () => {
     const { dialer, listener } = shake(config('a', { isHidden: true }), config('b'))
-    expect(ends(dialer)).toMatchObject([{ type: 'up', peer: { isHidden: false } }])
+    expect(ends(dialer)).toMatchObject([{ type: 'up', peer: { isHidden: false, tickMs: 1_000 } }])
     expect(ends(listener)).toMatchObject([{ type: 'up', peer: { isHidden: true } }])
   })
 
@@ -228,10 +232,11 @@ describe('the handshake', () => {
         nonce: new Uint8Array(32),
         address: '',
         isHidden: false,
+        tickMs: 1_000,
       },
       { type: 'challenge', version: 1, node: config('a').self, nonce: new Uint8Array(32) },
       { type: 'proof', mac: new Uint8Array(32) },
-      { type: 'accepted', mac: new Uint8Array(32), address: '', isHidden: false },
+      { type: 'accepted', mac: new Uint8Array(32), address: '', isHidden: false, tickMs: 1_000 },
       { type: 'refused', code: 'unheard of', versions: undefined },
     ]
     for (const message of messages.slice(1)) {

@@ -63,6 +63,7 @@ class Intruder implements LinkEvents {
       address,
       versions: { oldest: 1, newest: 1 },
       isHidden: false,
+      tickMs: 1_000,
       isConnected: () => false,
       admit: () => 'admit',
     }
@@ -231,6 +232,7 @@ describe('a program without the cookie', () => {
       address: '127.0.0.1:1',
       versions: { oldest: 1, newest: 1 },
       isHidden: false,
+      tickMs: 1_000,
       isConnected: () => false,
       admit: () => 'admit',
     })

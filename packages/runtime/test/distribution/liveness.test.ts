@@ -72,6 +72,27 @@ describe('liveness', () => {
     expect(run(10_000, events)).toMatchObject({ diedAtMs: 5_000, why: 'we_are_not_heard' })
   })
 
+  it('stalls of our own again and again do not keep a peer alive that is gone', () => {
+    let state = startLiveness(0, options)
+    let diedAtMs: number | undefined
+    for (let ms = 0; ms < 60_000 && diedAtMs === undefined; ms += 400) {
+      // Stalled for 380 ms; one look that is late, and one when the sockets have been read.
+      for (const at of [ms + 380, ms + 381]) {
+        const look = onLook(state, at, false, options)
+        state = look.state
+        if (look.verdict.type === 'dead') diedAtMs = at
+      }
+    }
+    expect(diedAtMs).toBeLessThan(6_000)
+    expect(diedAtMs).toBeGreaterThanOrEqual(4_000)
+  })
+
+  it('a look that is late says so: another is due when the sockets have been read', () => {
+    const state = startLiveness(0, options)
+    expect(onLook(state, 125, false, options).isLate).toBe(false)
+    expect(onLook(state, 2_000, false, options).isLate).toBe(true)
+  })
+
   describe('of a connection on which something waits', () => {
     const ticking = Object.fromEntries(
       Array.from({ length: 60 }, (_, i) => (i + 1) * 500).map((ms) => [ms, (state: Liveness) => onTick(state, ms, 0)]),

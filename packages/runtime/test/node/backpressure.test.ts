@@ -144,6 +144,10 @@ describe('one turn that sends more than a connection may hold', () => {
     await cluster.advance(5_000)
     expect(near.nodes()).toEqual([far.name])
     expect(got).toBeLessThan(18)
+    const lost = cluster.log.lines.find(
+      ({ message, fields }) => message === 'node down' && fields['reason'] === 'buffer_limit',
+    )
+    expect(lost).toMatchObject({ level: 'warn', fields: { lostBytes: expect.any(Number) } })
     await cluster.stop()
   })
 })

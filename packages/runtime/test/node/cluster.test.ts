@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { handler, nodeName, type Context, type Node, type Pid } from '@pidmesh/runtime'
+import { erpc, handler, nodeName, spawnMonitorOn, spawnOn, type Context, type Node, type Pid } from '@pidmesh/runtime'
 import { seededRandom, TestCluster } from '@pidmesh/runtime/testing'
 
 let cluster: TestCluster
@@ -246,5 +246,87 @@ describe('nodes', () => {
       type: 'timeout',
     })
     await cluster.advance(1_000)
+  })
+})
+
+describe('the order of what a process has sent and of its end', () => {
+  it('holds for a monitor that is made when it has ended: its noproc comes after its last message, however large that is', async () => {
+    const cluster = new TestCluster({ latencyMs: 5 })
+    const a = await cluster.start('a')
+    const b = await cluster.start('b')
+    await cluster.advance(100)
+    const order: string[] = []
+    const receiver = a.spawn(
+      handler((self) => (message) => {
+        if (Array.isArray(message)) self.monitor(message[0] as never)
+        else order.push(message instanceof Uint8Array ? 'message' : (message as { type: string }).type)
+      }),
+    )
+    await cluster.settle()
+    const sender = b.spawn((self) => void self.send(receiver, new Uint8Array(3_000_000)))
+    await cluster.settle()
+    a.send(receiver, [sender])
+    await cluster.advance(1_000)
+    expect(order).toEqual(['message', 'DOWN'])
+    await cluster.stop()
+  })
+
+  it('12,000 watchers on another node of one that crashes are all told why, in a turn of more than 16 MiB', async () => {
+    const cluster = new TestCluster({ latencyMs: 5 })
+    const a = await cluster.start('a')
+    const b = await cluster.start('b')
+    await cluster.advance(100)
+    const server = b.spawn(
+      handler(() => (message) => {
+        if (message === 'crash') throw new Error('x'.repeat(1_000))
+      }),
+    )
+    const reasons: unknown[] = []
+    a.spawn(
+      handler((self) => {
+        for (let n = 0; n < 12_000; n++) self.monitor(server)
+        return (message) => void reasons.push((message as { reason: { error?: unknown } }).reason.error)
+      }),
+    )
+    await cluster.advance(100)
+    b.send(server, 'crash')
+    await cluster.advance(5_000)
+    expect(reasons).toHaveLength(12_000)
+    expect(reasons.every((error) => (error as { name?: unknown } | undefined)?.name === 'Error')).toBe(true)
+    expect(a.nodes()).toEqual([b.name])
+    await cluster.stop()
+  })
+})
+
+describe('two nodes that tick differently', () => {
+  it('stay connected: the slower one says what is silence', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.start('a', { netTickTimeMs: 500 })
+    const b = await cluster.start('b', { netTickTimeMs: 20_000 })
+    await cluster.advance(60_000)
+    expect([a.nodes(), a.counters().connectionsLost, b.counters().connectionsLost]).toEqual([[b.name], 0, 0])
+    cluster.partition(['a'], ['b'])
+    await cluster.advance(30_000)
+    expect([a.nodes(), b.nodes()]).toEqual([[], []])
+    await cluster.stop()
+  })
+})
+
+describe('what only looks like a node', () => {
+  it('is an error at the caller: a name of a node that none can have, and one who calls that is no process', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.start('a')
+    const bad = 'bb' as never
+    for (const call of [
+      () => a.send({ name: 'x', node: bad }, 1),
+      () => a.self.monitor({ name: 'x', node: bad }),
+      () => a.request({ name: 'x', node: bad }, () => 1, 100),
+      () => erpc.call(undefined as never, a.name, 'x', []),
+      () => spawnOn('a@b' as never, a.name, 'x', []),
+    ])
+      expect(call).toThrowError(expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }))
+    a.exportFunctions({ idle: async (self: Context) => void (await self.receive()) })
+    expect(await cluster.run(spawnMonitorOn(a as never, a.name, 'idle', []))).toHaveProperty('pid')
+    await cluster.stop()
   })
 })

@@ -216,6 +216,100 @@ describe('with connectAll: false', () => {
     expect(b.counters().bufferedBytes).toBeGreaterThan(30_000)
   })
 
+  it('many who wait for room on a connection that is being made are let go as many as fit', async () => {
+    let done = 0
+    const statuses = new Set<string>()
+    for (let process = 0; process < 300; process++) {
+      b.spawn(async (self) => {
+        for (let n = 0; n < 3; n++) statuses.add(await self.sendOk(sink, new Uint8Array(32 * 1024)))
+        done++
+      })
+    }
+    await cluster.advance(20_000)
+    expect([done, got.length, [...statuses], b.counters().connectionsLost]).toEqual([300, 900, ['ok'], 0])
+  })
+
+  it('what a listener sends when it is told that a life is over comes after what was sent before', async () => {
+    cluster.crash('c')
+    await cluster.advance(100)
+    const port = Number(c.address.split(':')[1])
+    const next = await cluster.start('c', { connectAll: false, seeds: [hub.address], port })
+    const order: unknown[] = []
+    next.spawn(
+      handler(() => (message) => void order.push(message)),
+      { name: 'keeper' },
+    )
+    const keeper = { name: 'keeper', node: c.name }
+    b.spawn((self) => {
+      // Of the life that is over: it ends by this, when the other life is found there.
+      self.link(sink)
+      self.signal.addEventListener('abort', () => b.send(keeper, 2))
+      return new Promise(() => undefined)
+    })
+    await cluster.settle()
+    b.send(keeper, 1)
+    await cluster.advance(300)
+    expect(order).toEqual([1, 2])
+  })
+
+  it('an address at which another node is found now is where that one is dialed', async () => {
+    const port = Number(c.address.split(':')[1])
+    cluster.crash('c')
+    await cluster.advance(100)
+    const y = await cluster.start('y', { connectAll: false, seeds: [hub.address], port })
+    await cluster.advance(100)
+    const late: unknown[] = []
+    const there = y.spawn(handler(() => (message) => void late.push(message)))
+    expect(b.send(there, 'to y')).toBe('ok')
+    await cluster.advance(300)
+    expect(late).toEqual(['to y'])
+  })
+
+  it(
+    'a node that comes again and again at other addresses does not fill the memory of addresses',
+    { timeout: 60_000 },
+    async () => {
+      for (let life = 0; life < 60; life++) {
+        const x = await cluster.start('x', { connectAll: false, seeds: [hub.address], port: 40_000 + life })
+        await cluster.advance(50)
+        await cluster.run(x.stop())
+        await cluster.advance(100)
+      }
+      const dials = cluster.network.dials
+      const x = await cluster.start('x', { connectAll: false, seeds: [hub.address], port: 50_000 })
+      await cluster.advance(100)
+      const there = x.spawn(handler(() => (message) => void got.push(message)))
+      b.send(there, 'to the last')
+      await cluster.advance(300)
+      expect(got).toEqual(['to the last'])
+      // One to its seed, and one to it: none to where it was before.
+      expect(cluster.network.dials - dials).toBe(2)
+    },
+  )
+
+  it('monitorNode makes the connection, as in Erlang, and says nodedown if none can be made', async () => {
+    const seen: unknown[] = []
+    b.spawn(
+      handler((self) => {
+        self.monitorNode(c.name, true)
+        return (message) => void seen.push(message)
+      }),
+    )
+    await cluster.advance(300)
+    expect([b.nodes(), seen]).toEqual([[hub.name, c.name], []])
+    cluster.crash('c')
+    await cluster.advance(100)
+    expect(seen).toMatchObject([{ type: 'nodedown', reason: 'connection_closed' }])
+    b.spawn(
+      handler((self) => {
+        self.monitorNode(c.name, true)
+        return (message) => void seen.push(message)
+      }),
+    )
+    await cluster.advance(6_000)
+    expect(seen).toHaveLength(2)
+  })
+
   it('a connection that was lost is not made again until something is sent', async () => {
     b.send(sink, 1)
     await cluster.advance(200)
