@@ -86,6 +86,11 @@ export class GlobalEts implements Via {
       throw new PidmeshError('ERR_BAD_OPTION', 'scope must be a text that is not empty')
     if (!POLICIES.has(policy))
       throw new PidmeshError('ERR_BAD_OPTION', `policy must be one of ${[...POLICIES].join(', ')}`)
+    if (!node.connectsAll)
+      node.log.warn(
+        { scope },
+        'a table of names on a node that is not connected with all: it knows only the names of those it is connected with',
+      )
     const names = new GlobalEts(node, new Table(policy), { scope, policy })
     await names.startServer()
     return names

@@ -39,6 +39,8 @@ export type ConnectFailure =
       readonly versions: VersionRange | undefined
     }
   | { readonly type: 'unreachable'; readonly detail: string }
+  /** Something is there, and doesn't answer as a node does: another program, or one side has TLS and the other hasn't, or not the same. */
+  | { readonly type: 'no_node'; readonly detail: string }
   | { readonly type: 'handshake_timeout' }
   | { readonly type: 'malformed'; readonly detail: string }
 
@@ -152,7 +154,9 @@ export class Connection implements LinkEvents {
   onEnd(end: LinkEnd): void {
     if (this.closed) return
     if (this.sink === undefined) {
-      this.fail({ type: 'unreachable', detail: end.type === 'closed' ? 'closed during the handshake' : end.detail })
+      if (end.type === 'failed') this.fail({ type: 'no_node', detail: end.detail })
+      else
+        this.fail({ type: 'unreachable', detail: end.type === 'closed' ? 'closed during the handshake' : end.detail })
       return
     }
     this.closed = true

@@ -50,6 +50,8 @@ interface Target {
   connection: Dial | undefined
   timer: TimerHandle | undefined
   lastRefusal: string | undefined
+  /** Dials in turn that have found something else than a node. */
+  strangeDials: number
   /** Those who wait for the outcome of the attempt that is under way, or of the next. */
   onOutcome: Array<(failure: ConnectFailure | undefined) => void>
 }
@@ -246,6 +248,7 @@ export class Dialer {
       connection: undefined,
       timer: undefined,
       lastRefusal: undefined,
+      strangeDials: 0,
       onOutcome: [],
     }
     this.targets.set(address, target)
@@ -291,6 +294,7 @@ export class Dialer {
         target.failedAtMs = undefined
         target.unreachableSinceMs = undefined
         target.lastRefusal = undefined
+        target.strangeDials = 0
         this.settle(target, undefined)
         this.forgetUnwanted(target)
       },
@@ -319,6 +323,13 @@ export class Dialer {
       const detail = 'detail' in failure ? failure.detail : undefined
       const isFirst = isListed && target.failures === 1
       this.options.log[isFirst ? 'info' : 'debug']({ address, failure: failure.type, detail }, 'dial failed')
+      // Once may be a node that was just ending.
+      target.strangeDials = failure.type === 'no_node' ? target.strangeDials + 1 : 0
+      if (target.strangeDials === 2)
+        this.options.log.warn(
+          { address, detail },
+          'what listens there does not answer as a node: is TLS the same on both sides?',
+        )
       const nowMs = this.options.clock.monotonicMs()
       target.unreachableSinceMs ??= nowMs
       target.failedAtMs = nowMs

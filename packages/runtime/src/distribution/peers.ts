@@ -125,7 +125,13 @@ export class Peers {
 
   /** `advertise` makes the address that others dial from the one that is listened on. */
   async listen(address: string, advertise: (address: string) => string): Promise<void> {
-    this.advertised = advertise(await this.options.transport.listen(address, (link) => this.accept(link)))
+    this.advertised = advertise(
+      await this.options.transport.listen(
+        address,
+        (link) => this.accept(link),
+        (from) => this.onStranger(from),
+      ),
+    )
     this.options.log.info({ address: this.advertised }, 'node is listening')
     this.scheduleLook()
   }
@@ -369,6 +375,7 @@ export class Peers {
         counters.handshakesTimedOut++
         return
       case 'malformed':
+      case 'no_node':
         counters.handshakesMalformed++
         return
       case 'unreachable':
@@ -376,6 +383,11 @@ export class Peers {
       default:
         assertNever(failure)
     }
+  }
+
+  private onStranger(from: string): void {
+    this.options.counters.handshakesMalformed++
+    this.failures.warn({ from }, 'a connection that is none of a node: is TLS the same on both sides?')
   }
 
   private onAcceptFailed(link: Link, failure: ConnectFailure): void {

@@ -61,12 +61,15 @@ export class Node {
   private readonly peers: Peers
   private readonly discovered: Discovered
   private readonly main: Context
+  /** Whether it is of a cluster in which all are connected with all: not with `connectAll: false`, nor as a hidden node. */
+  readonly connectsAll: boolean
   private stopping: Promise<void> | undefined = undefined
   private isGoing = false
 
   /** Use `startNode`. */
   constructor(identity: NodeIdentity, options: CheckedNodeOptions, components: NodeComponents) {
     const { clock, random, transport, pump } = components
+    this.connectsAll = options.connectAll && !options.hidden
     const log = guardedLogger(components.log).child({ node: identity.name })
     const terms = new TermCodec()
     // Signals that are sent outside of a turn wait for the next one to be flushed.
@@ -93,7 +96,7 @@ export class Node {
     this.peers = new Peers({
       self: identity,
       isHidden: options.hidden,
-      connectsAll: options.connectAll && !options.hidden,
+      connectsAll: this.connectsAll,
       cookies: options.cookies,
       clock,
       random,

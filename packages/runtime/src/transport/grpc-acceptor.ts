@@ -21,12 +21,19 @@ const LIMITS: AcceptorLimits = { streamWithinMs: 5_000, maxWaiting: 256 }
 
 export class Acceptor {
   private readonly limits: AcceptorLimits
+  private readonly onStranger: (from: string) => void
   private readonly server: Server
   private readonly sockets = new Map<string, Socket>()
   /** Those without a stream, the oldest first, each with what ends its time. */
   private readonly waiting = new Map<string, NodeJS.Timeout>()
 
-  constructor(onSocket: (socket: Socket) => void, limits: AcceptorLimits = LIMITS) {
+  /** `onStranger` is told of a connection that was closed without a stream, though something had come on it. (A knock says nothing.) */
+  constructor(
+    onSocket: (socket: Socket) => void,
+    onStranger: (from: string) => void = () => undefined,
+    limits: AcceptorLimits = LIMITS,
+  ) {
+    this.onStranger = onStranger
     this.limits = limits
     this.server = createServer((socket) => {
       this.add(`${socket.remoteAddress}:${socket.remotePort}`, socket)
@@ -91,6 +98,7 @@ export class Acceptor {
     socket.on('error', () => undefined)
     socket.on('close', () => {
       this.sockets.delete(from)
+      if (this.waiting.has(from) && socket.bytesRead > 0) this.onStranger(from)
       this.onStream(from)
     })
     const [oldest] = this.waiting.keys()

@@ -67,7 +67,7 @@ export class GrpcLink implements Link {
     })
     // The first of these three tells how it ended; 'status' comes at clients, 'close' last at both.
     stream.on('error', (error: Error & Partial<StatusObject>) => {
-      this.finish({ type: error.code === 14 ? 'unreachable' : 'failed', detail: error.details ?? error.message })
+      this.finish({ type: 'failed', detail: inBrief(error.details ?? error.message) })
     })
     stream.on('end', () => this.finish({ type: 'closed' }))
     stream.on('close', () => this.finish({ type: 'closed' }))
@@ -111,4 +111,10 @@ export class GrpcLink implements Link {
       if (!this.closing && !this.over) this.events?.onPassedOn?.()
     })
   }
+}
+
+/** gRPC says around it what it has tried, and when. */
+function inBrief(details: string): string {
+  const inner = /Last error: (.*?)(?: \(\d{4}-[^)]*\))?\.? Resolution note:/s.exec(details)?.[1] ?? details
+  return inner.trim().slice(0, 300)
 }

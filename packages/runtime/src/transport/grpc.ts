@@ -68,11 +68,11 @@ export function grpcTransport(tls?: TlsOptions): Transport {
   let acceptor: Acceptor | undefined
 
   return {
-    async listen(address, accept) {
+    async listen(address, accept, onStranger) {
       server = new Server(OPTIONS)
       widenStreams(server)
       const injector = server.createConnectionInjector(serverCredentials(tls))
-      const accepting = new Acceptor((socket) => injector.injectConnection(socket))
+      const accepting = new Acceptor((socket) => injector.injectConnection(socket), onStranger)
       acceptor = accepting
       server.addService(SERVICE, {
         connect: (stream: ServerDuplexStream<Buffer, Buffer>) => {

@@ -8,13 +8,19 @@ describe('connections that open no stream', () => {
   let acceptor: Acceptor
   const clients: Socket[] = []
   let accepted: string[]
+  let strangers: string[]
 
   async function listen(limits: { streamWithinMs: number; maxWaiting: number }): Promise<string> {
     accepted = []
-    acceptor = new Acceptor((socket) => {
-      accepted.push(`${socket.remoteAddress}:${socket.remotePort}`)
-      socket.resume()
-    }, limits)
+    strangers = []
+    acceptor = new Acceptor(
+      (socket) => {
+        accepted.push(`${socket.remoteAddress}:${socket.remotePort}`)
+        socket.resume()
+      },
+      (from) => strangers.push(from),
+      limits,
+    )
     return acceptor.listen('127.0.0.1:0')
   }
 
@@ -41,6 +47,15 @@ describe('connections that open no stream', () => {
     acceptor.onStream(accepted[1] ?? '')
     await once(mute, 'close')
     expect(good.readyState).toBe('open')
+  })
+
+  it('are told of if they have said something', async () => {
+    const address = await listen({ streamWithinMs: 60_000, maxWaiting: 10 })
+    const knock = await dial(address)
+    knock.destroy()
+    const stranger = await dial(address)
+    stranger.end('GET / HTTP/1.1\r\n\r\n')
+    await expect.poll(() => strangers).toEqual([accepted[1]])
   })
 
   it('are bounded in number: the oldest gives way', async () => {

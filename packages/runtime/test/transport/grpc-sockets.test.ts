@@ -1,0 +1,48 @@
+/**
+ * What a dial leaves behind, whoever is at the other end.
+ */
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { expect, it } from 'vitest'
+import type { LinkEnd } from '../../src/ports.ts'
+import { grpcTransport } from '../../src/transport/grpc.ts'
+
+it('a link that is closed before the other side has said anything leaves no socket, though that one never closes its own', async () => {
+  const sockets: Socket[] = []
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined)
+    socket.resume()
+    sockets.push(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const transport = grpcTransport()
+  const link = transport.dial(`127.0.0.1:${(server.address() as AddressInfo).port}`, {
+    onFrame: () => undefined,
+    onEnd: () => undefined,
+  })
+  // The knock, and the connection.
+  await expect.poll(() => sockets.length).toBe(2)
+  link.close()
+  await expect.poll(() => sockets.every((socket) => socket.readableEnded || socket.destroyed)).toBe(true)
+  await transport.stop()
+  for (const socket of sockets) socket.destroy()
+  await new Promise((resolve) => server.close(resolve))
+})
+
+it('a dial that finds another program says so, in a few words', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.resume()
+    socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const transport = grpcTransport()
+  const ends: LinkEnd[] = []
+  transport.dial(`127.0.0.1:${(server.address() as AddressInfo).port}`, {
+    onFrame: () => undefined,
+    onEnd: (end) => void ends.push(end),
+  })
+  await expect.poll(() => ends, { timeout: 10_000 }).toMatchObject([{ type: 'failed' }])
+  expect(JSON.stringify(ends)).not.toMatch(/Resolution note|Last error/)
+  await transport.stop()
+  await new Promise((resolve) => server.close(resolve))
+})
