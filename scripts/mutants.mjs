@@ -1,7 +1,7 @@
-// Breaks the code on purpose, one mistake at a time, and plays the simulation's histories on it: `pnpm mutants [--seeds 400] [--all] [--only <text>]`.
+// Breaks the code on purpose, one mistake at a time, and plays the simulation's histories on it: see `usage` below.
 //
 // Prints, for each mutant of mutant-list.mjs, how many histories of how many have noticed it. Stops a mutant at the first that does; `--all` plays the others too.
-// Fails if one survives, or if a patch finds no place. The working tree is not touched: a mutant is made while its sources are bundled into a directory of its own.
+// Exit code: 0 if all are noticed; 1 if one survives, or a patch finds no place; 2 for a bad option. The working tree is not touched: a mutant is made while its sources are bundled into a directory of its own.
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
@@ -12,15 +12,56 @@ import { build } from 'vite'
 import { mutants } from './mutant-list.mjs'
 import { root } from './workspace.mjs'
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '400' },
-    first: { type: 'string', default: '1' },
-    all: { type: 'boolean', default: false },
-    only: { type: 'string', default: '' },
-  },
-})
-const seeds = Number(values.seeds)
+const DEFAULT_SEEDS = 400
+
+const usage = `usage: pnpm mutants [--seeds N] [--first N] [--all] [--only <text>]
+  --seeds N      histories that are played on each mutant, by default ${DEFAULT_SEEDS}; with fewer some survive that are rarely noticed
+  --first N      the seed of the first of them, by default 1
+  --all          plays them all, and counts those that notice; otherwise the first that does ends it
+  --only <text>  only the mutants whose name contains the text`
+
+class UsageError extends Error {}
+
+/**
+ * Options, or `undefined` if help was asked for.
+ * @throws UsageError
+ */
+function readOptions() {
+  const values = parsed()
+  if (values.help) return undefined
+  const { all, only } = values
+  const seeds = wholeNumber('--seeds', values.seeds)
+  const first = wholeNumber('--first', values.first)
+  const chosen = mutants.filter(({ name }) => name.includes(only))
+  if (chosen.length === 0) throw new UsageError(`no mutant has ${JSON.stringify(only)} in its name`)
+  return { seeds, first, all, chosen }
+}
+
+function parsed() {
+  try {
+    return parseArgs({
+      options: {
+        seeds: { type: 'string', default: String(DEFAULT_SEEDS) },
+        first: { type: 'string', default: '1' },
+        all: { type: 'boolean', default: false },
+        only: { type: 'string', default: '' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (error) {
+    throw new UsageError((error instanceof Error ? error.message : String(error)).replaceAll('\n', ' '))
+  }
+}
+
+/**
+ * @param {string} option
+ * @param {string} text
+ */
+function wholeNumber(option, text) {
+  if (!/^\d{1,9}$/.test(text)) throw new UsageError(`${option} takes a whole number, not ${JSON.stringify(text)}`)
+  return Number(text)
+}
+
 const sources = join(root, 'packages/runtime/src/')
 const conditions = ['@pidmesh/source', 'node', 'import']
 
@@ -63,11 +104,12 @@ async function bundle(mutant, outDir) {
 /**
  * The histories that have noticed, as cli.ts prints them.
  * @param {string} outDir
+ * @param {{ seeds: number, first: number, all: boolean }} options
  * @returns {Promise<{ seed: number, rule: string }[]>}
  */
-function play(outDir) {
+function play(outDir, { seeds, first, all }) {
   return new Promise((resolve, reject) => {
-    const args = [join(outDir, 'cli.js'), values.first, values.seeds, ...(values.all ? ['--all'] : [])]
+    const args = [join(outDir, 'cli.js'), String(first), String(seeds), ...(all ? ['--all'] : [])]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let printed = ''
     child.stdout.setEncoding('utf8').on('data', (text) => (printed += text))
@@ -81,23 +123,43 @@ function play(outDir) {
   })
 }
 
-const home = mkdtempSync(join(tmpdir(), 'pidmesh-mutants-'))
-symlinkSync(join(root, 'packages/runtime/node_modules'), join(home, 'node_modules'))
-let survivors = 0
-try {
-  for (const [index, mutant] of mutants.entries()) {
-    if (!mutant.name.includes(values.only)) continue
-    const outDir = join(home, String(index))
-    await bundle(mutant, outDir)
-    const caught = await play(outDir)
-    const [first] = caught
-    if (first === undefined) survivors++
-    const count = first === undefined ? 'SURVIVES' : values.all ? `${caught.length} of ${seeds}` : `seed ${first.seed}`
-    console.log(`${count.padEnd(14)} ${mutant.name}`)
-    if (first !== undefined) console.log(`${' '.repeat(15)}${first.seed}: ${first.rule.split('\n')[0]?.slice(0, 200)}`)
+/**
+ * How many survive.
+ * @param {NonNullable<ReturnType<typeof readOptions>>} options
+ */
+async function run({ chosen, ...options }) {
+  const home = mkdtempSync(join(tmpdir(), 'pidmesh-mutants-'))
+  symlinkSync(join(root, 'packages/runtime/node_modules'), join(home, 'node_modules'))
+  let survivors = 0
+  try {
+    for (const [index, mutant] of chosen.entries()) {
+      const outDir = join(home, String(index))
+      await bundle(mutant, outDir)
+      const caught = await play(outDir, options)
+      const [first] = caught
+      if (first === undefined) survivors++
+      const noticed = options.all ? `${caught.length} of ${options.seeds}` : `seed ${first?.seed}`
+      console.log(`${(first === undefined ? 'SURVIVES' : noticed).padEnd(14)} ${mutant.name}`)
+      if (first !== undefined)
+        console.log(`${' '.repeat(15)}${first.seed}: ${first.rule.split('\n')[0]?.slice(0, 200)}`)
+    }
+  } finally {
+    rmSync(home, { recursive: true, force: true })
   }
-} finally {
-  rmSync(home, { recursive: true, force: true })
+  return survivors
 }
-if (survivors > 0) console.error(`${survivors} of the mutants survive`)
-process.exitCode = survivors > 0 ? 1 : 0
+
+try {
+  const options = readOptions()
+  if (options === undefined) {
+    console.log(usage)
+  } else {
+    const survivors = await run(options)
+    if (survivors > 0) console.error(`${survivors} of the mutants survive`)
+    process.exitCode = survivors > 0 ? 1 : 0
+  }
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  console.error(`mutants: ${error.message}`)
+  process.exitCode = 2
+}

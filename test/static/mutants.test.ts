@@ -16,6 +16,24 @@ function run(...args: string[]): { readonly code: number | null; readonly out: s
 }
 
 describe('mutants', () => {
+  it.each([
+    [['--sed', '5'], "Unknown option '--sed'"],
+    [['--seeds', 'many'], '--seeds takes a whole number, not "many"'],
+    [['--only', 'no such mistake'], 'no mutant has "no such mistake" in its name'],
+    [['5'], "Unexpected argument '5'"],
+  ])('%j is told in a line, and plays nothing', (args, problem) => {
+    const { code, out } = run(...args)
+    expect(out).toMatch(/^mutants: .+\n$/)
+    expect(out).toContain(problem)
+    expect(code).toBe(2)
+  })
+
+  it('--help says how it is used', () => {
+    const { code, out } = run('--help')
+    expect(out).toMatch(/^usage: pnpm mutants /)
+    expect(code).toBe(0)
+  })
+
   it('each finds its place in the sources', () => {
     expect(mutants.length).toBeGreaterThan(30)
     for (const { name, patches } of mutants) {

@@ -13,11 +13,16 @@
  * Faults: cuts, breaks, latency and rates are the network's (`cluster.network`), with the usual ones as methods here; crashes, stalls and wall clocks are a host's.
  *
  * Invariants: a crashed node runs no more code: its pump, its timers and its frames are dropped, and no clean-up of it runs. A stalled node runs none until it goes
- * on; then its timers fire, late, before it reads what has been sent to it, as in an event loop that something has held up.
+ * on; then its timers fire, late, before it reads what has been sent to it, as in an event loop that something has held up. What can't be done, to a host that was
+ * never started for example, is a PidmeshError at the caller, and nothing has happened: a fault that strikes nobody is none.
  */
+import { PidmeshError, shown } from '../errors.ts'
 import { startNodeWith, type Node } from '../node/node.ts'
 import type { NodeOptions } from '../options.ts'
 import type { Clock, PumpFactory } from '../ports.ts'
+import { checkOptions } from '../process/checks.ts'
+import { checkDelay } from '../timers.ts'
+import { checkCrashOptions, checkHost, checkHostName, checkHosts } from '../transport/memory-checks.ts'
 import { MemoryNetwork, type BreakOptions, type CrashOptions } from '../transport/memory.ts'
 import { MemoryLogger } from './memory-logger.ts'
 import { seededRandom } from './seeded-random.ts'
@@ -58,15 +63,16 @@ export class TestCluster {
   private readonly random: ReturnType<typeof seededRandom>
   private readonly maxTurns: number
   private hosts: Host[] = []
-  /** Every name that a host was ever started under. */
+  /** Every name that a host was ever started under. The network knows those too that only have a transport. */
   private readonly known = new Set<string>()
   private readonly wallOffsets = new Map<string, number>()
   private turnsRun = 0
 
+  /** @throws PidmeshError `ERR_BAD_OPTION` */
   constructor(options: TestClusterOptions = {}) {
-    this.random = seededRandom(options.seed ?? 1)
-    const { latencyMs = 1, maxTurns = 1_000_000 } = options
-    const [least, most] = typeof latencyMs === 'number' ? [latencyMs, latencyMs] : latencyMs
+    const { seed, latencyMs, maxTurns } = checkClusterOptions(options)
+    this.random = seededRandom(seed)
+    const [least, most] = latencyMs
     this.network = new MemoryNetwork(this.clock, () => least + (most - least) * this.random.fraction())
     this.maxTurns = maxTurns
   }
@@ -76,13 +82,22 @@ export class TestCluster {
     return this.turnsRun
   }
 
-  /** Starts the node `<name>@127.0.0.1`, by default with all running nodes as its seeds, and runs the cluster until it has started. */
+  /**
+   * Starts the node `<name>@127.0.0.1`, by default with all running nodes as its seeds, and runs the cluster until it has started.
+   * @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`, and as `startNode`
+   */
   start(name: string, options: TestNodeOptions = {}): Promise<Node> {
     return this.run(this.begin(name, options))
   }
 
   /** As `start`, but leaves it to you to run the cluster: several nodes may be starting at the same time. */
-  begin(name: string, { host: hostName = name, ...options }: TestNodeOptions = {}): Promise<Node> {
+  async begin(name: string, given: TestNodeOptions = {}): Promise<Node> {
+    checkHostName('start(name)', name)
+    if (typeof given !== 'object' || given === null)
+      throw badOption(`the options of start must be an object, not ${shown(given)}`)
+    const { host: hostName = name, ...options } = given
+    if (typeof hostName !== 'string' || hostName === '')
+      throw badOption(`host of start must be the name of a host, not ${shown(hostName)}`)
     const running = this.hosts.flatMap((host) => (host.alive && host.node !== undefined ? [host.node.address] : []))
     const host: Host = {
       name: hostName,
@@ -94,31 +109,31 @@ export class TestCluster {
       late: [],
     }
     this.hosts.push(host)
-    this.known.add(hostName)
     const starting = startNodeWith(
       { name: `${name}@127.0.0.1`, cookie: 'test-cookie', seeds: running, ...options },
-      () => ({
-        clock: this.clockOf(host),
-        random: this.random,
-        pump: this.pumpOf(host),
-        transport: this.network.transport(hostName),
-        log: this.log,
-      }),
-    )
-    return starting.then(
-      (node) => {
-        host.node = node
-        return node
-      },
-      (error: unknown) => {
-        host.alive = false
-        throw error
+      () => {
+        this.known.add(hostName)
+        return {
+          clock: this.clockOf(host),
+          random: this.random,
+          pump: this.pumpOf(host),
+          transport: this.network.transport(hostName),
+          log: this.log,
+        }
       },
     )
+    try {
+      host.node = await starting
+      return host.node
+    } catch (error) {
+      host.alive = false
+      throw error
+    }
   }
 
-  /** Runs the cluster, letting time pass as it needs to, until the promise has settled. */
+  /** Runs the cluster, letting time pass as it needs to, until the promise has settled. @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT` if it is no promise */
   async run<T>(promise: Promise<T>): Promise<T> {
+    if (typeof promise?.finally !== 'function') throw bad(`run(promise) must be a promise, not ${shown(promise)}`)
     let done = false
     const finished = promise.finally(() => {
       done = true
@@ -143,8 +158,9 @@ export class TestCluster {
     throw new Error(`the cluster does not come to rest within ${this.maxTurns} turns`)
   }
 
-  /** Lets so much time pass, with all that happens in it. */
+  /** Lets so much time pass, with all that happens in it. @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT` */
   async advance(ms: number): Promise<void> {
+    checkDelay('advance(ms)', ms)
     const endMs = this.clock.monotonicMs() + ms
     do await this.settle()
     while (this.clock.fireNext(endMs))
@@ -152,9 +168,10 @@ export class TestCluster {
     await this.settle()
   }
 
-  /** Nothing gets from one side to the other any more, in both directions; nobody is told. */
+  /** Nothing gets from one side to the other any more, in both directions; nobody is told. @throws PidmeshError `ERR_BAD_ARGUMENT` */
   partition(side: readonly string[], otherSide: readonly string[]): void {
-    this.checkNames([...side, ...otherSide])
+    checkHosts('partition(side)', side, this.network.hostNames)
+    checkHosts('partition(otherSide)', otherSide, this.network.hostNames)
     for (const a of side) {
       for (const b of otherSide) {
         this.network.cut(a, b)
@@ -165,8 +182,8 @@ export class TestCluster {
 
   /** Ends all cuts, and all latencies and rates that have been set. */
   heal(): void {
-    for (const a of this.known) {
-      for (const b of this.known) {
+    for (const a of this.network.hostNames) {
+      for (const b of this.network.hostNames) {
         if (a === b) continue
         this.network.heal(a, b)
         this.network.setLatency(a, b, undefined)
@@ -178,31 +195,37 @@ export class TestCluster {
   /**
    * Ends the connection of two nodes: by default both are told at once, and what is on its way is lost. `arriving` lets the first of the frames that are
    * on their way arrive, so that it ends in the middle of a batch; `tellMs` has a side told late, or never: a half-open connection.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
    * @example cluster.break('a', 'b')                                                  // a reset
    * @example cluster.break('a', 'b', { tellMs: { b: Infinity } })                     // b is not told, and finds out by its ticks
    * @example cluster.break('a', 'b', { arriving: (inFlight) => inFlight - 1 })        // the last frame is lost
    */
   break(a: string, b: string, options?: BreakOptions): void {
-    this.checkNames([a, b, ...Object.keys(options?.tellMs ?? {})])
     this.network.break(a, b, options)
   }
 
-  /** As `kill -9`: its links end, and nothing of it runs any more. `isTold: false` is a power failure: the other nodes find out by their ticks. */
-  crash(name: string, options?: CrashOptions): void {
-    this.checkNames([name])
+  /**
+   * As `kill -9`: its links end, and nothing of it runs any more. `isTold: false` is a power failure: the other nodes find out by their ticks.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
+   */
+  crash(name: string, options: CrashOptions = {}): void {
+    checkHost('crash(name)', name, this.network.hostNames)
+    const checked = checkCrashOptions(options)
     for (const host of this.hosts) {
       if (host.name === name && host.alive) host.alive = false
     }
     this.hosts = this.hosts.filter((host) => host.alive)
-    this.network.crash(name, options)
+    this.network.crash(name, checked)
   }
 
   /**
    * The node's event loop is held up for so long: no turn, no timer, no frame. Then its timers fire, late, and after them it reads what has been sent to it.
    * A stall within a stall makes it end no earlier.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
    */
   stall(name: string, ms: number): void {
-    this.checkNames([name])
+    checkHost('stall(name)', name, this.known)
+    checkDelay('stall(ms)', ms)
     const untilMs = this.clock.monotonicMs() + ms
     for (const host of this.hosts) {
       if (host.name !== name || !host.alive) continue
@@ -217,8 +240,14 @@ export class TestCluster {
     }
   }
 
-  /** Puts a host's wall clock on, or back, by so much: for the nodes that run on it, and those that will. */
+  /**
+   * Puts a host's wall clock on, or back, by so much: for the nodes that run on it, and those that will.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
   jumpWallClock(name: string, byMs: number): void {
+    checkHost('jumpWallClock(name)', name, this.known)
+    if (!Number.isFinite(byMs))
+      throw bad(`jumpWallClock(byMs) must be a finite number of milliseconds, not ${shown(byMs)}`)
     this.wallOffsets.set(name, (this.wallOffsets.get(name) ?? 0) + byMs)
   }
 
@@ -241,12 +270,6 @@ export class TestCluster {
     }
     this.turnsRun++
     host.wanted = host.turn?.() ?? false
-  }
-
-  private checkNames(names: readonly string[]): void {
-    for (const name of names) {
-      if (!this.known.has(name)) throw new Error(`there is no node ${name}: it is called by what start was given`)
-    }
   }
 
   private clockOf(host: Host): Clock {
@@ -287,6 +310,41 @@ export class TestCluster {
       }
     }
   }
+}
+
+interface CheckedClusterOptions {
+  readonly seed: number
+  readonly latencyMs: readonly [least: number, most: number]
+  readonly maxTurns: number
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` */
+function checkClusterOptions(given: TestClusterOptions): CheckedClusterOptions {
+  const options = checkOptions('TestCluster', given, ['seed', 'latencyMs', 'maxTurns'])
+  const { seed = 1, latencyMs = 1, maxTurns = 1_000_000 } = options
+  if (!Number.isInteger(seed)) throw badOption(`seed of TestCluster must be an integer, not ${shown(seed)}`)
+  if (typeof maxTurns !== 'number' || !(maxTurns >= 1))
+    throw badOption(`maxTurns of TestCluster must be a number of turns, 1 or more, not ${shown(maxTurns)}`)
+  return { seed, latencyMs: checkLatency(latencyMs), maxTurns }
+}
+
+function checkLatency(given: number | readonly [number, number]): readonly [number, number] {
+  const latency = typeof given === 'number' ? ([given, given] as const) : given
+  if (Array.isArray(latency) && latency.length === 2) {
+    const [least, most] = latency
+    if (Number.isFinite(least) && Number.isFinite(most) && 0 <= least && least <= most) return [least, most]
+  }
+  throw badOption(
+    `latencyMs of TestCluster must be a finite number of milliseconds, 0 or more, or two of them, the lower first, not ${shown(given)}`,
+  )
+}
+
+function bad(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_ARGUMENT', problem)
+}
+
+function badOption(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_OPTION', problem)
 }
 
 function isReady(host: Host): boolean {

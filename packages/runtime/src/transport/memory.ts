@@ -10,9 +10,14 @@
  * - a *crash* ends a host's links at once, as the kernel does for a killed process; a power failure ends them without a word.
  *
  * Frames are whole, once, and in order, whatever happens: no real transport does otherwise (docs/adr/0008).
+ *
+ * A host is known from its first `transport` on, and stays so when it is gone. Whatever names another one is `ERR_BAD_ARGUMENT`.
  */
 import { PidmeshError } from '../errors.ts'
 import type { Clock, Link, LinkEnd, LinkEvents, Transport } from '../ports.ts'
+import { checkFunction } from '../process/checks.ts'
+import { checkDelay } from '../timers.ts'
+import { checkBreakOptions, checkCrashOptions, checkHost, checkHostName, checkRate } from './memory-checks.ts'
 import { MemoryLink, Pipe, type PipeConditions } from './memory-link.ts'
 
 interface MemoryHost {
@@ -64,6 +69,7 @@ export class MemoryNetwork {
   private readonly drawLatencyMs: () => number
   private readonly conditions: PipeConditions
   private readonly hosts = new Set<MemoryHost>()
+  private readonly known = new Set<string>()
   private readonly cuts = new Set<string>()
   private readonly latencies = new Map<string, number>()
   private readonly rates = new Map<string, number>()
@@ -78,7 +84,7 @@ export class MemoryNetwork {
   /** `drawLatencyMs` is asked once for each direction of each link. */
   constructor(clock: Clock, drawLatencyMs: () => number = () => 1) {
     this.clock = clock
-    this.drawLatencyMs = drawLatencyMs
+    this.drawLatencyMs = checkFunction('drawLatencyMs', drawLatencyMs)
     this.conditions = {
       clock,
       latencyMs: (pipe) => this.latencies.get(way(pipe.from, pipe.to)) ?? pipe.drawnLatencyMs,
@@ -86,6 +92,11 @@ export class MemoryNetwork {
       isCut: (from, to) => this.cuts.has(way(from, to)),
       isStalled: (host) => this.stalled.has(host),
     }
+  }
+
+  /** Every name that a host ever had. */
+  get hostNames(): ReadonlySet<string> {
+    return this.known
   }
 
   /** Links that were ever dialed. */
@@ -100,11 +111,12 @@ export class MemoryNetwork {
 
   /** Tells one listener of all that happens, as it happens. */
   observe(listener: (event: NetworkEvent) => void): void {
-    this.listener = listener
+    this.listener = checkFunction('observe(listener)', listener)
   }
 
   /** One host's access to the network. `hostName` is what cuts and crashes name. */
   transport(hostName: string): Transport {
+    this.known.add(checkHostName('transport(hostName)', hostName))
     const host: MemoryHost = { name: hostName, links: new Set(), accept: undefined, address: undefined }
     this.hosts.add(host)
     return {
@@ -119,15 +131,19 @@ export class MemoryNetwork {
 
   /** Nothing gets from one host to the other any more, and nobody is told. */
   cut(from: string, to: string): void {
+    this.checkWay('cut', from, to)
     this.cuts.add(way(from, to))
   }
 
   heal(from: string, to: string): void {
+    this.checkWay('heal', from, to)
     if (this.cuts.delete(way(from, to))) this.onChange(from, to, true)
   }
 
   /** Milliseconds from one host to the other, on all links, those that are up included; `undefined`: as it was drawn for each. */
   setLatency(from: string, to: string, latencyMs: number | undefined): void {
+    this.checkWay('setLatency', from, to)
+    if (latencyMs !== undefined) checkDelay('setLatency(latencyMs)', latencyMs)
     if (latencyMs === undefined) this.latencies.delete(way(from, to))
     else this.latencies.set(way(from, to), latencyMs)
     this.onChange(from, to, false)
@@ -135,27 +151,37 @@ export class MemoryNetwork {
 
   /** `to` reads so many bytes a second of what `from` sends it, on each link; `undefined`: as many as there are. */
   setRate(from: string, to: string, bytesPerSecond: number | undefined): void {
+    this.checkWay('setRate', from, to)
+    checkRate('setRate(bytesPerSecond)', bytesPerSecond)
     if (bytesPerSecond === undefined) this.rates.delete(way(from, to))
     else this.rates.set(way(from, to), bytesPerSecond)
     this.onChange(from, to, false)
   }
 
   /** Ends all links between two hosts. By default both are told at once, and nothing that is on its way arrives: a reset. */
-  break(a: string, b: string, { arriving = () => 0, tellMs = {} }: BreakOptions = {}): void {
+  break(a: string, b: string, options: BreakOptions = {}): void {
+    this.checkPair('break', a, b)
+    const { arriving, tellMs } = checkBreakOptions(options, a, b)
     const end: LinkEnd = { type: 'failed', detail: 'the link has broken' }
-    for (const pair of this.between(a, b)) {
+    // All of its answers before anything breaks.
+    const breaks = this.between(a, b).map((pair) => {
       const { there, back } = pair
-      there.break(arriving(there.inFlight), tellMs[there.to] ?? 0, () => pair.far?.finish(end))
-      back.break(arriving(back.inFlight), tellMs[back.to] ?? 0, () => pair.near.finish(end))
+      return { pair, there, back, arrivingThere: arriving(there.inFlight), arrivingBack: arriving(back.inFlight) }
+    })
+    for (const { pair, there, back, arrivingThere, arrivingBack } of breaks) {
+      there.break(arrivingThere, tellMs[there.to] ?? 0, () => pair.far?.finish(end))
+      back.break(arrivingBack, tellMs[back.to] ?? 0, () => pair.near.finish(end))
     }
   }
 
   /** The host reads nothing until `resume`, and nothing is told to it. */
   stall(hostName: string): void {
+    checkHost('stall(hostName)', hostName, this.known)
     if (!this.stalled.has(hostName)) this.stalled.set(hostName, [])
   }
 
   resume(hostName: string): void {
+    checkHost('resume(hostName)', hostName, this.known)
     const waiting = this.stalled.get(hostName)
     if (waiting === undefined) return
     this.stalled.delete(hostName)
@@ -164,7 +190,9 @@ export class MemoryNetwork {
   }
 
   /** The host is gone: its links end, at their other sides too unless nobody tells them, and it hears and says nothing any more. */
-  crash(hostName: string, { isTold = true }: CrashOptions = {}): void {
+  crash(hostName: string, options: CrashOptions = {}): void {
+    checkHost('crash(hostName)', hostName, this.known)
+    const { isTold } = checkCrashOptions(options)
     this.stalled.delete(hostName)
     if (!isTold) {
       for (const { there, back } of this.pairs) {
@@ -182,14 +210,26 @@ export class MemoryNetwork {
 
   /** Links between two hosts that are not over at both sides, those that are just being made included. */
   openLinks(a: string, b: string): number {
+    this.checkPair('openLinks', a, b)
     return this.between(a, b).length
   }
 
   /** Frames of one host that stand unread before another, which is stalled. */
   unread(from: string, to: string): number {
+    this.checkWay('unread', from, to)
     let unread = 0
     for (const pipe of this.pipes) if (pipe.from === from && pipe.to === to) unread += pipe.unread
     return unread
+  }
+
+  private checkWay(method: string, from: string, to: string): void {
+    checkHost(`${method}(from)`, from, this.known)
+    checkHost(`${method}(to)`, to, this.known)
+  }
+
+  private checkPair(method: string, a: string, b: string): void {
+    checkHost(`${method}(a)`, a, this.known)
+    checkHost(`${method}(b)`, b, this.known)
   }
 
   private between(a: string, b: string): LinkPair[] {
