@@ -15,9 +15,12 @@ export function isInstalled(program: string): boolean {
   return (process.env['PATH'] ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program)))
 }
 
-/** The first two cores on which this process may run; `undefined` if there is only one, or nothing to pin a process with. */
+/**
+ * The first two cores on which this process may run; `undefined` if there is only one, or nothing to pin a process with, or PIDMESH_BENCH_ANYWHERE is set: then the
+ * operating system places the nodes as it does those of users.
+ */
 export function coresForTwo(): Cores | undefined {
-  if (!isInstalled('taskset')) return undefined
+  if (process.env['PIDMESH_BENCH_ANYWHERE'] !== undefined || !isInstalled('taskset')) return undefined
   const [near, far] = allowedCores()
   return near === undefined || far === undefined ? undefined : { near, far }
 }
