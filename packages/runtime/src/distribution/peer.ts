@@ -119,10 +119,28 @@ export class Peer implements RemoteNode, ConnectionSink {
 
   signal(signal: Signal): SendStatus {
     if (!this.up || this.isFull) return 'noconnection'
-    const isMessage = 'payload' in signal
-    const brief =
-      !isMessage && 'reason' in signal && this.isHalfFull ? { ...signal, reason: briefReason(signal.reason) } : signal
-    return this.onAdded(this.outbox.add(brief), signal.type !== 'demonitor', isMessage)
+    switch (signal.type) {
+      case 'send':
+      case 'send_name':
+      case 'send_alias':
+      case 'send_many':
+        return this.onAdded(this.outbox.add(signal), true, true)
+      case 'exit':
+      case 'link_exit':
+      case 'down': {
+        const told = this.isHalfFull ? { ...signal, reason: briefReason(signal.reason) } : signal
+        return this.onAdded(this.outbox.add(told), true, false)
+      }
+      case 'demonitor':
+        return this.onAdded(this.outbox.add(signal), false, false)
+      case 'link':
+      case 'unlink':
+      case 'unlink_ack':
+      case 'monitor':
+        return this.onAdded(this.outbox.add(signal), true, false)
+      default:
+        return assertNever(signal)
+    }
   }
 
   private get isHalfFull(): boolean {

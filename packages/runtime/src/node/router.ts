@@ -69,7 +69,8 @@ export class Router {
       if (local.process !== undefined) this.kernel.scheduler.deliver(local.process, message)
       return 'ok'
     }
-    if (isA(to, Pid)) return this.sendToPid(from, to, message)
+    const pid = anyPid(to)
+    if (pid !== undefined) return this.sendToPid(from, pid, message)
     if (isA(to, Ref)) return this.sendToAlias(from, to, message)
     if (typeof to === 'string') {
       const process = this.kernel.names.whereis(to)
@@ -360,6 +361,15 @@ function addTo<Key, Item>(lists: Map<Key, Item[]>, key: Key, item: Item): void {
 function localPid(to: unknown): LocalPid | undefined {
   try {
     return to instanceof LocalPid ? to : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** As `localPid`, of whatever node. */
+function anyPid(to: unknown): Pid | undefined {
+  try {
+    return to instanceof Pid ? to : undefined
   } catch {
     return undefined
   }

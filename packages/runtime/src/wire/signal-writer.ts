@@ -56,7 +56,9 @@ export class SignalWriter {
 
   /** Returns the length that there was before it. (Code of the user's may run first, and append something itself: a getter of an exit reason.) */
   append(signal: Signal): number {
-    const reason = 'reason' in signal ? this.encodeReason(signal.reason) : undefined
+    const { type } = signal
+    const hasReason = type === 'exit' || type === 'link_exit' || type === 'down'
+    const reason = hasReason ? this.encodeReason(signal.reason) : NO_BYTES
     const start = this.length
     this.write(signal, reason)
     return start
@@ -89,7 +91,7 @@ export class SignalWriter {
     return frame
   }
 
-  private write(signal: Signal, reason: Slice = NO_BYTES): void {
+  private write(signal: Signal, reason: Slice): void {
     switch (signal.type) {
       case 'send':
         this.send(SEND, signal)
