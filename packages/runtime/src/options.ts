@@ -85,6 +85,8 @@ export interface CheckedNodeOptions {
   readonly logLevel: LogLevel
 }
 
+const DAY_MS = 86_400_000
+
 const KNOWN: readonly (keyof NodeOptions)[] = [
   'name',
   'cookie',
@@ -117,8 +119,8 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
   const cookies = checkCookies(cookie)
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw bad(`port must be an integer from 0 to 65535, not ${shown(port)}`)
-  if (!Number.isFinite(netTickTimeMs) || netTickTimeMs < 100)
-    throw bad('netTickTimeMs must be a number of milliseconds, 100 or more')
+  if (typeof netTickTimeMs !== 'number' || !(netTickTimeMs >= 100 && netTickTimeMs <= DAY_MS))
+    throw bad(`netTickTimeMs must be a number of milliseconds from 100 to a day, not ${shown(netTickTimeMs)}`)
   const { turnBudgetMs = 5, longScheduleMs = 50 } = options
   if (!Number.isFinite(turnBudgetMs) || turnBudgetMs < 0.1)
     throw bad(`turnBudgetMs must be a number of milliseconds, 0.1 or more, not ${shown(turnBudgetMs)}`)
