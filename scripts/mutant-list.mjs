@@ -165,12 +165,6 @@ export const mutants = [
     "verdict: { type: 'dead', why: 'not_heard' }",
     "verdict: { type: 'wait', sendTick }",
   ),
-  one(
-    'who is not heard does not notice',
-    'distribution/liveness.ts',
-    "verdict: { type: 'dead', why: 'we_are_not_heard' }",
-    "verdict: { type: 'wait', sendTick }",
-  ),
   {
     name: 'who was stalled himself judges at once',
     patches: [

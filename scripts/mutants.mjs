@@ -12,7 +12,7 @@ import { build } from 'vite'
 import { mutants } from './mutant-list.mjs'
 import { root } from './workspace.mjs'
 
-const DEFAULT_SEEDS = 400
+const DEFAULT_SEEDS = 1000
 
 const usage = `usage: pnpm mutants [--seeds N] [--first N] [--all] [--only <text>]
   --seeds N      histories that are played on each mutant, by default ${DEFAULT_SEEDS}; with fewer some survive that are rarely noticed
