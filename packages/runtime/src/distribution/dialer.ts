@@ -137,8 +137,8 @@ export class Dialer {
   }
 
   /**
-   * Whether what is sent to a node may wait for a dial: its address is known, and is being dialed for the first time, or isn't dialed without being asked for. One that
-   * was lost, or that the last dial hasn't found, is a node that can't be reached.
+   * Whether what is sent to a node may wait for a dial: its address is known, and is being dialed for the first time, or isn't dialed without being
+   * asked for. One that was lost, or that the last dial hasn't found, is a node that can't be reached.
    */
   canReach(node: NodeName): boolean {
     if (this.held.has(node)) return false

@@ -9,8 +9,8 @@
  *   up                                          up
  *
  * Each HMAC-SHA256 is over the role, the versions that the dialer speaks and the one that was chosen, both names, incarnations and nonces, and what the
- * one who proves has said of itself, each with its length before it: neither can be replayed on another connection, nor reflected to its sender, and who stands between the two can't
- * talk them into an older version. Comparison takes constant time.
+ * one who proves has said of itself, each with its length before it: neither can be replayed on another connection, nor reflected to its sender, and
+ * who stands between the two can't talk them into an older version. Comparison takes constant time.
  *
  * Each node speaks a range of versions of the protocol. They take the newest that both speak; if there is none, the refusal says what the other one speaks.
  *

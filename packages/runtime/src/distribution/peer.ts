@@ -155,8 +155,8 @@ export class Peer implements RemoteNode, ConnectionSink {
   private onAdded(bytes: number, isUrgent: boolean, isMessage: boolean): SendStatus {
     this.lastSignalBytes = bytes
     this.options.counters.signalsSent++
-    // Also after a frame that is written at once: the end of the turn is where the limit is judged. The end of a monitor, which each call has, is in no hurry: it goes
-    // with what is sent next, or with the next look.
+    // Also after a frame that is written at once: the end of the turn is where the limit is judged. The end of a monitor, which each call has, is in no
+    // hurry: it goes with what is sent next, or with the next look.
     if (!this.wantsFlush && isUrgent) {
       this.wantsFlush = true
       this.options.events.wantFlush()

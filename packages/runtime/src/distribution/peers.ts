@@ -33,8 +33,8 @@ const LOSING: ReadonlySet<NodeDownReason> = new Set<NodeDownReason>(['buffer_lim
 const LATE_LOOK_MS = 1
 
 /**
- * Connections from others that may be in their handshake at the same time. One more closes the oldest: a handshake takes milliseconds, and who leaves his lying about must
- * not keep newcomers out.
+ * Connections from others that may be in their handshake at the same time. One more closes the oldest: a handshake takes milliseconds, and who leaves his
+ * lying about must not keep newcomers out.
  */
 const MAX_HANDSHAKES = 256
 
