@@ -47,6 +47,11 @@ export function sameIdentity(a: NodeIdentity, b: NodeIdentity): boolean {
   return a === b || (a.name === b.name && a.incarnation === b.incarnation)
 }
 
+/** What an id and an incarnation are. */
+export function isPositiveInteger(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+}
+
 abstract class Identity {
   readonly origin: NodeIdentity
   /** A positive integer, unique within one life of the node. */

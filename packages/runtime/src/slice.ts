@@ -12,8 +12,3 @@ export interface Slice {
 export function sliceOf(bytes: Uint8Array): Slice {
   return { bytes, start: 0, end: bytes.length }
 }
-
-/** As an array of their own class, which shares the bytes. */
-export function viewOf({ bytes, start, end }: Slice): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
-}

@@ -8,9 +8,10 @@
  * the handshake, or the link is closed; nothing of a closed connection reaches anyone.
  */
 import type { NodeName } from '../ids.ts'
+import { errorOfThrown } from '../reasons.ts'
 import type { Clock, Link, LinkEnd, LinkEvents, TimerHandle } from '../ports.ts'
 import type { FrameCodec, OwnFrame } from '../wire/codec.ts'
-import type { ClaimedIdentity, Frame, VersionRange } from '../wire/frame.ts'
+import { MAX_FRAME_BYTES, type ClaimedIdentity, type Frame, type VersionRange } from '../wire/frame.ts'
 import {
   startDialer,
   startListener,
@@ -24,8 +25,6 @@ import {
 
 /** What an unauthenticated peer may send in one frame. */
 const MAX_HANDSHAKE_BYTES = 2_048
-/** What an authenticated one may. Frames of data have 64 KiB; the largest of all is that which names 1,024 peers. */
-export const MAX_FRAME_BYTES: number = 1024 * 1024
 
 /** From here on a timer is late. */
 const LATE_MS = 500
@@ -132,8 +131,8 @@ export class Connection implements LinkEvents {
       if (bytes.length > limit) throw new Error(`a frame of ${bytes.length} bytes, where ${limit} are allowed`)
       frame = this.options.codec.decode(bytes)
     } catch (error) {
-      if (this.sink !== undefined) this.sink.onMalformed(error as Error)
-      else this.fail({ type: 'malformed', detail: (error as Error).message })
+      if (this.sink !== undefined) this.sink.onMalformed(errorOfThrown(error))
+      else this.fail({ type: 'malformed', detail: errorOfThrown(error).message })
       return
     }
     if (this.sink !== undefined) {

@@ -86,8 +86,11 @@ export class Dialer {
     if (known === undefined && this.countLearnt() >= MAX_LEARNT && !this.forgetOldest()) return
     const target = known ?? this.find(address)
     target.isLearnt = true
-    if (target.node !== name && !this.isInUse(target)) this.found(target, name)
-    if (target.node !== name) return
+    if (target.node !== name) {
+      if (this.isInUse(target)) return
+      this.found(target, name)
+      this.renew(target)
+    }
     // It has moved. Where each is dialed unasked, its old address is forgotten when it has been silent for long enough.
     if (!this.options.dialsLearnt)
       for (const other of this.targetsOf(name)) if (other !== target) this.forgetLearnt(other)
@@ -186,12 +189,19 @@ export class Dialer {
     if (target.node === node) return
     this.lose(target)
     target.node = node
-    target.isLost = false
-    target.failures = 0
-    target.failedAtMs = undefined
     const targets = this.byNode.get(node)
     if (targets === undefined) this.byNode.set(node, new Set([target]))
     else targets.add(target)
+  }
+
+  /** What was tried there before says nothing any more. */
+  private renew(target: Target): void {
+    target.failures = 0
+    target.isLost = false
+    target.failedAtMs = undefined
+    target.unreachableSinceMs = undefined
+    target.lastRefusal = undefined
+    target.strangeDials = 0
   }
 
   private lose(target: Target): void {
@@ -208,7 +218,7 @@ export class Dialer {
 
   /** Makes room for another address. Says whether it could. */
   private forgetOldest(): boolean {
-    for (const target of this.targets.values()) if (!this.isInUse(target) && this.forgetLearnt(target)) return true
+    for (const target of this.targets.values()) if (this.forgetLearnt(target)) return true
     return false
   }
 
@@ -289,12 +299,7 @@ export class Dialer {
       (node) => {
         this.found(target, node)
         target.connection = undefined
-        target.failures = 0
-        target.isLost = false
-        target.failedAtMs = undefined
-        target.unreachableSinceMs = undefined
-        target.lastRefusal = undefined
-        target.strangeDials = 0
+        this.renew(target)
         this.settle(target, undefined)
         this.forgetUnwanted(target)
       },
@@ -337,11 +342,7 @@ export class Dialer {
       if (!this.forgetUnwanted(target) && this.isDialedUnasked(target)) this.retry(target)
       return
     }
-    if (failure.peer !== undefined && target.node !== failure.peer.name) {
-      const { failures } = target
-      this.found(target, failure.peer.name)
-      target.failures = failures
-    }
+    if (failure.peer !== undefined) this.found(target, failure.peer.name)
     this.onRefused(target, failure)
   }
 

@@ -27,7 +27,7 @@ interface Transfer {
   slot: number | undefined
   readonly from: number
   /** Batches that must have been taken before: the process's earlier signals are among them. */
-  afterBatches: number
+  readonly afterBatches: number
   /** The large signal, as a `Data`. */
   readonly data: Uint8Array
   /** How much of it has been taken. */

@@ -19,7 +19,7 @@ import type { NodeIdentity } from '../ids.ts'
 import type { NodeDownReason } from '../messages.ts'
 import type { Counters } from '../observe/counters.ts'
 import type { Clock, LinkEnd, Logger } from '../ports.ts'
-import { briefReason } from '../reasons.ts'
+import { briefReason, errorOfThrown } from '../reasons.ts'
 import { RemoteRelations, type RemoteNode } from '../signals/remote-node.ts'
 import type { SendStatus, SentStatus, Signal } from '../signals/signal.ts'
 import type { FrameCodec } from '../wire/codec.ts'
@@ -48,7 +48,7 @@ export interface PeerEvents {
   readonly wantFlush: () => void
   /** @throws PidmeshError `ERR_BAD_TERM` if its payload can't be decoded. */
   readonly onSignal: (peer: Peer, signal: Signal) => void
-  readonly onPeers: (peer: Peer, peers: readonly PeerAddress[]) => void
+  readonly onPeers: (peers: readonly PeerAddress[]) => void
   readonly onDown: (peer: Peer, reason: NodeDownReason) => void
 }
 
@@ -282,7 +282,7 @@ export class Peer implements RemoteNode, ConnectionSink {
       try {
         this.options.events.onSignal(this, signal)
       } catch (error) {
-        this.onMalformed(error as Error)
+        this.onMalformed(errorOfThrown(error))
       }
     }
   }
@@ -294,7 +294,7 @@ export class Peer implements RemoteNode, ConnectionSink {
       if (whole === undefined) return
       signals = this.options.codec.decodeParts(whole)
     } catch (error) {
-      this.onMalformed(error as Error)
+      this.onMalformed(errorOfThrown(error))
       return
     }
     this.onSignals(signals)
@@ -310,7 +310,7 @@ export class Peer implements RemoteNode, ConnectionSink {
         return
       case 'peers':
         this.liveness = onHeard(this.liveness, nowMs)
-        this.options.events.onPeers(this, message.peers)
+        this.options.events.onPeers(message.peers)
         return
       default:
         assertNever(message)

@@ -308,13 +308,13 @@ export class Peers {
       events: {
         wantFlush,
         onSignal,
-        onPeers: (_peer, peers) => this.learn(peers),
+        onPeers: (peers) => this.learn(peers),
         onDown: (ended, reason) => this.onPeerDown(ended, reason),
       },
     })
     this.byName.set(identity.name, peer)
     this.dialer.release(identity.name)
-    log.info({ peer: identity.name, address }, 'node up')
+    log.info({ peer: identity.name, address, version: introduced.version }, 'node up')
     onUp(peer)
     const approach = this.approaches.get(identity.name)
     this.approaches.delete(identity.name)
@@ -397,17 +397,18 @@ export class Peers {
     else this.failures.warn(fields, 'connection not made')
   }
 
-  private look(): void {
-    for (const peer of [...this.byName.values()]) peer.look()
+  /** Says whether another look is due as soon as what stands unread has been read. */
+  private look(): boolean {
+    let isLate = false
+    for (const peer of [...this.byName.values()]) isLate = peer.look() || isLate
+    return isLate
   }
 
   private scheduleLook(): void {
     this.lookTimer = this.options.clock.setTimer(lookMs(this.options.liveness), () => {
       this.scheduleLook()
-      let isLate = false
-      for (const peer of [...this.byName.values()]) isLate = peer.look() || isLate
       // What stands in the sockets is read first.
-      if (isLate) this.lateTimer = this.options.clock.setTimer(LATE_LOOK_MS, () => this.look())
+      if (this.look()) this.lateTimer = this.options.clock.setTimer(LATE_LOOK_MS, () => this.look())
     })
   }
 }

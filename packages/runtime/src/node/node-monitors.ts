@@ -38,15 +38,16 @@ export class NodeMonitors {
   nodeDown(node: NodeName, nodeType: NodeType, reason: NodeDownReason): void {
     const message: NodeDownMessage = { type: 'nodedown', node, nodeType, reason }
     this.tellAll(nodeType, message)
-    const once = this.ofOne.get(node)
-    this.ofOne.delete(node)
-    if (once === undefined) return
-    for (const [process, count] of once) for (let i = 0; i < count; i++) this.deliver(process, message)
+    this.tellOnce(node, message)
   }
 
   /** Nothing has come of dialing it. */
   unreached(node: NodeName): void {
     const message: NodeDownMessage = { type: 'nodedown', node, nodeType: 'visible', reason: 'disconnect' }
+    this.tellOnce(node, message)
+  }
+
+  private tellOnce(node: NodeName, message: NodeDownMessage): void {
     const once = this.ofOne.get(node)
     this.ofOne.delete(node)
     for (const [process, count] of once ?? []) for (let i = 0; i < count; i++) this.deliver(process, message)

@@ -17,8 +17,8 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
-import { MAX_FRAME_BYTES } from '../distribution/connection.ts'
 import type { TlsOptions, Transport } from '../ports.ts'
+import { MAX_FRAME_BYTES } from '../wire/frame.ts'
 import { hostOf, portOf } from './address.ts'
 import { Acceptor } from './grpc-acceptor.ts'
 import { CLOSE_GRACE_MS, GrpcLink } from './grpc-link.ts'

@@ -5,7 +5,7 @@
  */
 import { assertNever } from '../assert-never.ts'
 import { PidmeshError } from '../errors.ts'
-import { isAddress, isNodeName } from '../ids.ts'
+import { isAddress, isNodeName, isPositiveInteger } from '../ids.ts'
 import type { Signal } from '../signals/signal.ts'
 import { sliceOf } from '../slice.ts'
 import type { ClaimedIdentity, ControlMessage, Frame, HandshakeMessage, PeerAddress } from './frame.ts'
@@ -13,7 +13,6 @@ import { pidmesh } from './generated/dist.js'
 import { DATA_TAG } from './protobuf.ts'
 import { SignalReader } from './signal-reader.ts'
 import { SignalWriter } from './signal-writer.ts'
-import { isPositiveInteger } from './term-reader.ts'
 import type { TermCodec } from './term.ts'
 
 /** Peers that one `peers` message may name. */

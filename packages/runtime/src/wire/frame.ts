@@ -4,6 +4,9 @@
 import type { NodeName } from '../ids.ts'
 import type { Signal } from '../signals/signal.ts'
 
+/** Bytes that a frame may have. Those of data have 64 KiB; the largest of all is that which names 1,024 peers. */
+export const MAX_FRAME_BYTES: number = 1024 * 1024
+
 export type HandshakeMessage =
   | {
       readonly type: 'hello'

@@ -5,6 +5,7 @@
  * A payload is not copied: it is a slice of the frame.
  */
 import { PidmeshError } from '../errors.ts'
+import { isPositiveInteger } from '../ids.ts'
 import { isExitReason, type ExitReason } from '../reasons.ts'
 import { MAX_RECEIVERS, type Signal } from '../signals/signal.ts'
 import { sliceOf, type Slice } from '../slice.ts'
@@ -25,7 +26,6 @@ import {
   UNLINK,
   UNLINK_ACK,
 } from './protobuf.ts'
-import { isPositiveInteger } from './term-reader.ts'
 import type { TermCodec } from './term.ts'
 import { TextCache } from './text-cache.ts'
 

@@ -6,7 +6,7 @@
  * what is read shares no memory with the bytes that it was read from.
  */
 import { PidmeshError } from '../errors.ts'
-import { isNodeName, Pid, Ref, type NodeIdentity } from '../ids.ts'
+import { isNodeName, isPositiveInteger, Pid, Ref, type NodeIdentity } from '../ids.ts'
 import type { Slice } from '../slice.ts'
 import {
   ARRAY,
@@ -258,10 +258,6 @@ export class TermReader {
     this.buffer ??= Buffer.from(buffer, byteOffset, length)
     return this.buffer
   }
-}
-
-export function isPositiveInteger(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
 }
 
 function bad(problem: string): PidmeshError {

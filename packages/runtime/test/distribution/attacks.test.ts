@@ -15,11 +15,10 @@ import {
 } from '../../src/distribution/handshake.ts'
 import { nodeName } from '../../src/ids.ts'
 import type { Link, LinkEvents } from '../../src/ports.ts'
-import { viewOf } from '../../src/slice.ts'
 import { FrameCodec } from '../../src/wire/codec.ts'
 import type { HandshakeMessage } from '../../src/wire/frame.ts'
 import { TermCodec } from '../../src/wire/term.ts'
-import { rawSignals } from '../wire/raw-frames.ts'
+import { rawSignals, viewOf } from '../wire/raw-frames.ts'
 
 const COOKIE = 'test-cookie'
 const terms = new TermCodec()

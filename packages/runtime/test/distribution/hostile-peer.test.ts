@@ -12,11 +12,10 @@ import {
 } from '../../src/distribution/handshake.ts'
 import { nodeName } from '../../src/ids.ts'
 import type { Link, LinkEvents, Transport } from '../../src/ports.ts'
-import { viewOf } from '../../src/slice.ts'
 import { grpcTransport } from '../../src/transport/grpc.ts'
 import { FrameCodec } from '../../src/wire/codec.ts'
 import { TermCodec } from '../../src/wire/term.ts'
-import { rawSignals } from '../wire/raw-frames.ts'
+import { rawSignals, viewOf } from '../wire/raw-frames.ts'
 
 const cookie = 'secret cookie'
 const codec = new FrameCodec(new TermCodec())

@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { Inbox } from '../../src/distribution/inbox.ts'
 import { BATCH_BYTES, MAX_TRANSFERS, Outbox } from '../../src/distribution/outbox.ts'
 import type { Signal } from '../../src/signals/signal.ts'
-import { sliceOf, viewOf } from '../../src/slice.ts'
+import { sliceOf } from '../../src/slice.ts'
 import { FrameCodec } from '../../src/wire/codec.ts'
 import { TermCodec } from '../../src/wire/term.ts'
+import { viewOf } from '../wire/raw-frames.ts'
 
 const codec = new FrameCodec(new TermCodec())
 const KIB = 1024

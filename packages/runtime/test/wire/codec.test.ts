@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { PidmeshError } from '../../src/errors.ts'
 import { nodeName } from '../../src/ids.ts'
 import { FrameCodec } from '../../src/wire/codec.ts'
-import { sliceOf, viewOf, type Slice } from '../../src/slice.ts'
+import { sliceOf, type Slice } from '../../src/slice.ts'
 import type { Frame } from '../../src/wire/frame.ts'
 import { pidmesh } from '../../src/wire/generated/dist.js'
 import { TermCodec } from '../../src/wire/term.ts'
+import { viewOf } from './raw-frames.ts'
 
 const codec = new FrameCodec(new TermCodec())
 const payload = sliceOf(Uint8Array.of(0x01))

@@ -3,8 +3,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { PidmeshError } from '../../src/errors.ts'
 import { nodeName, Pid, Ref } from '../../src/ids.ts'
-import { sliceOf, viewOf } from '../../src/slice.ts'
+import { sliceOf } from '../../src/slice.ts'
 import { DEFAULT_TERM_LIMITS, TermCodec } from '../../src/wire/term.ts'
+import { viewOf } from './raw-frames.ts'
 
 const terms = new TermCodec()
 /** As bytes of their own. */
