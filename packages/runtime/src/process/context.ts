@@ -423,6 +423,24 @@ export class Context {
     return this.process.isAlive ? request(this.kernel, this.process, { target, build, timeoutMs }) : this.tooLate()
   }
 
+  /**
+   * Waits for the end of a process, or of whoever has a name now, without a `DOWN` in the mailbox: for those who end others and wait for it.
+   * @param timeoutMs milliseconds, or `Infinity`
+   * @returns its exit reason (`noproc` if it has ended before, `noconnection` if it can't be reached), or `undefined` if it hasn't ended in time
+   * @throws ProcessExited by rejection, if this process ends first; PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  awaitDown(object: Pid | NameOnNode | string, timeoutMs: number): Promise<ExitReason | undefined> {
+    checkDuration('timeoutMs', timeoutMs)
+    checkAddressee(object)
+    if (!this.process.isAlive) return this.tooLate()
+    const ended = request(this.kernel, this.process, { target: object, build: undefined, timeoutMs }).then((outcome) =>
+      outcome.type === 'down' ? outcome.reason : undefined,
+    )
+    // As of a request: one who is killed while he waits takes nobody with him.
+    ended.catch(() => undefined)
+    return ended
+  }
+
   /** A reference of another node, or of an earlier life of this one, may have the number of one of ours. */
   private isOurs(ref: Ref): boolean {
     return sameIdentity(checkRef(ref).origin, this.kernel.identity)

@@ -1,6 +1,6 @@
 /**
  * A request: a message with an alias for its reply, and a monitor on the one who is to reply. It is Erlang's
- * `monitor(process, Target, [{alias, reply_demonitor}])`, and ends in exactly one of four ways.
+ * `monitor(process, Target, [{alias, reply_demonitor}])`, and ends in exactly one of four ways. Without a message it waits for the other's end.
  *
  *   caller ── build(alias) ─▶ target ── reply to alias ─▶ { type: 'reply' }
  *                                   └── ends, unreachable ─▶ { type: 'down' }
@@ -22,7 +22,8 @@ export type RequestOutcome =
 
 export interface Request {
   readonly target: Pid | NameOnNode | string
-  readonly build: (replyTo: Ref) => unknown
+  /** `undefined`: there is nothing to send. */
+  readonly build: ((replyTo: Ref) => unknown) | undefined
   /** Milliseconds, or `Infinity`. */
   readonly timeoutMs: number
 }
@@ -62,7 +63,7 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     if (timeoutMs !== Infinity) this.timer = kernel.timers.start(timeoutMs, () => this.end(TIMEOUT))
     kernel.router.monitor(caller, target, { ref, listener: this })
     // There may be nobody, and that is known by now.
-    if (!this.isPending) return
+    if (!this.isPending || build === undefined) return
     try {
       kernel.router.send(caller, target, build(ref))
     } catch (error) {

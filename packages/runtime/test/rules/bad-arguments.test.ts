@@ -387,6 +387,13 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
   ['readTimer(ref)', 'ERR_BAD_ARGUMENT', NO_REF, ({ self }, bad) => self.readTimer(bad)],
 
   ['request(target)', 'ERR_BAD_ARGUMENT', NO_TARGET, ({ self }, bad) => self.request(bad, () => 1, 1_000)],
+  ['awaitDown(object)', 'ERR_BAD_ARGUMENT', NO_TARGET, ({ self }, bad) => self.awaitDown(bad, 1_000)],
+  [
+    'awaitDown(object, timeoutMs)',
+    'ERR_BAD_ARGUMENT',
+    NO_NUMBER,
+    ({ self, other }, bad) => self.awaitDown(other.pid, bad),
+  ],
   ['Node.request(target)', 'ERR_BAD_ARGUMENT', NO_TARGET, ({ node }, bad) => node.request(bad, () => 1, 1_000)],
   [
     'request(target, build)',

@@ -67,6 +67,7 @@ const MEMBERS: Readonly<
   monitorNodes: { acts: (self) => self.monitorNodes(true) },
   monitorNode: { acts: (self) => self.monitorNode(self.node, true) },
   request: { acts: (self, { other }) => self.request(other.pid, () => 'from the dead', 1_000) },
+  awaitDown: { acts: (self, { other }) => self.awaitDown(other.pid, 1_000) },
 }
 
 /** Not public. */
@@ -255,6 +256,7 @@ describe('Processes and exit: its pending `receive` and `call` reject', () => {
     ['a receive with a timeout', (self) => self.receive('tag', { timeoutMs: 1_000 })],
     ['a receive of what is there, its turn not yet come', (self) => self.receive({ timeoutMs: 0 })],
     ['a request', (self, mute) => self.request(mute, () => 'x', Infinity)],
+    ['a wait for an end', (self, mute) => self.awaitDown(mute, Infinity)],
     ['a request with a timeout', (self, mute) => self.request(mute, () => 'x', 1_000)],
   ])('%s, with ERR_PROCESS_EXITED, at once, and leaves nothing', async (_what, wait) => {
     const mute = lab.node.spawn(handler(() => () => undefined))

@@ -367,3 +367,40 @@ describe('Monitors: `demonitor(ref, { flush, info })` as in Erlang', () => {
     expect(codeOf(() => self.demonitor(untyped('x')))).toBe('ERR_BAD_ARGUMENT')
   })
 })
+
+describe('awaitDown', () => {
+  it("gives the exit reason, which isn't in the mailbox too", async () => {
+    const watcher = await lab.probe()
+    const target = await lab.probe(false)
+    const ended = watcher.self.awaitDown(target.pid, Infinity)
+    lab.node.exit(target.pid, { because: 'boom' })
+    await lab.settle()
+    expect(await ended).toEqual({ because: 'boom' })
+    expect(watcher.messages).toEqual([])
+  })
+
+  it('gives `noproc` of who has ended before, and of a name that nobody has', async () => {
+    const watcher = await lab.probe()
+    expect(await watcher.self.awaitDown(await lab.dead(), Infinity)).toBe('noproc')
+    expect(await watcher.self.awaitDown('nobody', Infinity)).toBe('noproc')
+  })
+
+  it('gives `undefined` once the time is over, and leaves no monitor', async () => {
+    const watcher = await lab.probe()
+    const target = await lab.probe(false)
+    const ended = watcher.self.awaitDown(target.pid, 100)
+    await lab.advance(100)
+    expect(await ended).toBeUndefined()
+    expect(lab.node.processInfo(target.pid)?.monitoredBy).toEqual([])
+  })
+
+  it('rejects when its process ends, and takes nobody with it', async () => {
+    const watcher = await lab.probe(false)
+    const target = await lab.probe(false)
+    const ended = watcher.self.awaitDown(target.pid, Infinity)
+    lab.node.exit(watcher.pid, 'kill')
+    await lab.settle()
+    await expect(ended).rejects.toMatchObject({ code: 'ERR_PROCESS_EXITED' })
+    expect(lab.node.processInfo(target.pid)?.monitoredBy).toEqual([])
+  })
+})
