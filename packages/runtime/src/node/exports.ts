@@ -10,6 +10,7 @@
  * Invariants: what was not exported is not run; a process that waits for its `$go` ends if its caller does.
  */
 import { ExitError, PidmeshError, shown } from '../errors.ts'
+import { withItem } from '../few.ts'
 import { Pid, Ref } from '../ids.ts'
 import { hasType, type DownMessage } from '../messages.ts'
 import { isRegisteredName } from '../names.ts'
@@ -115,7 +116,7 @@ export class Exports implements ExitHook {
       // What waits for it is bounded by those who ask, and by their connections; a request that is dropped would never be answered.
       mailbox: { limit: Infinity, policy: 'log' },
     })
-    ;(server.exitHooks ??= new Set()).add(this)
+    server.exitHooks = withItem<ExitHook>(server.exitHooks, this)
     this.server = server
   }
 

@@ -9,6 +9,7 @@
  */
 import { assertNever } from '../assert-never.ts'
 import { PidmeshError, shown } from '../errors.ts'
+import { withItem, withoutItem } from '../few.ts'
 import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
 import { checkNodeName, checkPids, isA } from '../process/checks.ts'
@@ -159,10 +160,45 @@ export class Router {
   }
 
   /** Watches `object`; a string is a name on this node. */
-  monitor(watcher: Process, object: Pid | NameOnNode | string, { ref, listener, closesAlias }: MonitorRequest): void {
-    const named: Pid | NameOnNode =
-      typeof object === 'string' ? { name: object, node: this.kernel.identity.name } : object
-    const monitor: LocalMonitor = {
+  monitor(watcher: Process, object: Pid | NameOnNode | string, request: MonitorRequest): void {
+    const monitor = this.monitorOf(watcher, object, request)
+    const target = this.targetOf(monitor.object)
+    if (target !== undefined) this.kernel.monitors.watchLocal(monitor, target)
+    else this.watchElsewhere(monitor)
+  }
+
+  /**
+   * Watches `object` and sends it the message that is built for the answer's alias, in one signal if it is on another node. If there is nobody nothing is built.
+   * @throws what `build` throws, and what can't be sent: there is no monitor then, or one that the watcher has to end.
+   */
+  request(
+    watcher: Process,
+    object: Pid | NameOnNode | string,
+    { build, ...request }: MonitorRequest & { readonly build: (replyTo: Ref) => unknown },
+  ): void {
+    const monitor = this.monitorOf(watcher, object, request)
+    const target = this.targetOf(monitor.object)
+    if (target !== undefined) {
+      this.kernel.monitors.watchLocal(monitor, target)
+      this.send(watcher, object, build(request.ref))
+    } else if (this.nodeOf(monitor.object) === undefined) {
+      this.kernel.monitors.fire(monitor, this.absence(monitor.object))
+    } else {
+      const message = build(request.ref)
+      if (watcher.traces !== undefined) this.tellOfSend(watcher, object, message)
+      const payload = this.terms.encode(message)
+      // Code of the user's has run: it may have ended the watcher, or the connection.
+      if (watcher.isAlive) this.watchElsewhere(monitor, payload)
+    }
+  }
+
+  private monitorOf(
+    watcher: Process,
+    object: Pid | NameOnNode | string,
+    { ref, listener, closesAlias }: MonitorRequest,
+  ): LocalMonitor {
+    const named = typeof object === 'string' ? { name: object, node: this.kernel.identity.name } : object
+    return {
       type: 'local',
       ref,
       watcher,
@@ -172,14 +208,13 @@ export class Router {
       target: undefined,
       remote: undefined,
     }
-    const target = this.targetOf(named)
-    if (target !== undefined) {
-      this.kernel.monitors.watchLocal(monitor, target)
-      return
-    }
-    const remote = named instanceof Pid ? this.remoteOf(named) : this.connections.reach(named.node)
-    if (remote !== undefined) this.kernel.monitors.watchRemote(monitor, remote)
-    else this.kernel.monitors.fire(monitor, this.absence(named))
+  }
+
+  /** It isn't on this node, or not alive. */
+  private watchElsewhere(monitor: LocalMonitor, payload?: Slice): void {
+    const remote = this.nodeOf(monitor.object)
+    if (remote !== undefined) this.kernel.monitors.watchRemote(monitor, remote, payload)
+    else this.kernel.monitors.fire(monitor, this.absence(monitor.object))
   }
 
   /**
@@ -226,7 +261,7 @@ export class Router {
         this.deliverFrom(kernel.names.whereis(signal.name), signal.payload)
         return
       case 'send_alias':
-        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload))
+        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload), remote)
         return
       case 'send_many': {
         const message = this.terms.decode(signal.payload)
@@ -253,9 +288,14 @@ export class Router {
       case 'unlink_ack':
         kernel.links.unlinkAcknowledged(remote, signal.from, signal.to, signal.id)
         return
-      case 'monitor': {
-        const target = typeof signal.to === 'string' ? kernel.names.whereis(signal.to) : kernel.processes.get(signal.to)
-        kernel.monitors.watchedFrom(remote, remotePid(remote, signal.from), signal.ref, signal.to, target)
+      case 'monitor':
+        kernel.monitors.watchedFrom(remote, remotePid(remote, signal.from), signal, this.processAt(signal.to))
+        return
+      case 'request': {
+        // Before it is decoded, as two signals would: bad bytes close the connection, and what is watched across it is told of that.
+        const target = this.processAt(signal.to)
+        kernel.monitors.watchedFrom(remote, remotePid(remote, signal.from), signal, target)
+        this.deliverFrom(target, signal.payload)
         return
       }
       case 'demonitor':
@@ -267,6 +307,10 @@ export class Router {
       default:
         assertNever(signal)
     }
+  }
+
+  private processAt(to: number | string): Process | undefined {
+    return typeof to === 'string' ? this.kernel.names.whereis(to) : this.kernel.processes.get(to)
   }
 
   private deliverFrom(process: Process | undefined, payload: Slice): void {
@@ -296,6 +340,7 @@ export class Router {
     const remote = this.connections.reach(to.node, to.incarnation)
     if (remote === undefined) return 'noconnection'
     if (!sameIdentity(remote.identity, to.origin)) return 'ok'
+    this.kernel.monitors.answered(remote, to.id)
     return remote.signal({ type: 'send_alias', from: from.pid.id, to: to.id, payload })
   }
 
@@ -319,6 +364,10 @@ export class Router {
     return object.node === this.kernel.identity.name ? this.kernel.names.whereis(object.name) : undefined
   }
 
+  private nodeOf(object: Pid | NameOnNode): RemoteNode | undefined {
+    return object instanceof Pid ? this.remoteOf(object) : this.connections.reach(object.node)
+  }
+
   /** The connection to the life of the node that the pid belongs to. */
   private remoteOf(pid: Pid): RemoteNode | undefined {
     const remote = this.connections.reach(pid.node, pid.incarnation)
@@ -340,9 +389,9 @@ export class Router {
 function unlessExited<T>(process: Process, promise: Promise<T>): Promise<T> {
   const result = new Promise<T>((resolve, reject) => {
     const hook: ExitHook = { onExit: reject }
-    ;(process.exitHooks ??= new Set()).add(hook)
+    process.exitHooks = withItem(process.exitHooks, hook)
     void promise.then((value) => {
-      process.exitHooks?.delete(hook)
+      process.exitHooks = withoutItem(process.exitHooks, hook)
       resolve(value)
     })
   })

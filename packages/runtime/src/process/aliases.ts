@@ -3,11 +3,12 @@
  *
  * An alias is a pending request's, or a process's own (Erlang's `alias/1`, and the `alias` option of `monitor`); the latter is released with its process.
  */
+import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Process } from './process.ts'
 
 export interface AliasTarget {
-  /** A message has come to the alias. */
-  deliver(message: unknown): void
+  /** A message has come to the alias; `sentFrom` is the node that has sent it, if it is another. */
+  deliver(message: unknown, sentFrom: RemoteNode | undefined): void
 }
 
 export class Aliases {
@@ -25,8 +26,8 @@ export class Aliases {
     return this.open.delete(refId)
   }
 
-  deliver(refId: number, message: unknown): void {
-    this.open.get(refId)?.deliver(message)
+  deliver(refId: number, message: unknown, sentFrom?: RemoteNode): void {
+    this.open.get(refId)?.deliver(message, sentFrom)
   }
 
   /** Opens an alias of a process; `deliver` puts what comes into its mailbox. */

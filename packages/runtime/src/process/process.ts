@@ -102,7 +102,7 @@ export class Process {
   timers: Set<number> | undefined = undefined
   /** Its open aliases, by the id of their reference. */
   aliases: Set<number> | undefined = undefined
-  exitHooks: Set<ExitHook> | undefined = undefined
+  exitHooks: Few<ExitHook> = undefined
   /** Its abort signal, if it has asked for one. */
   abort: ProcessAbort | undefined = undefined
 

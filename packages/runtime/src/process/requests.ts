@@ -7,10 +7,12 @@
  *          └── timer ────────────────────────────────────▶ { type: 'timeout' }
  *          └── ends itself ──────────────────────────────▶ rejects: ProcessExited
  */
+import { withItem, withoutItem } from '../few.ts'
 import type { NameOnNode, Pid, Ref } from '../ids.ts'
 import type { Kernel } from '../node/kernel.ts'
 import { errorOfThrown, type ExitReason } from '../reasons.ts'
 import type { DownListener } from '../signals/monitors.ts'
+import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Timer } from '../timers.ts'
 import type { AliasTarget } from './aliases.ts'
 import type { ExitHook, Process } from './process.ts'
@@ -42,7 +44,6 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
   private readonly caller: Process
   private readonly ref: Ref
   private timer: Timer | undefined = undefined
-  private isPending = true
   private resolve: ((outcome: RequestOutcome) => void) | undefined = undefined
   private fail: ((error: Error) => void) | undefined = undefined
 
@@ -58,23 +59,22 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
 
   start({ target, build, timeoutMs }: Request): void {
     const { kernel, caller, ref } = this
-    ;(caller.exitHooks ??= new Set()).add(this)
+    caller.exitHooks = withItem<ExitHook>(caller.exitHooks, this)
     kernel.aliases.add(ref.id, this)
     if (timeoutMs !== Infinity) this.timer = kernel.timers.start(timeoutMs, () => this.end(TIMEOUT))
-    kernel.router.monitor(caller, target, { ref, listener: this })
-    // There may be nobody, and that is known by now.
-    if (!this.isPending || build === undefined) return
     try {
-      kernel.router.send(caller, target, build(ref))
+      if (build === undefined) kernel.router.monitor(caller, target, { ref, listener: this })
+      else kernel.router.request(caller, target, { ref, listener: this, build })
     } catch (error) {
       this.reject(errorOfThrown(error))
     }
   }
 
-  deliver(value: unknown): void {
+  deliver(value: unknown, sentFrom: RemoteNode | undefined): void {
     const { caller, kernel } = this
     if (caller.traces !== undefined) kernel.tracing.tell(caller, { type: 'receive', message: value })
-    this.end({ type: 'reply', value })
+    this.close(sentFrom)
+    this.resolve?.({ type: 'reply', value })
   }
 
   onDown(reason: ExitReason): void {
@@ -97,12 +97,12 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     this.fail?.(error)
   }
 
-  private close(): void {
+  /** `answeredBy`: the node that the answer has come from, if it is another. */
+  private close(answeredBy?: RemoteNode): void {
     const { kernel, caller, ref, timer } = this
-    this.isPending = false
     kernel.aliases.remove(ref.id)
-    kernel.monitors.demonitor(caller, ref.id)
+    kernel.monitors.demonitor(caller, ref.id, answeredBy)
     if (timer !== undefined) kernel.timers.drop(timer)
-    caller.exitHooks?.delete(this)
+    caller.exitHooks = withoutItem(caller.exitHooks, this)
   }
 }

@@ -9,6 +9,7 @@
  * Invariants: a process ends exactly once; everything it held is released before anyone is told. The ends that follow from an end are queued,
  * not nested, so that a chain of any number of linked processes can't overflow the stack.
  */
+import { itemsOf } from '../few.ts'
 import type { Pid } from '../ids.ts'
 import type { ExitMessage } from '../messages.ts'
 import { Mailbox } from '../process/mailbox.ts'
@@ -96,7 +97,7 @@ export class Exits {
     // Made only if somebody is to get it: an error costs more than all the rest of an exit.
     const exited = exitedError(process)
     receiver?.reject(exited)
-    if (exitHooks !== undefined) for (const hook of exitHooks) hook.onExit(exited)
+    for (const hook of itemsOf(exitHooks)) hook.onExit(exited)
     // Last: its listeners are user code, and must find nothing of the process.
     abort?.onExit(exited)
   }

@@ -4,6 +4,7 @@
  *   watcher.monitors[ref] ──────────── LocalMonitor ──────────── target.watches          both here
  *   watcher.monitors[ref], relations.monitors[ref] ── LocalMonitor   ═ monitor/down ═▶   target there
  *   watcher there  ═ monitor/down ═▶  RemoteWatch: relations.watches[ref], target.watches
+ *   a request is a monitor and a message in one signal; the node that sends the answer forgets the watch, and the one that gets it the monitor
  *
  * Invariant: a monitor is removed from every table before its `DOWN` is delivered, so that none comes twice.
  */
@@ -13,7 +14,9 @@ import type { DownMessage } from '../messages.ts'
 import type { Aliases } from '../process/aliases.ts'
 import type { Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
+import type { Slice } from '../slice.ts'
 import type { RemoteNode } from './remote-node.ts'
+import type { Signal } from './signal.ts'
 
 /** Takes the end in place of a `DOWN` in the mailbox: a pending request. */
 export interface DownListener {
@@ -39,6 +42,8 @@ export interface RemoteWatch {
   readonly ref: number
   readonly remote: RemoteNode
   readonly target: Process
+  /** It came with a request: the answer ends it. */
+  readonly endsWithAnswer: boolean
 }
 
 export type Watch = LocalMonitor | RemoteWatch
@@ -61,18 +66,25 @@ export class Monitors {
     remember(monitor)
   }
 
-  /** A process here watches something on a connected node. */
-  watchRemote(monitor: LocalMonitor, remote: RemoteNode): void {
-    const { object } = monitor
+  /** A process here watches something on a connected node. With a `payload`, an encoded term, it also sends it that. */
+  watchRemote(monitor: LocalMonitor, remote: RemoteNode, payload?: Slice): void {
+    const { object, watcher } = monitor
+    const ref = monitor.ref.id
     monitor.remote = remote
-    remote.relations.monitors.set(monitor.ref.id, monitor)
+    remote.relations.monitors.set(ref, monitor)
     remember(monitor)
     const to = 'id' in object ? object.id : object.name
-    remote.signal({ type: 'monitor', from: monitor.watcher.pid.id, ref: monitor.ref.id, to })
+    if (payload === undefined) remote.signal({ type: 'monitor', from: watcher.pid.id, ref, to })
+    else remote.signal({ type: 'request', from: watcher.pid.id, ref, to, payload })
   }
 
   /** A process of a connected node watches a process here, or what would have been one. */
-  watchedFrom(remote: RemoteNode, watcher: Pid, ref: number, to: number | string, target: Process | undefined): void {
+  watchedFrom(
+    remote: RemoteNode,
+    watcher: Pid,
+    { type, ref, to }: Signal & { type: 'monitor' | 'request' },
+    target: Process | undefined,
+  ): void {
     // Of two monitors with one reference, which no honest node makes, the last one counts.
     this.unwatchedFrom(remote, ref)
     if (target === undefined) {
@@ -80,24 +92,28 @@ export class Monitors {
       remote.signal({ type: 'down', from: typeof to === 'number' ? to : 0, ref, reason: 'noproc' })
       return
     }
-    const watch: RemoteWatch = { type: 'remote', watcher, ref, remote, target }
+    const watch: RemoteWatch = { type: 'remote', watcher, ref, remote, target, endsWithAnswer: type === 'request' }
     remote.relations.watches.set(ref, watch)
     target.watches = withItem(target.watches, watch)
   }
 
   unwatchedFrom(remote: RemoteNode, ref: number): void {
     const watch = remote.relations.watches.get(ref)
-    if (watch === undefined) return
-    remote.relations.watches.delete(ref)
-    watch.target.watches = withoutItem(watch.target.watches, watch)
+    if (watch !== undefined) this.unwatch(watch)
   }
 
-  /** Ends a monitor without a `DOWN`. Says whether there was one. */
-  demonitor(watcher: Process, refId: number): boolean {
+  /** Something was sent from here to an alias of a connected node: if it answers a request, whoever sent it, the watch is over. */
+  answered(remote: RemoteNode, ref: number): void {
+    const watch = remote.relations.watches.get(ref)
+    if (watch?.endsWithAnswer === true) this.unwatch(watch)
+  }
+
+  /** Ends a monitor without a `DOWN`. Says whether there was one. `answeredBy`: the node that has ended it by its answer, and needn't be told. */
+  demonitor(watcher: Process, refId: number, answeredBy?: RemoteNode): boolean {
     const monitor = watcher.monitors?.get(refId)
     if (monitor === undefined) return false
     this.forget(monitor)
-    monitor.remote?.signal({ type: 'demonitor', from: watcher.pid.id, ref: refId })
+    if (monitor.remote !== answeredBy) monitor.remote?.signal({ type: 'demonitor', from: watcher.pid.id, ref: refId })
     return true
   }
 
@@ -143,6 +159,12 @@ export class Monitors {
     }
     remote.relations.watches.clear()
     for (const monitor of [...remote.relations.monitors.values()]) this.fire(monitor, reason)
+  }
+
+  private unwatch(watch: RemoteWatch): void {
+    const { remote, ref, target } = watch
+    remote.relations.watches.delete(ref)
+    target.watches = withoutItem(target.watches, watch)
   }
 
   private tell({ listener, watcher, ref, object }: LocalMonitor, reason: ExitReason): void {

@@ -29,6 +29,17 @@ export type Signal =
   /** `ref` is the id of the watcher's reference and names the monitor on this connection. */
   | { readonly type: 'monitor'; readonly from: number; readonly ref: number; readonly to: number | string }
   | { readonly type: 'demonitor'; readonly from: number; readonly ref: number }
+  /**
+   * A `monitor`, and the message that the one who is watched is to answer to the alias of the same reference. A node that sends an answer there ends the monitor
+   * itself: no `demonitor` follows.
+   */
+  | {
+      readonly type: 'request'
+      readonly from: number
+      readonly ref: number
+      readonly to: number | string
+      readonly payload: Slice
+    }
   /** `from` is whose end it is: it comes after all that this process has sent. 0 if there was no such process. */
   | { readonly type: 'down'; readonly from: number; readonly ref: number; readonly reason: ExitReason }
 

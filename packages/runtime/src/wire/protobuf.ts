@@ -23,6 +23,7 @@ export const MONITOR = 9
 export const DEMONITOR = 10
 export const DOWN = 11
 export const SEND_MANY = 12
+export const REQUEST = 13
 
 /** Bytes that a number takes as a varint. */
 export function varintBytes(value: number): number {

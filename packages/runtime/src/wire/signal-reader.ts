@@ -18,6 +18,7 @@ import {
   LINK,
   LINK_EXIT,
   MONITOR,
+  REQUEST,
   SEND,
   SEND_ALIAS,
   SEND_MANY,
@@ -39,8 +40,13 @@ export class SignalReader {
   private readonly texts = new TextCache()
   /** Of the signal that is being read: its fields of doubles, by number. */
   private readonly doubles: [number, number, number] = [0, 0, 0]
-  /** Its fields of bytes, those that have the numbers 2, 3 and 4. */
-  private readonly slices: [Slice | undefined, Slice | undefined, Slice | undefined] = [undefined, undefined, undefined]
+  /** Its fields of bytes, those that have the numbers 2 to 5. */
+  private readonly slices: [Slice | undefined, Slice | undefined, Slice | undefined, Slice | undefined] = [
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]
 
   constructor(terms: TermCodec) {
     this.terms = terms
@@ -101,9 +107,11 @@ export class SignalReader {
         return { type: 'unlink', from: id(doubles[0]), to: id(doubles[1]), id: id(doubles[2]) }
       case UNLINK_ACK:
         return { type: 'unlink_ack', from: id(doubles[0]), to: id(doubles[1]), id: id(doubles[2]) }
-      case MONITOR: {
-        const to = slices[2] === undefined ? id(doubles[2]) : this.name(slices[2])
-        return { type: 'monitor', from: id(doubles[0]), ref: id(doubles[1]), to }
+      case MONITOR:
+        return { type: 'monitor', from: id(doubles[0]), ref: id(doubles[1]), to: this.target() }
+      case REQUEST: {
+        const payload = slices[3] ?? NO_BYTES
+        return { type: 'request', from: id(doubles[0]), ref: id(doubles[1]), to: this.target(), payload }
       }
       case DEMONITOR:
         return { type: 'demonitor', ref: id(doubles[0]), from: id(doubles[1]) }
@@ -112,6 +120,12 @@ export class SignalReader {
       default:
         throw bad('an unknown signal')
     }
+  }
+
+  /** Who is to be watched. */
+  private target(): number | string {
+    const { doubles, slices } = this
+    return slices[2] === undefined ? id(doubles[2]) : this.name(slices[2])
   }
 
   /** Reads the fields of the message that ends there. */
@@ -123,6 +137,7 @@ export class SignalReader {
     slices[0] = undefined
     slices[1] = undefined
     slices[2] = undefined
+    slices[3] = undefined
     while (this.position < end) {
       const tag = this.bytes[this.position++] ?? 0
       const field = tag >> 3
@@ -130,9 +145,9 @@ export class SignalReader {
         if (end - this.position < 8) throw bad('a signal that is cut short')
         doubles[(field - 1) as 0 | 1 | 2] = this.view.getFloat64(this.position, true)
         this.position += 8
-      } else if ((tag & 7) === LENGTH_DELIMITED && field >= 2 && field <= 4) {
+      } else if ((tag & 7) === LENGTH_DELIMITED && field >= 2 && field <= 5) {
         const sliceEnd = this.lengthWithin(end)
-        slices[(field - 2) as 0 | 1 | 2] = { bytes: this.bytes, start: this.position, end: sliceEnd }
+        slices[(field - 2) as 0 | 1 | 2 | 3] = { bytes: this.bytes, start: this.position, end: sliceEnd }
         this.position = sliceEnd
       } else {
         throw bad('an unknown field of a signal')

@@ -18,6 +18,7 @@ import {
   LINK,
   LINK_EXIT,
   MONITOR,
+  REQUEST,
   SEND,
   SEND_ALIAS,
   SEND_MANY,
@@ -128,7 +129,10 @@ export class SignalWriter {
         this.unlink(UNLINK_ACK, signal)
         return
       case 'monitor':
-        this.monitor(signal)
+        this.monitor(MONITOR, signal, undefined)
+        return
+      case 'request':
+        this.monitor(REQUEST, signal, signal.payload)
         return
       case 'demonitor':
         this.open(DEMONITOR, 2 * DOUBLE_BYTES)
@@ -170,13 +174,19 @@ export class SignalWriter {
     this.double(3, id)
   }
 
-  private monitor({ from, ref, to }: Signal & { type: 'monitor' }): void {
+  private monitor(
+    kind: number,
+    { from, ref, to }: Signal & { type: 'monitor' | 'request' },
+    payload: Slice | undefined,
+  ): void {
     const nameBytes = typeof to === 'string' ? utf8Bytes(to) : 0
-    this.open(MONITOR, 2 * DOUBLE_BYTES + (typeof to === 'string' ? lengthDelimited(nameBytes) : DOUBLE_BYTES))
+    const targetBytes = typeof to === 'string' ? lengthDelimited(nameBytes) : DOUBLE_BYTES
+    this.open(kind, 2 * DOUBLE_BYTES + targetBytes + (payload === undefined ? 0 : fieldBytes(payload)))
     this.double(1, from)
     this.double(2, ref)
     if (typeof to === 'string') this.text(4, to, nameBytes)
     else this.double(3, to)
+    if (payload !== undefined) this.bytes(5, payload)
   }
 
   private sendMany({ from, to, payload }: Signal & { type: 'send_many' }): void {

@@ -56,6 +56,8 @@ const frames: Frame[] = [
       { type: 'monitor', from: 1, ref: 3, to: 2 },
       { type: 'monitor', from: 1, ref: 3, to: 'name' },
       { type: 'demonitor', from: 1, ref: 3 },
+      { type: 'request', from: 1, ref: 3, to: 2, payload },
+      { type: 'request', from: 1, ref: 3, to: 'näme', payload },
       { type: 'down', from: 0, ref: 3, reason: 'noproc' },
       { type: 'down', from: 9, ref: 3, reason: { killed: 'x'.repeat(300) } },
     ],
