@@ -28,32 +28,80 @@ export function call<Calls, const Request extends Calls>(
   request: Request,
   timeoutMs: number = DEFAULT_CALL_TIMEOUT_MS,
 ): Promise<ReplyFor<Calls, Request>> {
-  const replied = awaitReply<Calls, Request>(contextOf(caller), server, request, timeoutMs)
-  // Of calls that run side by side one may fail while another is awaited, or all, when the caller is killed: that is for the caller to see when it comes
-  // to them, not for the OS process to end of.
-  replied.catch(() => undefined)
+  const self = contextOf(caller)
+  const replied =
+    server instanceof ViaName ? callVia(self, server, request, timeoutMs) : callAt(self, server, request, timeoutMs)
+  // The server's reply type was checked where it replies; over the wire it is what the other node says.
+  return replied as Promise<ReplyFor<Calls, Request>>
+}
+
+function callVia(self: Context, server: ViaName, request: unknown, timeoutMs: number): Promise<unknown> {
+  return heeded(
+    (async () => {
+      const target = await server.via.resolveName(server.name)
+      if (target === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
+      return send(self, target, { server, request, timeoutMs })
+    })(),
+  )
+}
+
+function callAt(
+  self: Context,
+  server: Exclude<ServerAddress, ViaName>,
+  request: unknown,
+  timeoutMs: number,
+): Promise<unknown> {
+  try {
+    checkAddress(server)
+    return send(self, server, { server, request, timeoutMs })
+  } catch (error) {
+    return heeded(Promise.reject(error as Error))
+  }
+}
+
+interface Sent {
+  /** As the caller has named it. */
+  readonly server: ServerAddress
+  readonly request: unknown
+  readonly timeoutMs: number
+}
+
+/** No async function: each call would pay for its promise. `then` keeps the caller's frames in the stack of an error all the same. */
+function send(
+  self: Context,
+  target: Exclude<ServerAddress, ViaName>,
+  { server, request, timeoutMs }: Sent,
+): Promise<unknown> {
+  const pid = typeof target === 'string' ? self.whereis(target) : target
+  if (pid instanceof Pid && pid.equals(self.pid)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
+  const replied: Promise<unknown> = self
+    .request(target, (tag): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request }), timeoutMs)
+    .then(
+      (outcome) => {
+        if (outcome.type === 'reply') return outcome.value
+        heedLater(replied)
+        throw callError(outcome, server)
+      },
+      (error: unknown) => {
+        heedLater(replied)
+        throw error
+      },
+    )
   return replied
 }
 
-async function awaitReply<Calls, Request extends Calls>(
-  self: Context,
-  server: ServerRef<Calls, unknown>,
-  request: Request,
-  timeoutMs: number,
-): Promise<ReplyFor<Calls, Request>> {
-  const target = server instanceof ViaName ? await server.via.resolveName(server.name) : server
-  if (!(server instanceof ViaName)) checkAddress(server)
-  if (target === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
-  const pid = typeof target === 'string' ? self.whereis(target) : target
-  if (pid instanceof Pid && pid.equals(self.pid)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
-  const outcome = await self.request(
-    target,
-    (tag): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request }),
-    timeoutMs,
-  )
-  if (outcome.type !== 'reply') throw callError(outcome, server)
-  // The server's reply type was checked where it replies; over the wire it is what the other node says.
-  return outcome.value as ReplyFor<Calls, Request>
+/**
+ * Of calls that run side by side one may fail while another is awaited, or all, when the caller is killed: that is for the caller to see when it comes to them,
+ * not for the OS process to end of.
+ */
+function heeded<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}
+
+/** As `heeded`, of a promise that is about to be rejected. Not at once: who waits for a promise isn't found for the stack of its error if he isn't the only one. */
+function heedLater(promise: Promise<unknown>): void {
+  void Promise.resolve().then(() => promise.catch(() => undefined))
 }
 
 /**

@@ -117,6 +117,12 @@ describe('call', () => {
     expect(text).toEqual({ text: 'count is 7' })
   })
 
+  it('the stack of one that fails leads to who called', async () => {
+    const counter = await cluster.run(start(a, Counter, [0]))
+    const askInVain = async (): Promise<unknown> => await call(a, counter, { type: 'wait' }, 100)
+    expect((await failure(askInVain())).stack).toContain('askInVain')
+  })
+
   it('a wrong request, a wrong cast, wrong arguments and a wrong reply do not compile', () => {
     const never = () => {
       const counter = undefined as unknown as ServerPid<CounterCall, CounterCast>
