@@ -12,7 +12,7 @@ export interface Clock {
   monotonicMs(): number
   /** Milliseconds since 1970. May jump. Used for incarnations and log lines only. */
   wallMs(): number
-  /** Calls `fire` once, `delayMs` from now, never within this call. Delays beyond 2^31 ms are honoured. */
+  /** Calls `fire` once, `delayMs` from now, never within this call; with 0, when sockets have had theirs. Delays beyond 2^31 ms are honoured. */
   setTimer(delayMs: number, fire: () => void): TimerHandle
 }
 

@@ -2,11 +2,12 @@
  * A connected node: one first-in first-out sender of signals, and its liveness.
  *
  *   router ─▶ signal() ─▶ outbox ─ end of turn, or a full frame ─▶ connection, as long as its window has room
- *   connection ─▶ onFrame ─ signals ─▶ router.receive
- *                         ├ parts ───▶ inbox ─ the last one ─▶ router.receive
+ *   connection ─▶ onFrame ─ signals ─▶ intake ─ in pieces ─▶ router.receive
+ *                         ├ parts ───▶ inbox ─ the last one ─▶ intake
  *                         └ ticks ───▶ liveness
  *
- * What waits stays in the outbox and not in the transport: ticks and other control messages go past it.
+ * What waits stays in the outbox and not in the transport: ticks and other control messages go past it. What has arrived when the connection ends by the other
+ * side's hand is taken in first.
  *
  * Invariants: the signals of a process leave in the order in which they were given; after `down` nothing is sent, received or reported any more, so what a
  * connection carries is never taken for another's. What is buffered is counted in bytes: above `busyBytes` senders are told `busy`, above `limitBytes` the
@@ -18,7 +19,7 @@ import { assertNever } from '../assert-never.ts'
 import type { NodeIdentity } from '../ids.ts'
 import type { NodeDownReason } from '../messages.ts'
 import type { Counters } from '../observe/counters.ts'
-import type { Clock, LinkEnd, Logger } from '../ports.ts'
+import type { Clock, LinkEnd, Logger, TimerHandle } from '../ports.ts'
 import { briefReason, errorOfThrown } from '../reasons.ts'
 import { RemoteRelations, type RemoteNode } from '../signals/remote-node.ts'
 import type { SendStatus, SentStatus, Signal } from '../signals/signal.ts'
@@ -27,6 +28,7 @@ import type { ControlMessage, Frame, PeerAddress } from '../wire/frame.ts'
 import type { Connection, ConnectionSink } from './connection.ts'
 import type { Introduced } from './handshake.ts'
 import { Inbox } from './inbox.ts'
+import { Intake } from './intake.ts'
 import { onHeard, onLook, onProgress, onTick, startLiveness, type Liveness, type LivenessOptions } from './liveness.ts'
 import { Outbox } from './outbox.ts'
 
@@ -85,6 +87,9 @@ export class Peer implements RemoteNode, ConnectionSink {
   private readonly options: PeerOptions
   private readonly outbox: Outbox
   private readonly inbox: Inbox
+  private readonly intake = new Intake()
+  /** The next piece is taken in when sockets have had theirs. */
+  private nextPiece: TimerHandle | undefined = undefined
   private wantsFlush = false
   private lastSignalBytes = 0
   private waiting: Waiting[] = []
@@ -115,6 +120,11 @@ export class Peer implements RemoteNode, ConnectionSink {
   /** Bytes that wait to be sent, or have not been passed on. */
   get bufferedBytes(): number {
     return this.options.connection.bufferedBytes + this.outbox.bytes
+  }
+
+  /** Signals that have arrived and are not taken in yet. */
+  get waitingSignals(): number {
+    return this.intake.length
   }
 
   signal(signal: Signal): SendStatus {
@@ -232,6 +242,7 @@ export class Peer implements RemoteNode, ConnectionSink {
   down(reason: NodeDownReason): void {
     if (!this.up) return
     this.up = false
+    this.nextPiece?.cancel()
     this.options.connection.close()
     this.options.events.onDown(this, reason)
     const { waiting } = this
@@ -256,7 +267,7 @@ export class Peer implements RemoteNode, ConnectionSink {
         return
       case 'handshake':
         // We were up with our `accepted`; when it came, the dialer had another connection with us already.
-        if (frame.message.type === 'refused') this.down('connection_closed')
+        if (frame.message.type === 'refused') this.endedByPeer('connection_closed')
         else this.onMalformed(new Error(`the step ${frame.message.type} after the handshake`))
         return
       default:
@@ -272,13 +283,34 @@ export class Peer implements RemoteNode, ConnectionSink {
 
   onEnd(end: LinkEnd): void {
     if (end.type !== 'closed') this.options.log.debug({ peer: this.identity.name, detail: end.detail }, 'link ended')
-    this.down('connection_closed')
+    this.endedByPeer('connection_closed')
+  }
+
+  private endedByPeer(reason: NodeDownReason): void {
+    this.takeIn(this.intake.length)
+    this.down(reason)
   }
 
   private onSignals(signals: readonly Signal[]): void {
-    for (const signal of signals) {
+    this.intake.add(signals)
+    if (this.nextPiece === undefined) this.takePiece()
+    while (this.up && this.intake.isOver) this.takeIn(this.intake.piece)
+  }
+
+  private takePiece(): void {
+    this.takeIn(this.intake.piece)
+    if (!this.up || this.intake.length === 0) return
+    this.nextPiece = this.options.clock.setTimer(0, () => {
+      this.nextPiece = undefined
+      this.takePiece()
+    })
+  }
+
+  private takeIn(most: number): void {
+    for (let left = most; left > 0; left--) {
       // A signal may have led to the end of this very connection.
-      if (!this.up) return
+      const signal = this.up ? this.intake.next() : undefined
+      if (signal === undefined) return
       this.options.counters.signalsReceived++
       try {
         this.options.events.onSignal(this, signal)
@@ -307,7 +339,7 @@ export class Peer implements RemoteNode, ConnectionSink {
         this.liveness = onTick(this.liveness, nowMs, message.heardAgeMs)
         return
       case 'goodbye':
-        this.down(message.reason)
+        this.endedByPeer(message.reason)
         return
       case 'peers':
         this.liveness = onHeard(this.liveness, nowMs)

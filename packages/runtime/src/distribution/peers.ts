@@ -123,6 +123,13 @@ export class Peers {
     return bytes
   }
 
+  /** Signals that have arrived and are not taken in yet, of all connections. */
+  get waitingSignals(): number {
+    let signals = 0
+    for (const peer of this.byName.values()) signals += peer.waitingSignals
+    return signals
+  }
+
   /** `advertise` makes the address that others dial from the one that is listened on. */
   async listen(address: string, advertise: (address: string) => string): Promise<void> {
     this.advertised = advertise(

@@ -139,9 +139,9 @@ function adopt(remote: RemoteNode, { relations }: PendingNode): void {
     link.node = remote
     remote.relations.links.set(key, link)
   }
-  for (const [ref, monitor] of relations.monitors) {
+  for (const monitor of relations.monitors.values()) {
     monitor.remote = remote
-    remote.relations.monitors.set(ref, monitor)
+    remote.relations.monitors.set(monitor.ref.id, monitor)
   }
   relations.links.clear()
   relations.monitors.clear()

@@ -198,7 +198,7 @@ export class Kernel {
     return this.tracing.start([process], false, { options: wanted, listener })
   }
 
-  snapshot(connections: Pick<NodeCounters, 'nodes' | 'bufferedBytes'>): NodeCounters {
+  snapshot(connections: Pick<NodeCounters, 'nodes' | 'bufferedBytes' | 'waitingSignals'>): NodeCounters {
     return {
       ...this.counters.totals(),
       processes: this.processes.size,

@@ -275,7 +275,8 @@ export class Node {
 
   /** What the node has counted, as plain numbers for a metrics library: see docs/observation.md. */
   counters(): NodeCounters {
-    return this.kernel.snapshot({ nodes: this.peers.connected('all').length, bufferedBytes: this.peers.bufferedBytes })
+    const { bufferedBytes, waitingSignals } = this.peers
+    return this.kernel.snapshot({ nodes: this.peers.connected('all').length, bufferedBytes, waitingSignals })
   }
 
   /**

@@ -174,7 +174,8 @@ export class Router {
   request(
     watcher: Process,
     object: Pid | NameOnNode | string,
-    { build, ...request }: MonitorRequest & { readonly build: (replyTo: Ref) => unknown },
+    request: MonitorRequest,
+    build: (replyTo: Ref) => unknown,
   ): void {
     const monitor = this.monitorOf(watcher, object, request)
     const target = this.targetOf(monitor.object)

@@ -32,6 +32,8 @@ export interface NodeCounters {
   readonly nodes: number
   /** Bytes that wait to be sent to other nodes, now. */
   readonly bufferedBytes: number
+  /** Signals that have arrived from other nodes and are not taken in yet, now. */
+  readonly waitingSignals: number
   /** Messages and other signals to processes of other nodes, and from them. */
   readonly signalsSent: number
   readonly signalsReceived: number
@@ -53,7 +55,14 @@ export interface NodeCounters {
 
 type CounterName = Exclude<
   keyof NodeCounters,
-  'processes' | 'runQueueLength' | 'timers' | 'aliases' | 'registeredNames' | 'nodes' | 'bufferedBytes'
+  | 'processes'
+  | 'runQueueLength'
+  | 'timers'
+  | 'aliases'
+  | 'registeredNames'
+  | 'nodes'
+  | 'bufferedBytes'
+  | 'waitingSignals'
 >
 
 /** The counts that only go up. */

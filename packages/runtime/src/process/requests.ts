@@ -64,7 +64,7 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     if (timeoutMs !== Infinity) this.timer = kernel.timers.start(timeoutMs, () => this.end(TIMEOUT))
     try {
       if (build === undefined) kernel.router.monitor(caller, target, { ref, listener: this })
-      else kernel.router.request(caller, target, { ref, listener: this, build })
+      else kernel.router.request(caller, target, { ref, listener: this }, build)
     } catch (error) {
       this.reject(errorOfThrown(error))
     }

@@ -14,6 +14,7 @@ import type { DownMessage } from '../messages.ts'
 import type { Aliases } from '../process/aliases.ts'
 import type { Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
+import { RefTable } from '../ref-table.ts'
 import type { Slice } from '../slice.ts'
 import type { RemoteNode } from './remote-node.ts'
 import type { Signal } from './signal.ts'
@@ -132,8 +133,7 @@ export class Monitors {
   /** The process has ended: it watches nothing any more. */
   releaseMade(process: Process): void {
     if (process.monitors === undefined) return
-    // A Map may lose entries while it is gone through.
-    for (const refId of process.monitors.keys()) this.demonitor(process, refId)
+    for (const { ref } of process.monitors.values()) this.demonitor(process, ref.id)
     process.monitors = undefined
   }
 
@@ -158,7 +158,7 @@ export class Monitors {
       watch.target.watches = withoutItem(watch.target.watches, watch)
     }
     remote.relations.watches.clear()
-    for (const monitor of [...remote.relations.monitors.values()]) this.fire(monitor, reason)
+    for (const monitor of remote.relations.monitors.values()) this.fire(monitor, reason)
   }
 
   private unwatch(watch: RemoteWatch): void {
@@ -187,5 +187,5 @@ export class Monitors {
 }
 
 function remember(monitor: LocalMonitor): void {
-  ;(monitor.watcher.monitors ??= new Map()).set(monitor.ref.id, monitor)
+  ;(monitor.watcher.monitors ??= new RefTable()).set(monitor.ref.id, monitor)
 }

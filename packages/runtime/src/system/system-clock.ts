@@ -13,6 +13,11 @@ export const systemClock: Clock = {
 }
 
 function startTimer(delayMs: number, fire: () => void): TimerHandle {
+  // `setTimeout` would make a millisecond of it.
+  if (delayMs === 0) {
+    const immediate = setImmediate(fire)
+    return { cancel: () => clearImmediate(immediate) }
+  }
   let timer: NodeJS.Timeout
   const arm = (leftMs: number): void => {
     // Rounded up: a timer must not fire early.

@@ -7,7 +7,7 @@
  * A getter or an iterator of the user's may run in here, and may write a term itself: then another writer does that one.
  */
 import { PidmeshError } from '../errors.ts'
-import { Pid, Ref } from '../ids.ts'
+import { Pid, Ref, type NodeIdentity } from '../ids.ts'
 import { isA } from '../process/checks.ts'
 import type { Slice } from '../slice.ts'
 import {
@@ -58,6 +58,9 @@ export class TermWriter {
   /** The keys that lead to the value that is being written, as far as `depth`. */
   private readonly path: Array<string | number> = []
   private isWriting = false
+  private lastOrigin: NodeIdentity | undefined = undefined
+  /** How a pid or a reference of it begins, behind the tag. */
+  private lastOriginBytes = new Uint8Array(0)
 
   constructor(limits: TermLimits) {
     this.limits = limits
@@ -187,12 +190,29 @@ export class TermWriter {
     this.depth = depth
   }
 
-  private identity(tag: number, { node, incarnation, id }: Pid | Ref): void {
+  private identity(tag: number, { origin, id }: Pid | Ref): void {
+    if (origin !== this.lastOrigin) this.remember(origin)
     this.head(TAG, tag)
-    this.head(ARRAY, 3)
-    this.text(node)
-    this.number(incarnation)
+    const { lastOriginBytes } = this
+    const { length } = lastOriginBytes
+    this.reserve(length)
+    const { block, position } = this
+    for (let index = 0; index < length; index++) block[position + index] = lastOriginBytes[index] ?? 0
+    this.position = position + length
     this.number(id)
+  }
+
+  /** Most pids and references are of a few nodes, and most of a message's of one. */
+  private remember(origin: NodeIdentity): void {
+    // All that it can take: what is written below doesn't move to another block.
+    this.reserve(1 + 5 + origin.name.length * 3 + 9)
+    const { position } = this
+    this.head(ARRAY, 3)
+    this.text(origin.name)
+    this.number(origin.incarnation)
+    this.lastOriginBytes = Uint8Array.from(this.block.subarray(position, this.position))
+    this.lastOrigin = origin
+    this.position = position
   }
 
   private bytes(value: Uint8Array): void {

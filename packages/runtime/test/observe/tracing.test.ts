@@ -262,6 +262,7 @@ describe('counters', () => {
       largeMailboxes: 0,
       nodes: 0,
       bufferedBytes: 0,
+      waitingSignals: 0,
       signalsSent: 0,
       signalsReceived: 0,
       busySends: 0,
