@@ -68,13 +68,14 @@ async function run(group: Group, plans: readonly FigurePlan[], { rounds, quick, 
   for (const note of group.notes ?? []) console.log(note)
 
   const figures: Figure[] = []
+  const longest = Math.max(...group.contestants.map(({ name }) => name.length))
   for (const [index, plan] of plans.entries()) {
     console.log(`\n[${index + 1}/${plans.length}] ${plan.name}, ${plan.unit}`)
     const samples = await measure(plan, runners, { rounds, quick })
     // Small sizes say whether it runs, and nothing about a target.
     const figure = figureOf(quick ? withoutTarget(plan) : plan, samples)
     for (const [name, spread] of [['ours', figure.ours] as const, ...Object.entries(figure.peers)]) {
-      console.log(`  ${name.padEnd(6)}${formatSpread(spread)}`)
+      console.log(`  ${name.padEnd(longest)}  ${formatSpread(spread)}`)
     }
     figures.push(figure)
   }

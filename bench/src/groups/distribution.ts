@@ -31,6 +31,7 @@ const onOneCore: readonly FigurePlan[] = [
     parts: {
       ours: { workload: 'call-one-core', size: 5_000 },
       beam: { workload: 'call-one-core', size: 10_000 },
+      'grpc-js': { workload: 'round-trips-one-core', size: 5_000 },
     },
     target: { peer: 'beam', ratio: 0.8 },
   },
@@ -95,6 +96,8 @@ export const distribution: Group = {
       }),
       cores,
     ),
+    // Not a peer to be beaten: what a call has to take that goes over it.
+    pinned(nodeJs('grpc-js', 'grpc-js/distribution.js'), cores),
   ],
   figures: [
     {
@@ -113,7 +116,11 @@ export const distribution: Group = {
       unit: 'calls/s',
       kind: 'operationsPerSecond',
       higherIsBetter: true,
-      parts: { ours: { workload: 'call', size: 5_000 }, beam: { workload: 'call', size: 5_000 } },
+      parts: {
+        ours: { workload: 'call', size: 5_000 },
+        beam: { workload: 'call', size: 5_000 },
+        'grpc-js': { workload: 'round-trips', size: 5_000 },
+      },
       target: { peer: 'beam', ratio: 0.8 },
     },
     {

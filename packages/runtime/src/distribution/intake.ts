@@ -12,7 +12,7 @@ import type { Signal } from '../signals/signal.ts'
 
 /** Signals that are taken in before sockets get theirs. */
 export const PIECE = 32
-/** Of longer frames a larger part is taken in at a time: a part of what waits. */
+/** Of many that wait a larger part is taken in at a time: one of so many. */
 const PIECES = 4
 /** Frames that may wait, each of 64 KiB or with one signal. */
 const MAX_FRAMES = 4
@@ -22,6 +22,7 @@ export class Intake {
   /** Of the first frame. */
   private taken = 0
   private waiting = 0
+  private takenInPiece = 0
 
   /** Signals that wait. */
   get length(): number {
@@ -33,9 +34,19 @@ export class Intake {
     return this.frames.length > MAX_FRAMES
   }
 
-  /** How many are to be taken in before sockets get theirs. */
-  get piece(): number {
-    return Math.max(PIECE, Math.ceil(this.waiting / PIECES))
+  /** How many may still be taken in before sockets get theirs. */
+  get room(): number {
+    return Math.max(PIECE, Math.ceil(this.waiting / PIECES)) - this.takenInPiece
+  }
+
+  /** Sockets are to get theirs. */
+  get isPieceOver(): boolean {
+    return this.takenInPiece >= PIECE
+  }
+
+  /** Sockets have had theirs. */
+  beginPiece(): void {
+    this.takenInPiece = 0
   }
 
   add(signals: readonly Signal[]): void {
@@ -49,6 +60,7 @@ export class Intake {
     if (signals === undefined) return undefined
     const signal = signals[this.taken++]
     this.waiting--
+    this.takenInPiece++
     if (this.taken === signals.length) {
       this.frames.shift()
       this.taken = 0

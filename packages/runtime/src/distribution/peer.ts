@@ -28,7 +28,7 @@ import type { ControlMessage, Frame, PeerAddress } from '../wire/frame.ts'
 import type { Connection, ConnectionSink } from './connection.ts'
 import type { Introduced } from './handshake.ts'
 import { Inbox } from './inbox.ts'
-import { Intake } from './intake.ts'
+import { Intake, PIECE } from './intake.ts'
 import { onHeard, onLook, onProgress, onTick, startLiveness, type Liveness, type LivenessOptions } from './liveness.ts'
 import { Outbox } from './outbox.ts'
 
@@ -294,14 +294,16 @@ export class Peer implements RemoteNode, ConnectionSink {
   private onSignals(signals: readonly Signal[]): void {
     this.intake.add(signals)
     if (this.nextPiece === undefined) this.takePiece()
-    while (this.up && this.intake.isOver) this.takeIn(this.intake.piece)
+    while (this.up && this.intake.isOver) this.takeIn(PIECE)
   }
 
   private takePiece(): void {
-    this.takeIn(this.intake.piece)
-    if (!this.up || this.intake.length === 0) return
+    this.takeIn(this.intake.room)
+    // Also if nothing is left: another frame may stand behind this one in what was read.
+    if (!this.up || !this.intake.isPieceOver) return
     this.nextPiece = this.options.clock.setTimer(0, () => {
       this.nextPiece = undefined
+      this.intake.beginPiece()
       this.takePiece()
     })
   }
