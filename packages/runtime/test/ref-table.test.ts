@@ -39,7 +39,7 @@ describe('A table by reference', () => {
               table.clear()
               map.clear()
               break
-            default:
+            case 'get':
               expect(table.get(id)).toBe(map.get(id))
           }
           expect(table.size).toBe(map.size)
