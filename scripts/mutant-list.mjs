@@ -58,8 +58,8 @@ export const mutants = [
       },
       {
         file: 'distribution/peer.ts',
-        find: 'if (!this.up) return\n      this.options.counters.signalsReceived++',
-        replace: 'this.options.counters.signalsReceived++',
+        find: 'const signal = this.up ? this.intake.next() : undefined',
+        replace: 'const signal = this.intake.next()',
       },
       {
         file: 'transport/memory-link.ts',
@@ -79,7 +79,7 @@ export const mutants = [
     "for (const { resolve } of waiting) resolve('noconnection')",
     '',
   ),
-  one('a goodbye is not heeded', 'distribution/peer.ts', 'this.down(message.reason)\n        return', 'return'),
+  one('a goodbye is not heeded', 'distribution/peer.ts', 'this.endedByPeer(message.reason)\n        return', 'return'),
 
   // Lives of a node
   one(
@@ -105,6 +105,14 @@ export const mutants = [
     'node/node.ts',
     ' + Math.floor(random.fraction() * 2 ** 21) + 1',
     ' + 1',
+  ),
+
+  // What arrives
+  one(
+    'the next piece is not taken in',
+    'distribution/peer.ts',
+    'this.intake.beginPiece()\n      this.takePiece()',
+    'this.intake.beginPiece()',
   ),
 
   // Who may connect
@@ -204,7 +212,7 @@ export const mutants = [
     'a demonitor is not passed on',
     'signals/monitors.ts',
     "monitor.remote?.signal({ type: 'demonitor', from: watcher.pid.id, ref: refId })",
-    '',
+    'undefined',
   ),
   one(
     'who links to nobody is not told',

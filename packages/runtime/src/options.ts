@@ -1,6 +1,7 @@
 /**
  * The options of a node: checked once, at the door, with every default in one place.
  */
+import { portOf } from './address.ts'
 import type { Discovery } from './discovery/discovery.ts'
 import { PidmeshError, shown } from './errors.ts'
 import { isAddress, nodeName, type NodeName } from './ids.ts'
@@ -161,8 +162,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
     name,
     cookies,
     listenAddress: `${bracketed(bindHost)}:${port}`,
-    advertise: (listenAddress) =>
-      options.advertise ?? `${bracketed(host)}:${listenAddress.slice(listenAddress.lastIndexOf(':') + 1)}`,
+    advertise: (listenAddress) => options.advertise ?? `${bracketed(host)}:${portOf(listenAddress)}`,
     seeds,
     discoveries,
     tickMs: netTickTimeMs / 4,

@@ -1,28 +1,26 @@
 /**
  * The nodes that this node is connected to: who is let in, who comes up, who goes down. At most one connection a node.
  *
- *   transport ─ accept ─▶ Connection ─ handshake ─▶ admit? ─▶ Peer ─▶ onUp
- *   dialer ─── dial ────▶ Connection ─ handshake ─▶ admit? ─▶ Peer ─▶ onUp
- *                                                              └─ ends ─▶ onDown ─▶ dialer tries again
+ *   handshakes ─ admit? ─▶ Peer ─▶ onUp
+ *                            └─ ends ─▶ onDown ─▶ dialer tries again
  *
  * Admission, when a node of a name that is connected already proves that it knows the cookie: a connection that was heard a moment ago stands, and
  * the new one is refused; one that was not is half-open or dead: it goes down and the new one takes its place. When both sides dial at the same
  * time the dial of the node with the greater name wins, as in Erlang.
  */
-import { assertNever } from '../assert-never.ts'
 import type { NodeIdentity, NodeName } from '../ids.ts'
 import type { NodeDownReason, NodeType } from '../messages.ts'
 import type { Counters } from '../observe/counters.ts'
-import type { Clock, Link, LinkEvents, Logger, Random, TimerHandle, Transport } from '../ports.ts'
+import type { Clock, Logger, Random, TimerHandle, Transport } from '../ports.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Signal } from '../signals/signal.ts'
 import type { FrameCodec } from '../wire/codec.ts'
 import type { PeerAddress } from '../wire/frame.ts'
-import { Connection, type ConnectFailure } from './connection.ts'
+import type { Connection, ConnectFailure } from './connection.ts'
 import { Dialer } from './dialer.ts'
-import { NONCE_BYTES, PROTOCOL_VERSIONS, type HandshakeConfig, type Introduced, type RefusalCode } from './handshake.ts'
+import type { Introduced, RefusalCode } from './handshake.ts'
+import { Handshakes, type Role } from './handshakes.ts'
 import { lookMs, type LivenessOptions } from './liveness.ts'
-import { RateLimitedLog } from '../observe/rate-limited-log.ts'
 import { Peer, type PeerLimits } from './peer.ts'
 import { Approach, type ApproachEnd, type PendingNode } from './pending-node.ts'
 
@@ -31,12 +29,6 @@ const LOSING: ReadonlySet<NodeDownReason> = new Set<NodeDownReason>(['buffer_lim
 
 /** After a stall of our own: time for what stands in the sockets. */
 const LATE_LOOK_MS = 1
-
-/**
- * Connections from others that may be in their handshake at the same time. One more closes the oldest: a handshake takes milliseconds, and who leaves his
- * lying about must not keep newcomers out.
- */
-const MAX_HANDSHAKES = 256
 
 export interface PeersOptions {
   readonly self: NodeIdentity
@@ -67,24 +59,23 @@ export interface PeersOptions {
 export class Peers {
   private readonly options: PeersOptions
   private readonly dialer: Dialer
+  private readonly handshakes: Handshakes
   private readonly byName = new Map<NodeName, Peer>()
   /** Nodes that are being dialed because something is to be sent to them. */
   private readonly approaches = new Map<NodeName, Approach>()
-  private readonly handshaking = new Set<Connection>()
-  /** Those of them that others have made, the oldest first. */
-  private readonly accepting = new Set<Connection>()
-  /** What strangers can cause by the thousand is logged by the hundred. */
-  private readonly failures: RateLimitedLog
-  private readonly evictions: RateLimitedLog
-  private advertised = ''
   private lookTimer: TimerHandle | undefined = undefined
   private lateTimer: TimerHandle | undefined = undefined
   private stopped = false
 
   constructor(options: PeersOptions) {
     this.options = options
-    this.failures = new RateLimitedLog(options.log, options.clock)
-    this.evictions = new RateLimitedLog(options.log, options.clock)
+    this.handshakes = new Handshakes({
+      ...options,
+      tickMs: options.liveness.tickMs,
+      isConnected: (peer) => this.isConnected(peer),
+      admit: (peer, role) => this.admit(peer, role),
+      onUp: (connection, introduced) => this.addPeer(connection, introduced),
+    })
     this.dialer = new Dialer({
       clock: options.clock,
       random: options.random,
@@ -92,13 +83,13 @@ export class Peers {
       backoffMs: options.backoffMs,
       dialsLearnt: options.connectsAll,
       isConnected: (node) => this.byName.has(node),
-      dial: (address, onFailed, onUp) => this.dial(address, onFailed, onUp),
+      dial: (address, onFailed, onUp) => this.handshakes.dial(address, onFailed, onUp),
     })
   }
 
   /** `host:port` at which others reach this node. */
   get address(): string {
-    return this.advertised
+    return this.handshakes.address
   }
 
   find(node: NodeName): Peer | undefined {
@@ -132,14 +123,8 @@ export class Peers {
 
   /** `advertise` makes the address that others dial from the one that is listened on. */
   async listen(address: string, advertise: (address: string) => string): Promise<void> {
-    this.advertised = advertise(
-      await this.options.transport.listen(
-        address,
-        (link) => this.accept(link),
-        (from) => this.onStranger(from),
-      ),
-    )
-    this.options.log.info({ address: this.advertised }, 'node is listening')
+    await this.handshakes.listen(address, advertise)
+    this.options.log.info({ address: this.address }, 'node is listening')
     this.scheduleLook()
   }
 
@@ -147,7 +132,7 @@ export class Peers {
   async dialSeeds(
     addresses: readonly string[],
   ): Promise<Array<{ readonly address: string; readonly failure: ConnectFailure }>> {
-    const others = addresses.filter((address) => address !== this.advertised)
+    const others = addresses.filter((address) => address !== this.address)
     const outcomes = await Promise.all(
       others.map(async (address) => ({ address, failure: await this.dialer.addSeed(address) })),
     )
@@ -156,7 +141,7 @@ export class Peers {
 
   /** The addresses that discovery lists now, all of them. */
   list(addresses: ReadonlySet<string>): void {
-    this.dialer.list(new Set([...addresses].filter((address) => address !== this.advertised)))
+    this.dialer.list(new Set([...addresses].filter((address) => address !== this.address)))
   }
 
   /** Ends the connection on purpose: neither side dials the other again by itself. Says whether there was one. */
@@ -183,99 +168,13 @@ export class Peers {
     this.lookTimer?.cancel()
     this.lateTimer?.cancel()
     this.dialer.stop()
-    for (const connection of [...this.handshaking]) connection.close()
+    this.handshakes.stop()
     for (const peer of [...this.byName.values()]) peer.leave('shutdown')
     for (const [node, approach] of this.approaches) this.giveUp(node, approach)
     await this.options.transport.stop()
   }
 
-  private dial(
-    address: string,
-    onFailed: (failure: ConnectFailure) => void,
-    onUp: (node: NodeName) => void,
-  ): Connection {
-    const connection = this.connection('dialer', onFailed, onUp)
-    let link: Link
-    try {
-      link = this.options.transport.dial(address, connection)
-    } catch (error) {
-      // An address that the transport can't read: as if nobody were there.
-      const detail = error instanceof Error ? error.message : String(error)
-      this.options.clock.setTimer(0, () => connection.onEnd({ type: 'unreachable', detail }))
-      return connection
-    }
-    connection.open(link)
-    return connection
-  }
-
-  private accept(link: Link): LinkEvents {
-    const connection = this.connection('listener', (failure) => this.onAcceptFailed(link, failure))
-    connection.open(link)
-    this.accepting.add(connection)
-    if (this.stopped) this.letGo(connection)
-    const [oldest] = this.accepting
-    if (oldest !== undefined && this.accepting.size > MAX_HANDSHAKES) this.evict(oldest)
-    return connection
-  }
-
-  private evict(connection: Connection): void {
-    this.options.counters.handshakesEvicted++
-    this.evictions.warn(
-      { from: connection.remoteAddress },
-      'too many connections in their handshake: the oldest is closed',
-    )
-    this.letGo(connection)
-  }
-
-  /** Closes a connection in its handshake. */
-  private letGo(connection: Connection): void {
-    this.handshaking.delete(connection)
-    this.accepting.delete(connection)
-    connection.close()
-  }
-
-  private connection(
-    role: 'dialer' | 'listener',
-    onFailed: (failure: ConnectFailure) => void,
-    onUp?: (node: NodeName) => void,
-  ): Connection {
-    const { self, cookies, random, codec, clock, handshakeTimeoutMs } = this.options
-    const config: HandshakeConfig = {
-      self,
-      cookies,
-      nonce: random.bytes(NONCE_BYTES),
-      address: this.advertised,
-      versions: PROTOCOL_VERSIONS,
-      isHidden: this.options.isHidden,
-      tickMs: this.options.liveness.tickMs,
-      isConnected: (peer) => this.isConnected(peer),
-      admit: (peer) => (connection.isCertified(peer.name) ? this.admit(peer, role) : 'bad_certificate'),
-    }
-    const connection: Connection = new Connection({
-      role,
-      config,
-      codec,
-      clock,
-      handshakeTimeoutMs,
-      onUp: (made, introduced) => {
-        this.handshaking.delete(made)
-        this.accepting.delete(made)
-        const peer = this.addPeer(made, introduced)
-        onUp?.(introduced.identity.name)
-        return peer
-      },
-      onFailed: (made, failure) => {
-        this.handshaking.delete(made)
-        this.accepting.delete(made)
-        this.count(failure)
-        onFailed(failure)
-      },
-    })
-    this.handshaking.add(connection)
-    return connection
-  }
-
-  private admit(peer: NodeIdentity, role: 'dialer' | 'listener'): RefusalCode | 'admit' {
+  private admit(peer: NodeIdentity, role: Role): RefusalCode | 'admit' {
     const existing = this.byName.get(peer.name)
     if (existing !== undefined) {
       if (this.isHeard(existing))
@@ -372,38 +271,6 @@ export class Peers {
     for (const peer of peers) if (peer.name !== this.options.self.name) this.dialer.learn(peer)
   }
 
-  private count(failure: ConnectFailure): void {
-    const { counters } = this.options
-    switch (failure.type) {
-      case 'refused':
-        if (!isExpected(failure.code)) counters.handshakesRefused++
-        return
-      case 'handshake_timeout':
-        counters.handshakesTimedOut++
-        return
-      case 'malformed':
-      case 'no_node':
-        counters.handshakesMalformed++
-        return
-      case 'unreachable':
-        return
-      default:
-        assertNever(failure)
-    }
-  }
-
-  private onStranger(from: string): void {
-    this.options.counters.handshakesMalformed++
-    this.failures.warn({ from }, 'a connection that is none of a node: is TLS the same on both sides?')
-  }
-
-  private onAcceptFailed(link: Link, failure: ConnectFailure): void {
-    const expected = failure.type === 'refused' && isExpected(failure.code)
-    const fields = { from: link.remoteAddress, ...failure }
-    if (expected || failure.type === 'unreachable') this.options.log.debug(fields, 'connection not made')
-    else this.failures.warn(fields, 'connection not made')
-  }
-
   /** Says whether another look is due as soon as what stands unread has been read. */
   private look(): boolean {
     let isLate = false
@@ -418,9 +285,4 @@ export class Peers {
       if (this.look()) this.lateTimer = this.options.clock.setTimer(LATE_LOOK_MS, () => this.look())
     })
   }
-}
-
-/** Two nodes that dial each other, or one that dials itself, are refused in the course of things. */
-function isExpected(code: RefusalCode): boolean {
-  return code === 'already_connected' || code === 'simultaneous' || code === 'self'
 }

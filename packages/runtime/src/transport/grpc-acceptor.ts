@@ -6,7 +6,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { PidmeshError } from '../errors.ts'
-import { hostOf, portOf } from './address.ts'
+import { hostOf, portOf, withPort } from '../address.ts'
 import { CLOSE_GRACE_MS } from './grpc-link.ts'
 
 export interface AcceptorLimits {
@@ -61,7 +61,7 @@ export class Acceptor {
       server.listen(portOf(address), hostOf(address), () => {
         const bound = server.address()
         const port = bound === null || typeof bound === 'string' ? portOf(address) : bound.port
-        resolve(`${address.slice(0, address.lastIndexOf(':'))}:${port}`)
+        resolve(withPort(address, port))
       })
     })
   }

@@ -19,7 +19,7 @@ import {
 } from '@grpc/grpc-js'
 import type { TlsOptions, Transport } from '../ports.ts'
 import { MAX_FRAME_BYTES } from '../wire/frame.ts'
-import { hostOf, portOf } from './address.ts'
+import { hostOf, portOf } from '../address.ts'
 import { Acceptor } from './grpc-acceptor.ts'
 import { CLOSE_GRACE_MS, GrpcLink } from './grpc-link.ts'
 import { checkTls, clientCredentials, NAME_FOR_AN_IP, serverCredentials } from './grpc-tls.ts'

@@ -13,6 +13,7 @@
  *
  * A host is known from its first `transport` on, and stays so when it is gone. Whatever names another one is `ERR_BAD_ARGUMENT`.
  */
+import { portOf, withPort } from '../address.ts'
 import { PidmeshError } from '../errors.ts'
 import type { Clock, Link, LinkEnd, LinkEvents, Transport } from '../ports.ts'
 import { checkFunction } from '../process/checks.ts'
@@ -242,8 +243,7 @@ export class MemoryNetwork {
   }
 
   private async listen(host: MemoryHost, address: string, accept: (link: Link) => LinkEvents): Promise<string> {
-    const port = Number(address.slice(address.lastIndexOf(':') + 1)) || 20_000 + ++this.lastPort
-    const full = `${address.slice(0, address.lastIndexOf(':'))}:${port}`
+    const full = withPort(address, portOf(address) || 20_000 + ++this.lastPort)
     for (const other of this.hosts) {
       if (other.address === full)
         throw new PidmeshError('ERR_PORT_IN_USE', `the address ${full} is in use by another program`)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { hostOf, portOf } from '../../src/transport/address.ts'
+import { hostOf, portOf } from '../../src/address.ts'
 import { Acceptor } from '../../src/transport/grpc-acceptor.ts'
 
 describe('connections that open no stream', () => {
