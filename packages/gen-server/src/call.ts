@@ -78,12 +78,12 @@ export function reply<Reply>(replier: Caller, from: From<Reply>, value: Reply): 
 }
 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
-function checkAddress(server: unknown): void {
+export function checkAddress(server: unknown): void {
   if ((typeof server === 'string' && server !== '') || server instanceof Pid || isNameOnNode(server)) return
   throw new PidmeshError('ERR_BAD_ARGUMENT', `not an address of a server: ${String(server)}`)
 }
 
-function callError(outcome: Exclude<RequestOutcome, { type: 'reply' }>, server: ServerAddress): CallError {
+export function callError(outcome: Exclude<RequestOutcome, { type: 'reply' }>, server: ServerAddress): CallError {
   const text = describe(server)
   if (outcome.type === 'timeout') return new CallError('ERR_CALL_TIMEOUT', 'timeout', text)
   if (outcome.reason === 'noproc') return new CallError('ERR_CALL_NOPROC', 'noproc', text)
@@ -91,7 +91,7 @@ function callError(outcome: Exclude<RequestOutcome, { type: 'reply' }>, server: 
   return new CallError('ERR_CALL_EXIT', outcome.reason, text)
 }
 
-function describe(server: ServerAddress): string {
+export function describe(server: ServerAddress): string {
   if (server instanceof Pid || typeof server === 'string') return server.toString()
   if (server instanceof ViaName) return `via ${server.name}`
   return `${server.name} on ${server.node}`

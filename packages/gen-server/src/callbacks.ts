@@ -9,7 +9,7 @@
  * State: the idle timeout. Invariants: a synchronous callback is handled without a promise; `handleContinue` runs before any other message, however often it
  * continues; every message but those of `sys` stops the idle timeout.
  */
-import type { Context, ExitReason } from '@pidmesh/runtime'
+import { isExitReason, type Context, type ExitReason } from '@pidmesh/runtime'
 import type { Behaviour, Handled, Initialised, Status, Stop } from './behaviour/behaviour.ts'
 import type { Debug } from './behaviour/debug.ts'
 import { shownValue } from './behaviour/shown-value.ts'
@@ -51,7 +51,7 @@ function initialised(callbacks: Callbacks, result: InitResult): Initialised {
   if (result === undefined) return { type: 'ok', behaviour: callbacks }
   switch (result?.type) {
     case 'stop':
-      return isReason(result.reason) ? result : badReturn(result)
+      return isExitReason(result.reason) ? result : badReturn(result)
     case 'ignore':
       return result
     case 'ok':
@@ -133,7 +133,7 @@ export class Callbacks implements Behaviour {
       return result.next === undefined ? undefined : this.proceed(result.next)
     }
     if (result?.type === 'stop_reply') {
-      if (!isReason(result.reason)) return badReturn(result)
+      if (!isExitReason(result.reason)) return badReturn(result)
       this.reply(from, result.value)
       return { type: 'stop', reason: result.reason }
     }
@@ -148,7 +148,7 @@ export class Callbacks implements Behaviour {
         if (!isNext(result.next)) return badReturn(result)
         return result.next === undefined ? undefined : this.proceed(result.next)
       case 'stop':
-        return isReason(result.reason) ? result : badReturn(result)
+        return isExitReason(result.reason) ? result : badReturn(result)
       default:
         return badReturn(result)
     }
@@ -193,10 +193,6 @@ function isEnd(result: ContinueResult): boolean {
 
 function nextOf(result: ContinueResult): Next | undefined {
   return result?.type === 'noreply' ? result.next : undefined
-}
-
-function isReason(reason: unknown): reason is ExitReason {
-  return typeof reason === 'string' || (typeof reason === 'object' && reason !== null)
 }
 
 function badReturn(result: unknown): Stop {

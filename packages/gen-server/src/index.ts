@@ -11,7 +11,7 @@ export {
 } from './start.ts'
 export { call, cast, DEFAULT_CALL_TIMEOUT_MS, reply } from './call.ts'
 export type { Caller } from '@pidmesh/runtime'
-export { CallError, StartError, type CallErrorCode, type StartErrorCode } from './errors.ts'
+export { CallError, StartError, SysError, type CallErrorCode, type StartErrorCode } from './errors.ts'
 export type { Call, From, ReplyFor, ReplyOf, ServerAddress, ServerName, ServerPid, ServerRef } from './protocol.ts'
 export type {
   CallResult,
@@ -31,3 +31,19 @@ export type {
 export type { Behaviour, Handled, Init, Initialised, Status, Stop } from './behaviour/behaviour.ts'
 export type { Debug, Statistics, SystemEvent, SystemListener } from './behaviour/debug.ts'
 export { launch, type Bond, type Launched, type StartOptions } from './behaviour/start.ts'
+export { abcast, multiCall, type MultiCallResult, type NameOnNodes } from './many.ts'
+export {
+  checkResponse,
+  receiveResponse,
+  RequestIds,
+  sendRequest,
+  waitResponse,
+  type LabelledResponse,
+  type RequestId,
+  type Response,
+  type ResponseTimeout,
+  type SendRequestOptions,
+} from './send-request.ts'
+export { stop } from './stop.ts'
+export * as sys from './sys.ts'
+export type { ServerStatus } from './behaviour/system-protocol.ts'

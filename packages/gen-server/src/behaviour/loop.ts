@@ -91,7 +91,10 @@ export class ServerLoop {
 
   /** As `take`, when there is something to look after. */
   private look(message: unknown): void | Promise<void> {
-    if (message instanceof HeldNote) return this.handleHeld(QUANTUM)
+    if (message instanceof HeldNote) {
+      const outcome = this.handleHeld(QUANTUM)
+      return outcome instanceof Promise ? outcome.then(() => this.remind()) : this.remind()
+    }
     if (this.suspended && !isSystemMessage(message) && !this.isParentsExit(message)) {
       if (!(message instanceof StartNote)) this.held.push(message, this.self.log)
       return undefined
@@ -131,15 +134,23 @@ export class ServerLoop {
     )
   }
 
-  /** Handles messages that were kept, the oldest first, until it is suspended again; the rest in a later turn. */
+  /** Handles so many of the messages that were kept, the oldest first, or until it is suspended again. */
   private handleHeld(quantum: number): void | Promise<void> {
     for (let left = quantum; left > 0 && this.held.size > 0 && !this.suspended; left--) {
       const outcome = this.take(this.held.shift())
       if (outcome instanceof Promise) return outcome.then(() => this.handleHeld(left - 1))
     }
-    this.isPlain = !this.suspended && this.held.size === 0 && !this.debug.isOn
-    if (quantum !== 1 && this.held.size > 0 && !this.suspended) this.self.send(this.self.pid, new HeldNote())
+    this.judge()
     return undefined
+  }
+
+  /** Are there messages left that were kept? They are for a later turn: others may want theirs. */
+  private remind(): void {
+    if (!this.suspended && this.held.size > 0) this.self.send(this.self.pid, new HeldNote())
+  }
+
+  private judge(): void {
+    this.isPlain = !this.suspended && this.held.size === 0 && !this.debug.isOn
   }
 
   private isParentsExit(message: unknown): message is ExitMessage {
@@ -148,9 +159,9 @@ export class ServerLoop {
 
   private answer(message: SystemMessage): void | Promise<void> {
     const { replyTo, request } = message
-    this.reply(replyTo, this.answerTo(request))
-    if (request.type === 'terminate') return this.end(request.reason, undefined)
-    this.isPlain = !this.suspended && this.held.size === 0 && !this.debug.isOn
+    if (request.type !== 'stop') this.reply(replyTo, this.answerTo(request))
+    if (request.type === 'stop' || request.type === 'terminate') return this.end(request.reason, undefined)
+    this.judge()
     return undefined
   }
 
@@ -176,10 +187,10 @@ export class ServerLoop {
         this.suspended = true
         return undefined
       case 'resume':
-        if (this.suspended && this.held.size > 0) this.self.send(this.self.pid, new HeldNote())
         this.suspended = false
-        return undefined
+        return this.remind()
       case 'terminate':
+      case 'stop':
         return undefined
       case 'trace':
         return debug.trace(request.on)

@@ -51,10 +51,14 @@ export type Launched =
     }
   | { readonly type: 'ignore' }
 
-/** What the new process tells `launch` besides its end. Both are of the same node. */
+/** What `launch` and the new process tell each other besides messages. Both are of the same node. */
 interface Report {
-  /** Who waits. Set before the new process runs. */
+  /** Where it is waited for the start. Set before the new process runs. */
   replyTo: Ref | undefined
+  /** The process that wants a monitor. */
+  readonly watcher: Context | undefined
+  /** Its monitor. Made when the start has succeeded, so that a failed one is told as an error, and not as a `DOWN` besides; and before the server can end. */
+  watch: Ref | undefined
   ending: { readonly type: 'ignore' } | { readonly type: 'already_started'; readonly pid: Pid | undefined } | undefined
 }
 
@@ -72,9 +76,10 @@ export function launch(self: Context, bond: Bond, init: Init, options: StartOpti
 async function awaitStart(self: Context, bond: Bond, init: Init, options: StartOptions): Promise<Launched> {
   checkOptions(options)
   const { name, timeoutMs = Infinity } = options
-  const report: Report = { replyTo: undefined, ending: undefined }
+  const watcher = bond === 'monitor' ? self : undefined
+  const report: Report = { replyTo: undefined, watcher, watch: undefined, ending: undefined }
   const parent = bond === 'link' ? self.pid : undefined
-  const { pid, ref } = spawn(self, bond, bodyOf(init, { name, parent, report }), options)
+  const pid = spawn(self, bond, bodyOf(init, { name, parent, report }), options)
   const note = new StartNote()
   const outcome = await self.request(
     pid,
@@ -84,14 +89,12 @@ async function awaitStart(self: Context, bond: Bond, init: Init, options: StartO
     },
     timeoutMs,
   )
-  if (outcome.type === 'reply') return { type: 'started', pid, ref }
+  if (outcome.type === 'reply') return { type: 'started', pid, ref: report.watch }
   if (outcome.type === 'timeout') {
     self.exit(pid, 'kill')
     await self.awaitDown(pid, Infinity)
   }
   if (name instanceof ViaName && report.ending === undefined) await giveBack(name, pid)
-  // As in OTP: who asked for a monitor gets an error instead of its `DOWN`.
-  if (ref !== undefined) self.demonitor(ref, { flush: true })
   const { ending } = report
   if (ending?.type === 'ignore') return { type: 'ignore' }
   if (ending !== undefined) throw new StartError('ERR_ALREADY_STARTED', 'already_started', ending.pid)
@@ -99,28 +102,14 @@ async function awaitStart(self: Context, bond: Bond, init: Init, options: StartO
   throw new StartError('ERR_START_FAILED', outcome.reason)
 }
 
-function spawn(
-  self: Context,
-  bond: Bond,
-  body: HandlerBody,
-  { name, label, trapExit }: StartOptions,
-): { readonly pid: Pid; readonly ref: Ref | undefined } {
+function spawn(self: Context, bond: Bond, body: HandlerBody, { name, label, trapExit }: StartOptions): Pid {
   const options = {
     ...(typeof name === 'string' ? { name } : {}),
     ...(label === undefined ? {} : { label }),
     ...(trapExit === undefined ? {} : { trapExit }),
   }
   try {
-    switch (bond) {
-      case 'none':
-        return { pid: self.spawn(body, options), ref: undefined }
-      case 'link':
-        return { pid: self.spawnLink(body, options), ref: undefined }
-      case 'monitor':
-        return self.spawnMonitor(body, options)
-      default:
-        return assertNever(bond)
-    }
+    return bond === 'link' ? self.spawnLink(body, options) : self.spawn(body, options)
   } catch (error) {
     if (typeof name !== 'string' || !(error instanceof PidmeshError) || error.code !== 'ERR_NAME_TAKEN') throw error
     throw new StartError('ERR_ALREADY_STARTED', 'already_started', self.whereis(name))
@@ -140,6 +129,7 @@ function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody 
       switch (initialised.type) {
         case 'ok': {
           const loop = new ServerLoop({ self, behaviour: initialised.behaviour, debug, parent })
+          if (report.watcher?.isAlive === true) report.watch = report.watcher.monitor(self.pid)
           if (report.replyTo !== undefined) self.send(report.replyTo, 'ready')
           return loop.start()
         }
@@ -186,11 +176,14 @@ async function giveBack(name: ViaName, pid: Pid): Promise<void> {
   if (holder?.equals(pid) === true) await name.via.unregisterName(name.name)
 }
 
-/** @throws PidmeshError `ERR_BAD_OPTION` */
+/** @throws PidmeshError `ERR_BAD_OPTION`. What a `spawn` has too, that checks. */
 function checkOptions(options: StartOptions): void {
+  if (typeof options !== 'object' || options === null) throw badOption('the options of a start are an object')
   const unknown = Object.keys(options).find((key) => !OPTIONS.has(key))
   if (unknown !== undefined) throw badOption(`a start has no option ${JSON.stringify(unknown)}`)
-  const { timeoutMs } = options
+  const { name, timeoutMs } = options
+  if (name !== undefined && typeof name !== 'string' && !(name instanceof ViaName))
+    throw badOption('name must be a text, or a name in a Via')
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0))
     throw badOption('timeoutMs must be a number of milliseconds, 0 or more')
 }

@@ -4,7 +4,7 @@
  *   sys.… ──{ type: '$system', replyTo, request }──▶ server ──▶ SystemAnswer
  *   stop ───{ …, request: terminate } ─────────────▶ server ──▶ (its end is the answer)
  */
-import { hasType, Ref, type ExitReason } from '@pidmesh/runtime'
+import { hasType, isExitReason, Ref, type ExitReason } from '@pidmesh/runtime'
 import type { Statistics, SystemListener } from './debug.ts'
 
 export const SYSTEM = '$system'
@@ -17,6 +17,8 @@ export type SystemRequest =
   | { readonly type: 'suspend' }
   | { readonly type: 'resume' }
   | { readonly type: 'terminate'; readonly reason: ExitReason }
+  /** As `terminate`, but its end is the only answer. */
+  | { readonly type: 'stop'; readonly reason: ExitReason }
   | { readonly type: 'trace'; readonly on: boolean }
   | { readonly type: 'statistics'; readonly flag: 'on' | 'off' | 'get' }
   /** Listeners can't be sent to another node. */
@@ -45,35 +47,34 @@ export interface ServerStatus {
   readonly statistics: Statistics | undefined
 }
 
-type Fields = { readonly [field: string]: unknown }
-
 /** Whether a message is one of `sys`, with all that its request needs. It may have come from anybody. */
 export function isSystemMessage(message: unknown): message is SystemMessage {
   if (!hasType(message, SYSTEM)) return false
   const { replyTo, request } = message as { readonly replyTo?: unknown; readonly request?: unknown }
-  return replyTo instanceof Ref && typeof request === 'object' && request !== null && isRequest(request as Fields)
+  return replyTo instanceof Ref && typeof request === 'object' && request !== null && isRequest(request)
 }
 
-function isRequest(request: Fields): boolean {
-  switch (request['type']) {
+/** Whether all that a request needs is there. */
+export function isRequest(request: object): boolean {
+  const fields = request as { readonly [field: string]: unknown }
+  switch (fields['type']) {
     case 'get_state':
     case 'get_status':
     case 'suspend':
     case 'resume':
       return true
     case 'replace_state':
-      return typeof request['change'] === 'function'
+      return typeof fields['change'] === 'function'
     case 'install':
     case 'remove':
-      return typeof request['listener'] === 'function'
+      return typeof fields['listener'] === 'function'
     case 'trace':
-      return typeof request['on'] === 'boolean'
+      return typeof fields['on'] === 'boolean'
     case 'statistics':
-      return request['flag'] === 'on' || request['flag'] === 'off' || request['flag'] === 'get'
+      return fields['flag'] === 'on' || fields['flag'] === 'off' || fields['flag'] === 'get'
     case 'terminate':
-      return (
-        typeof request['reason'] === 'string' || (typeof request['reason'] === 'object' && request['reason'] !== null)
-      )
+    case 'stop':
+      return isExitReason(fields['reason'])
     default:
       return false
   }

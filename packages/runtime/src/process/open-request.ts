@@ -1,0 +1,87 @@
+/**
+ * A request whose outcome is waited for when it suits: several at once, in steps, or never. It is a `request` without a timeout, and with an end of its own.
+ *
+ *   openRequest ─▶ OpenRequest ── reply, down ─────────▶ outcome ─┬▶ awaitAny resolves
+ *                            ├── the caller ends ──────▶ error ───┘
+ *                            └── abandon: as if there had been none; a late reply is dropped
+ */
+import type { Ref } from '../ids.ts'
+import type { Kernel } from '../node/kernel.ts'
+import { errorOfThrown } from '../reasons.ts'
+import type { Process } from './process.ts'
+import { request, type Request, type RequestOutcome } from './requests.ts'
+
+type Waiter = (request: OpenRequest) => void
+
+export class OpenRequest {
+  /** How it has ended; `undefined` before. */
+  outcome: Exclude<RequestOutcome, { type: 'timeout' }> | undefined = undefined
+  /** Why it will have no outcome: it could not be sent, or the caller has ended. */
+  error: Error | undefined = undefined
+  readonly #kernel: Kernel
+  readonly #waiters: Set<Waiter> = new Set()
+  #ref: Ref | undefined = undefined
+
+  /** Made by `Context.openRequest`. */
+  constructor(kernel: Kernel, caller: Process, { target, build }: Pick<Request, 'target' | 'build'>) {
+    this.#kernel = kernel
+    const remember = (ref: Ref): unknown => {
+      this.#ref = ref
+      return build?.(ref)
+    }
+    request(kernel, caller, { target, build: remember, timeoutMs: Infinity }).then(
+      (outcome) => this.#end(() => (this.outcome = outcome.type === 'timeout' ? undefined : outcome)),
+      (thrown: unknown) => this.#end(() => (this.error = errorOfThrown(thrown))),
+    )
+  }
+
+  get isOver(): boolean {
+    return this.outcome !== undefined || this.error !== undefined
+  }
+
+  /** Nobody will wait for it any more: nothing is kept of it, and a late reply is dropped. */
+  abandon(): void {
+    if (this.isOver || this.#ref === undefined) return
+    // As a reply would: it closes the alias, and ends the monitor.
+    this.#kernel.aliases.deliver(this.#ref.id, undefined)
+    this.#waiters.clear()
+  }
+
+  /** For `awaitAny`. */
+  addWaiter(waiter: Waiter): void {
+    this.#waiters.add(waiter)
+  }
+
+  /** For `awaitAny`. */
+  removeWaiter(waiter: Waiter): void {
+    this.#waiters.delete(waiter)
+  }
+
+  #end(settle: () => unknown): void {
+    settle()
+    for (const waiter of this.#waiters) waiter(this)
+  }
+}
+
+/**
+ * Waits until one of the requests is over: that one, or `undefined` after `timeoutMs`. The others stay open.
+ * @throws what has come in the place of an outcome, by rejection
+ */
+export function awaitAny(
+  { timers }: Kernel,
+  requests: readonly OpenRequest[],
+  timeoutMs: number,
+): Promise<OpenRequest | undefined> {
+  return new Promise((resolve, reject) => {
+    const done = (over: OpenRequest | undefined): void => {
+      if (timer !== undefined) timers.drop(timer)
+      for (const request of requests) request.removeWaiter(done)
+      if (over?.error !== undefined) reject(over.error)
+      else resolve(over)
+    }
+    const timer = timeoutMs === Infinity ? undefined : timers.start(timeoutMs, () => done(undefined))
+    const over = requests.find((request) => request.isOver)
+    if (over !== undefined) done(over)
+    else for (const request of requests) request.addWaiter(done)
+  })
+}
