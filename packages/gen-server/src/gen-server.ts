@@ -144,7 +144,7 @@ export abstract class GenServer<Calls extends object = never, Casts = never, Con
     return { type: 'ok', next }
   }
 
-  /** There is to be no server, and that is no failure: whoever starts it gets `'ignore'`. */
+  /** There is to be no server, and that is no failure: whoever starts it gets `undefined`. */
   protected ignore(): IgnoreResult {
     return IGNORE
   }

@@ -1,7 +1,15 @@
 /**
  * One request to the servers of one name on many nodes: `gen_server:abcast/3` and `multi_call/4`.
  */
-import { contextOf, isNodeName, PidmeshError, type Caller, type Context, type NodeName } from '@pidmesh/runtime'
+import {
+  contextOf,
+  encodedBytes,
+  isNodeName,
+  PidmeshError,
+  type Caller,
+  type Context,
+  type NodeName,
+} from '@pidmesh/runtime'
 import type { CallMessage, CastMessage, ReplyFor, ServerName } from './protocol.ts'
 import { isSelf } from './system-request.ts'
 import { unawaited } from './unawaited.ts'
@@ -26,7 +34,7 @@ export interface MultiCallResult<Reply> {
  */
 export function abcast<Casts>(caller: Caller, servers: NameOnNodes<unknown, Casts>, request: Casts): void {
   const self = contextOf(caller)
-  const { name, nodes } = check(servers)
+  const { name, nodes } = check(self, servers, request)
   const message: CastMessage = { type: '$gen_cast', request }
   for (const node of nodes) self.send({ name, node }, message)
 }
@@ -52,7 +60,7 @@ async function callMany<Reply>(
   request: unknown,
   timeoutMs: number,
 ): Promise<MultiCallResult<Reply>> {
-  const { name, nodes } = check(servers)
+  const { name, nodes } = check(self, servers, request)
   const answers = await Promise.all(
     nodes.map(async (node) => {
       // It can't answer while it waits.
@@ -74,12 +82,16 @@ async function callMany<Reply>(
   return { replies, badNodes }
 }
 
-/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
-function check(servers: NameOnNodes<unknown, unknown>): NameOnNodes<unknown, unknown> {
+/**
+ * Before anything is sent: what is refused goes to nobody.
+ * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE`
+ */
+function check(self: Context, servers: NameOnNodes<unknown, unknown>, request: unknown): NameOnNodes<unknown, unknown> {
   const { name, nodes } = servers
   if (typeof name !== 'string' || name === '' || !Array.isArray(nodes))
     throw new PidmeshError('ERR_BAD_ARGUMENT', 'servers on many nodes are given as { name, nodes }')
   for (const node of nodes)
     if (!isNodeName(node)) throw new PidmeshError('ERR_BAD_ARGUMENT', `not the name of a node: ${String(node)}`)
+  if (nodes.some((node) => node !== self.node)) encodedBytes(request)
   return servers
 }

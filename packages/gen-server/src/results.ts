@@ -50,7 +50,7 @@ export interface StopReplyResult {
   readonly reason: ExitReason
 }
 
-/** There is to be no server, and that is no failure: `start` resolves with `'ignore'`. */
+/** There is to be no server, and that is no failure: `start` resolves with `undefined`. */
 export interface IgnoreResult {
   readonly type: 'ignore'
 }

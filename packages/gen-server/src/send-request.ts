@@ -128,7 +128,7 @@ export function sendRequest<Calls, const Request extends Calls>(
 }
 
 /**
- * Waits for the response. After a timeout the request is over: a late reply is never seen. Of a collection, the first response of any; it is taken out of the
+ * Waits for the response. After a timeout the request is over, `ERR_CALL_TIMEOUT` for whoever waits for it again: a late reply is never seen. Of a collection, the first response of any; it is taken out of the
  * collection, and after a timeout all are over, and the collection is empty.
  *
  * @param timeoutMs milliseconds, or `Infinity`; 0 looks only
@@ -258,7 +258,8 @@ function abandon(waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>): 
 async function deliverWhenOver(self: Context, id: RequestId<unknown>): Promise<void> {
   try {
     if (id.request !== undefined) await self.awaitAny([id.request], Infinity)
-    self.send(self.pid, new ResponseMessage(id))
+    // What was given up is not waited for here, either.
+    if (id.request?.outcome?.type !== 'timeout') self.send(self.pid, new ResponseMessage(id))
   } catch {
     // The process has ended.
   }

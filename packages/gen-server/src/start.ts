@@ -32,11 +32,11 @@ export type ServerClass<
   getState(): State
 }
 
-/** `'ignore'`, of a class whose `init` may return that. */
+/** What a start of a class resolves with whose `init` may `ignore()`; not a text, which would be a name. */
 export type Ignored<Args, Result> = IgnoreResult extends Result
   ? IsDefaultInit<Args> extends true
     ? never
-    : 'ignore'
+    : undefined
   : never
 
 /** The `init` of GenServer itself, which ignores nothing. */
@@ -52,7 +52,7 @@ export interface Monitored<Server> {
 }
 
 /**
- * Starts a server that nobody is linked to. Resolves when its `init` is done: with its pid, or with `'ignore'` if it has returned that.
+ * Starts a server that nobody is linked to. Resolves when its `init` is done: with its pid, or with `undefined` if it has returned `ignore()`.
  * @throws StartError by rejection: `ERR_ALREADY_STARTED` (with the pid that has the name), `ERR_START_FAILED` (with the reason), `ERR_START_TIMEOUT`
  * @throws PidmeshError by rejection: `ERR_BAD_OPTION`, `ERR_BAD_ARGUMENT`
  */
@@ -141,5 +141,5 @@ function initOf(server: new () => object, args: readonly unknown[]): Init {
 
 /** By the type of its `init` it is known whether a server may be ignored. */
 function ignored<Args, Result>(): Ignored<Args, Result> {
-  return 'ignore' as Ignored<Args, Result>
+  return undefined as Ignored<Args, Result>
 }

@@ -111,11 +111,11 @@ describe.each(Object.entries(TIMES))('a callback that returns %s', (_when, timed
     expect(lab.a.whereis('puppet')).toBeUndefined()
   })
 
-  it('init: ignore makes the start resolve with ignore, and leaves no process', async () => {
+  it('init: ignore makes the start resolve with undefined, and leaves no process', async () => {
     const events: string[] = []
     const before = lab.a.processes().length
     const script: Script = { init: (puppet) => timed(puppet.make.ignore()) }
-    await expect(lab.run(start(lab.a, Puppet, [script, events], { name: 'puppet' }))).resolves.toBe('ignore')
+    await expect(lab.run(start(lab.a, Puppet, [script, events], { name: 'puppet' }))).resolves.toBeUndefined()
     expect(events).toEqual(['init'])
     expect(lab.a.whereis('puppet')).toBeUndefined()
     expect(lab.a.processes()).toHaveLength(before)

@@ -3,7 +3,7 @@
  *
  *   openRequest ─▶ OpenRequest ── reply, down ─────────▶ outcome ─┬▶ awaitAny resolves
  *                            ├── the caller ends ──────▶ error ───┘
- *                            └── abandon: as if there had been none; a late reply is dropped
+ *                            └── abandon ─▶ outcome: timeout; a late reply is dropped
  */
 import type { Ref } from '../ids.ts'
 import type { Kernel } from '../node/kernel.ts'
@@ -14,8 +14,8 @@ import { request, type Request, type RequestOutcome } from './requests.ts'
 type Waiter = (request: OpenRequest) => void
 
 export class OpenRequest {
-  /** How it has ended; `undefined` before. */
-  outcome: Exclude<RequestOutcome, { type: 'timeout' }> | undefined = undefined
+  /** How it has ended: `timeout` if it was given up. `undefined` before. */
+  outcome: RequestOutcome | undefined = undefined
   /** Why it will have no outcome: it could not be sent, or the caller has ended. */
   error: Error | undefined = undefined
   readonly #kernel: Kernel
@@ -30,7 +30,7 @@ export class OpenRequest {
       return build?.(ref)
     }
     request(kernel, caller, { target, build: remember, timeoutMs: Infinity }).then(
-      (outcome) => this.#end(() => (this.outcome = outcome.type === 'timeout' ? undefined : outcome)),
+      (outcome) => this.#end(() => (this.outcome = outcome)),
       (thrown: unknown) => this.#end(() => (this.error = errorOfThrown(thrown))),
     )
   }
@@ -39,12 +39,13 @@ export class OpenRequest {
     return this.outcome !== undefined || this.error !== undefined
   }
 
-  /** Nobody will wait for it any more: nothing is kept of it, and a late reply is dropped. */
+  /** Gives it up: nothing is kept of it, and a late reply is dropped. */
   abandon(): void {
     if (this.isOver || this.#ref === undefined) return
+    const ref = this.#ref
+    this.#end(() => (this.outcome = { type: 'timeout' }))
     // As a reply would: it closes the alias, and ends the monitor.
-    this.#kernel.aliases.deliver(this.#ref.id, undefined)
-    this.#waiters.clear()
+    this.#kernel.aliases.deliver(ref.id, undefined)
   }
 
   /** For `awaitAny`. */
@@ -58,6 +59,7 @@ export class OpenRequest {
   }
 
   #end(settle: () => unknown): void {
+    if (this.isOver) return
     settle()
     for (const waiter of this.#waiters) waiter(this)
   }
