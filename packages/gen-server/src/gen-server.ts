@@ -1,16 +1,41 @@
 /**
  * GenServer: a process that keeps state and serves requests, one at a time, each to its end.
  *
- *   start(…) ─────▶ init(...args)       → nothing | stop(reason)                  start resolves or rejects after it
- *   call(…) ──────▶ handleCall          → reply(request, value) | noreply() | stop(reason) | stopAfterReply(request, value, reason)
- *   cast(…) ──────▶ handleCast          → nothing | noreply() | stop(reason)
- *   any message ──▶ handleInfo          → nothing | noreply() | stop(reason)
- *                   terminate(reason)   after a stop, a throw, or the parent's exit (if it traps exits); its result is ignored
+ *   the user's side                 the server's side
+ *   ---------------                 -----------------
+ *   start, startLink,  ──────────▶  init(...args)                      → nothing | ok(next?) | ignore() | stop(reason)
+ *   startMonitor       ◀──────────    (a start resolves, or rejects)
  *
- * Every callback may be async; while one is under way, messages wait. A throw in a callback ends the server with the error as the reason, after
- * `terminate`. A reason other than `normal`, `shutdown` and `{ shutdown: … }` makes a crash report.
+ *   call, multiCall,   ──────────▶  handleCall(request, from)          → reply(request, value, next?) | noreply(next?)
+ *   sendRequest        ◀── reply ─                                       | stop(reason) | stopAfterReply(request, value, reason)
+ *                      ◀── reply ─  replyTo(from, value)                 later, from anywhere, after noreply
  *
- * The state is the instance: fields of the class. There is one instance a process.
+ *   cast, abcast       ──────────▶  handleCast(request)                → nothing | noreply(next?) | stop(reason)
+ *   any other message  ──────────▶  handleInfo(message)                → nothing | noreply(next?) | stop(reason)
+ *
+ *   stop, sys.terminate ─────────▶  terminate(reason)                  its result is ignored
+ *   the parent's exit  ──────────▶  terminate(reason)
+ *   sys.getState, replaceState ──▶  getState(), replaceState(state)
+ *   sys.getStatus, crash reports ▶  formatStatus(status)
+ *
+ *   next: { continue: … }    ────▶  handleContinue(continuation)       → nothing | noreply(next?) | stop(reason)
+ *                                     before any other message; the start has been reported
+ *         { timeoutMs: … }   ────▶  handleInfo({ type: 'idle_timeout' })
+ *                                     if no message comes in that time; 0: if none waits. Any message but those of sys ends the wait
+ *         { hibernate: true }         nothing: see `Next`
+ *
+ * Each may return a promise of these, too; while it is under way, messages wait. What else it returns ends the server with `{ bad_return_value: … }`.
+ *
+ * The end:
+ *   stop(reason), a throw or rejection (the error is the reason), self.exit(reason), stop() and sys.terminate, the parent's exit if exits are trapped
+ *     ──▶ terminate(reason), once ──▶ a crash report, unless the reason is normal, shutdown or { shutdown: … } ──▶ the process exits with the reason
+ *   kill, and other exit signals if exits aren't trapped ──▶ the process exits at once
+ *   in init: stop, throw and exit fail the start with the reason, without terminate
+ *
+ * What a server has no callback for: a message is logged, a call, cast or continue ends it with `{ bad_call: … }`, `{ bad_cast: … }`, `{ bad_continue: … }`.
+ *
+ * The state is the instance: fields of the class. There is one instance a process. Not here: the loop (behaviour/loop.ts), what follows from a return
+ * (callbacks.ts), starts (start.ts).
  *
  * @example
  *   type CounterCall = Call<{ type: 'get' }, number> | Call<{ type: 'add'; by: number }, number>

@@ -31,7 +31,7 @@ import {
   checkRef,
   isA,
 } from './checks.ts'
-import { awaitAny, OpenRequest } from './open-request.ts'
+import { awaitAny, checkOpenRequests, OpenRequest } from './open-request.ts'
 import { exitedError, type Process } from './process.ts'
 import { checkReceive, flushDown, receive, type ReceiveOptions, type ReceiveTimeout } from './receive.ts'
 import { request, type RequestOutcome } from './requests.ts'
@@ -459,8 +459,9 @@ export class Context {
    */
   awaitAny(requests: readonly OpenRequest[], timeoutMs: number): Promise<OpenRequest | undefined> {
     checkDuration('timeoutMs', timeoutMs)
+    const open = checkOpenRequests(requests)
     if (!this.process.isAlive) return this.tooLate()
-    const over = awaitAny(this.kernel, requests, timeoutMs)
+    const over = awaitAny(this.kernel, open, timeoutMs)
     over.catch(() => undefined)
     return over
   }

@@ -5,9 +5,11 @@
  *                            ├── the caller ends ──────▶ error ───┘
  *                            └── abandon ─▶ outcome: timeout; a late reply is dropped
  */
+import { PidmeshError, shown } from '../errors.ts'
 import type { Ref } from '../ids.ts'
 import type { Kernel } from '../node/kernel.ts'
 import { errorOfThrown } from '../reasons.ts'
+import { isA } from './checks.ts'
 import type { Process } from './process.ts'
 import { request, type Request, type RequestOutcome } from './requests.ts'
 
@@ -86,4 +88,16 @@ export function awaitAny(
     if (over !== undefined) done(over)
     else for (const request of requests) request.addWaiter(done)
   })
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkOpenRequests(requests: readonly OpenRequest[]): readonly OpenRequest[] {
+  try {
+    // Read once.
+    const list: readonly unknown[] = Array.isArray(requests) ? [...(requests as readonly unknown[])] : [undefined]
+    if (list.every((request) => isA(request, OpenRequest))) return list
+  } catch {
+    // Told below.
+  }
+  throw new PidmeshError('ERR_BAD_ARGUMENT', `open requests are given as a list of them, not ${shown(requests)}`)
 }
