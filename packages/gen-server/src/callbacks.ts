@@ -15,7 +15,7 @@ import type { Debug } from './behaviour/debug.ts'
 import { shownValue } from './behaviour/shown-value.ts'
 import { reply } from './call.ts'
 import type { GenServer } from './gen-server.ts'
-import { IdleNote, IdleTimeout } from './idle-timeout.ts'
+import { IdleTimeout, isIdleNote, type IdleNote } from './idle-timeout.ts'
 import { isCallMessage, isCastMessage, type From } from './protocol.ts'
 import {
   isNext,
@@ -41,8 +41,7 @@ export function initialise(
 ): Initialised | Promise<Initialised> {
   const server = make()
   server.enter(self)
-  const init: (...args: readonly unknown[]) => InitResult | Promise<InitResult> = server.init.bind(server) as never
-  const result = init(...args)
+  const result: InitResult | Promise<InitResult> = server.init(...(args as readonly never[]))
   const enter = (outcome: InitResult): Initialised => initialised(new Callbacks(self, server, debug), outcome)
   return result instanceof Promise ? result.then(enter) : enter(result)
 }
@@ -69,13 +68,12 @@ export class Callbacks implements Behaviour {
   private readonly self: Context
   private readonly server: AnyServer
   private readonly debug: Debug
-  private readonly idle: IdleTimeout
+  private idle: IdleTimeout | undefined = undefined
 
   constructor(self: Context, server: AnyServer, debug: Debug) {
     this.self = self
     this.server = server
     this.debug = debug
-    this.idle = new IdleTimeout(self)
   }
 
   get name(): string {
@@ -88,8 +86,8 @@ export class Callbacks implements Behaviour {
 
   handle(message: unknown): Handled | Promise<Handled> {
     const { server } = this
-    if (message instanceof IdleNote) return this.handleIdle(message)
-    this.idle.stop()
+    if (isIdleNote(message)) return this.handleIdle(message)
+    this.idle?.stop()
     if (isCallMessage(message)) {
       const { from } = message
       const result = server.handleCall(message.request as object, from)
@@ -117,7 +115,7 @@ export class Callbacks implements Behaviour {
   }
 
   private handleIdle(note: IdleNote): Handled | Promise<Handled> {
-    if (!this.idle.isDue(note)) return undefined
+    if (this.idle?.isDue(note) !== true) return undefined
     this.idle.stop()
     return this.settle(this.server.handleInfo(IDLE))
   }
@@ -178,7 +176,9 @@ export class Callbacks implements Behaviour {
   }
 
   private await(next: Next | undefined): void {
-    if (next?.timeoutMs !== undefined && next.timeoutMs !== Infinity) this.idle.start(next.timeoutMs)
+    if (next?.timeoutMs === undefined || next.timeoutMs === Infinity) return
+    this.idle ??= new IdleTimeout(this.self)
+    this.idle.start(next.timeoutMs)
   }
 
   private reply(from: From, value: unknown): void {

@@ -3,15 +3,22 @@
  *
  *   start(timeoutMs) ──▶ timer ──▶ a note in the mailbox ──▶ isDue(note)
  *                  0 ────────────▶ (behind what is in it)
- *   stop() ◀── any message
+ *   stop() ◀── any message but those of sys (which in OTP begin it anew)
  *
  * Invariant: a note that has been overtaken by a message, or by a later start, is not due: it bears which start it is of.
  */
-import type { Context, Ref } from '@pidmesh/runtime'
+import { hasType, type Context, type Ref } from '@pidmesh/runtime'
 
 /** Can't be made by others: it is an instance, and stays on its node. */
 export class IdleNote {
-  readonly type = 'idle_timeout'
+  readonly type: string = NOTE
+}
+
+const NOTE = '$idle'
+
+export function isIdleNote(message: unknown): message is IdleNote {
+  // Its type first: to ask a message of others what it is an instance of may run their code.
+  return hasType(message, NOTE) && message instanceof IdleNote
 }
 
 export class IdleTimeout {

@@ -1,8 +1,7 @@
 /**
  * Stops a server of any behaviour, as `gen_server:stop/3`.
  */
-import { isDeepStrictEqual } from 'node:util'
-import { isExitReason, PidmeshError, type Caller, type ExitReason } from '@pidmesh/runtime'
+import { formatReason, isExitReason, PidmeshError, type Caller, type ExitReason } from '@pidmesh/runtime'
 import { callError, describe } from './call.ts'
 import { CallError } from './errors.ts'
 import type { ServerAddress } from './protocol.ts'
@@ -31,8 +30,8 @@ async function stopped(caller: Caller, server: ServerAddress, reason: ExitReason
   if (!isExitReason(reason))
     throw new PidmeshError('ERR_BAD_ARGUMENT', `an exit reason is a text or an object, not ${String(reason)}`)
   const outcome = await requestOfSystem(caller, server, { type: 'stop', reason }, timeoutMs)
-  // There is no reply: its end is the answer.
+  // There is no reply: its end is the answer. Reasons are compared as texts: one that was on another node is a copy, and what an error was clipped to.
   if (outcome.type === 'reply') throw new CallError('ERR_CALL_EXIT', 'bad_reply', describe(server))
-  if (outcome.type === 'down' && isDeepStrictEqual(outcome.reason, reason)) return
+  if (outcome.type === 'down' && formatReason(outcome.reason) === formatReason(reason)) return
   throw callError(outcome, server)
 }

@@ -176,11 +176,13 @@ describe('a crash report', () => {
   }
 
   it.each(['normal', 'shutdown', { shutdown: 'because' }])('is not made for the reason %j', async (reason) => {
-    const pid = await lab.run(start(lab.a, Vault, []))
+    const asked: Status[] = []
+    const pid = await lab.run(start(lab.a, Vault, [(status: Status) => (asked.push(status), status)]))
     cast(lab.a, pid, reason)
     await lab.settle()
     expect(lab.a.isProcessAlive(pid)).toBe(false)
     expect(lab.crashReports()).toEqual([])
+    expect(asked).toEqual([])
   })
 
   it('is made for any other: with the class, the type of the last message, the state and the reason', async () => {

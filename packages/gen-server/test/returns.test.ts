@@ -333,6 +333,14 @@ describe('an idle timeout', () => {
     expect(events).toEqual(['cast', 'info idle_timeout'])
   })
 
+  it('of 0 comes before what is sent afterwards', async () => {
+    const { pid, events } = await idler(0)
+    cast(lab.a, pid, { type: 'go' })
+    lab.a.spawn((self) => self.send(pid, { type: 'note' }))
+    await lab.settle()
+    expect(events).toEqual(['cast', 'info idle_timeout', 'info note'])
+  })
+
   it('of 0 does not come if a message waits already', async () => {
     const { pid, events } = await idler(0)
     cast(lab.a, pid, { type: 'go' })
@@ -371,6 +379,15 @@ describe('an idle timeout', () => {
     await lab.run(start(lab.a, Puppet, [script, []]))
     await lab.advance(100)
     expect(got).toMatchObject([{ type: 'timeout', message: 'ring' }, { type: 'idle_timeout' }])
+  })
+
+  it('that a message has cancelled leaves no timer behind', async () => {
+    const { pid } = await idler(60_000)
+    const before = lab.a.counters().timers
+    cast(lab.a, pid, { type: 'go' })
+    lab.a.send(pid, { type: 'note' })
+    await lab.settle()
+    expect(lab.a.counters().timers).toBe(before)
   })
 
   it('dies with its server, and leaves no timer behind', async () => {

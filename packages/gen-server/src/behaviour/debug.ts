@@ -30,7 +30,7 @@ export interface Statistics {
 
 export class Debug {
   private readonly self: Context
-  private readonly listeners = new Set<SystemListener>()
+  private listeners: Set<SystemListener> | undefined = undefined
   private isTraced = false
   private counts: { messagesIn: number; messagesOut: number; readonly reductionsBefore: number } | undefined = undefined
 
@@ -40,7 +40,7 @@ export class Debug {
 
   /** Whether anything is to be told. */
   get isOn(): boolean {
-    return this.isTraced || this.counts !== undefined || this.listeners.size > 0
+    return this.isTraced || this.counts !== undefined || this.listeners !== undefined
   }
 
   tell(event: SystemEvent): void {
@@ -49,7 +49,7 @@ export class Debug {
       else this.counts.messagesOut++
     }
     if (this.isTraced) this.self.log.info({ trace: event.type, message: shownValue(event.message) }, describe(event))
-    for (const listener of this.listeners) this.call(listener, event)
+    for (const listener of this.listeners ?? []) this.call(listener, event)
   }
 
   trace(on: boolean): void {
@@ -57,11 +57,13 @@ export class Debug {
   }
 
   install(listener: SystemListener): void {
+    this.listeners ??= new Set()
     this.listeners.add(listener)
   }
 
   remove(listener: SystemListener): void {
-    this.listeners.delete(listener)
+    this.listeners?.delete(listener)
+    if (this.listeners?.size === 0) this.listeners = undefined
   }
 
   statistics(flag: 'on' | 'off'): void {
@@ -77,9 +79,9 @@ export class Debug {
 
   private call(listener: SystemListener, event: SystemEvent): void {
     try {
-      if (listener(event) === 'done') this.listeners.delete(listener)
+      if (listener(event) === 'done') this.remove(listener)
     } catch (thrown) {
-      this.listeners.delete(listener)
+      this.remove(listener)
       this.self.log.error(
         {},
         `a listener of sys.install has failed and is removed: ${formatReason(reasonOfThrown(thrown))}`,

@@ -27,11 +27,7 @@ export class HeldMessages {
   shift(): unknown {
     const message = this.messages[this.first]
     this.messages[this.first++] = undefined
-    if (this.first === this.messages.length) {
-      this.messages = []
-      this.first = 0
-      this.warnAt = WARN_FROM
-    } else if (this.first >= COMPACT_FROM && this.first * 2 > this.messages.length) {
+    if (this.first >= COMPACT_FROM && this.first * 2 > this.messages.length) {
       this.messages = this.messages.slice(this.first)
       this.first = 0
     }

@@ -18,6 +18,7 @@ import {
   ExitError,
   formatReason,
   hasType,
+  isExitReason,
   isQuietReason,
   reasonOfThrown,
   type Context,
@@ -70,7 +71,8 @@ export class ServerLoop {
   private readonly behaviour: Behaviour
   private readonly debug: Debug
   private readonly parent: Pid | undefined
-  private readonly held: HeldMessages = new HeldMessages()
+  /** What it was sent while it was suspended, as long as there is any of it. */
+  private held: HeldMessages | undefined = undefined
   private suspended = false
   /** Neither suspended, nor with messages kept, nor watched: there is nothing to look after. */
   private isPlain = true
@@ -96,12 +98,12 @@ export class ServerLoop {
       return outcome instanceof Promise ? outcome.then(() => this.remind()) : this.remind()
     }
     if (this.suspended && !isSystemMessage(message) && !this.isParentsExit(message)) {
-      if (!(message instanceof StartNote)) this.held.push(message, this.self.log)
+      if (!(message instanceof StartNote)) this.hold(message)
       return undefined
     }
-    if (this.suspended || this.held.size === 0) return this.take(message)
+    if (this.suspended || this.held === undefined) return this.take(message)
     // What was kept came before it.
-    this.held.push(message, this.self.log)
+    this.hold(message)
     return this.handleHeld(1)
   }
 
@@ -134,10 +136,17 @@ export class ServerLoop {
     )
   }
 
+  private hold(message: unknown): void {
+    this.held ??= new HeldMessages()
+    this.held.push(message, this.self.log)
+  }
+
   /** Handles so many of the messages that were kept, the oldest first, or until it is suspended again. */
   private handleHeld(quantum: number): void | Promise<void> {
-    for (let left = quantum; left > 0 && this.held.size > 0 && !this.suspended; left--) {
-      const outcome = this.take(this.held.shift())
+    for (let left = quantum; left > 0 && this.held !== undefined && !this.suspended; left--) {
+      const message = this.held.shift()
+      if (this.held.size === 0) this.held = undefined
+      const outcome = this.take(message)
       if (outcome instanceof Promise) return outcome.then(() => this.handleHeld(left - 1))
     }
     this.judge()
@@ -146,15 +155,21 @@ export class ServerLoop {
 
   /** Are there messages left that were kept? They are for a later turn: others may want theirs. */
   private remind(): void {
-    if (!this.suspended && this.held.size > 0) this.self.send(this.self.pid, new HeldNote())
+    if (!this.suspended && this.held !== undefined) this.self.send(this.self.pid, new HeldNote())
   }
 
   private judge(): void {
-    this.isPlain = !this.suspended && this.held.size === 0 && !this.debug.isOn
+    this.isPlain = !this.suspended && this.held === undefined && !this.debug.isOn
   }
 
   private isParentsExit(message: unknown): message is ExitMessage {
-    return this.parent !== undefined && hasType(message, 'EXIT') && this.parent.equals(message.from)
+    if (this.parent === undefined || !hasType(message, 'EXIT')) return false
+    try {
+      // Anybody can send something that looks like one.
+      return this.parent.equals(message.from) && isExitReason(message.reason)
+    } catch {
+      return false
+    }
   }
 
   private answer(message: SystemMessage): void | Promise<void> {

@@ -50,8 +50,12 @@ export interface ServerStatus {
 /** Whether a message is one of `sys`, with all that its request needs. It may have come from anybody. */
 export function isSystemMessage(message: unknown): message is SystemMessage {
   if (!hasType(message, SYSTEM)) return false
-  const { replyTo, request } = message as { readonly replyTo?: unknown; readonly request?: unknown }
-  return replyTo instanceof Ref && typeof request === 'object' && request !== null && isRequest(request)
+  try {
+    const { replyTo, request } = message as { readonly replyTo?: unknown; readonly request?: unknown }
+    return replyTo instanceof Ref && typeof request === 'object' && request !== null && isRequest(request)
+  } catch {
+    return false
+  }
 }
 
 /** Whether all that a request needs is there. */
