@@ -86,15 +86,16 @@ export class Callbacks implements Behaviour {
 
   handle(message: unknown): Handled | Promise<Handled> {
     const { server } = this
-    if (isIdleNote(message)) return this.handleIdle(message)
-    this.idle?.stop()
     if (isCallMessage(message)) {
+      this.idle?.stop()
       const { from } = message
       const result = server.handleCall(message.request as object, from)
       return result instanceof Promise
         ? result.then((value) => this.afterCall(from, value))
         : this.afterCall(from, result)
     }
+    if (isIdleNote(message)) return this.handleIdle(message)
+    this.idle?.stop()
     return this.settle(isCastMessage(message) ? server.handleCast(message.request) : server.handleInfo(message))
   }
 

@@ -67,7 +67,7 @@ export function start<Calls extends object, Casts, Args extends readonly unknown
 
 /**
  * Starts a server that is linked to the calling process, its parent: when the parent exits so does the server, after `terminate` if it traps exits.
- * @throws StartError — see `start`. As with every link the caller also gets the exit signal of a server that fails to start.
+ * @throws StartError — see `start`. As with every link the caller also gets the exit signal of a server that fails to start, unless it took too long.
  */
 export function startLink<
   Calls extends object,

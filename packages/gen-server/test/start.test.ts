@@ -227,6 +227,18 @@ describe('what a server is to the one who started it', () => {
     expect(messages).toMatchObject([{ type: 'EXIT', reason: 'no' }])
   })
 
+  it('startLink: one that takes too long sends none', async () => {
+    // OTP: start_link takes the link back before it kills.
+    const init = () => new Promise(() => undefined)
+    const trapping = await lab.process()
+    await lab.failure(startLink(trapping.self, Puppet, [{ init }, []], { timeoutMs: 5 }))
+    const { self } = await lab.process({ trapExit: false })
+    await lab.failure(startLink(self, Puppet, [{ init }, []], { timeoutMs: 5 }))
+    await lab.settle()
+    expect(trapping.messages).toEqual([])
+    expect(self.isAlive).toBe(true)
+  })
+
   it('startLink: the exit of its parent runs terminate with that reason, if it traps exits; of another it is a message', async () => {
     const events: string[] = []
     const { self } = await lab.process({ trapExit: false })

@@ -256,6 +256,8 @@ describe('replaceState', () => {
       code: 'ERR_SYS_FAILED',
       serverReason: { error: { name: 'RangeError', message: 'no' } },
     })
+    const promised = sys.replaceState(lab.a, server, () => untyped(Promise.reject(new Error('later'))))
+    expect(await lab.failure(promised)).toMatchObject({ code: 'ERR_SYS_FAILED' })
     const refused = sys.replaceState(lab.a, server, () => untyped({ count: 'many' }))
     expect(await lab.failure(refused)).toMatchObject({ code: 'ERR_SYS_FAILED' })
     await expect(lab.run(call(lab.a, server, { type: 'get' }))).resolves.toBe(3)
@@ -297,6 +299,7 @@ describe('install', () => {
         throw new Error('thrown')
       }),
     )
+    await lab.run(sys.install(lab.a, server, () => untyped(Promise.reject(new Error('rejected')))))
     await lab.run(sys.install(lab.a, server, () => void told.other++))
     await lab.run(call(lab.a, server, { type: 'get' }))
     await lab.run(call(lab.a, server, { type: 'get' }))

@@ -79,7 +79,10 @@ export class Debug {
 
   private call(listener: SystemListener, event: SystemEvent): void {
     try {
-      if (listener(event) === 'done') this.remove(listener)
+      const outcome: unknown = listener(event)
+      if (outcome === 'done') this.remove(listener)
+      // What a listener that has no types awaits is its own affair, but must not end the OS process.
+      else if (outcome instanceof Promise) outcome.catch(() => this.remove(listener))
     } catch (thrown) {
       this.remove(listener)
       this.self.log.error(

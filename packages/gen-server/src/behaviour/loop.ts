@@ -15,25 +15,21 @@
  */
 import {
   assertNever,
-  ExitError,
-  formatReason,
   hasType,
   isExitReason,
-  isQuietReason,
+  PidmeshError,
   reasonOfThrown,
   type Context,
   type ExitMessage,
   type ExitReason,
-  type LogFields,
   type MessageHandler,
   type Pid,
   type Ref,
 } from '@pidmesh/runtime'
-import { isCallMessage, isCastMessage } from '../protocol.ts'
 import type { Behaviour, Handled } from './behaviour.ts'
 import type { Debug } from './debug.ts'
 import { HeldMessages } from './held-messages.ts'
-import { shownValue } from './shown-value.ts'
+import { ServerEnd } from './server-end.ts'
 import {
   isSystemMessage,
   SYSTEM,
@@ -196,7 +192,7 @@ export class ServerLoop {
       case 'get_status':
         return this.status()
       case 'replace_state':
-        behaviour.replaceState(request.change(behaviour.getState() as never))
+        behaviour.replaceState(changed(request.change(behaviour.getState() as never)))
         return behaviour.getState()
       case 'suspend':
         this.suspended = true
@@ -257,42 +253,18 @@ export class ServerLoop {
   }
 
   private leave(reason: ExitReason, message: unknown): never {
-    throw new ServerEnd(reason, isQuietReason(reason) ? undefined : this.details(reason, message))
-  }
-
-  /** What the crash report says besides the reason. */
-  private details(reason: ExitReason, message: unknown): LogFields {
-    const { behaviour } = this
-    const lastMessage = message === BEGIN || message === undefined ? {} : { message: payloadOf(message) }
-    try {
-      const shown = behaviour.formatStatus({ state: behaviour.getState(), reason, ...lastMessage })
-      return {
-        server: behaviour.name,
-        ...('message' in shown ? { lastMessage: shownValue(shown.message) } : {}),
-        state: shownValue(shown.state),
-      }
-    } catch (thrown) {
-      // Neither is shown as it is: what was to be left out is not known.
-      return { server: behaviour.name, state: `formatStatus has failed: ${formatReason(reasonOfThrown(thrown))}` }
-    }
+    throw new ServerEnd(this.behaviour, reason, message === BEGIN ? undefined : message)
   }
 }
 
 /** Stands in for the message of a server that begins. */
 const BEGIN = { type: 'its start' }
 
-/** Ends the process: all that its server does at its end has been done. */
-class ServerEnd extends ExitError {
-  override readonly details: LogFields | undefined
-
-  constructor(reason: ExitReason, details: LogFields | undefined) {
-    super(reason, 'ERR_EXIT', details === undefined ? 'server stopped' : 'server failed')
-    this.details = details
-  }
-}
-
-function payloadOf(message: unknown): unknown {
-  return isCallMessage(message) || isCastMessage(message) ? message.request : message
+/** A state, and not the promise of one: the server would go on with the old one meanwhile. */
+function changed(state: unknown): unknown {
+  if (!(state instanceof Promise)) return state
+  state.catch(() => undefined)
+  throw new PidmeshError('ERR_BAD_ARGUMENT', 'a state is replaced at once, not by a promise')
 }
 
 /** Read once for all that the loop tells apart by it. A message whose `type` can't be read has none. */

@@ -91,6 +91,9 @@ async function awaitStart(self: Context, bond: Bond, init: Init, options: StartO
   )
   if (outcome.type === 'reply') return { type: 'started', pid, ref: report.watch }
   if (outcome.type === 'timeout') {
+    // As in OTP: that it takes too long is told once, by the rejection, and not by an exit signal or a `DOWN` besides.
+    if (bond === 'link') self.unlink(pid)
+    if (report.watch !== undefined) self.demonitor(report.watch, { flush: true })
     self.exit(pid, 'kill')
     await self.awaitDown(pid, Infinity)
   }
@@ -176,7 +179,7 @@ async function giveBack(name: ViaName, pid: Pid): Promise<void> {
   if (holder?.equals(pid) === true) await name.via.unregisterName(name.name)
 }
 
-/** @throws PidmeshError `ERR_BAD_OPTION`. What a `spawn` has too, that checks. */
+/** @throws PidmeshError `ERR_BAD_OPTION`. `label` and `trapExit` are options of `spawn`, and checked there. */
 function checkOptions(options: StartOptions): void {
   if (typeof options !== 'object' || options === null) throw badOption('the options of a start are an object')
   const unknown = Object.keys(options).find((key) => !OPTIONS.has(key))
