@@ -12,6 +12,7 @@ import {
   type RequestOutcome,
 } from '@pidmesh/runtime'
 import { CallError } from './errors.ts'
+import { unawaited } from './unawaited.ts'
 import type { CallMessage, CastMessage, From, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
 
 export const DEFAULT_CALL_TIMEOUT_MS = 5_000
@@ -36,11 +37,11 @@ export function call<Calls, const Request extends Calls>(
 }
 
 function callVia(self: Context, server: ViaName, request: unknown, timeoutMs: number): Promise<unknown> {
-  return heeded(
+  return unawaited(
     (async () => {
       const target = await server.via.resolveName(server.name)
       if (target === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
-      return send(self, target, { server, request, timeoutMs })
+      return ask(self, target, { server, request, timeoutMs })
     })(),
   )
 }
@@ -53,9 +54,9 @@ function callAt(
 ): Promise<unknown> {
   try {
     checkAddress(server)
-    return send(self, server, { server, request, timeoutMs })
+    return ask(self, server, { server, request, timeoutMs })
   } catch (error) {
-    return heeded(Promise.reject(error as Error))
+    return unawaited(Promise.reject(error as Error))
   }
 }
 
@@ -67,7 +68,7 @@ interface Sent {
 }
 
 /** No async function: each call would pay for its promise. `then` keeps the caller's frames in the stack of an error all the same. */
-function send(
+function ask(
   self: Context,
   target: Exclude<ServerAddress, ViaName>,
   { server, request, timeoutMs }: Sent,
@@ -90,16 +91,7 @@ function send(
   return replied
 }
 
-/**
- * Of calls that run side by side one may fail while another is awaited, or all, when the caller is killed: that is for the caller to see when it comes to them,
- * not for the OS process to end of.
- */
-function heeded<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined)
-  return promise
-}
-
-/** As `heeded`, of a promise that is about to be rejected. Not at once: who waits for a promise isn't found for the stack of its error if he isn't the only one. */
+/** As `unawaited`, of a promise that is about to be rejected. Not at once: who waits for a promise isn't found for the stack of its error if he isn't the only one. */
 function heedLater(promise: Promise<unknown>): void {
   void Promise.resolve().then(() => promise.catch(() => undefined))
 }
@@ -126,12 +118,12 @@ export function reply<Reply>(replier: Caller, from: From<Reply>, value: Reply): 
 }
 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
-function checkAddress(server: unknown): void {
+export function checkAddress(server: unknown): void {
   if ((typeof server === 'string' && server !== '') || server instanceof Pid || isNameOnNode(server)) return
   throw new PidmeshError('ERR_BAD_ARGUMENT', `not an address of a server: ${String(server)}`)
 }
 
-function callError(outcome: Exclude<RequestOutcome, { type: 'reply' }>, server: ServerAddress): CallError {
+export function callError(outcome: Exclude<RequestOutcome, { type: 'reply' }>, server: ServerAddress): CallError {
   const text = describe(server)
   if (outcome.type === 'timeout') return new CallError('ERR_CALL_TIMEOUT', 'timeout', text)
   if (outcome.reason === 'noproc') return new CallError('ERR_CALL_NOPROC', 'noproc', text)
@@ -139,7 +131,7 @@ function callError(outcome: Exclude<RequestOutcome, { type: 'reply' }>, server: 
   return new CallError('ERR_CALL_EXIT', outcome.reason, text)
 }
 
-function describe(server: ServerAddress): string {
+export function describe(server: ServerAddress): string {
   if (server instanceof Pid || typeof server === 'string') return server.toString()
   if (server instanceof ViaName) return `via ${server.name}`
   return `${server.name} on ${server.node}`

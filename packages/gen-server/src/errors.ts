@@ -1,5 +1,5 @@
 /**
- * How a call or a start can fail.
+ * How a call, a start, or a request of `sys` can fail.
  */
 import { ExitError, formatReason, PidmeshError, type ExitReason, type Pid } from '@pidmesh/runtime'
 
@@ -44,5 +44,20 @@ export class StartError extends PidmeshError<StartErrorCode> {
     this.name = 'StartError'
     this.reason = reason
     this.pid = pid
+  }
+}
+
+/**
+ * A server has not done what `sys` has asked it for: a function of its own, or the one that it was given, has failed, or its state can't be sent to the node
+ * that asks. Nothing was changed. In a process that lets it escape it is the exit reason `{ sys_failed: … }`.
+ */
+export class SysError extends ExitError<'ERR_SYS_FAILED'> {
+  /** What went wrong there. */
+  readonly serverReason: ExitReason
+
+  constructor(serverReason: ExitReason, server: string) {
+    super({ sys_failed: serverReason, server }, 'ERR_SYS_FAILED', `${server}: ${formatReason(serverReason)}`)
+    this.name = 'SysError'
+    this.serverReason = serverReason
   }
 }

@@ -1,16 +1,41 @@
 /**
  * GenServer: a process that keeps state and serves requests, one at a time, each to its end.
  *
- *   start(…) ─────▶ init(...args)       → nothing | stop(reason)                  start resolves or rejects after it
- *   call(…) ──────▶ handleCall          → reply(request, value) | noreply() | stop(reason) | stopAfterReply(request, value, reason)
- *   cast(…) ──────▶ handleCast          → nothing | noreply() | stop(reason)
- *   any message ──▶ handleInfo          → nothing | noreply() | stop(reason)
- *                   terminate(reason)   after a stop, a throw, or the parent's exit (if it traps exits); its result is ignored
+ *   the user's side                 the server's side
+ *   ---------------                 -----------------
+ *   start, startLink,  ──────────▶  init(...args)                      → nothing | ok(next?) | ignore() | stop(reason)
+ *   startMonitor       ◀──────────    (a start resolves, or rejects)
  *
- * Every callback may be async; while one is under way, messages wait. A throw in a callback ends the server with the error as the reason, after
- * `terminate`. A reason other than `normal`, `shutdown` and `{ shutdown: … }` makes a crash report.
+ *   call, multiCall,   ──────────▶  handleCall(request, from)          → reply(request, value, next?) | noreply(next?)
+ *   sendRequest        ◀── reply ─                                       | stop(reason) | stopAfterReply(request, value, reason)
+ *                      ◀── reply ─  replyTo(from, value)                 later, from anywhere, after noreply
  *
- * The state is the instance: fields of the class. There is one instance a process.
+ *   cast, abcast       ──────────▶  handleCast(request)                → nothing | noreply(next?) | stop(reason)
+ *   any other message  ──────────▶  handleInfo(message)                → nothing | noreply(next?) | stop(reason)
+ *
+ *   stop, sys.terminate ─────────▶  terminate(reason)                  its result is ignored
+ *   the parent's exit  ──────────▶  terminate(reason)
+ *   sys.getState, replaceState ──▶  getState(), replaceState(state)
+ *   sys.getStatus, crash reports ▶  formatStatus(status)
+ *
+ *   next: { continue: … }    ────▶  handleContinue(continuation)       → nothing | noreply(next?) | stop(reason)
+ *                                     before any other message; the start has been reported
+ *         { timeoutMs: … }   ────▶  handleInfo({ type: 'idle_timeout' })
+ *                                     if no message comes in that time; 0: if none waits. Any message but those of sys ends the wait
+ *         { hibernate: true }         nothing: see `Next`
+ *
+ * Each may return a promise of these, too; while it is under way, messages wait. What else it returns ends the server with `{ bad_return_value: … }`.
+ *
+ * The end:
+ *   stop(reason), a throw or rejection (the error is the reason), self.exit(reason), stop() and sys.terminate, the parent's exit if exits are trapped
+ *     ──▶ terminate(reason), once ──▶ a crash report, unless the reason is normal, shutdown or { shutdown: … } ──▶ the process exits with the reason
+ *   kill, and other exit signals if exits aren't trapped ──▶ the process exits at once
+ *   in init: stop, throw and exit fail the start with the reason, without terminate
+ *
+ * What a server has no callback for: a message is logged, a call, cast or continue ends it with `{ bad_call: … }`, `{ bad_cast: … }`, `{ bad_continue: … }`.
+ *
+ * The state is the instance: fields of the class. There is one instance a process. Not here: the loop (behaviour/loop.ts), what follows from a return
+ * (callbacks.ts), starts (start.ts).
  *
  * @example
  *   type CounterCall = Call<{ type: 'get' }, number> | Call<{ type: 'add'; by: number }, number>
@@ -28,20 +53,37 @@
  *   const counter = await start(node, Counter, [5])
  *   await call(node, counter, { type: 'add', by: 2 })          // 7: a number, by its type too
  */
-import type { Awaitable, Context, ExitReason, Logger, NodeName, Pid } from '@pidmesh/runtime'
+import {
+  PidmeshError,
+  type Awaitable,
+  type Context,
+  type ExitReason,
+  type Logger,
+  type NodeName,
+  type Pid,
+} from '@pidmesh/runtime'
+import type { Status } from './behaviour/behaviour.ts'
+import { tagOf } from './behaviour/shown-value.ts'
 import { call, cast, reply } from './call.ts'
 import type { From, ReplyFor, ReplyOf, ServerRef } from './protocol.ts'
 import {
+  IGNORE,
   NOREPLY,
   type CallResult,
   type CastResult,
+  type ContinueResult,
+  type IgnoreResult,
   type InfoResult,
   type InitResult,
+  type Next,
   type NoReplyResult,
+  type OkResult,
+  type ReplyResult,
+  type StopReplyResult,
   type StopResult,
 } from './results.ts'
 
-export abstract class GenServer<Calls extends object = never, Casts = never> {
+export abstract class GenServer<Calls extends object = never, Casts = never, Continues = never> {
   // Private in the language, so that a subclass may use the word.
   #context: Context | undefined = undefined
 
@@ -74,47 +116,90 @@ export abstract class GenServer<Calls extends object = never, Casts = never> {
 
   /** A `call` has come. A server without calls never gets one that its types allow. */
   handleCall(request: Calls, _from: From): Awaitable<CallResult> {
-    return this.stop({ bad_call: describeRequest(request) })
+    return this.stop({ bad_call: tagOf(request) })
   }
 
   /** A `cast` has come. */
   handleCast(request: Casts): Awaitable<CastResult> {
-    return this.stop({ bad_cast: describeRequest(request) })
+    return this.stop({ bad_cast: tagOf(request) })
   }
 
   /** Any other message: `EXIT`, `DOWN`, timers, what was sent with `send`. The default logs it and goes on. */
   handleInfo(message: unknown): Awaitable<InfoResult> {
-    this.log.warn(
-      { message: describeRequest(message) },
-      `${this.constructor.name} got a message that it doesn't handle`,
-    )
+    this.log.warn({ message: tagOf(message) }, `${this.constructor.name} got a message that it doesn't handle`)
+  }
+
+  /** What a callback has asked for with `{ continue: … }`, before any other message. */
+  handleContinue(continuation: Continues): Awaitable<ContinueResult> {
+    return this.stop({ bad_continue: tagOf(continuation) })
   }
 
   /** The last thing that runs. Not called if the process is killed, or if it doesn't trap exits and gets an exit signal. */
   terminate(_reason: ExitReason): Awaitable<void> {}
 
+  /**
+   * The state, as `sys.getState` and crash reports see it. The default gives the instance's own fields, those that are private in TypeScript included (`#fields`
+   * can't be seen). Override it, and `replaceState`, if the state is something else, or to give it a type.
+   */
+  getState(): unknown {
+    return Object.fromEntries(Object.entries(this))
+  }
+
+  /**
+   * Puts another state in the place of what `getState` gave; called by `sys.replaceState`. The default assigns fields, and refuses those that the instance
+   * doesn't have. One that throws must have changed nothing.
+   */
+  replaceState(state: unknown): void {
+    if (typeof state !== 'object' || state === null) throw badState('the fields of a server are an object')
+    for (const field of Object.keys(state))
+      if (!Object.hasOwn(this, field)) throw badState(`the server has no field ${JSON.stringify(field)}`)
+    Object.assign(this, state)
+  }
+
+  /**
+   * What logs and `sys.getStatus` may show: override it to leave out what nobody should read. Crash reports give it the message and the reason, too. The
+   * default shows the state, and of the message its `type` only.
+   */
+  formatStatus(status: Status): Status {
+    return 'message' in status ? { ...status, message: tagOf(status.message) } : status
+  }
+
+  /** The start has succeeded; more than returning nothing only with a `next`. */
+  protected ok(next?: Next<Continues>): OkResult {
+    return { type: 'ok', next }
+  }
+
+  /** There is to be no server, and that is no failure: whoever starts it gets `undefined`. */
+  protected ignore(): IgnoreResult {
+    return IGNORE
+  }
+
   /** Replies, and goes on. The value must be what the request is answered with. */
-  protected reply<Request extends Calls>(_request: Request, value: ReplyOf<Request>): CallResult {
-    return { type: 'reply', value }
+  protected reply<Request extends Calls>(
+    _request: Request,
+    value: ReplyOf<Request>,
+    next?: Next<Continues>,
+  ): ReplyResult {
+    return { type: 'reply', value, next }
   }
 
-  /** Goes on without a reply: somebody will `replyTo` the caller later. */
-  protected noreply(): NoReplyResult {
-    return NOREPLY
+  /** Goes on. Of a call, somebody will `replyTo` the caller later. */
+  protected noreply(next?: Next<Continues>): NoReplyResult {
+    return next === undefined ? NOREPLY : { type: 'noreply', next }
   }
 
-  /** Ends the server. A caller that waits gets no reply, but the reason. */
+  /** Ends the server, after `terminate`. A caller that waits gets no reply, but the reason. */
   protected stop(reason: ExitReason): StopResult {
-    return { type: 'stop', reason, reply: undefined }
+    return { type: 'stop', reason }
   }
 
-  /** Replies, and ends the server. */
+  /** Replies, and then ends the server as `stop` does. */
   protected stopAfterReply<Request extends Calls>(
     _request: Request,
     value: ReplyOf<Request>,
     reason: ExitReason,
-  ): StopResult {
-    return { type: 'stop', reason, reply: { value } }
+  ): StopReplyResult {
+    return { type: 'stop_reply', value, reason }
   }
 
   /** The `from` of a request that will be answered later, typed by the request. */
@@ -142,8 +227,6 @@ export abstract class GenServer<Calls extends object = never, Casts = never> {
   }
 }
 
-function describeRequest(request: unknown): string {
-  const type: unknown =
-    typeof request === 'object' && request !== null ? (request as { type?: unknown }).type : undefined
-  return typeof type === 'string' ? type : typeof request
+function badState(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_ARGUMENT', problem)
 }

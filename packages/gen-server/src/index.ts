@@ -1,15 +1,49 @@
 export { GenServer } from './gen-server.ts'
-export { start, startLink, type ServerClass, type StartOptions } from './start.ts'
+export {
+  enterLoop,
+  start,
+  startLink,
+  startMonitor,
+  type Ignored,
+  type Monitored,
+  type ServerClass,
+  type Started,
+} from './start.ts'
 export { call, cast, DEFAULT_CALL_TIMEOUT_MS, reply } from './call.ts'
 export type { Caller } from '@pidmesh/runtime'
-export { CallError, StartError, type CallErrorCode, type StartErrorCode } from './errors.ts'
-export type { Call, From, ReplyFor, ReplyOf, ServerAddress, ServerPid, ServerRef } from './protocol.ts'
+export { CallError, StartError, SysError, type CallErrorCode, type StartErrorCode } from './errors.ts'
+export type { Call, From, ReplyFor, ReplyOf, ServerAddress, ServerName, ServerPid, ServerRef } from './protocol.ts'
 export type {
   CallResult,
   CastResult,
+  ContinueResult,
+  IdleTimeoutMessage,
+  IgnoreResult,
   InfoResult,
   InitResult,
+  Next,
   NoReplyResult,
+  OkResult,
   ReplyResult,
+  StopReplyResult,
   StopResult,
 } from './results.ts'
+export type { Behaviour, Handled, Init, Initialised, Status, Stop } from './behaviour/behaviour.ts'
+export type { Debug, Statistics, SystemEvent, SystemListener } from './behaviour/debug.ts'
+export { launch, type Bond, type Launched, type StartOptions } from './behaviour/start.ts'
+export { abcast, multiCall, type MultiCallResult, type NameOnNodes } from './many.ts'
+export {
+  checkResponse,
+  receiveResponse,
+  RequestIds,
+  sendRequest,
+  waitResponse,
+  type LabelledResponse,
+  type RequestId,
+  type Response,
+  type ResponseTimeout,
+  type SendRequestOptions,
+} from './send-request.ts'
+export { stop } from './stop.ts'
+export * as sys from './sys.ts'
+export type { ServerStatus } from './behaviour/system-protocol.ts'

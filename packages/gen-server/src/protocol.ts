@@ -10,6 +10,7 @@ import { hasType, Pid, Ref, type NameOnNode, type ViaName } from '@pidmesh/runti
 declare const replyType: unique symbol
 declare const callType: unique symbol
 declare const castType: unique symbol
+declare const stateType: unique symbol
 
 /** A request of type `Request` that is answered with a `Reply`. */
 export type Call<Request extends object, Reply> = Request & { readonly [replyType]?: { readonly reply: Reply } }
@@ -31,15 +32,19 @@ export type ReplyFor<Calls, Request> = unknown extends Calls
 /** How a server is addressed: its pid, its name on this node, on another node, or in a `Via`. */
 export type ServerAddress = Pid | string | NameOnNode | ViaName
 
-/** An address of a server that takes `Calls` and `Casts`. */
-export type ServerRef<Calls, Casts> = ServerAddress & Takes<Calls, Casts>
+/** An address of a server that takes `Calls` and `Casts`, and shows a `State`. */
+export type ServerRef<Calls, Casts, State = unknown> = ServerAddress & Takes<Calls, Casts, State>
 
-/** The pid of a server that takes `Calls` and `Casts`. */
-export type ServerPid<Calls, Casts> = Pid & Takes<Calls, Casts>
+/** The pid of a server that takes `Calls` and `Casts`, and shows a `State`. */
+export type ServerPid<Calls, Casts, State = unknown> = Pid & Takes<Calls, Casts, State>
 
-interface Takes<Calls, Casts> {
+/** The name of servers that take `Calls` and `Casts`, and show a `State`: one a node. */
+export type ServerName<Calls, Casts, State = unknown> = string & Takes<Calls, Casts, State>
+
+interface Takes<Calls, Casts, State> {
   readonly [callType]?: { readonly calls: Calls }
   readonly [castType]?: { readonly casts: Casts }
+  readonly [stateType]?: { readonly state: State }
 }
 
 /** Whom a reply goes to. Plain data: it may be kept, and sent to other processes and nodes that reply in the server's place. */

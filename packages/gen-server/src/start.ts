@@ -1,128 +1,145 @@
 /**
- * Starts servers. A start resolves when `init` is done, or rejects with why it isn't; then the process is gone and its name is free.
+ * Starts GenServers. How any server starts stands in behaviour/start.ts; here is what is typed by the class.
  */
 import {
   contextOf,
-  handler,
-  PidmeshError,
-  ViaName,
+  type Awaitable,
   type Caller,
   type Context,
-  type HandlerBody,
+  type MessageHandler,
   type Pid,
-  type SpawnOptions,
+  type Ref,
 } from '@pidmesh/runtime'
-import { StartError } from './errors.ts'
+import type { Init } from './behaviour/behaviour.ts'
+import { Debug } from './behaviour/debug.ts'
+import { ServerLoop } from './behaviour/loop.ts'
+import { launch, type StartOptions } from './behaviour/start.ts'
+import { Callbacks, initialise, type AnyServer } from './callbacks.ts'
 import type { GenServer } from './gen-server.ts'
-import { READY_QUESTION, serve, type ReadyQuestion } from './loop.ts'
 import type { ServerPid } from './protocol.ts'
-import type { InitResult } from './results.ts'
+import type { IgnoreResult, InitResult } from './results.ts'
+import { unawaited } from './unawaited.ts'
 
-export interface StartOptions {
-  /** Registers the server, on this node or in a `Via`, before `init` runs. */
-  readonly name?: string | ViaName
-  /** How long `init` may take before the process is killed. @default Infinity */
-  readonly timeoutMs?: number
-  /** A text for logs and observation. @default the class's name */
-  readonly label?: string
-  /** Starts out trapping exits, so that `terminate` runs when the parent exits. @default false */
-  readonly trapExit?: boolean
+/** A class of servers whose `init` takes `Args` and returns `Result`, and whose `getState` gives a `State`. */
+export type ServerClass<
+  Calls extends object,
+  Casts,
+  Args extends readonly unknown[],
+  Result extends InitResult = InitResult,
+  State = unknown,
+> = new () => GenServer<Calls, Casts, never> & {
+  init(...args: Args): Awaitable<Result>
+  getState(): State
 }
 
-/** A class of servers whose `init` takes `Args`. */
-export type ServerClass<Calls extends object, Casts, Args extends readonly unknown[]> = new () => GenServer<
-  Calls,
-  Casts
-> & {
-  init(...args: Args): InitResult | Promise<InitResult>
+/** What a start of a class resolves with whose `init` may `ignore()`; not a text, which would be a name. */
+export type Ignored<Args, Result> = IgnoreResult extends Result
+  ? IsDefaultInit<Args> extends true
+    ? never
+    : undefined
+  : never
+
+/** The `init` of GenServer itself, which ignores nothing. */
+type IsDefaultInit<Args> = Args extends readonly never[] ? (number extends Args['length'] ? true : false) : false
+
+/** What a start resolves with. */
+export type Started<Server, Args, Result> = Server | Ignored<Args, Result>
+
+/** A server, and the reference of the monitor that `startMonitor` has made. */
+export interface Monitored<Server> {
+  readonly pid: Server
+  readonly ref: Ref
 }
 
 /**
- * Starts a server that nobody is linked to.
+ * Starts a server that nobody is linked to. Resolves when its `init` is done: with its pid, or with `undefined` if it has returned `ignore()`.
  * @throws StartError by rejection: `ERR_ALREADY_STARTED` (with the pid that has the name), `ERR_START_FAILED` (with the reason), `ERR_START_TIMEOUT`
+ * @throws PidmeshError by rejection: `ERR_BAD_OPTION`, `ERR_BAD_ARGUMENT`
  */
-export function start<Calls extends object, Casts, Args extends readonly unknown[]>(
+export function start<Calls extends object, Casts, Args extends readonly unknown[], Result extends InitResult, State>(
   caller: Caller,
-  server: ServerClass<Calls, Casts, Args>,
+  server: ServerClass<Calls, Casts, Args, Result, State>,
   args: Args,
   options: StartOptions = {},
-): Promise<ServerPid<Calls, Casts>> {
-  const self = contextOf(caller)
-  return launch(
-    self,
-    (body, spawnOptions) => self.spawn(body, spawnOptions),
-    bodyOf(self, server, args, options),
-    options,
-  )
+): Promise<Started<ServerPid<Calls, Casts, State>, Args, Result>> {
+  return startAs('none', caller, initOf(server, args), options)
 }
 
 /**
  * Starts a server that is linked to the calling process, its parent: when the parent exits so does the server, after `terminate` if it traps exits.
- * @throws StartError — see `start`. As with every link the caller also gets the exit signal of a server that fails to start.
+ * @throws StartError — see `start`. As with every link the caller also gets the exit signal of a server that fails to start, unless it took too long.
  */
-export function startLink<Calls extends object, Casts, Args extends readonly unknown[]>(
-  self: Context,
-  server: ServerClass<Calls, Casts, Args>,
+export function startLink<
+  Calls extends object,
+  Casts,
+  Args extends readonly unknown[],
+  Result extends InitResult,
+  State,
+>(
+  caller: Caller,
+  server: ServerClass<Calls, Casts, Args, Result, State>,
   args: Args,
   options: StartOptions = {},
-): Promise<ServerPid<Calls, Casts>> {
-  return launch(
-    self,
-    (body, spawnOptions) => self.spawnLink(body, spawnOptions),
-    bodyOf(self, server, args, options),
-    options,
+): Promise<Started<ServerPid<Calls, Casts, State>, Args, Result>> {
+  return startAs('link', caller, initOf(server, args), options)
+}
+
+/**
+ * Starts a server that the calling process monitors from its first moment on.
+ * @throws StartError — see `start`. Then there is no monitor, and no `DOWN`.
+ */
+export function startMonitor<
+  Calls extends object,
+  Casts,
+  Args extends readonly unknown[],
+  Result extends InitResult,
+  State,
+>(
+  caller: Caller,
+  server: ServerClass<Calls, Casts, Args, Result, State>,
+  args: Args,
+  options: StartOptions = {},
+): Promise<Started<Monitored<ServerPid<Calls, Casts, State>>, Args, Result>> {
+  return unawaited(
+    launch(contextOf(caller), 'monitor', initOf(server, args), options).then((launched) =>
+      launched.type === 'ignore' ? ignored<Args, Result>() : { pid: launched.pid, ref: launched.ref as Ref },
+    ),
   )
 }
 
-function bodyOf<Calls extends object, Casts, Args extends readonly unknown[]>(
-  parent: Context,
-  server: ServerClass<Calls, Casts, Args>,
-  args: Args,
-  { name }: StartOptions,
-): HandlerBody {
-  return handler(async (self) => {
-    if (name instanceof ViaName && (await name.via.registerName(name.name, self.pid)) !== 'yes') {
-      self.exit({ already_started: await name.via.resolveName(name.name) })
-    }
-    const instance = new server()
-    instance.enter(self)
-    const outcome = await instance.init(...args)
-    if (outcome !== undefined) self.exit(outcome.reason)
-    return serve(self, instance, parent.pid)
-  })
+/**
+ * Makes a process that was spawned by other means a server: returns the handler that it is to have. `init` isn't called; what the instance needs it has.
+ * @param options.parent whose exit ends the server. @default nobody's
+ * @example node.spawn(handler(async (self) => enterLoop(self, new Counter(await openLog()))))
+ */
+export function enterLoop(
+  self: Context,
+  server: AnyServer,
+  options: { readonly parent?: Pid } = {},
+): MessageHandler | Promise<MessageHandler> {
+  const debug = new Debug(self)
+  server.enter(self)
+  return new ServerLoop({ self, behaviour: new Callbacks(self, server, debug), debug, parent: options.parent }).start()
 }
 
-async function launch<Calls, Casts>(
-  self: Context,
-  spawn: (body: HandlerBody, options: SpawnOptions) => Pid,
-  body: HandlerBody,
-  { name, label, trapExit, timeoutMs = Infinity }: StartOptions,
-): Promise<ServerPid<Calls, Casts>> {
-  let pid: Pid
-  try {
-    pid = spawn(body, {
-      ...(typeof name === 'string' ? { name } : {}),
-      ...(label === undefined ? {} : { label }),
-      ...(trapExit === undefined ? {} : { trapExit }),
-    })
-  } catch (error) {
-    if (typeof name !== 'string' || !(error instanceof PidmeshError) || error.code !== 'ERR_NAME_TAKEN') throw error
-    throw new StartError('ERR_ALREADY_STARTED', 'already_started', self.whereis(name))
-  }
-  // Messages wait until `init` is done: the answer to the first one says that it is.
-  const outcome = await self.request(pid, (replyTo): ReadyQuestion => ({ type: READY_QUESTION, replyTo }), timeoutMs)
-  switch (outcome.type) {
-    case 'reply':
-      return pid
-    case 'timeout':
-      self.exit(pid, 'kill')
-      throw new StartError('ERR_START_TIMEOUT', 'timeout')
-    case 'down': {
-      const { reason } = outcome
-      if (typeof reason === 'object' && 'already_started' in reason) {
-        throw new StartError('ERR_ALREADY_STARTED', 'already_started', reason.already_started as Pid | undefined)
-      }
-      throw new StartError('ERR_START_FAILED', reason)
-    }
-  }
+function startAs<Server extends Pid, Args, Result>(
+  bond: 'none' | 'link',
+  caller: Caller,
+  init: Init,
+  options: StartOptions,
+): Promise<Started<Server, Args, Result>> {
+  return unawaited(
+    launch(contextOf(caller), bond, init, options).then((launched) =>
+      launched.type === 'ignore' ? ignored<Args, Result>() : (launched.pid as Server),
+    ),
+  )
+}
+
+function initOf(server: new () => object, args: readonly unknown[]): Init {
+  return (self, debug) => initialise(self, debug, () => new server() as AnyServer, args)
+}
+
+/** By the type of its `init` it is known whether a server may be ignored. */
+function ignored<Args, Result>(): Ignored<Args, Result> {
+  return undefined as Ignored<Args, Result>
 }

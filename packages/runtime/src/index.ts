@@ -7,6 +7,7 @@ export { watchedFile, type WatchedFileOptions } from './system/watched-file.ts'
 
 export { handler, type HandlerBody, type ProcessBody, type ProcessFunction, type SpawnOptions } from './process/body.ts'
 export type { AliasOptions, Context, DemonitorOptions, MonitorNodesOptions, MonitorOptions } from './process/context.ts'
+export type { OpenRequest } from './process/open-request.ts'
 export type { MailboxOptions, MessageHandler } from './process/process.ts'
 export type { ReceiveOptions, ReceiveTimeout } from './process/receive.ts'
 export type { RequestOutcome } from './process/requests.ts'
@@ -28,6 +29,7 @@ export { isNodeName, nodeName, Pid, Ref, type NameOnNode, type NodeIdentity, typ
 export {
   formatReason,
   isErrorReason,
+  isExitReason,
   isQuietReason,
   reasonOfThrown,
   type ErrorReason,

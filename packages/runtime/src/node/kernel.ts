@@ -1,7 +1,7 @@
 /**
  * One node without its distribution: the process table and all that works on it, put together. Holds no rule of its own.
  */
-import { PidmeshError, shown } from '../errors.ts'
+import { ExitError, PidmeshError, shown } from '../errors.ts'
 import { Ref, type NodeIdentity, type Pid } from '../ids.ts'
 import { Names } from '../names.ts'
 import { Counters, type NodeCounters } from '../observe/counters.ts'
@@ -259,7 +259,7 @@ export class Kernel {
   private crash(process: Process, thrown: unknown): void {
     const { reason, isCrash } = exitOfThrown(thrown)
     try {
-      if (isCrash) this.reports.crash(process, reason)
+      if (isCrash) this.reports.crash(process, reason, isA(thrown, ExitError) ? thrown.details : undefined)
     } finally {
       this.exits.end(process, reason)
     }

@@ -37,7 +37,7 @@ export class Reports {
     this.logs = { crash: limited(), long_schedule: limited(), large_mailbox: limited(), abort_listener: limited() }
   }
 
-  crash(process: Process, reason: ExitReason): void {
+  crash(process: Process, reason: ExitReason, details?: LogFields): void {
     this.counters.processesCrashed++
     this.report(
       'error',
@@ -47,6 +47,7 @@ export class Reports {
         reason: unwrapped(reason),
         messageQueueLength: process.mailbox?.length ?? 0,
         links: countOf(process.links),
+        ...details,
       },
       `process ${process.pid} crashed: ${formatReason(reason)}`,
     )

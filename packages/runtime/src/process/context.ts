@@ -31,6 +31,7 @@ import {
   checkRef,
   isA,
 } from './checks.ts'
+import { awaitAny, checkOpenRequests, OpenRequest } from './open-request.ts'
 import { exitedError, type Process } from './process.ts'
 import { checkReceive, flushDown, receive, type ReceiveOptions, type ReceiveTimeout } from './receive.ts'
 import { request, type RequestOutcome } from './requests.ts'
@@ -439,6 +440,30 @@ export class Context {
     // As of a request: one who is killed while he waits takes nobody with him.
     ended.catch(() => undefined)
     return ended
+  }
+
+  /**
+   * Sends a request as `request` does, to be waited for when it suits: what `sendRequest` is built on.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_PROCESS_EXITED`. What can't be sent is told where it is waited for.
+   */
+  openRequest(target: Pid | NameOnNode | string, build: (replyTo: Ref) => unknown): OpenRequest {
+    checkFunction('build', build)
+    checkAddressee(target)
+    return new OpenRequest(this.kernel, this.living(), { target, build })
+  }
+
+  /**
+   * Waits until one of these requests of this process is over: that one, or `undefined` if none is in time.
+   * @param timeoutMs milliseconds, or `Infinity`; 0 looks only
+   * @throws ProcessExited by rejection, if this process ends first; what kept the request from being sent, likewise
+   */
+  awaitAny(requests: readonly OpenRequest[], timeoutMs: number): Promise<OpenRequest | undefined> {
+    checkDuration('timeoutMs', timeoutMs)
+    const open = checkOpenRequests(requests)
+    if (!this.process.isAlive) return this.tooLate()
+    const over = awaitAny(this.kernel, open, timeoutMs)
+    over.catch(() => undefined)
+    return over
   }
 
   /** A reference of another node, or of an earlier life of this one, may have the number of one of ours. */

@@ -394,6 +394,15 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
     NO_NUMBER,
     ({ self, other }, bad) => self.awaitDown(other.pid, bad),
   ],
+  ['openRequest(target)', 'ERR_BAD_ARGUMENT', NO_TARGET, ({ self }, bad) => self.openRequest(bad, () => 1)],
+  [
+    'openRequest(target, build)',
+    'ERR_BAD_ARGUMENT',
+    without(NO_PID, 'a function'),
+    ({ self, other }, bad) => self.openRequest(other.pid, bad),
+  ],
+  ['awaitAny(requests)', 'ERR_BAD_ARGUMENT', NO_PID, ({ self }, bad) => self.awaitAny(bad, 1_000)],
+  ['awaitAny(requests, timeoutMs)', 'ERR_BAD_ARGUMENT', NO_NUMBER, ({ self }, bad) => self.awaitAny([], bad)],
   ['Node.request(target)', 'ERR_BAD_ARGUMENT', NO_TARGET, ({ node }, bad) => node.request(bad, () => 1, 1_000)],
   [
     'request(target, build)',

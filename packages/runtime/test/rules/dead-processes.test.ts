@@ -68,6 +68,8 @@ const MEMBERS: Readonly<
   monitorNode: { acts: (self) => self.monitorNode(self.node, true) },
   request: { acts: (self, { other }) => self.request(other.pid, () => 'from the dead', 1_000) },
   awaitDown: { acts: (self, { other }) => self.awaitDown(other.pid, 1_000) },
+  openRequest: { acts: (self, { other }) => self.openRequest(other.pid, () => 'from the dead') },
+  awaitAny: { acts: (self) => self.awaitAny([], 1_000) },
 }
 
 /** Not public. */
@@ -257,6 +259,8 @@ describe('Processes and exit: its pending `receive` and `call` reject', () => {
     ['a receive of what is there, its turn not yet come', (self) => self.receive({ timeoutMs: 0 })],
     ['a request', (self, mute) => self.request(mute, () => 'x', Infinity)],
     ['a wait for an end', (self, mute) => self.awaitDown(mute, Infinity)],
+    ['an open request', (self, mute) => self.awaitAny([self.openRequest(mute, () => 'x')], Infinity)],
+    ['an open request with a timeout', (self, mute) => self.awaitAny([self.openRequest(mute, () => 'x')], 1_000)],
     ['a request with a timeout', (self, mute) => self.request(mute, () => 'x', 1_000)],
   ])('%s, with ERR_PROCESS_EXITED, at once, and leaves nothing', async (_what, wait) => {
     const mute = lab.node.spawn(handler(() => () => undefined))

@@ -1,0 +1,36 @@
+/**
+ * What a suspended server has been sent, in order. It is no mailbox: the runtime's limits don't see it, so that it says itself when there is much of it.
+ */
+import type { Logger } from '@pidmesh/runtime'
+
+const WARN_FROM = 100_000
+/** Slots that are empty before they are let go. */
+const COMPACT_FROM = 1_024
+
+export class HeldMessages {
+  private messages: unknown[] = []
+  private first = 0
+  private warnAt = WARN_FROM
+
+  get size(): number {
+    return this.messages.length - this.first
+  }
+
+  push(message: unknown, log: Logger): void {
+    this.messages.push(message)
+    if (this.size < this.warnAt) return
+    this.warnAt *= 2
+    log.warn({ messages: this.size }, `the server is suspended, and ${this.size} messages wait for sys.resume`)
+  }
+
+  /** The oldest. There must be one. */
+  shift(): unknown {
+    const message = this.messages[this.first]
+    this.messages[this.first++] = undefined
+    if (this.first >= COMPACT_FROM && this.first * 2 > this.messages.length) {
+      this.messages = this.messages.slice(this.first)
+      this.first = 0
+    }
+    return message
+  }
+}

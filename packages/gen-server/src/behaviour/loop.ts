@@ -1,0 +1,278 @@
+/**
+ * The loop that every behaviour plugs into: OTP's `gen_server:loop`, `sys` and `proc_lib`, for whatever kind of server.
+ *
+ *   a message ─┬ of sys ────────────────▶ answered here (while suspended, too); `terminate` ends the server
+ *              ├ the parent's EXIT ─────▶ the server ends with its reason
+ *              └ any other ─┬ suspended ▶ kept, in order, until `resume`
+ *                           └───────────▶ behaviour.handle ─▶ goes on, or its end
+ *
+ *   the end ──▶ behaviour.terminate(reason), once ──▶ crash report, unless the reason is a quiet one ──▶ the process exits with the reason
+ *
+ * State: whether it is suspended, and what is kept. Invariants: messages are handled in the order in which they came; one at a time; a synchronous
+ * behaviour is never behind a promise; a process that has ended under its callback has nothing more to end.
+ *
+ * Not here: how a server starts (start.ts), what its messages mean (the behaviours), what an operator calls (../sys.ts).
+ */
+import {
+  assertNever,
+  hasType,
+  isExitReason,
+  PidmeshError,
+  reasonOfThrown,
+  type Context,
+  type ExitMessage,
+  type ExitReason,
+  type MessageHandler,
+  type Pid,
+  type Ref,
+} from '@pidmesh/runtime'
+import type { Behaviour, Handled } from './behaviour.ts'
+import type { Debug } from './debug.ts'
+import { HeldMessages } from './held-messages.ts'
+import { ServerEnd } from './server-end.ts'
+import {
+  isSystemMessage,
+  SYSTEM,
+  type ServerStatus,
+  type SystemAnswer,
+  type SystemMessage,
+  type SystemRequest,
+} from './system-protocol.ts'
+
+const NOTE = '$note'
+
+/** The first message of a server: `launch` waits for an answer, and has to send something to wait for one. It means nothing. */
+export class StartNote {
+  readonly type: string = NOTE
+}
+
+/** To itself: there are messages left that were kept. */
+class HeldNote {
+  readonly type: string = NOTE
+}
+
+/** Kept messages that are handled in one go while other processes wait: as many as the scheduler lets a process take. */
+const QUANTUM = 1_000
+
+export interface LoopOptions {
+  readonly self: Context
+  readonly behaviour: Behaviour
+  readonly debug: Debug
+  /** Whose exit ends the server. `undefined`: nobody's. */
+  readonly parent: Pid | undefined
+}
+
+export class ServerLoop {
+  private readonly self: Context
+  private readonly behaviour: Behaviour
+  private readonly debug: Debug
+  private readonly parent: Pid | undefined
+  /** What it was sent while it was suspended, as long as there is any of it. */
+  private held: HeldMessages | undefined = undefined
+  private suspended = false
+  /** Neither suspended, nor with messages kept, nor watched: there is nothing to look after. */
+  private isPlain = true
+
+  constructor({ self, behaviour, debug, parent }: LoopOptions) {
+    this.self = self
+    this.behaviour = behaviour
+    this.debug = debug
+    this.parent = parent
+  }
+
+  /** Lets the behaviour begin, and gives the handler of the process. */
+  start(): MessageHandler | Promise<MessageHandler> {
+    const begun = this.behaviour.begin === undefined ? undefined : this.run(BEGIN)
+    const receive: MessageHandler = (message) => (this.isPlain ? this.take(message) : this.look(message))
+    return begun instanceof Promise ? begun.then(() => receive) : receive
+  }
+
+  /** As `take`, when there is something to look after. */
+  private look(message: unknown): void | Promise<void> {
+    if (message instanceof HeldNote) {
+      const outcome = this.handleHeld(QUANTUM)
+      return outcome instanceof Promise ? outcome.then(() => this.remind()) : this.remind()
+    }
+    if (this.suspended && !isSystemMessage(message) && !this.isParentsExit(message)) {
+      if (!(message instanceof StartNote)) this.hold(message)
+      return undefined
+    }
+    if (this.suspended || this.held === undefined) return this.take(message)
+    // What was kept came before it.
+    this.hold(message)
+    return this.handleHeld(1)
+  }
+
+  private take(message: unknown): void | Promise<void> {
+    switch (typeOf(message)) {
+      case SYSTEM:
+        return isSystemMessage(message) ? this.answer(message) : this.run(message)
+      case 'EXIT':
+        return this.isParentsExit(message) ? this.end(message.reason, message) : this.run(message)
+      case NOTE:
+        return message instanceof StartNote || message instanceof HeldNote ? undefined : this.run(message)
+      default:
+        return this.run(message)
+    }
+  }
+
+  private run(message: unknown): void | Promise<void> {
+    if (!this.isPlain && this.debug.isOn && message !== BEGIN) this.debug.tell({ type: 'in', message })
+    let handled: Handled | Promise<Handled>
+    try {
+      handled = message === BEGIN ? this.behaviour.begin?.() : this.behaviour.handle(message)
+    } catch (thrown) {
+      return this.endThrown(thrown, message)
+    }
+    if (handled === undefined) return undefined
+    if (!(handled instanceof Promise)) return this.end(handled.reason, message)
+    return handled.then(
+      (outcome) => (outcome === undefined ? undefined : this.end(outcome.reason, message)),
+      (thrown: unknown) => this.endThrown(thrown, message),
+    )
+  }
+
+  private hold(message: unknown): void {
+    this.held ??= new HeldMessages()
+    this.held.push(message, this.self.log)
+  }
+
+  /** Handles so many of the messages that were kept, the oldest first, or until it is suspended again. */
+  private handleHeld(quantum: number): void | Promise<void> {
+    for (let left = quantum; left > 0 && this.held !== undefined && !this.suspended; left--) {
+      const message = this.held.shift()
+      if (this.held.size === 0) this.held = undefined
+      const outcome = this.take(message)
+      if (outcome instanceof Promise) return outcome.then(() => this.handleHeld(left - 1))
+    }
+    this.judge()
+    return undefined
+  }
+
+  /** Are there messages left that were kept? They are for a later turn: others may want theirs. */
+  private remind(): void {
+    if (!this.suspended && this.held !== undefined) this.self.send(this.self.pid, new HeldNote())
+  }
+
+  private judge(): void {
+    this.isPlain = !this.suspended && this.held === undefined && !this.debug.isOn
+  }
+
+  private isParentsExit(message: unknown): message is ExitMessage {
+    if (this.parent === undefined || !hasType(message, 'EXIT')) return false
+    try {
+      // Anybody can send something that looks like one.
+      return this.parent.equals(message.from) && isExitReason(message.reason)
+    } catch {
+      return false
+    }
+  }
+
+  private answer(message: SystemMessage): void | Promise<void> {
+    const { replyTo, request } = message
+    if (request.type !== 'stop') this.reply(replyTo, this.answerTo(request))
+    if (request.type === 'stop' || request.type === 'terminate') return this.end(request.reason, undefined)
+    this.judge()
+    return undefined
+  }
+
+  private answerTo(request: SystemRequest): SystemAnswer {
+    try {
+      return { type: 'ok', value: this.perform(request) }
+    } catch (thrown) {
+      return { type: 'failed', reason: reasonOfThrown(thrown) }
+    }
+  }
+
+  private perform(request: SystemRequest): unknown {
+    const { behaviour, debug } = this
+    switch (request.type) {
+      case 'get_state':
+        return behaviour.getState()
+      case 'get_status':
+        return this.status()
+      case 'replace_state':
+        behaviour.replaceState(changed(request.change(behaviour.getState() as never)))
+        return behaviour.getState()
+      case 'suspend':
+        this.suspended = true
+        return undefined
+      case 'resume':
+        this.suspended = false
+        return this.remind()
+      case 'terminate':
+      case 'stop':
+        return undefined
+      case 'trace':
+        return debug.trace(request.on)
+      case 'install':
+        return debug.install(request.listener)
+      case 'remove':
+        return debug.remove(request.listener)
+      case 'statistics':
+        return request.flag === 'get' ? debug.read() : debug.statistics(request.flag)
+      default:
+        return assertNever(request)
+    }
+  }
+
+  private status(): ServerStatus {
+    const { behaviour, debug, suspended } = this
+    const { state } = behaviour.formatStatus({ state: behaviour.getState() })
+    return { module: behaviour.name, status: suspended ? 'suspended' : 'running', state, statistics: debug.read() }
+  }
+
+  /** The answer may be more than can be sent to the node that asks. */
+  private reply(replyTo: Ref, answer: SystemAnswer): void {
+    try {
+      this.self.send(replyTo, answer)
+    } catch (thrown) {
+      if (this.self.isAlive) this.self.send(replyTo, { type: 'failed', reason: reasonOfThrown(thrown) })
+    }
+  }
+
+  private endThrown(thrown: unknown, message: unknown): void | Promise<void> {
+    // The process has ended under its callback: there is nothing to finish.
+    if (!this.self.isAlive) return undefined
+    return this.end(reasonOfThrown(thrown), message)
+  }
+
+  /** Runs `terminate`, once, and ends the process. What `terminate` throws takes the place of the reason. */
+  private end(reason: ExitReason, message: unknown): void | Promise<void> {
+    let outcome: void | Promise<void>
+    try {
+      outcome = this.behaviour.terminate(reason)
+    } catch (thrown) {
+      return this.leave(reasonOfThrown(thrown), message)
+    }
+    if (!(outcome instanceof Promise)) return this.leave(reason, message)
+    return outcome.then(
+      () => this.leave(reason, message),
+      (thrown: unknown) => this.leave(reasonOfThrown(thrown), message),
+    )
+  }
+
+  private leave(reason: ExitReason, message: unknown): never {
+    throw new ServerEnd(this.behaviour, reason, message === BEGIN ? undefined : message)
+  }
+}
+
+/** Stands in for the message of a server that begins. */
+const BEGIN = { type: 'its start' }
+
+/** A state, and not the promise of one: the server would go on with the old one meanwhile. */
+function changed(state: unknown): unknown {
+  if (!(state instanceof Promise)) return state
+  state.catch(() => undefined)
+  throw new PidmeshError('ERR_BAD_ARGUMENT', 'a state is replaced at once, not by a promise')
+}
+
+/** Read once for all that the loop tells apart by it. A message whose `type` can't be read has none. */
+function typeOf(message: unknown): unknown {
+  if (typeof message !== 'object' || message === null) return undefined
+  try {
+    return (message as { readonly type?: unknown }).type
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * How a server of any behaviour starts: OTP's `gen:start` and `proc_lib:init_ack`.
+ *
+ *   launch ──spawn──▶ the new process
+ *     │                 1. registers its name (a local one is its own from the spawn on)   taken ─▶ already_started
+ *     │                 2. init(self, debug) ─▶ a behaviour | stop | ignore | throws
+ *     │                 3. gives its name back, if there is no behaviour
+ *     ◀─── ready ────── 4. says so, or ends
+ *                       5. behaviour.begin(), then messages
+ *
+ * Invariants: messages wait until `begin` is done. Before a failed start is reported the process has ended and its name is free, in a `Via` too. A start that
+ * takes too long is killed. Whoever is killed while it waits for a start takes nobody with it.
+ */
+import {
+  assertNever,
+  handler,
+  PidmeshError,
+  ViaName,
+  type Context,
+  type HandlerBody,
+  type MessageHandler,
+  type Pid,
+  type Ref,
+} from '@pidmesh/runtime'
+import { StartError } from '../errors.ts'
+import { unawaited } from '../unawaited.ts'
+import type { Init, Initialised } from './behaviour.ts'
+import { Debug } from './debug.ts'
+import { ServerLoop, StartNote } from './loop.ts'
+
+export interface StartOptions {
+  /** Registers the server, on this node or in a `Via`, before `init` runs. */
+  readonly name?: string | ViaName
+  /** Milliseconds that `init` may take before the process is killed. @default Infinity */
+  readonly timeoutMs?: number
+  /** A text for logs and observation. @default none */
+  readonly label?: string
+  /** Starts out trapping exits, so that `terminate` runs when the parent exits. @default false */
+  readonly trapExit?: boolean
+}
+
+/** How a server and the one who starts it are bound. Only to one that it is linked to is a server's starter its parent. */
+export type Bond = 'none' | 'link' | 'monitor'
+
+export type Launched =
+  | {
+      readonly type: 'started'
+      readonly pid: Pid
+      /** Of the bond `monitor`. */
+      readonly ref: Ref | undefined
+    }
+  | { readonly type: 'ignore' }
+
+/** What `launch` and the new process tell each other besides messages. Both are of the same node. */
+interface Report {
+  /** Where it is waited for the start. Set before the new process runs. */
+  replyTo: Ref | undefined
+  /** The process that wants a monitor. */
+  readonly watcher: Context | undefined
+  /** Its monitor. Made when the start has succeeded, so that a failed one is told as an error, and not as a `DOWN` besides; and before the server can end. */
+  watch: Ref | undefined
+  ending: { readonly type: 'ignore' } | { readonly type: 'already_started'; readonly pid: Pid | undefined } | undefined
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>(['name', 'timeoutMs', 'label', 'trapExit'])
+
+/**
+ * Starts a server, and waits until it has.
+ * @throws StartError by rejection: `ERR_ALREADY_STARTED` (with the pid that has the name), `ERR_START_FAILED` (with the reason), `ERR_START_TIMEOUT`
+ * @throws PidmeshError by rejection: `ERR_BAD_OPTION`, `ERR_BAD_ARGUMENT`; ProcessExited if the caller ends first
+ */
+export function launch(self: Context, bond: Bond, init: Init, options: StartOptions): Promise<Launched> {
+  return unawaited(awaitStart(self, bond, init, options))
+}
+
+async function awaitStart(self: Context, bond: Bond, init: Init, options: StartOptions): Promise<Launched> {
+  checkOptions(options)
+  const { name, timeoutMs = Infinity } = options
+  const watcher = bond === 'monitor' ? self : undefined
+  const report: Report = { replyTo: undefined, watcher, watch: undefined, ending: undefined }
+  const parent = bond === 'link' ? self.pid : undefined
+  const pid = spawn(self, bond, bodyOf(init, { name, parent, report }), options)
+  const note = new StartNote()
+  const outcome = await self.request(
+    pid,
+    (replyTo) => {
+      report.replyTo = replyTo
+      return note
+    },
+    timeoutMs,
+  )
+  if (outcome.type === 'reply') return { type: 'started', pid, ref: report.watch }
+  if (outcome.type === 'timeout') {
+    // As in OTP: that it takes too long is told once, by the rejection, and not by an exit signal or a `DOWN` besides.
+    if (bond === 'link') self.unlink(pid)
+    if (report.watch !== undefined) self.demonitor(report.watch, { flush: true })
+    self.exit(pid, 'kill')
+    await self.awaitDown(pid, Infinity)
+  }
+  if (name instanceof ViaName && report.ending === undefined) await giveBack(name, pid)
+  const { ending } = report
+  if (ending?.type === 'ignore') return { type: 'ignore' }
+  if (ending !== undefined) throw new StartError('ERR_ALREADY_STARTED', 'already_started', ending.pid)
+  if (outcome.type === 'timeout') throw new StartError('ERR_START_TIMEOUT', 'timeout')
+  throw new StartError('ERR_START_FAILED', outcome.reason)
+}
+
+function spawn(self: Context, bond: Bond, body: HandlerBody, { name, label, trapExit }: StartOptions): Pid {
+  const options = {
+    ...(typeof name === 'string' ? { name } : {}),
+    ...(label === undefined ? {} : { label }),
+    ...(trapExit === undefined ? {} : { trapExit }),
+  }
+  try {
+    return bond === 'link' ? self.spawnLink(body, options) : self.spawn(body, options)
+  } catch (error) {
+    if (typeof name !== 'string' || !(error instanceof PidmeshError) || error.code !== 'ERR_NAME_TAKEN') throw error
+    throw new StartError('ERR_ALREADY_STARTED', 'already_started', self.whereis(name))
+  }
+}
+
+interface BodyOptions {
+  readonly name: string | ViaName | undefined
+  readonly parent: Pid | undefined
+  readonly report: Report
+}
+
+function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody {
+  return handler((self): MessageHandler | Promise<MessageHandler> => {
+    const debug = new Debug(self)
+    const enter = (initialised: Initialised): MessageHandler | Promise<MessageHandler> => {
+      switch (initialised.type) {
+        case 'ok': {
+          const loop = new ServerLoop({ self, behaviour: initialised.behaviour, debug, parent })
+          if (report.watcher?.isAlive === true) report.watch = report.watcher.monitor(self.pid)
+          if (report.replyTo !== undefined) self.send(report.replyTo, 'ready')
+          return loop.start()
+        }
+        case 'stop':
+          return self.exit(initialised.reason)
+        case 'ignore':
+          report.ending = initialised
+          return self.exit('normal')
+        default:
+          return assertNever(initialised)
+      }
+    }
+    if (name instanceof ViaName) return initUnder(name, self, () => init(self, debug), report).then(enter)
+    const initialised = init(self, debug)
+    return initialised instanceof Promise ? initialised.then(enter) : enter(initialised)
+  })
+}
+
+/** Registers the process in a `Via`, and gives the name back while it is surely its own. */
+async function initUnder(
+  name: ViaName,
+  self: Context,
+  init: () => Initialised | Promise<Initialised>,
+  report: Report,
+): Promise<Initialised> {
+  if ((await name.via.registerName(name.name, self.pid)) !== 'yes') {
+    const pid = await name.via.resolveName(name.name)
+    report.ending = { type: 'already_started', pid }
+    return { type: 'stop', reason: { already_started: pid } }
+  }
+  try {
+    const initialised = await init()
+    if (initialised.type !== 'ok') await name.via.unregisterName(name.name)
+    return initialised
+  } catch (thrown) {
+    if (self.isAlive) await name.via.unregisterName(name.name)
+    throw thrown
+  }
+}
+
+/** The name of a process that may have been killed, and has not given it back itself. It may be another's by now. */
+async function giveBack(name: ViaName, pid: Pid): Promise<void> {
+  const holder = await name.via.resolveName(name.name)
+  if (holder?.equals(pid) === true) await name.via.unregisterName(name.name)
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION`. `label` and `trapExit` are options of `spawn`, and checked there. */
+function checkOptions(options: StartOptions): void {
+  if (typeof options !== 'object' || options === null) throw badOption('the options of a start are an object')
+  const unknown = Object.keys(options).find((key) => !OPTIONS.has(key))
+  if (unknown !== undefined) throw badOption(`a start has no option ${JSON.stringify(unknown)}`)
+  const { name, timeoutMs } = options
+  if (name !== undefined && typeof name !== 'string' && !(name instanceof ViaName))
+    throw badOption('name must be a text, or a name in a Via')
+  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0))
+    throw badOption('timeoutMs must be a number of milliseconds, 0 or more')
+}
+
+function badOption(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_OPTION', problem)
+}

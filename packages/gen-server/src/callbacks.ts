@@ -1,0 +1,201 @@
+/**
+ * GenServer as a behaviour: which callback a message is for, and what follows from what it returned.
+ *
+ *   $gen_call ──▶ handleCall ─┬ reply ──▶ to the caller ─┬▶ next: nothing | continue ─▶ handleContinue | an idle timeout
+ *   $gen_cast ──▶ handleCast ─┤ noreply ─────────────────┘
+ *   any other ──▶ handleInfo ─┤ stop ──▶ (reply) ──▶ the loop's end
+ *   an idle note ─▶   〃      └ anything else ──▶ { bad_return_value }
+ *
+ * State: the idle timeout. Invariants: a synchronous callback is handled without a promise; `handleContinue` runs before any other message, however often it
+ * continues; every message but those of `sys` stops the idle timeout.
+ */
+import { isExitReason, type Context, type ExitReason } from '@pidmesh/runtime'
+import type { Behaviour, Handled, Initialised, Status, Stop } from './behaviour/behaviour.ts'
+import type { Debug } from './behaviour/debug.ts'
+import { shownValue } from './behaviour/shown-value.ts'
+import { reply } from './call.ts'
+import type { GenServer } from './gen-server.ts'
+import { IdleTimeout, isIdleNote, type IdleNote } from './idle-timeout.ts'
+import { isCallMessage, isCastMessage, type From } from './protocol.ts'
+import {
+  isNext,
+  type CallResult,
+  type CastResult,
+  type ContinueResult,
+  type IdleTimeoutMessage,
+  type InitResult,
+  type Next,
+} from './results.ts'
+
+/** A server of any protocol: what a message holds was checked where it was sent. */
+export type AnyServer = GenServer<object, unknown, unknown>
+
+const IDLE: IdleTimeoutMessage = { type: 'idle_timeout' }
+
+/** Makes the instance and runs its `init`. */
+export function initialise(
+  self: Context,
+  debug: Debug,
+  make: () => AnyServer,
+  args: readonly unknown[],
+): Initialised | Promise<Initialised> {
+  const server = make()
+  server.enter(self)
+  const result: InitResult | Promise<InitResult> = server.init(...(args as readonly never[]))
+  const enter = (outcome: InitResult): Initialised => initialised(new Callbacks(self, server, debug), outcome)
+  return result instanceof Promise ? result.then(enter) : enter(result)
+}
+
+function initialised(callbacks: Callbacks, result: InitResult): Initialised {
+  if (result === undefined) return { type: 'ok', behaviour: callbacks }
+  switch (result?.type) {
+    case 'stop':
+      return isExitReason(result.reason) ? result : badReturn(result)
+    case 'ignore':
+      return result
+    case 'ok':
+      if (!isNext(result.next)) return badReturn(result)
+      callbacks.first = result.next
+      return { type: 'ok', behaviour: callbacks }
+    default:
+      return badReturn(result)
+  }
+}
+
+export class Callbacks implements Behaviour {
+  /** What `init` has asked for. */
+  first: Next | undefined = undefined
+  private readonly self: Context
+  private readonly server: AnyServer
+  private readonly debug: Debug
+  private idle: IdleTimeout | undefined = undefined
+
+  constructor(self: Context, server: AnyServer, debug: Debug) {
+    this.self = self
+    this.server = server
+    this.debug = debug
+  }
+
+  get name(): string {
+    return this.server.constructor.name
+  }
+
+  begin(): Handled | Promise<Handled> {
+    return this.first === undefined ? undefined : this.proceed(this.first)
+  }
+
+  handle(message: unknown): Handled | Promise<Handled> {
+    const { server } = this
+    if (isCallMessage(message)) {
+      this.idle?.stop()
+      const { from } = message
+      const result = server.handleCall(message.request as object, from)
+      return result instanceof Promise
+        ? result.then((value) => this.afterCall(from, value))
+        : this.afterCall(from, result)
+    }
+    if (isIdleNote(message)) return this.handleIdle(message)
+    this.idle?.stop()
+    return this.settle(isCastMessage(message) ? server.handleCast(message.request) : server.handleInfo(message))
+  }
+
+  terminate(reason: ExitReason): void | Promise<void> {
+    return this.server.terminate(reason)
+  }
+
+  getState(): unknown {
+    return this.server.getState()
+  }
+
+  replaceState(state: unknown): void {
+    this.server.replaceState(state)
+  }
+
+  formatStatus(status: Status): Status {
+    return this.server.formatStatus(status)
+  }
+
+  private handleIdle(note: IdleNote): Handled | Promise<Handled> {
+    if (this.idle?.isDue(note) !== true) return undefined
+    this.idle.stop()
+    return this.settle(this.server.handleInfo(IDLE))
+  }
+
+  private settle(result: CastResult | Promise<CastResult>): Handled | Promise<Handled> {
+    return result instanceof Promise ? result.then((value) => this.afterCast(value)) : this.afterCast(result)
+  }
+
+  private afterCall(from: From, result: CallResult): Handled | Promise<Handled> {
+    if (result?.type === 'reply') {
+      if (!isNext(result.next)) return badReturn(result)
+      this.reply(from, result.value)
+      return result.next === undefined ? undefined : this.proceed(result.next)
+    }
+    if (result?.type === 'stop_reply') {
+      if (!isExitReason(result.reason)) return badReturn(result)
+      this.reply(from, result.value)
+      return { type: 'stop', reason: result.reason }
+    }
+    // Only a call must return something.
+    return result === undefined ? badReturn(result) : this.afterCast(result)
+  }
+
+  private afterCast(result: CastResult): Handled | Promise<Handled> {
+    if (result === undefined) return undefined
+    switch (result?.type) {
+      case 'noreply':
+        if (!isNext(result.next)) return badReturn(result)
+        return result.next === undefined ? undefined : this.proceed(result.next)
+      case 'stop':
+        return isExitReason(result.reason) ? result : badReturn(result)
+      default:
+        return badReturn(result)
+    }
+  }
+
+  /** Does what a callback has asked for. A loop, since a server may continue any number of times. */
+  private proceed(first: Next): Handled | Promise<Handled> {
+    let next: Next | undefined = first
+    while (next?.continue !== undefined) {
+      const result = this.server.handleContinue(next.continue)
+      if (result instanceof Promise) return this.proceedAfter(result)
+      if (isEnd(result)) return this.afterCast(result)
+      next = nextOf(result)
+    }
+    this.await(next)
+    return undefined
+  }
+
+  private async proceedAfter(pending: Promise<ContinueResult>): Promise<Handled> {
+    let result = await pending
+    for (;;) {
+      if (isEnd(result)) return this.afterCast(result)
+      const next = nextOf(result)
+      if (next?.continue === undefined) return this.await(next)
+      result = await this.server.handleContinue(next.continue)
+    }
+  }
+
+  private await(next: Next | undefined): void {
+    if (next?.timeoutMs === undefined || next.timeoutMs === Infinity) return
+    this.idle ??= new IdleTimeout(this.self)
+    this.idle.start(next.timeoutMs)
+  }
+
+  private reply(from: From, value: unknown): void {
+    reply(this.self, from, value)
+    if (this.debug.isOn) this.debug.tell({ type: 'out', to: from.pid, message: value })
+  }
+}
+
+function isEnd(result: ContinueResult): boolean {
+  return result !== undefined && !(result?.type === 'noreply' && isNext(result.next))
+}
+
+function nextOf(result: ContinueResult): Next | undefined {
+  return result?.type === 'noreply' ? result.next : undefined
+}
+
+function badReturn(result: unknown): Stop {
+  return { type: 'stop', reason: { bad_return_value: shownValue(result) } }
+}

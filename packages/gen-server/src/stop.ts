@@ -1,0 +1,37 @@
+/**
+ * Stops a server of any behaviour, as `gen_server:stop/3`.
+ */
+import { formatReason, isExitReason, PidmeshError, type Caller, type ExitReason } from '@pidmesh/runtime'
+import { callError, describe } from './call.ts'
+import { CallError } from './errors.ts'
+import type { ServerAddress } from './protocol.ts'
+import { requestOfSystem } from './system-request.ts'
+import { unawaited } from './unawaited.ts'
+
+/**
+ * Makes a server run `terminate` and end with `reason`, also if it is suspended or doesn't trap exits; resolves when it has ended.
+ *
+ * @param reason @default 'normal'
+ * @param timeoutMs milliseconds, or `Infinity`: then it goes on waiting for a server that is at work. @default Infinity
+ * @throws CallError by rejection: `ERR_CALL_NOPROC`; `ERR_CALL_TIMEOUT` (the order stands: it ends when it comes to it); `ERR_CALL_NODEDOWN`;
+ * `ERR_CALL_SELF`; `ERR_CALL_EXIT` if it has ended with another reason, which `serverReason` is
+ * @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`
+ */
+export function stop(
+  caller: Caller,
+  server: ServerAddress,
+  reason: ExitReason = 'normal',
+  timeoutMs: number = Infinity,
+): Promise<void> {
+  return unawaited(stopped(caller, server, reason, timeoutMs))
+}
+
+async function stopped(caller: Caller, server: ServerAddress, reason: ExitReason, timeoutMs: number): Promise<void> {
+  if (!isExitReason(reason))
+    throw new PidmeshError('ERR_BAD_ARGUMENT', `an exit reason is a text or an object, not ${String(reason)}`)
+  const outcome = await requestOfSystem(caller, server, { type: 'stop', reason }, timeoutMs)
+  // There is no reply: its end is the answer. Reasons are compared as texts: one that was on another node is a copy, and what an error was clipped to.
+  if (outcome.type === 'reply') throw new CallError('ERR_CALL_EXIT', 'bad_reply', describe(server))
+  if (outcome.type === 'down' && formatReason(outcome.reason) === formatReason(reason)) return
+  throw callError(outcome, server)
+}

@@ -1,0 +1,39 @@
+/**
+ * How `sys` and `stop` reach a server, wherever and however it is named.
+ */
+import {
+  contextOf,
+  isNameOnNode,
+  Pid,
+  ViaName,
+  type Caller,
+  type Context,
+  type NameOnNode,
+  type RequestOutcome,
+} from '@pidmesh/runtime'
+import { SYSTEM, type SystemMessage, type SystemRequest } from './behaviour/system-protocol.ts'
+import { checkAddress, describe } from './call.ts'
+import { CallError } from './errors.ts'
+import type { ServerAddress } from './protocol.ts'
+
+/** @throws CallError `ERR_CALL_NOPROC`, `ERR_CALL_SELF`; PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`; all by rejection */
+export async function requestOfSystem(
+  caller: Caller,
+  server: ServerAddress,
+  request: SystemRequest,
+  timeoutMs: number,
+): Promise<RequestOutcome> {
+  const self = contextOf(caller)
+  if (!(server instanceof ViaName)) checkAddress(server)
+  const target = server instanceof ViaName ? await server.via.resolveName(server.name) : server
+  if (target === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
+  if (isSelf(self, target)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
+  return self.request(target, (replyTo): SystemMessage => ({ type: SYSTEM, replyTo, request }), timeoutMs)
+}
+
+/** Whether it addresses the process that asks. */
+export function isSelf(self: Context, target: Pid | NameOnNode | string): boolean {
+  if (isNameOnNode(target) && target.node !== self.node) return false
+  const pid = target instanceof Pid ? target : self.whereis(typeof target === 'string' ? target : target.name)
+  return pid?.equals(self.pid) === true
+}

@@ -1,0 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+
+it('the example in docs/gen-server.md is one that runs, and does what it says', async () => {
+  const example = readFileSync(new URL('documented-example.ts', import.meta.url), 'utf8')
+  const document = readFileSync(new URL('../../../docs/gen-server.md', import.meta.url), 'utf8')
+  expect(document).toContain(`\`\`\`ts\n${example}\`\`\`\n`)
+  const { outcome } = await import('./documented-example.ts')
+  expect(outcome).toEqual({ total: 450, answer: 'too_little', items: ['a gift', 'soup'] })
+})

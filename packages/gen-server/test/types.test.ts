@@ -1,0 +1,198 @@
+/**
+ * What doesn't compile. The code is never run: each line with an `@ts-expect-error` is an error of the types, or the check of the types fails.
+ */
+import {
+  abcast,
+  call,
+  cast,
+  GenServer,
+  multiCall,
+  reply,
+  sendRequest,
+  start,
+  startLink,
+  startMonitor,
+  sys,
+  type Call,
+  type From,
+  type InitResult,
+  type Monitored,
+  type MultiCallResult,
+  type RequestId,
+  type ServerName,
+  type ServerPid,
+} from '@pidmesh/gen-server'
+import type { Context, Node, NodeName } from '@pidmesh/runtime'
+import { expect, expectTypeOf, it } from 'vitest'
+
+type CounterCall =
+  | Call<{ type: 'get' }, number>
+  | Call<{ type: 'add'; by: number }, number>
+  | Call<{ type: 'describe' }, { text: string }>
+  | Call<{ type: 'crash' }, never>
+type CounterCast = { type: 'reset' } | { type: 'set'; to: number }
+
+class Counter extends GenServer<CounterCall, CounterCast, 'load'> {
+  #count = 0
+
+  override init(count: number) {
+    this.#count = count
+  }
+
+  override handleCall(request: CounterCall) {
+    switch (request.type) {
+      case 'get':
+        return this.reply(request, this.#count)
+      case 'add':
+        return this.reply(request, (this.#count += request.by), { timeoutMs: 1_000 })
+      case 'describe':
+        return this.reply(request, { text: `${this.#count}` }, { continue: 'load' })
+      case 'crash':
+        throw new Error('on demand')
+    }
+  }
+
+  override handleCast(request: CounterCast) {
+    this.#count = request.type === 'set' ? request.to : 0
+  }
+
+  override getState(): { readonly count: number } {
+    return { count: this.#count }
+  }
+}
+
+type CounterPid = ServerPid<CounterCall, CounterCast, { readonly count: number }>
+
+it('types: the reply of a call follows from its request, however the server is addressed', () => {
+  const right = async (node: Node, counter: CounterPid): Promise<void> => {
+    expectTypeOf(await call(node, counter, { type: 'add', by: 2 })).toEqualTypeOf<number>()
+    expectTypeOf(await call(node, counter, { type: 'describe' })).toEqualTypeOf<{ text: string }>()
+    expectTypeOf(await call(node, counter, { type: 'crash' })).toBeNever()
+    const name: ServerName<CounterCall, CounterCast> = 'counter'
+    expectTypeOf(await call(node, name, { type: 'get' })).toEqualTypeOf<number>()
+    // Of whom it isn't known what he takes, it isn't known what he replies.
+    expectTypeOf(await call(node, 'anybody', { type: 'get' })).toBeUnknown()
+    expectTypeOf(sendRequest(node, counter, { type: 'get' })).toEqualTypeOf<RequestId<number>>()
+    const nodes: NodeName[] = []
+    expectTypeOf(await multiCall(node, { name, nodes }, { type: 'get' })).toEqualTypeOf<MultiCallResult<number>>()
+  }
+  void right
+})
+
+it('types: a request, a cast, an argument or a reply that is wrong does not compile', () => {
+  const wrong = (node: Node, counter: CounterPid, from: From<number>): void => {
+    // @ts-expect-error there is no such request
+    void call(node, counter, { type: 'multiply' })
+    // @ts-expect-error `by` is a number
+    void call(node, counter, { type: 'add', by: '2' })
+    // @ts-expect-error a cast is no call
+    void call(node, counter, { type: 'reset' })
+    // @ts-expect-error a call is no cast
+    cast(node, counter, { type: 'add', by: 2 })
+    // @ts-expect-error there is no such request
+    sendRequest(node, counter, { type: 'multiply' })
+    const servers = { name: 'counter' as ServerName<CounterCall, CounterCast>, nodes: [] }
+    // @ts-expect-error there is no such request
+    void multiCall(node, servers, { type: 'multiply' })
+    // @ts-expect-error there is no such cast
+    abcast(node, servers, { type: 'get' })
+    // @ts-expect-error init takes a number
+    void start(node, Counter, ['5'])
+    // @ts-expect-error init takes one
+    void start(node, Counter, [])
+    // @ts-expect-error there is no such option
+    void start(node, Counter, [5], { nmae: 'counter' })
+    // @ts-expect-error this one waits for a number
+    reply(node, from, 'text')
+  }
+  expect(wrong).toBeTypeOf('function')
+})
+
+it('types: callbacks return what their methods make, tied to the request, and nothing else', () => {
+  class Wrong extends GenServer<CounterCall, CounterCast, 'load'> {
+    override handleCall(request: CounterCall, from: From) {
+      // @ts-expect-error the reply of `get` is a number
+      if (request.type === 'get') return this.reply(request, 'text')
+      // @ts-expect-error the reply of `get` is a number
+      if (request.type === 'get') return this.stopAfterReply(request, 'text', 'normal')
+      // @ts-expect-error there is no such thing to continue with
+      if (request.type === 'get') return this.reply(request, 1, { continue: 'save' })
+      // @ts-expect-error one of them
+      if (request.type === 'get') return this.noreply({ continue: 'load', timeoutMs: 5 })
+      // @ts-expect-error a number of milliseconds
+      if (request.type === 'get') return this.noreply({ timeoutMs: '5' })
+      // @ts-expect-error a reason is a text or an object
+      if (request.type === 'get') return this.stop(5)
+      if (request.type === 'add') {
+        expectTypeOf(this.defer(request, from)).toEqualTypeOf<From<number>>()
+        // @ts-expect-error the caller waits for a number
+        this.replyTo(this.defer(request, from), 'text')
+      }
+      return this.noreply()
+    }
+  }
+  class Forgetful extends GenServer<CounterCall> {
+    // @ts-expect-error two requests are forgotten
+    override handleCall(request: CounterCall) {
+      if (request.type === 'get') return this.reply(request, 1)
+      if (request.type === 'add') return this.reply(request, 2)
+    }
+  }
+  class Misplaced extends GenServer<CounterCall> {
+    // @ts-expect-error to ignore is for init
+    override handleCall() {
+      return this.ignore()
+    }
+    // @ts-expect-error a cast has no reply
+    override handleCast() {
+      const get: Call<{ type: 'get' }, number> = { type: 'get' }
+      return this.stopAfterReply(get, 1, 'normal')
+    }
+    // @ts-expect-error ok is for init
+    override handleInfo() {
+      return this.ok()
+    }
+  }
+  class NothingToContinue extends GenServer {
+    override init() {
+      // @ts-expect-error the class doesn't say what it continues with
+      return this.ok({ continue: 'load' })
+    }
+  }
+  expect([Wrong, Forgetful, Misplaced, NothingToContinue]).toHaveLength(4)
+})
+
+it('types: a start gives the pid, and ignore only if init may ignore', () => {
+  class Choosy extends GenServer<CounterCall> {
+    override init(wanted: boolean) {
+      if (!wanted) return this.ignore()
+      return this.ok()
+    }
+  }
+  class Vague extends GenServer {
+    override async init(): Promise<InitResult> {}
+  }
+  class Bare extends GenServer<CounterCall> {}
+  const starts = async (node: Node, self: Context): Promise<void> => {
+    expectTypeOf(await start(node, Counter, [5])).toEqualTypeOf<CounterPid>()
+    expectTypeOf(await startLink(self, Counter, [5])).toEqualTypeOf<CounterPid>()
+    expectTypeOf(await startMonitor(self, Counter, [5])).toEqualTypeOf<Monitored<CounterPid>>()
+    expectTypeOf(await start(node, Choosy, [true])).toEqualTypeOf<ServerPid<CounterCall, never> | undefined>()
+    expectTypeOf(await start(node, Vague, [])).toExtend<ServerPid<never, never> | undefined>()
+    expectTypeOf(await start(node, Bare, [])).toEqualTypeOf<ServerPid<CounterCall, never>>()
+    // @ts-expect-error it may be ignored
+    void call(node, await start(node, Choosy, [true]), { type: 'get' })
+  }
+  void starts
+})
+
+it('types: the state that sys gives and takes is that of getState', () => {
+  const states = async (node: Node, counter: CounterPid): Promise<void> => {
+    expectTypeOf(await sys.getState(node, counter)).toEqualTypeOf<{ readonly count: number }>()
+    expectTypeOf(await sys.getState(node, 'anybody')).toBeUnknown()
+    await sys.replaceState(node, counter, ({ count }) => ({ count: count + 1 }))
+    // @ts-expect-error count is a number
+    await sys.replaceState(node, counter, () => ({ count: 'many' }))
+  }
+  void states
+})
