@@ -13,3 +13,4 @@ export type {
   ReplyResult,
   StopResult,
 } from './results.ts'
+export * from './supervisor/index.ts'
