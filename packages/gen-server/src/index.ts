@@ -14,3 +14,11 @@ export type {
   StopResult,
 } from './results.ts'
 export * from './supervisor/index.ts'
+export {
+  DEFAULT_TASK_TIMEOUT_MS,
+  Task,
+  TaskError,
+  type TaskErrorCode,
+  type TaskFunction,
+  type TaskOutcome,
+} from './task.ts'
