@@ -30,7 +30,7 @@ export class Retry {
 }
 
 /** Children that are told to stop before others get a turn. */
-const SLICE = 500
+const SLICE = 100
 
 export class Shell {
   private readonly self: Context
