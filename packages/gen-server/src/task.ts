@@ -26,6 +26,7 @@ import {
   type Pid,
   type RequestOutcome,
 } from '@pidmesh/runtime'
+import { guarded } from './guarded.ts'
 import { processChild } from './supervisor/child.ts'
 import type { ChildSpec, Shutdown } from './supervisor/child-spec.ts'
 import { startChild as startDynamicChild } from './supervisor/dynamic-supervisor.ts'
@@ -98,7 +99,7 @@ export class Task<Result> {
    * before it, it goes on.
    * @throws TaskError by rejection: `ERR_TASK_NOT_STARTED`; what `DynamicSupervisor.startChild` throws
    */
-  static async asyncNolink<Result>(
+  static asyncNolink<Result>(
     self: Context,
     supervisor: DynamicSupervisorRef,
     run: TaskFunction<Result>,
@@ -111,10 +112,12 @@ export class Task<Result> {
       task.demonitor(watch, { flush: true })
       if (isAsk(ask)) task.send(ask.replyTo, await run(task))
     }
-    const started = await startDynamicChild(self, supervisor, specOf(body))
-    if (started.type === 'ok' && started.pid !== undefined) return new Task<Result>(self, started.pid)
-    const reason = started.type === 'start_failed' ? started.reason : started.type
-    throw new TaskError('ERR_TASK_NOT_STARTED', reason)
+    return guarded(async () => {
+      const started = await startDynamicChild(self, supervisor, specOf(body))
+      if (started.type === 'ok' && started.pid !== undefined) return new Task<Result>(self, started.pid)
+      const reason = started.type === 'start_failed' ? started.reason : started.type
+      throw new TaskError('ERR_TASK_NOT_STARTED', reason)
+    })
   }
 
   /** Starts a task that nobody waits for, and nobody is linked to. */
@@ -149,11 +152,13 @@ export class Task<Result> {
    * @param timeoutMs milliseconds, or `Infinity`. @default 5000
    * @throws TaskError by rejection: `ERR_TASK_TIMEOUT`, `ERR_TASK_EXIT`
    */
-  static async await<Result>(task: Task<Result>, timeoutMs: number = DEFAULT_TASK_TIMEOUT_MS): Promise<Result> {
-    const outcome = await task.#settled(timeoutMs)
-    if (outcome === undefined) throw new TaskError('ERR_TASK_TIMEOUT', 'timeout')
-    if (outcome.type === 'exit') throw new TaskError('ERR_TASK_EXIT', outcome.reason)
-    return outcome.value
+  static await<Result>(task: Task<Result>, timeoutMs: number = DEFAULT_TASK_TIMEOUT_MS): Promise<Result> {
+    return guarded(async () => {
+      const outcome = await task.#settled(timeoutMs)
+      if (outcome === undefined) throw new TaskError('ERR_TASK_TIMEOUT', 'timeout')
+      if (outcome.type === 'exit') throw new TaskError('ERR_TASK_EXIT', outcome.reason)
+      return outcome.value
+    })
   }
 
   /**
@@ -164,7 +169,7 @@ export class Task<Result> {
     task: Task<Result>,
     timeoutMs: number = DEFAULT_TASK_TIMEOUT_MS,
   ): Promise<TaskOutcome<Result> | undefined> {
-    return task.#settled(timeoutMs)
+    return guarded(() => task.#settled(timeoutMs))
   }
 
   /**
@@ -172,13 +177,12 @@ export class Task<Result> {
    * @param shutdown @default 5000
    * @returns its outcome, if it had one before; otherwise the exit with which it was stopped
    */
-  static async shutdown<Result>(
-    task: Task<Result>,
-    shutdown: Shutdown = DEFAULT_SHUTDOWN_MS,
-  ): Promise<TaskOutcome<Result>> {
-    task.#owner.unlink(task.pid)
-    await stopProcess(task.#owner, task.pid, shutdown)
-    return task.#outcomeOfEnded()
+  static shutdown<Result>(task: Task<Result>, shutdown: Shutdown = DEFAULT_SHUTDOWN_MS): Promise<TaskOutcome<Result>> {
+    return guarded(async () => {
+      task.#owner.unlink(task.pid)
+      await stopProcess(task.#owner, task.pid, shutdown)
+      return task.#outcomeOfEnded()
+    })
   }
 
   async #settled(timeoutMs: number): Promise<TaskOutcome<Result> | undefined> {

@@ -8,6 +8,7 @@
  * it isn't there. Nothing that it does for one child takes longer for there being many.
  */
 import type { Caller, Context, Pid } from '@pidmesh/runtime'
+import { guarded } from '../guarded.ts'
 import { start as startServer, startLink as startServerLink } from '../start.ts'
 import { ask, askForChild, checkedPid } from './ask.ts'
 import { split, type ChildOptions } from './child.ts'
@@ -29,24 +30,24 @@ import { SupervisorServer, type SupervisorInit } from './supervisor-server.ts'
  * @throws StartError by rejection: `ERR_ALREADY_STARTED`, `ERR_START_TIMEOUT`
  * @throws PidmeshError by rejection: `ERR_BAD_OPTION`
  */
-export async function startLink(
+export function startLink(
   self: Context,
   flags: DynamicSupervisorFlags = {},
   options: SupervisorOptions = {},
 ): Promise<DynamicSupervisorPid> {
-  return startServerLink(self, SupervisorServer, [checkInit(flags, options)], serverOptions(options))
+  return guarded(() => startServerLink(self, SupervisorServer, [checkInit(flags, options)], serverOptions(options)))
 }
 
 /**
  * As `startLink`, without a link.
  * @throws as `startLink`
  */
-export async function start(
+export function start(
   caller: Caller,
   flags: DynamicSupervisorFlags = {},
   options: SupervisorOptions = {},
 ): Promise<DynamicSupervisorPid> {
-  return startServer(caller, SupervisorServer, [checkInit(flags, options)], serverOptions(options))
+  return guarded(() => startServer(caller, SupervisorServer, [checkInit(flags, options)], serverOptions(options)))
 }
 
 /**
@@ -72,29 +73,29 @@ export function childSpec(
  * Starts a child. Ids need not be unique.
  * @throws PidmeshError by rejection: `ERR_BAD_CHILD_SPEC`; `ERR_NOT_SENDABLE` for a specification that is to go to another node: functions can't
  */
-export async function startChild(
+export function startChild(
   caller: Caller,
   supervisor: DynamicSupervisorRef,
   spec: ChildSpec,
 ): Promise<StartChildResult> {
-  return askForChild(caller, supervisor, { type: 'start_child', spec: checkChildSpec(spec, 'never') })
+  return guarded(() => askForChild(caller, supervisor, { type: 'start_child', spec: checkChildSpec(spec, 'never') }))
 }
 
 /** Stops a child, and forgets it. */
-export async function terminateChild(
+export function terminateChild(
   caller: Caller,
   supervisor: DynamicSupervisorRef,
   pid: Pid,
 ): Promise<TerminateChildResult> {
-  return ask(caller, supervisor, { type: 'terminate_child', child: checkedPid(pid) })
+  return guarded(() => ask(caller, supervisor, { type: 'terminate_child', child: checkedPid(pid) }))
 }
 
 /** The children, those that are tried again last. */
-export async function whichChildren(caller: Caller, supervisor: DynamicSupervisorRef): Promise<readonly ChildInfo[]> {
+export function whichChildren(caller: Caller, supervisor: DynamicSupervisorRef): Promise<readonly ChildInfo[]> {
   return ask(caller, supervisor, { type: 'which_children' })
 }
 
-export async function countChildren(caller: Caller, supervisor: DynamicSupervisorRef): Promise<ChildCounts> {
+export function countChildren(caller: Caller, supervisor: DynamicSupervisorRef): Promise<ChildCounts> {
   return ask(caller, supervisor, { type: 'count_children' })
 }
 

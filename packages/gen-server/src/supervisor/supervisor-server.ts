@@ -11,7 +11,7 @@
  * Invariants: it traps exits. It does one thing at a time, to its end: who asks it something while it restarts a child is answered after that; but between two tries to
  * restart a child that can't be, messages have their turn.
  */
-import { hasType, type ExitReason, type Pid } from '@pidmesh/runtime'
+import { hasType, Pid, type ExitReason } from '@pidmesh/runtime'
 import { GenServer } from '../gen-server.ts'
 import type { CallResult, InfoResult, InitResult } from '../results.ts'
 import type { ChildSpec } from './child-spec.ts'
@@ -55,7 +55,6 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
   #service: SupervisorService | undefined = undefined
 
   override async init(init: SupervisorInit): Promise<InitResult> {
-    this.self.trapExit = true
     const started =
       init.type === 'static' ? await startStaticService(this.self, init) : startDynamicService(this.self, init)
     if (started.type === 'failed') return this.stop(started.reason)
@@ -90,7 +89,8 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
   }
 
   override handleInfo(message: unknown): InfoResult | Promise<InfoResult> {
-    if (hasType(message, 'EXIT')) return this.afterwards(this.#running.onExit(message.from, message.reason))
+    if (hasType(message, 'EXIT') && message.from instanceof Pid)
+      return this.afterwards(this.#running.onExit(message.from, message.reason))
     if (message instanceof Retry) return this.afterwards(this.#running.onRetry(message.child))
     return super.handleInfo(message)
   }

@@ -11,6 +11,7 @@
  */
 import type { Caller, Context, Pid } from '@pidmesh/runtime'
 import type { ServerPid } from '../protocol.ts'
+import { guarded } from '../guarded.ts'
 import { start as startServer, startLink as startServerLink } from '../start.ts'
 import { ask, askForChild, checkedId, checkedPid } from './ask.ts'
 import { split, type ChildOptions } from './child.ts'
@@ -55,13 +56,15 @@ export function startLink<Args extends readonly unknown[]>(
   template: Template<Args>,
   options?: SupervisorOptions,
 ): Promise<SimpleSupervisorPid<Args>>
-export async function startLink(
+export function startLink(
   self: Context,
   flags: SupervisorFlags | SimpleSupervisorFlags,
   children: Children | Template<never>,
   options: SupervisorOptions = {},
 ): Promise<ServerPid<SupervisorCall, never>> {
-  return startServerLink(self, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options))
+  return guarded(() =>
+    startServerLink(self, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options)),
+  )
 }
 
 /**
@@ -80,13 +83,15 @@ export function start<Args extends readonly unknown[]>(
   template: Template<Args>,
   options?: SupervisorOptions,
 ): Promise<SimpleSupervisorPid<Args>>
-export async function start(
+export function start(
   caller: Caller,
   flags: SupervisorFlags | SimpleSupervisorFlags,
   children: Children | Template<never>,
   options: SupervisorOptions = {},
 ): Promise<ServerPid<SupervisorCall, never>> {
-  return startServer(caller, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options))
+  return guarded(() =>
+    startServer(caller, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options)),
+  )
 }
 
 /**
@@ -129,15 +134,17 @@ export function startChild<Args extends readonly unknown[]>(
   supervisor: SimpleSupervisorRef<Args>,
   args: NoInfer<Args>,
 ): Promise<StartChildResult>
-export async function startChild(
+export function startChild(
   caller: Caller,
   supervisor: AnySupervisorRef,
   child: ChildSpec | readonly unknown[],
 ): Promise<StartChildResult> {
-  if (isList(child)) return askForChild(caller, supervisor, { type: 'start_child_with', args: child })
-  // Whether it may be significant is for the supervisor to say.
-  const spec = checkChildSpec(child, 'any_significant')
-  return askForChild(caller, supervisor, { type: 'start_child', spec })
+  return guarded(async () => {
+    if (isList(child)) return askForChild(caller, supervisor, { type: 'start_child_with', args: child })
+    // Whether it may be significant is for the supervisor to say.
+    const spec = checkChildSpec(child, 'any_significant')
+    return askForChild(caller, supervisor, { type: 'start_child', spec })
+  })
 }
 
 /**
@@ -150,31 +157,33 @@ export function terminateChild(
   supervisor: SimpleSupervisorRef<never>,
   child: Pid,
 ): Promise<TerminateChildResult>
-export async function terminateChild(
+export function terminateChild(
   caller: Caller,
   supervisor: AnySupervisorRef,
   child: string | Pid,
 ): Promise<TerminateChildResult> {
-  const checked = typeof child === 'string' ? checkedId(child) : checkedPid(child)
-  return ask(caller, supervisor, { type: 'terminate_child', child: checked })
+  return guarded(() => {
+    const checked = typeof child === 'string' ? checkedId(child) : checkedPid(child)
+    return ask(caller, supervisor, { type: 'terminate_child', child: checked })
+  })
 }
 
 /** Starts a child that doesn't run. */
-export async function restartChild(caller: Caller, supervisor: SupervisorRef, id: string): Promise<RestartChildResult> {
-  return ask(caller, supervisor, { type: 'restart_child', id: checkedId(id) })
+export function restartChild(caller: Caller, supervisor: SupervisorRef, id: string): Promise<RestartChildResult> {
+  return guarded(() => ask(caller, supervisor, { type: 'restart_child', id: checkedId(id) }))
 }
 
 /** Forgets a child that doesn't run. */
-export async function deleteChild(caller: Caller, supervisor: SupervisorRef, id: string): Promise<DeleteChildResult> {
-  return ask(caller, supervisor, { type: 'delete_child', id: checkedId(id) })
+export function deleteChild(caller: Caller, supervisor: SupervisorRef, id: string): Promise<DeleteChildResult> {
+  return guarded(() => ask(caller, supervisor, { type: 'delete_child', id: checkedId(id) }))
 }
 
 /** The children, the last that was started first, as in OTP. */
-export async function whichChildren(caller: Caller, supervisor: AnySupervisorRef): Promise<readonly ChildInfo[]> {
+export function whichChildren(caller: Caller, supervisor: AnySupervisorRef): Promise<readonly ChildInfo[]> {
   return ask(caller, supervisor, { type: 'which_children' })
 }
 
-export async function countChildren(caller: Caller, supervisor: AnySupervisorRef): Promise<ChildCounts> {
+export function countChildren(caller: Caller, supervisor: AnySupervisorRef): Promise<ChildCounts> {
   return ask(caller, supervisor, { type: 'count_children' })
 }
 

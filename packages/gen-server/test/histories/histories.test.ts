@@ -8,7 +8,7 @@
 import { describe, expect, it } from 'vitest'
 import { emptyStatistics, playHistory, type Outcome } from './play.ts'
 
-const HISTORIES = Number(process.env['PIDMESH_HISTORIES'] ?? 400)
+const HISTORIES = Number(process.env['PIDMESH_HISTORIES'] ?? 350)
 const FIRST = (Number(process.env['PIDMESH_SEED'] ?? 1) - 1) * 1_000_000 + 1
 const PATH = /^[0-9]+$/.exec(process.env['PIDMESH_PATH'] ?? '')?.[0]
 const SHOWN = PATH === undefined ? 60 : Infinity
@@ -24,8 +24,8 @@ describe('supervision under stress', () => {
       if (outcome.broken.length > 0) expect.fail(report(outcome))
     }
     // A generator that has nothing to say would find nothing.
-    if (seeds.length >= 400)
-      for (const [what, times] of Object.entries(statistics)) expect(times, what).toBeGreaterThan(50)
+    if (seeds.length >= 350)
+      for (const [what, times] of Object.entries(statistics)) expect(times, what).toBeGreaterThan(20)
   })
 
   it('a history that is played again is the same', { timeout }, async () => {

@@ -178,6 +178,7 @@ export class Model {
       case 'start_child':
         return this.startChild(ask.child)
       case 'terminate_child': {
+        if (this.isDynamic && !ask.child.startsWith('<')) return 'simple_one_for_one'
         const child = this.kept.find(({ plan, pid }) => (this.isDynamic ? pid === ask.child : plan.id === ask.child))
         if (child === undefined) return 'not_found'
         this.stop(child)

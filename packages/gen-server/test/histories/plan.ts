@@ -32,7 +32,7 @@ export interface SupervisorPlan {
 /** `at` and `child` choose among those that are there, `how` draws what else there is to draw. */
 export type Act =
   | {
-      readonly type: 'crash' | 'exit' | 'kill' | 'unlink' | 'kill_supervisor'
+      readonly type: 'crash' | 'exit' | 'kill' | 'unlink' | 'kill_supervisor' | 'kill_and_terminate'
       readonly at: number
       readonly how: number
     }
@@ -134,6 +134,7 @@ const ACTS = [
   'kill',
   'unlink',
   'kill_supervisor',
+  'kill_and_terminate',
   'start_child',
   'start_child',
   'terminate_child',

@@ -40,6 +40,7 @@ interface Order {
 interface Member {
   readonly pid: Pid
   readonly supervisor: string
+  readonly supervisorPid: Pid
   readonly child: ChildPlan
 }
 
@@ -120,7 +121,7 @@ export class Stage {
     }
     node.trace('all', { spawn: true, exit: true, receive: true }, (event) => {
       const pid = event.pid.toString()
-      if (event.type === 'spawn') this.onSpawn(pid, event.child)
+      if (event.type === 'spawn') this.onSpawn(event.pid, event.child)
       if (event.type === 'exit') {
         this.endedMs.set(pid, event.atMs)
         chronicle.add({ type: 'ended', pid, reason: event.reason })
@@ -132,10 +133,11 @@ export class Stage {
     })
   }
 
-  private onSpawn(parent: string, pid: Pid): void {
+  private onSpawn(supervisorPid: Pid, pid: Pid): void {
+    const parent = supervisorPid.toString()
     const child = this.starting.get(parent)
     if (child === undefined) return
-    this.members.push({ pid, supervisor: parent, child })
+    this.members.push({ pid, supervisor: parent, supervisorPid, child })
     if (child.runs.type !== 'supervisor') return
     this.planOfLife.set(pid.toString(), child.runs)
     this.chronicle.lives.push({ pid: pid.toString(), parent, plan: child.runs })
@@ -282,6 +284,12 @@ export class Stage {
       }
       case 'kill':
         if (worker !== undefined) node.exit(worker.pid, act.how % 3 === 0 ? 'boom' : 'kill')
+        return
+      case 'kill_and_terminate':
+        // The question stands before another try, should the first one fail.
+        if (worker === undefined) return
+        node.exit(worker.pid, 'kill')
+        this.ask((self) => Supervisor.terminateChild(self, worker.supervisorPid, worker.child.id))
         return
       case 'kill_supervisor':
         if (supervisor !== undefined) node.exit(supervisor.pid, act.how % 4 === 0 ? 'shutdown' : 'kill')
