@@ -26,7 +26,7 @@ import {
   type Pid,
   type RequestOutcome,
 } from '@pidmesh/runtime'
-import { guarded } from './guarded.ts'
+import { promised } from './promised.ts'
 import { processChild } from './supervisor/child.ts'
 import type { ChildSpec, Shutdown } from './supervisor/child-spec.ts'
 import { startChild as startDynamicChild } from './supervisor/dynamic-supervisor.ts'
@@ -112,7 +112,7 @@ export class Task<Result> {
       task.demonitor(watch, { flush: true })
       if (isAsk(ask)) task.send(ask.replyTo, await run(task))
     }
-    return guarded(async () => {
+    return promised(async () => {
       const started = await startDynamicChild(self, supervisor, specOf(body))
       if (started.type === 'ok' && started.pid !== undefined) return new Task<Result>(self, started.pid)
       const reason = started.type === 'start_failed' ? started.reason : started.type
@@ -153,7 +153,7 @@ export class Task<Result> {
    * @throws TaskError by rejection: `ERR_TASK_TIMEOUT`, `ERR_TASK_EXIT`
    */
   static await<Result>(task: Task<Result>, timeoutMs: number = DEFAULT_TASK_TIMEOUT_MS): Promise<Result> {
-    return guarded(async () => {
+    return promised(async () => {
       const outcome = await task.#settled(timeoutMs)
       if (outcome === undefined) throw new TaskError('ERR_TASK_TIMEOUT', 'timeout')
       if (outcome.type === 'exit') throw new TaskError('ERR_TASK_EXIT', outcome.reason)
@@ -169,7 +169,7 @@ export class Task<Result> {
     task: Task<Result>,
     timeoutMs: number = DEFAULT_TASK_TIMEOUT_MS,
   ): Promise<TaskOutcome<Result> | undefined> {
-    return guarded(() => task.#settled(timeoutMs))
+    return promised(() => task.#settled(timeoutMs))
   }
 
   /**
@@ -178,7 +178,7 @@ export class Task<Result> {
    * @returns its outcome, if it had one before; otherwise the exit with which it was stopped
    */
   static shutdown<Result>(task: Task<Result>, shutdown: Shutdown = DEFAULT_SHUTDOWN_MS): Promise<TaskOutcome<Result>> {
-    return guarded(async () => {
+    return promised(async () => {
       task.#owner.unlink(task.pid)
       await stopProcess(task.#owner, task.pid, shutdown)
       return task.#outcomeOfEnded()

@@ -8,7 +8,7 @@
  * it isn't there. Nothing that it does for one child takes longer for there being many.
  */
 import type { Caller, Context, Pid } from '@pidmesh/runtime'
-import { guarded } from '../guarded.ts'
+import { promised } from '../promised.ts'
 import { start as startServer, startLink as startServerLink } from '../start.ts'
 import { ask, askForChild, checkedPid } from './ask.ts'
 import { split, type ChildOptions } from './child.ts'
@@ -35,7 +35,7 @@ export function startLink(
   flags: DynamicSupervisorFlags = {},
   options: SupervisorOptions = {},
 ): Promise<DynamicSupervisorPid> {
-  return guarded(() => startServerLink(self, SupervisorServer, [checkInit(flags, options)], serverOptions(options)))
+  return promised(() => startServerLink(self, SupervisorServer, [checkInit(flags, options)], serverOptions(options)))
 }
 
 /**
@@ -47,7 +47,7 @@ export function start(
   flags: DynamicSupervisorFlags = {},
   options: SupervisorOptions = {},
 ): Promise<DynamicSupervisorPid> {
-  return guarded(() => startServer(caller, SupervisorServer, [checkInit(flags, options)], serverOptions(options)))
+  return promised(() => startServer(caller, SupervisorServer, [checkInit(flags, options)], serverOptions(options)))
 }
 
 /**
@@ -78,7 +78,7 @@ export function startChild(
   supervisor: DynamicSupervisorRef,
   spec: ChildSpec,
 ): Promise<StartChildResult> {
-  return guarded(() => askForChild(caller, supervisor, { type: 'start_child', spec: checkChildSpec(spec, 'never') }))
+  return promised(() => askForChild(caller, supervisor, { type: 'start_child', spec: checkChildSpec(spec, 'never') }))
 }
 
 /** Stops a child, and forgets it. */
@@ -87,7 +87,7 @@ export function terminateChild(
   supervisor: DynamicSupervisorRef,
   pid: Pid,
 ): Promise<TerminateChildResult> {
-  return guarded(() => ask(caller, supervisor, { type: 'terminate_child', child: checkedPid(pid) }))
+  return promised(() => ask(caller, supervisor, { type: 'terminate_child', child: checkedPid(pid) }))
 }
 
 /** The children, those that are tried again last. */

@@ -13,7 +13,7 @@
  */
 import { hasType, Pid, type ExitReason } from '@pidmesh/runtime'
 import { GenServer } from '../gen-server.ts'
-import type { CallResult, InfoResult, InitResult } from '../results.ts'
+import type { CallResult, InfoResult, StopResult } from '../results.ts'
 import type { ChildSpec } from './child-spec.ts'
 import { startDynamicService, type DynamicInit } from './dynamic-service.ts'
 import type { Child } from './effects.ts'
@@ -54,7 +54,7 @@ export type SupervisorInit = StaticInit | DynamicInit
 export class SupervisorServer extends GenServer<SupervisorCall> {
   #service: SupervisorService | undefined = undefined
 
-  override async init(init: SupervisorInit): Promise<InitResult> {
+  override async init(init: SupervisorInit): Promise<StopResult | undefined> {
     const started =
       init.type === 'static' ? await startStaticService(this.self, init) : startDynamicService(this.self, init)
     if (started.type === 'failed') return this.stop(started.reason)

@@ -11,7 +11,7 @@
  */
 import type { Caller, Context, Pid } from '@pidmesh/runtime'
 import type { ServerPid } from '../protocol.ts'
-import { guarded } from '../guarded.ts'
+import { promised } from '../promised.ts'
 import { start as startServer, startLink as startServerLink } from '../start.ts'
 import { ask, askForChild, checkedId, checkedPid } from './ask.ts'
 import { split, type ChildOptions } from './child.ts'
@@ -62,13 +62,13 @@ export function startLink(
   children: Children | Template<never>,
   options: SupervisorOptions = {},
 ): Promise<ServerPid<SupervisorCall, never>> {
-  return guarded(() =>
+  return promised(() =>
     startServerLink(self, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options)),
   )
 }
 
 /**
- * As `startLink`, without a link: for the supervisor of a whole program, which nobody's end is to stop. It has the caller for its parent all the same.
+ * As `startLink`, without a link: for the supervisor of a whole program, which nobody's end is to stop.
  * @throws as `startLink`
  */
 export function start(
@@ -89,7 +89,7 @@ export function start(
   children: Children | Template<never>,
   options: SupervisorOptions = {},
 ): Promise<ServerPid<SupervisorCall, never>> {
-  return guarded(() =>
+  return promised(() =>
     startServer(caller, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options)),
   )
 }
@@ -139,7 +139,7 @@ export function startChild(
   supervisor: AnySupervisorRef,
   child: ChildSpec | readonly unknown[],
 ): Promise<StartChildResult> {
-  return guarded(async () => {
+  return promised(async () => {
     if (isList(child)) return askForChild(caller, supervisor, { type: 'start_child_with', args: child })
     // Whether it may be significant is for the supervisor to say.
     const spec = checkChildSpec(child, 'any_significant')
@@ -162,7 +162,7 @@ export function terminateChild(
   supervisor: AnySupervisorRef,
   child: string | Pid,
 ): Promise<TerminateChildResult> {
-  return guarded(() => {
+  return promised(async () => {
     const checked = typeof child === 'string' ? checkedId(child) : checkedPid(child)
     return ask(caller, supervisor, { type: 'terminate_child', child: checked })
   })
@@ -170,12 +170,12 @@ export function terminateChild(
 
 /** Starts a child that doesn't run. */
 export function restartChild(caller: Caller, supervisor: SupervisorRef, id: string): Promise<RestartChildResult> {
-  return guarded(() => ask(caller, supervisor, { type: 'restart_child', id: checkedId(id) }))
+  return promised(() => ask(caller, supervisor, { type: 'restart_child', id: checkedId(id) }))
 }
 
 /** Forgets a child that doesn't run. */
 export function deleteChild(caller: Caller, supervisor: SupervisorRef, id: string): Promise<DeleteChildResult> {
-  return guarded(() => ask(caller, supervisor, { type: 'delete_child', id: checkedId(id) }))
+  return promised(() => ask(caller, supervisor, { type: 'delete_child', id: checkedId(id) }))
 }
 
 /** The children, the last that was started first, as in OTP. */

@@ -52,6 +52,8 @@ export interface Plan {
   readonly seed: number
   readonly root: SupervisorPlan
   readonly steps: readonly Step[]
+  /** The pauses come first. */
+  readonly stepsInShutdown: readonly Step[]
   /** Of a hundred starts of workers so many fail: from the first on, or after the tree has started. */
   readonly failing: { readonly percent: number; readonly fromStart: boolean }
 }
@@ -87,8 +89,9 @@ export function drawPlan(seed: number): Plan {
   const dice = new Dice(seed)
   const root = drawSupervisor(dice, 1)
   const steps = Array.from({ length: 5 + dice.below(25) }, () => ({ act: drawAct(dice), thenMs: dice.of(PAUSES_MS) }))
+  const stepsInShutdown = Array.from({ length: dice.below(4) }, () => ({ act: drawAct(dice), thenMs: dice.below(30) }))
   const failing = { percent: dice.of([0, 10, 25, 60] as const), fromStart: dice.percent(20) }
-  return { seed, root, steps, failing }
+  return { seed, root, steps, stepsInShutdown, failing }
 }
 
 function drawSupervisor(dice: Dice, depth: number): SupervisorPlan {

@@ -97,6 +97,10 @@ export class Stage {
       this.lookForOrphans(GRACE_MS)
     }
     node.send(keeper, { type: 'stop' })
+    for (const { act, thenMs } of plan.stepsInShutdown) {
+      await cluster.advance(thenMs)
+      this.perform(node, act)
+    }
     await cluster.advance(OVER_MS)
     this.lookForOrphans(0)
     for (const { pid, child } of this.members) {
@@ -294,7 +298,11 @@ export class Stage {
       case 'kill_supervisor':
         if (supervisor !== undefined) node.exit(supervisor.pid, act.how % 4 === 0 ? 'shutdown' : 'kill')
         return
-      default:
+      case 'start_child':
+      case 'terminate_child':
+      case 'restart_child':
+      case 'delete_child':
+      case 'which_children':
         if (supervisor !== undefined) this.askSupervisor(supervisor, act)
     }
   }

@@ -26,7 +26,9 @@ export function specs(text: string): readonly CheckedChildSpec[] {
     .filter((word) => word !== '')
     .map((word): ChildSpec => {
       const [id = '', marks = ''] = word.split('.')
-      return { id, start: () => undefined, ...Object.assign({}, ...[...marks].map((mark) => MARKS[mark])) }
+      return marks
+        .split('')
+        .reduce((spec, mark): ChildSpec => ({ ...spec, ...MARKS[mark] }), { id, start: () => undefined })
     })
   return checkChildSpecs(written, 'any_significant')
 }

@@ -301,6 +301,22 @@ describe('restarts', () => {
     expect(await states(supervisor)).toBe('b runs, a runs')
   })
 
+  it('a child on another node is restarted when the connection is lost', async () => {
+    const b = await tree.cluster.start('b')
+    const starts: unknown[] = []
+    const remote: ChildSpec = {
+      id: 'a',
+      start: () => (starts.push('start') === 1 ? b : tree.node).spawn((self) => self.receive()),
+      restart: 'transient',
+    }
+    await started({}, [remote])
+    await tree.cluster.advance(10)
+    tree.node.disconnectNode(b.name)
+    await tree.cluster.advance(10)
+    expect(tree.reports('child_terminated').map(({ fields }) => fields['reason'])).toEqual(['noconnection'])
+    expect(starts).toHaveLength(2)
+  })
+
   it('the end of a process that is no child does nothing', async () => {
     const supervisor = await started({ intensity: 0 }, [idle('a')])
     tree.node.spawn((self) => {

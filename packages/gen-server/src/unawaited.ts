@@ -1,0 +1,8 @@
+/**
+ * A promise that may be awaited late or never: of those that run side by side one may fail while another is awaited, or all, when the process that waits is
+ * killed. That is for the process to see when it comes to them, not for the OS process to end of.
+ */
+export function unawaited<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}
