@@ -1,5 +1,6 @@
 /**
- * What a function of the API that checks its arguments promises: whatever it throws rejects, and a rejection that nobody comes to wait for harms nobody.
+ * What a function of the API that checks its arguments promises: whatever it throws rejects, and a rejection that nobody
+ * comes to wait for harms nobody.
  */
 import { unawaited } from './unawaited.ts'
 

@@ -8,8 +8,8 @@
  *   const other = await doSomethingElse()
  *   const value = await Task.await(answer)
  *
- * A task is its owner's: who waits for it waits as the process that made it. Nothing of it comes into the owner's mailbox, but for the `EXIT` of a linked one, if the
- * owner traps exits. Functions don't travel: a task, and the supervisor that it runs under, is on the node of who starts it.
+ * A task is its owner's: who waits for it waits as the process that made it. Nothing of it comes into the owner's mailbox, but for the `EXIT` of a
+ * linked one, if the owner traps exits. Functions don't travel: a task, and the supervisor that it runs under, is on the node of who starts it.
  *
  * Invariants: a task that nobody waits for ends all the same. That it has failed, or its owner was killed, is never an unhandled rejection.
  */
@@ -95,8 +95,8 @@ export class Task<Result> {
   }
 
   /**
-   * Starts a task under a dynamic supervisor, without a link to its owner: its failure is told by `Task.yield` and `Task.await`, and harms nobody. If its owner ends
-   * before it, it goes on.
+   * Starts a task under a dynamic supervisor, without a link to its owner: its failure is told by `Task.yield` and `Task.await`, and harms nobody.
+   * If its owner ends before it, it goes on.
    * @throws TaskError by rejection: `ERR_TASK_NOT_STARTED`; what `DynamicSupervisor.startChild` throws
    */
   static asyncNolink<Result>(
@@ -173,7 +173,8 @@ export class Task<Result> {
   }
 
   /**
-   * Stops a task and waits for its end: with `shutdown`, and `kill` after so many milliseconds; or with `kill` at once. Unlinks it first, so that its end harms nobody.
+   * Stops a task and waits for its end: with `shutdown`, and `kill` after so many milliseconds; or with `kill` at once. Unlinks it first, so that
+   * its end harms nobody.
    * @param shutdown @default 5000
    * @returns its outcome, if it had one before; otherwise the exit with which it was stopped
    */

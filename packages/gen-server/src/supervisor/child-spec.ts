@@ -18,9 +18,9 @@ export interface ChildSpec {
   /** Names the child within its supervisor. Children of a `DynamicSupervisor` may share one. */
   readonly id: string
   /**
-   * Starts the child, in the supervisor's process, whose context it is given: it must start a process that is linked to the supervisor, and give its pid when that
-   * is ready. A pid that isn't linked yet is linked. `undefined` says that the child is not wanted now (Erlang's `ignore`). What it throws is why it could not be started.
-   * While it waits the supervisor does nothing else.
+   * Starts the child, in the supervisor's process, whose context it is given: it must start a process that is linked to the supervisor, and give
+   * its pid when that is ready. A pid that isn't linked yet is linked. `undefined` says that the child is not wanted now (Erlang's `ignore`). What
+   * it throws is why it could not be started. While it waits the supervisor does nothing else.
    */
   readonly start: (self: Context) => Awaitable<Pid | undefined>
   /** @default 'permanent' */
@@ -40,14 +40,6 @@ export type ChildSpecErrorCode = 'ERR_BAD_CHILD_SPEC'
 
 export const DEFAULT_SHUTDOWN_MS = 5_000
 
-const KEYS: ReadonlySet<string> = new Set<keyof ChildSpec>([
-  'id',
-  'start',
-  'restart',
-  'shutdown',
-  'type',
-  'significant',
-])
 const RESTARTS: ReadonlySet<unknown> = new Set<Restart>(['permanent', 'transient', 'temporary'])
 
 /**
@@ -74,7 +66,7 @@ export function checkChildSpec(spec: ChildSpec, autoShutdown: AutoShutdown): Che
     throw badChildSpec(`a child specification is an object, not ${typeof spec}`)
   // Read once, as plain data.
   const { id, start, restart = 'permanent', type = 'worker', significant = false, shutdown, ...others } = spec
-  const unknown = Object.keys(others).find((key) => !KEYS.has(key))
+  const [unknown] = Object.keys(others)
   if (typeof id !== 'string' || id === '') throw badChildSpec('id must be a text')
   const problem = (text: string): PidmeshError<ChildSpecErrorCode> => badChildSpec(`child '${id}': ${text}`)
   if (unknown !== undefined) throw problem(`there is no option '${unknown}'`)

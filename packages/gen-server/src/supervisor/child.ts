@@ -1,10 +1,10 @@
 /**
- * Builders of child specifications. What they give is plain data with a function in it, and may be changed: `{ ...child(Counter, [5]), id: 'second' }`.
+ * Builders of child specifications. What they give is plain data with a function in it, and may be changed:
+ * `{ ...child(Counter, [5]), id: 'second' }`.
  */
-import type { ProcessBody, SpawnOptions } from '@pidmesh/runtime'
-import { Pid } from '@pidmesh/runtime'
+import { Pid, type ProcessBody, type SpawnOptions } from '@pidmesh/runtime'
 import { startLink, type ServerClass, type StartOptions } from '../start.ts'
-import type { ChildSpec } from './child-spec.ts'
+import { badChildSpec, type ChildSpec } from './child-spec.ts'
 
 /** What of a specification may be said where the start is known. */
 export type ChildOptions = Partial<Omit<ChildSpec, 'start'>>
@@ -12,6 +12,7 @@ export type ChildOptions = Partial<Omit<ChildSpec, 'start'>>
 /**
  * A server as a child: started with `startLink(supervisor, server, args, options)`.
  * @param options those of `startLink`, and of the specification; `id` is by default the name, if that is a text, or else the class's name
+ * @throws PidmeshError `ERR_BAD_CHILD_SPEC` for what is no class, or no list of arguments
  * @example child(Counter, [5], { name: 'counter', restart: 'transient' })
  */
 export function child<Calls extends object, Casts, const Args extends readonly unknown[]>(
@@ -19,6 +20,8 @@ export function child<Calls extends object, Casts, const Args extends readonly u
   args: Args,
   options: ChildOptions & StartOptions = {},
 ): ChildSpec {
+  if (typeof server !== 'function') throw badChildSpec(`a server is started by its class, not by ${typeof server}`)
+  if (!Array.isArray(args)) throw badChildSpec(`the arguments of ${server.name} are a list, not ${typeof args}`)
   const { spec, rest } = split(options)
   const id = typeof rest.name === 'string' ? rest.name : server.name
   return {

@@ -1,5 +1,6 @@
 /**
- * Children that come and go, each on its own: those of a `DynamicSupervisor`, and of a supervisor with the strategy `simple_one_for_one`. A pure core.
+ * Children that come and go, each on its own: those of a `DynamicSupervisor`, and of a supervisor with the strategy `simple_one_for_one`.
+ * A pure core.
  *
  *   EXIT ─▶ onExit ─▶ [] | [report, start] | [report, end]         start fails ─▶ [report, retry]
  *

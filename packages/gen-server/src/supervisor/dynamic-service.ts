@@ -1,5 +1,6 @@
 /**
- * What a `DynamicSupervisor`, or a supervisor with the strategy `simple_one_for_one`, does when it is asked. Decisions about ends and restarts: dynamic-children.ts.
+ * What a `DynamicSupervisor`, or a supervisor with the strategy `simple_one_for_one`, does when it is asked. Decisions about ends and restarts:
+ * dynamic-children.ts.
  */
 import { Pid, reasonOfThrown, type Context, type ExitReason } from '@pidmesh/runtime'
 import { checkChildSpec, specProblem, type CheckedChildSpec, type ChildSpec } from './child-spec.ts'

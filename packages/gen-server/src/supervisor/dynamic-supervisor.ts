@@ -1,11 +1,12 @@
 /**
- * `DynamicSupervisor`: children that come and go, each on its own, as many as there are. As Elixir's; OTP's `simple_one_for_one` with a specification for each child.
+ * `DynamicSupervisor`: children that come and go, each on its own, as many as there are. As Elixir's; OTP's `simple_one_for_one` with a
+ * specification for each child.
  *
  *   const rooms = await DynamicSupervisor.startLink(self, { maxChildren: 10_000 }, { name: 'rooms' })
  *   const started = await DynamicSupervisor.startChild(self, rooms, child(Room, ['lobby'], { restart: 'transient' }))
  *
- * Its functions are used as `DynamicSupervisor.…`; see docs/supervisors.md. All questions wait without a limit of time, as in OTP; they reject with `CallError` if
- * it isn't there. Nothing that it does for one child takes longer for there being many.
+ * Its functions are used as `DynamicSupervisor.…`; see docs/supervisors.md. All questions wait without a limit of time, as in OTP; they reject with
+ * `CallError` if it isn't there. Nothing that it does for one child takes longer for there being many.
  */
 import type { Caller, Context, Pid } from '@pidmesh/runtime'
 import { promised } from '../promised.ts'
@@ -52,7 +53,8 @@ export function start(
 
 /**
  * A dynamic supervisor as a child of another supervisor.
- * @param options of the specification, and those of `startLink`; `id` is by default the name, if that is a text, or else `dynamic_supervisor`; `shutdown` is Infinity
+ * @param options of the specification, and those of `startLink`; `id` is by default the name, if that is a text, or else `dynamic_supervisor`;
+ * `shutdown` is Infinity
  * @throws PidmeshError `ERR_BAD_OPTION`
  */
 export function childSpec(

@@ -15,8 +15,8 @@ export interface RestartLimits {
 
 export interface SupervisorFlags extends RestartLimits {
   /**
-   * Who is restarted with a child: nobody; all; those that were started after it. Those are stopped first, in the reverse of the order in which all are started
-   * then. @default 'one_for_one'
+   * Who is restarted with a child: nobody; all; those that were started after it. Those are stopped first, in the reverse of the order in which all
+   * are started then. @default 'one_for_one'
    */
   readonly strategy?: Strategy
   /** The supervisor stops itself, with `shutdown`, when a significant child has ended and isn't restarted; or when the last of them has. @default 'never' */

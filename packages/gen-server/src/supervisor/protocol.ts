@@ -1,5 +1,6 @@
 /**
- * What supervisors are asked, and what they answer: Erlang's results as values. The functions that ask stand in supervisor.ts and dynamic-supervisor.ts.
+ * What supervisors are asked, and what they answer: Erlang's results as values. The functions that ask stand in supervisor.ts and
+ * dynamic-supervisor.ts.
  */
 import type { ExitReason, Pid } from '@pidmesh/runtime'
 import type { Call, ServerPid, ServerRef } from '../protocol.ts'

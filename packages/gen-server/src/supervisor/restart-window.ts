@@ -1,7 +1,8 @@
 /**
  * How many restarts there were within the last period: a pure record of when they were. One more than the intensity is too many.
  *
- * A restart that is exactly a period old still counts, as in OTP (which counts in seconds, and here it is milliseconds). Holds `intensity` times at most.
+ * A restart that is exactly a period old still counts, as in OTP (which counts in seconds, and here it is milliseconds).
+ * Holds `intensity` times at most.
  */
 import type { RestartLimits } from './flags.ts'
 

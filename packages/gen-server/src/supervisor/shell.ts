@@ -1,12 +1,12 @@
 /**
- * Carries out what a supervisor's core has decided: starts and stops processes, one at a time unless they are stopped together, and writes reports. While it waits the
- * supervisor handles no message.
+ * Carries out what a supervisor's core has decided: starts and stops processes, one at a time unless they are stopped together, and writes reports.
+ * While it waits the supervisor handles no message.
  *
  *   shutdown:  exit(pid, shutdown) ─▶ ends in time ─▶ done
  *                                  └─▶ doesn't ─────▶ exit(pid, kill) ─▶ done
  *
- * Invariants: a child is linked to its supervisor from its start to its end, so that it dies with one that is killed; it is watched before it is told to stop, so that
- * one that has unlinked itself is waited for too. What user code throws in a start is why it has failed, and nothing else.
+ * Invariants: a child is linked to its supervisor from its start to its end, so that it dies with one that is killed; it is watched before it is
+ * told to stop, so that one that has unlinked itself is waited for too. What user code throws in a start is why it has failed, and nothing else.
  */
 import { assertNever, Pid, reasonOfThrown, type Context, type ExitReason } from '@pidmesh/runtime'
 import { StartError } from '../errors.ts'

@@ -1,5 +1,6 @@
 /**
- * The children of a supervisor with the strategy `one_for_one`, `one_for_all` or `rest_for_one`, and what is to be done when one of them ends: a pure core.
+ * The children of a supervisor with the strategy `one_for_one`, `one_for_all` or `rest_for_one`, and what is to be done when one of them ends: a
+ * pure core.
  *
  *   EXIT ─▶ onExit ──┬─ not restarted ─▶ []                                        (or `end`: automatic shutdown)
  *                    ├─ too many ──────▶ [report, end]
@@ -8,8 +9,8 @@
  *
  * State: the children by their ids, in the order in which they are started, and by their pids; the times of the restarts.
  *
- * Invariants: an id is there once, a pid of one child only. A temporary child that has ended, or was stopped, is forgotten. A restart with `one_for_all` or
- * `rest_for_one` also starts those children among the affected that were not running, as in OTP.
+ * Invariants: an id is there once, a pid of one child only. A temporary child that has ended, or was stopped, is forgotten. A restart with
+ * `one_for_all` or `rest_for_one` also starts those children among the affected that were not running, as in OTP.
  *
  * Not here: processes, time, messages.
  */

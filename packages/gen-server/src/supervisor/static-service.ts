@@ -1,5 +1,6 @@
 /**
- * What a supervisor with the strategy `one_for_one`, `one_for_all` or `rest_for_one` does when it is asked. Decisions about ends and restarts: static-children.ts.
+ * What a supervisor with the strategy `one_for_one`, `one_for_all` or `rest_for_one` does when it is asked. Decisions about ends and restarts:
+ * static-children.ts.
  */
 import type { Awaitable, Context, ExitReason, Pid } from '@pidmesh/runtime'
 import { checkChildSpec, checkChildSpecs, specProblem, type CheckedChildSpec, type ChildSpec } from './child-spec.ts'

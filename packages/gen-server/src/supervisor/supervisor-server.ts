@@ -8,8 +8,8 @@
  *   calls ─────────────▶ startChild, terminateChild, restartChild, deleteChild, whichChildren, countChildren
  *   EXIT of the parent ▶ terminate: stops the children (the server's loop sees to it)
  *
- * Invariants: it traps exits. It does one thing at a time, to its end: who asks it something while it restarts a child is answered after that; but between two tries to
- * restart a child that can't be, messages have their turn.
+ * Invariants: it traps exits. It does one thing at a time, to its end: who asks it something while it restarts a child is answered after that; but
+ * between two tries to restart a child that can't be, messages have their turn.
  */
 import { hasType, Pid, type ExitReason } from '@pidmesh/runtime'
 import { GenServer } from '../gen-server.ts'

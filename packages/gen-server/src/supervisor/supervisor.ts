@@ -6,8 +6,8 @@
  *     child(Counter, [5], { name: 'counter', restart: 'transient' }),
  *   ])
  *
- * Its functions are used as `Supervisor.…`; see docs/supervisors.md. All questions wait without a limit of time, as in OTP: a supervisor answers when what it does
- * is done. They reject with `CallError` if it isn't there.
+ * Its functions are used as `Supervisor.…`; see docs/supervisors.md. All questions wait without a limit of time, as in OTP: a supervisor answers
+ * when what it does is done. They reject with `CallError` if it isn't there.
  */
 import type { Caller, Context, Pid } from '@pidmesh/runtime'
 import type { ServerPid } from '../protocol.ts'
@@ -38,10 +38,11 @@ import { SupervisorServer, type SupervisorInit } from './supervisor-server.ts'
 
 /**
  * Starts a supervisor that is linked to the calling process, its parent. Resolves when all children have been started, in their order.
- * @param children their specifications, or a function that gives them: it runs in the supervisor, at each of its starts. With `simple_one_for_one`: a function
- * that makes a specification of the arguments of `startChild`
- * @throws StartError by rejection: `ERR_START_FAILED`, with the reason `{ shutdown: { failed_to_start_child: id, reason } }` if a child could not be started (those
- * before it have been stopped), `{ start_spec: … }` for specifications of a function that can't be; `ERR_ALREADY_STARTED`, `ERR_START_TIMEOUT`
+ * @param children their specifications, or a function that gives them: it runs in the supervisor, at each of its starts. With `simple_one_for_one`:
+ * a function that makes a specification of the arguments of `startChild`
+ * @throws StartError by rejection: `ERR_START_FAILED`, with the reason `{ shutdown: { failed_to_start_child: id, reason } }` if a child could not
+ * be started (those before it have been stopped), `{ start_spec: … }` for specifications of a function that can't be; `ERR_ALREADY_STARTED`,
+ * `ERR_START_TIMEOUT`
  * @throws PidmeshError by rejection: `ERR_BAD_OPTION` for flags that can't be, `ERR_BAD_CHILD_SPEC`; then nothing has been started
  */
 export function startLink(
@@ -96,7 +97,8 @@ export function start(
 
 /**
  * A supervisor as a child of another one.
- * @param options of the specification, and those of `startLink`; `id` is by default the name, if that is a text, or else `supervisor`; `shutdown` is Infinity
+ * @param options of the specification, and those of `startLink`; `id` is by default the name, if that is a text, or else `supervisor`; `shutdown`
+ * is Infinity
  * @throws PidmeshError `ERR_BAD_OPTION`, `ERR_BAD_CHILD_SPEC`
  */
 export function childSpec(

@@ -1,9 +1,11 @@
 /**
- * PURPOSE    Supervision under stress: random trees, and crashes at random moments: in init, in terminate, during restarts and shutdowns; kills of supervisors.
- * INVARIANTS Each supervisor does what model.ts says, and nothing else: who is started, stopped and restarted, in which order, how long it waits for an end, when it
+ * PURPOSE    Supervision under stress: random trees, and crashes at random moments: in init, in terminate, during restarts and shutdowns; kills of
+ * supervisors. INVARIANTS Each supervisor does what model.ts says, and nothing else: who is started, stopped and restarted, in which order, how
+ * long it waits for an end, when it
  *            gives up, what it answers. No living child has a supervisor that is dead. A child is there once. A shutdown ends.
  *
- * `PIDMESH_HISTORIES=20000` plays more histories, `PIDMESH_SEED=7` others, `PIDMESH_PATH=1234` the one of that seed, and prints all that happened in it.
+ * `PIDMESH_HISTORIES=20000` plays more histories, `PIDMESH_SEED=7` others, `PIDMESH_PATH=1234` the one of that seed, and prints all that happened
+ * in it.
  */
 import { describe, expect, it } from 'vitest'
 import { emptyStatistics, playHistory, type Outcome } from './play.ts'

@@ -1,6 +1,6 @@
 /**
- * What a supervisor must do, told once more and otherwise than in the sources: as OTP's documentation tells it, step by step. It is given what one supervisor
- * got, and finds what it did in the chronicle; whatever else it did, or didn't do, or did too early, is a broken rule.
+ * What a supervisor must do, told once more and otherwise than in the sources: as OTP's documentation tells it, step by step. It is given what one
+ * supervisor got, and finds what it did in the chronicle; whatever else it did, or didn't do, or did too early, is a broken rule.
  *
  * A supervisor that was killed has done the beginning of it.
  */
@@ -161,6 +161,7 @@ export class Model {
       const failed = this.start(one)
       if (failed === undefined) continue
       one.isRestarting = true
+      if (this.isDynamic) this.kept = [...this.kept.filter((other) => other !== one), one]
       this.retriesDue++
       return
     }
@@ -200,7 +201,7 @@ export class Model {
         return 'ok'
       }
       case 'which_children': {
-        // Of a dynamic one those that are tried again stand last; otherwise in reverse.
+        // Of a dynamic one those that are tried again stand last, as they have failed; otherwise in reverse.
         const order = this.isDynamic
           ? [...this.kept.filter((one) => !one.isRestarting), ...this.kept.filter((one) => one.isRestarting)]
           : this.kept.toReversed()

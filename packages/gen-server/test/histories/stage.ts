@@ -1,6 +1,6 @@
 /**
- * Plays a plan on a node with a virtual clock, and records what happens. It sees what supervisors get (the node's trace), the exit signals that they send (by
- * listening where signals arrive), and what they start (the starts are its own).
+ * Plays a plan on a node with a virtual clock, and records what happens. It sees what supervisors get (the node's trace), the exit signals that
+ * they send (by listening where signals arrive), and what they start (the starts are its own).
  */
 import {
   DynamicSupervisor,

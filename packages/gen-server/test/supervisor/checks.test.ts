@@ -3,6 +3,8 @@
  */
 import {
   checkChildSpecs,
+  child,
+  GenServer,
   DynamicSupervisor,
   Supervisor,
   type ChildSpec,
@@ -57,6 +59,15 @@ describe('checkChildSpecs', () => {
       ]),
     ).toThrowError("two children have the id 'a'")
     expect(() => checkChildSpecs(untyped({ id: 'a', start }))).toThrowError('given as a list')
+  })
+})
+
+describe('child', () => {
+  it('says that it takes a class, and a list of arguments', () => {
+    const badSpec = expect.objectContaining({ code: 'ERR_BAD_CHILD_SPEC' })
+    expect(() => child(untyped(undefined), [])).toThrowError(badSpec)
+    class Any extends GenServer {}
+    expect(() => child(Any, untyped(5))).toThrowError(badSpec)
   })
 })
 

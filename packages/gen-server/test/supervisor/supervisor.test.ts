@@ -301,6 +301,24 @@ describe('restarts', () => {
     expect(await states(supervisor)).toBe('b runs, a runs')
   })
 
+  it('restarts and stops leave nothing behind', async () => {
+    const supervisor = await started({ strategy: 'one_for_all', intensity: 1_000 }, [
+      idle('a'),
+      tree.worker('b'),
+      idle('c'),
+    ])
+    const counted = (): unknown => {
+      const { processes, timers, aliases } = tree.node.counters()
+      return [processes, timers, aliases, tree.node.processInfo(supervisor)?.links.length]
+    }
+    const before = counted()
+    for (let times = 0; times < 100; times++) {
+      tree.node.exit(await pidOf(supervisor, 'a'), 'kill')
+      await tree.settle()
+    }
+    expect(counted()).toEqual(before)
+  })
+
   it('a child on another node is restarted when the connection is lost', async () => {
     const b = await tree.cluster.start('b')
     const starts: unknown[] = []
