@@ -3,7 +3,7 @@
  *
  * Not here: builders of specifications (child.ts).
  */
-import { PidmeshError, type Awaitable, type Context, type Pid } from '@pidmesh/runtime'
+import { formatReason, PidmeshError, reasonOfThrown, type Awaitable, type Context, type Pid } from '@pidmesh/runtime'
 
 /** When a child that has ended is started again: always; unless it ended with `normal`, `shutdown` or `{ shutdown: … }`; never. */
 export type Restart = 'permanent' | 'transient' | 'temporary'
@@ -88,10 +88,9 @@ export function checkChildSpec(spec: ChildSpec, autoShutdown: AutoShutdown): Che
   }
 }
 
-/** The message of an error of the checks; anything else is thrown on. */
+/** What a check has found, as a text. A specification may be anything, one whose properties throw included. */
 export function specProblem(error: unknown): string {
-  if (error instanceof PidmeshError && (error.code as string) === 'ERR_BAD_CHILD_SPEC') return error.message
-  throw error
+  return error instanceof PidmeshError ? error.message : formatReason(reasonOfThrown(error))
 }
 
 export function badChildSpec(problem: string): PidmeshError<ChildSpecErrorCode> {

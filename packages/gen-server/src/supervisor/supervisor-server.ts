@@ -64,6 +64,7 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
 
   override async handleCall(request: SupervisorCall): Promise<CallResult> {
     const service = this.#running
+    if (!isObject(request)) return this.unknownCall(request)
     switch (request.type) {
       case 'start_child':
         return this.reply(request, await service.startChild(request.spec))
@@ -113,4 +114,9 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
     this.log.warn({ call: typeof request }, 'a supervisor has got a call that it does not know')
     return this.noreply()
   }
+}
+
+/** Types say so; a message from another node may be anything. */
+function isObject(request: unknown): request is object {
+  return typeof request === 'object' && request !== null
 }

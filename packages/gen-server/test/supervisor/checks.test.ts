@@ -172,11 +172,21 @@ describe('supervisors', () => {
     ])
       a.send(supervisor, message)
     a.send(supervisor, { type: '$gen_call', from: { pid: a.self.pid, tag: a.self.alias() }, request: { type: 'x' } })
-    a.send(supervisor, {
-      type: '$gen_call',
-      from: { pid: a.self.pid, tag: a.self.alias() },
-      request: { type: 'start_child' },
+    const hostile = Object.defineProperty({}, 'id', {
+      enumerable: true,
+      get: () => {
+        throw new Error('no')
+      },
     })
+    for (const request of [
+      null,
+      5,
+      { type: 'x' },
+      { type: 'start_child' },
+      { type: 'start_child', spec: hostile },
+      { type: 'delete_child' },
+    ])
+      a.send(supervisor, { type: '$gen_call', from: { pid: a.self.pid, tag: a.self.alias() }, request })
     await cluster.settle()
     expect(await cluster.run(Supervisor.countChildren(a, supervisor))).toMatchObject({ active: 1 })
   })
