@@ -3,12 +3,14 @@
 
 /**
  * @typedef {object} Patch
- * @property {string} file below packages/runtime/src
+ * @property {string} file below the sources of the suite
  * @property {string} find
  * @property {string} replace
  */
 
-/** @typedef {{ name: string, patches: Patch[] }} Mutant */
+/** @typedef {'nodes' | 'supervision'} Suite Which histories must notice: those of whole clusters, or of supervisors */
+
+/** @typedef {{ name: string, suite: Suite, patches: Patch[] }} Mutant */
 
 /**
  * @param {string} name what is broken
@@ -17,7 +19,20 @@
  * @param {string} replace
  * @returns {Mutant}
  */
-const one = (name, file, find, replace) => ({ name, patches: [{ file, find, replace }] })
+const one = (name, file, find, replace) => ({ name, suite: 'nodes', patches: [{ file, find, replace }] })
+
+/**
+ * @param {string} name what is broken
+ * @param {string} file
+ * @param {string} find
+ * @param {string} replace
+ * @returns {Mutant}
+ */
+const supervision = (name, file, find, replace) => ({
+  name,
+  suite: 'supervision',
+  patches: [{ file: `supervisor/${file}`, find, replace }],
+})
 
 /** @type {Mutant[]} */
 export const mutants = [
@@ -45,6 +60,7 @@ export const mutants = [
   ),
   {
     name: 'what comes on a connection that was closed is still taken',
+    suite: 'nodes',
     patches: [
       {
         file: 'distribution/connection.ts',
@@ -175,6 +191,7 @@ export const mutants = [
   ),
   {
     name: 'who was stalled himself judges at once',
+    suite: 'nodes',
     patches: [
       {
         file: 'distribution/liveness.ts',
@@ -277,4 +294,102 @@ export const mutants = [
     'if (this.outbox.isFrameFull) this.outbox.nextFrame()',
   ),
   one('nobody looks at what is buffered', 'distribution/peer.ts', "this.down('buffer_limit')", 'undefined'),
+
+  // Supervisors
+  supervision('one restart too many is allowed', 'restart-window.ts', '>= intensity', '> intensity'),
+  supervision('one restart too few is allowed', 'restart-window.ts', '>= intensity', '>= intensity - 1'),
+  supervision('a restart that is a period old counts no more', 'restart-window.ts', '<= thenMs', '< thenMs'),
+  supervision('restarts of long ago count', 'restart-window.ts', 'nowMs <= thenMs + periodMs', 'nowMs >= thenMs'),
+  supervision('children stop in the order of their start', 'static-children.ts', '    .toReversed()\n', ''),
+  supervision(
+    'rest_for_one restarts the one before too',
+    'static-children.ts',
+    'children.slice(children.indexOf(child))',
+    'children.slice(Math.max(0, children.indexOf(child) - 1))',
+  ),
+  supervision(
+    'a transient child is always restarted',
+    'effects.ts',
+    "(restart === 'transient' && !isQuietReason(reason))",
+    "restart === 'transient'",
+  ),
+  supervision(
+    'a temporary child is started again with the others',
+    'static-children.ts',
+    "affected.filter(({ spec }) => spec.restart !== 'temporary')",
+    'affected.filter(() => true)',
+  ),
+  supervision(
+    'a child that could not be restarted is not tried again',
+    'static-children.ts',
+    "child.status === 'restarting' ? this.restart(child, nowMs) : []",
+    '[]',
+  ),
+  supervision(
+    'a retry counts as no restart',
+    'static-children.ts',
+    "child.status === 'restarting' ? this.restart(child, nowMs) : []",
+    "child.status === 'restarting' ? [{ type: 'start', child }] : []",
+  ),
+  supervision(
+    'a child that fails to start leaves the others of its supervisor',
+    'static-children.ts',
+    "[told, ...stopsOf(this.children), { type: 'end', reason: end }]",
+    "[told, { type: 'end', reason: end }]",
+  ),
+  supervision(
+    'what comes after a failed start is started all the same',
+    'shell.ts',
+    'return this.execute(this.core.onStartFailed(child, outcome.reason))',
+    'await this.execute(this.core.onStartFailed(child, outcome.reason))\n            break',
+  ),
+  supervision(
+    'the end of a child is not waited for',
+    'shell.ts',
+    'const reason = await stopProcess(this.self, pid, spec.shutdown)',
+    "void stopProcess(this.self, pid, spec.shutdown).catch(() => undefined)\n    const reason = 'shutdown'",
+  ),
+  supervision(
+    'who does not stop in time is not killed',
+    'shell.ts',
+    'const ended = self.awaitDown(pid, shutdown)',
+    'const ended = self.awaitDown(pid, Infinity)',
+  ),
+  supervision(
+    'dynamic children stop one after the other',
+    'shell.ts',
+    '      ends.push(end)\n',
+    '      ends.push(end)\n      await end\n',
+  ),
+  supervision('a supervisor does not trap exits', 'options.ts', 'trapExit: true', 'trapExit: false'),
+  supervision(
+    'a supervisor that gives up leaves its children',
+    'supervisor-server.ts',
+    'await this.#service?.terminate()',
+    'await undefined',
+  ),
+  supervision(
+    'any significant child counts for all',
+    'effects.ts',
+    "autoShutdown === 'any_significant' || !others()",
+    "autoShutdown === 'any_significant' || others()",
+  ),
+  supervision(
+    'the old pid of a child is still its own',
+    'static-children.ts',
+    'if (child.pid !== undefined) this.byPid.delete(child.pid.toString())',
+    '',
+  ),
+  supervision(
+    'a dynamic child that ended stays',
+    'dynamic-children.ts',
+    'if (child.pid !== undefined) this.byPid.delete(child.pid.toString())',
+    '',
+  ),
+  supervision(
+    'a child that is terminated is tried again',
+    'static-children.ts',
+    "    if (child.pid !== undefined) return [{ type: 'stop', child }]\n    child.status = 'stopped'",
+    "    if (child.pid !== undefined) return [{ type: 'stop', child }]",
+  ),
 ]

@@ -1,4 +1,4 @@
-// Breaks the code on purpose, one mistake at a time, and plays the simulation's histories on it: see `usage` below.
+// Breaks the code on purpose, one mistake at a time, and plays the histories of whole clusters, or of supervisors, on it: see `usage` below.
 //
 // Prints, for each mutant of mutant-list.mjs, how many histories of how many have noticed it. Stops a mutant at the first that does; `--all` plays the others too.
 // Exit code: 0 if all are noticed; 1 if one survives, or a patch finds no place; 2 for a bad option. The working tree is not touched: a mutant is made while its sources are bundled into a directory of its own.
@@ -18,7 +18,7 @@ const usage = `usage: pnpm mutants [--seeds N] [--first N] [--all] [--only <text
   --seeds N      histories that are played on each mutant, by default ${DEFAULT_SEEDS}; with fewer some survive that are rarely noticed
   --first N      the seed of the first of them, by default 1
   --all          plays them all, and counts those that notice; otherwise the first that does ends it
-  --only <text>  only the mutants whose name contains the text`
+  --only <text>  only the mutants whose name contains the text; 'nodes:' and 'supervision:' stand before the names`
 
 class UsageError extends Error {}
 
@@ -32,7 +32,7 @@ function readOptions() {
   const { all, only } = values
   const seeds = wholeNumber('--seeds', values.seeds)
   const first = wholeNumber('--first', values.first)
-  const chosen = mutants.filter(({ name }) => name.includes(only))
+  const chosen = mutants.filter(({ name, suite }) => `${suite}: ${name}`.includes(only))
   if (chosen.length === 0) throw new UsageError(`no mutant has ${JSON.stringify(only)} in its name`)
   return { seeds, first, all, chosen }
 }
@@ -62,7 +62,11 @@ function wholeNumber(option, text) {
   return Number(text)
 }
 
-const sources = join(root, 'packages/runtime/src/')
+/** What plays histories, and the sources that its mutants are of. */
+const suites = {
+  nodes: { sources: 'packages/runtime/src/', cli: 'packages/runtime/test/simulation/cli.ts' },
+  supervision: { sources: 'packages/gen-server/src/', cli: 'packages/gen-server/test/histories/cli.ts' },
+}
 const conditions = ['@pidmesh/source', 'node', 'import']
 
 /**
@@ -73,13 +77,14 @@ const conditions = ['@pidmesh/source', 'node', 'import']
 async function bundle(mutant, outDir) {
   /** @type {Set<import('./mutant-list.mjs').Patch>} */
   const left = new Set(mutant.patches)
+  const { sources, cli } = suites[mutant.suite]
   await build({
     configFile: false,
     logLevel: 'error',
     root,
     resolve: { conditions },
     ssr: { resolve: { conditions }, external: true, noExternal: [/^@pidmesh\//] },
-    build: { ssr: join(root, 'packages/runtime/test/simulation/cli.ts'), outDir, minify: false, target: 'node20' },
+    build: { ssr: join(root, cli), outDir, minify: false, target: 'node20' },
     plugins: [
       {
         name: 'mutant',
@@ -87,7 +92,7 @@ async function bundle(mutant, outDir) {
         transform(code, id) {
           let text = code
           for (const patch of mutant.patches) {
-            if (id !== sources + patch.file) continue
+            if (id !== join(root, sources, patch.file)) continue
             if (text.split(patch.find).length !== 2)
               throw new Error(`the mutant "${mutant.name}" doesn't apply to ${patch.file} any more: ${patch.find}`)
             text = text.replace(patch.find, () => patch.replace)

@@ -36,9 +36,12 @@ describe('mutants', () => {
 
   it('each finds its place in the sources', () => {
     expect(mutants.length).toBeGreaterThan(30)
-    for (const { name, patches } of mutants) {
+    for (const { name, suite, patches } of mutants) {
       for (const { file, find, replace } of patches) {
-        const text = readFileSync(new URL(`packages/runtime/src/${file}`, root), 'utf8')
+        const text = readFileSync(
+          new URL(`packages/${suite === 'nodes' ? 'runtime' : 'gen-server'}/src/${file}`, root),
+          'utf8',
+        )
         expect(text.split(find).length - 1, `${name}: ${find}`).toBe(1)
         expect(replace).not.toBe(find)
       }

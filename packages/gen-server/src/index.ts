@@ -47,3 +47,12 @@ export {
 export { stop } from './stop.ts'
 export * as sys from './sys.ts'
 export type { ServerStatus } from './behaviour/system-protocol.ts'
+export * from './supervisor/index.ts'
+export {
+  DEFAULT_TASK_TIMEOUT_MS,
+  Task,
+  TaskError,
+  type TaskErrorCode,
+  type TaskFunction,
+  type TaskOutcome,
+} from './task.ts'

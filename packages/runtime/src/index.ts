@@ -50,6 +50,7 @@ export {
 export { ExitError, PidmeshError, ProcessExited, type ErrorCode } from './errors.ts'
 export { isNameOnNode, via, ViaName, type Awaitable, type NameMeta, type Via } from './via.ts'
 export type { NodeCounters } from './observe/counters.ts'
+export { RateLimitedLog } from './observe/rate-limited-log.ts'
 export type { ProcessInfo, ProcessInfoOptions, ProcessStatus } from './observe/process-info.ts'
 export type { TraceDetail, TraceEvent, TraceListener, TraceOptions } from './observe/tracing.ts'
 export { encodedBytes } from './wire/term.ts'

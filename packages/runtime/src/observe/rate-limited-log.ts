@@ -4,19 +4,25 @@
  */
 import type { Clock, LogFields, Logger } from '../ports.ts'
 
+type Level = 'debug' | 'warn' | 'error'
+
 const LINES = 100
 const WINDOW_MS = 1_000
 
 export class RateLimitedLog {
   private readonly log: Logger
-  private readonly clock: Clock
+  private readonly clock: Pick<Clock, 'monotonicMs'>
   private startMs = -Infinity
   private lines = 0
   private omitted = 0
 
-  constructor(log: Logger, clock: Clock) {
+  constructor(log: Logger, clock: Pick<Clock, 'monotonicMs'>) {
     this.log = log
     this.clock = clock
+  }
+
+  debug(fields: LogFields, message: string): void {
+    this.write('debug', fields, message)
   }
 
   warn(fields: LogFields, message: string): void {
@@ -27,7 +33,7 @@ export class RateLimitedLog {
     this.write('error', fields, message)
   }
 
-  private write(level: 'warn' | 'error', fields: LogFields, message: string): void {
+  private write(level: Level, fields: LogFields, message: string): void {
     const nowMs = this.clock.monotonicMs()
     if (nowMs - this.startMs >= WINDOW_MS) {
       if (this.omitted > 0) fields = { ...fields, omittedBefore: this.omitted }

@@ -363,6 +363,11 @@ export class Context {
     return this.kernel.processInfo(checkPid(pid), options)
   }
 
+  /** Milliseconds, never going back, from an arbitrary start: to measure durations with. As `erlang:monotonic_time/1`. */
+  monotonicMs(): number {
+    return this.kernel.clock.monotonicMs()
+  }
+
   /** Sends `message` after `delayMs`. If `to` is a pid the timer dies with it. */
   sendAfter(delayMs: number, to: Pid | string, message: unknown): Ref {
     return this.startTimerOf(delayMs, to, () => message)

@@ -41,6 +41,7 @@ const MEMBERS: Readonly<
   processes: { reads: (self) => self.processes() },
   isProcessAlive: { reads: (self, { other }) => self.isProcessAlive(other.pid) },
   processInfo: { reads: (self, { other }) => self.processInfo(other.pid) },
+  monotonicMs: { reads: (self) => self.monotonicMs() },
   readTimer: { reads: (self, { ref }) => self.readTimer(ref) },
 
   'set label': { acts: (self) => (self.label = 'ghost') },

@@ -1,0 +1,39 @@
+/**
+ * The client side of supervisors: questions, with their arguments checked, and a specification that can't be as an error at the caller.
+ */
+import { Pid, PidmeshError, type Caller } from '@pidmesh/runtime'
+import { call } from '../call.ts'
+import type { ReplyFor } from '../protocol.ts'
+import { badChildSpec } from './child-spec.ts'
+import type { AnySupervisorRef, StartChildResult, SupervisorCall } from './protocol.ts'
+
+export function ask<const Request extends SupervisorCall>(
+  caller: Caller,
+  supervisor: AnySupervisorRef,
+  request: Request,
+): Promise<ReplyFor<SupervisorCall, Request>> {
+  return call(caller, supervisor, request, Infinity)
+}
+
+/** @throws PidmeshError by rejection: `ERR_BAD_CHILD_SPEC` */
+export async function askForChild(
+  caller: Caller,
+  supervisor: AnySupervisorRef,
+  request: Extract<SupervisorCall, { type: 'start_child' | 'start_child_with' }>,
+): Promise<StartChildResult> {
+  const result = await call(caller, supervisor, request, Infinity)
+  if (result.type === 'bad_child_spec') throw badChildSpec(result.problem)
+  return result
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkedId(id: string): string {
+  if (typeof id === 'string') return id
+  throw new PidmeshError('ERR_BAD_ARGUMENT', `the id of a child is a text, not ${typeof id}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkedPid(pid: Pid): Pid {
+  if (pid instanceof Pid) return pid
+  throw new PidmeshError('ERR_BAD_ARGUMENT', `a child is given by its pid, not by ${typeof pid}`)
+}

@@ -1,0 +1,61 @@
+/**
+ * Builders of child specifications. What they give is plain data with a function in it, and may be changed:
+ * `{ ...child(Counter, [5]), id: 'second' }`.
+ */
+import { Pid, type ProcessBody, type SpawnOptions } from '@pidmesh/runtime'
+import type { StartOptions } from '../behaviour/start.ts'
+import { startLink, type ServerClass } from '../start.ts'
+import { badChildSpec, type ChildSpec } from './child-spec.ts'
+
+/** What of a specification may be said where the start is known. */
+export type ChildOptions = Partial<Omit<ChildSpec, 'start'>>
+
+/**
+ * A server as a child: started with `startLink(supervisor, server, args, options)`.
+ * @param options those of `startLink`, and of the specification; `id` is by default the name, if that is a text, or else the class's name
+ * @throws PidmeshError `ERR_BAD_CHILD_SPEC` for what is no class, or no list of arguments
+ * @example child(Counter, [5], { name: 'counter', restart: 'transient' })
+ */
+export function child<Calls extends object, Casts, const Args extends readonly unknown[]>(
+  server: ServerClass<Calls, Casts, Args>,
+  args: Args,
+  options: ChildOptions & StartOptions = {},
+): ChildSpec {
+  if (typeof server !== 'function') throw badChildSpec(`a server is started by its class, not by ${typeof server}`)
+  if (!Array.isArray(args)) throw badChildSpec(`the arguments of ${server.name} are a list, not ${typeof args}`)
+  const { spec, rest } = split(options)
+  const id = typeof rest.name === 'string' ? rest.name : server.name
+  return {
+    id,
+    ...spec,
+    start: async (self) => {
+      // Of a server whose init says that it isn't wanted there is no pid.
+      const started: unknown = await startLink(self, server, args, rest)
+      return started instanceof Pid ? started : undefined
+    },
+  }
+}
+
+/**
+ * A process as a child. It counts as started at once.
+ * @example processChild('ticker', async (self) => { … }, { restart: 'transient' })
+ */
+export function processChild(
+  id: string,
+  body: ProcessBody,
+  options: Omit<ChildOptions, 'id'> & SpawnOptions = {},
+): ChildSpec {
+  const { spec, rest } = split(options)
+  return { id, ...spec, start: (self) => self.spawnLink(body, rest) }
+}
+
+/** Options of a specification, and others. */
+export function split<Options extends ChildOptions>(
+  options: Options,
+): { readonly spec: ChildOptions; readonly rest: Omit<Options, keyof ChildOptions> } {
+  const { id, restart, shutdown, type, significant, ...rest } = options
+  const spec = Object.fromEntries(
+    Object.entries({ id, restart, shutdown, type, significant }).filter(([, value]) => value !== undefined),
+  )
+  return { spec, rest }
+}

@@ -1,0 +1,101 @@
+/**
+ * What a supervisor is told of itself: strategy, restart intensity, automatic shutdown.
+ */
+import { PidmeshError } from '@pidmesh/runtime'
+import type { AutoShutdown } from './child-spec.ts'
+
+export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one'
+
+export interface RestartLimits {
+  /** How many restarts there may be within `periodMs`: one more stops the supervisor. @default 1 */
+  readonly intensity?: number
+  /** Milliseconds. @default 5000 */
+  readonly periodMs?: number
+}
+
+export interface SupervisorFlags extends RestartLimits {
+  /**
+   * Who is restarted with a child: nobody; all; those that were started after it. Those are stopped first, in the reverse of the order in which all
+   * are started then. @default 'one_for_one'
+   */
+  readonly strategy?: Strategy
+  /** The supervisor stops itself, with `shutdown`, when a significant child has ended and isn't restarted; or when the last of them has. @default 'never' */
+  readonly autoShutdown?: AutoShutdown
+}
+
+export interface SimpleSupervisorFlags extends RestartLimits {
+  /** Children are all of one kind, and started by `startChild` only. */
+  readonly strategy: 'simple_one_for_one'
+  /** @default 'never' */
+  readonly autoShutdown?: AutoShutdown
+}
+
+export interface DynamicSupervisorFlags extends RestartLimits {
+  /** How many children there may be. @default Infinity */
+  readonly maxChildren?: number
+}
+
+export type CheckedFlags = Required<SupervisorFlags>
+export type CheckedDynamicFlags = Required<DynamicSupervisorFlags> & { readonly autoShutdown: AutoShutdown }
+
+const STRATEGIES: ReadonlySet<unknown> = new Set<Strategy>(['one_for_one', 'one_for_all', 'rest_for_one'])
+const AUTO_SHUTDOWNS: ReadonlySet<unknown> = new Set<AutoShutdown>(['never', 'any_significant', 'all_significant'])
+
+/** @throws PidmeshError `ERR_BAD_OPTION` */
+export function checkFlags(flags: SupervisorFlags): CheckedFlags {
+  const { strategy = 'one_for_one', autoShutdown, intensity, periodMs, ...others } = asOptions(flags)
+  refuseOthers(others)
+  if (!STRATEGIES.has(strategy)) throw bad(`strategy must be one of ${[...STRATEGIES].join(', ')}`)
+  return { strategy, autoShutdown: checkAutoShutdown(autoShutdown), ...checkLimits({ intensity, periodMs }) }
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` */
+export function checkSimpleFlags(flags: SimpleSupervisorFlags): CheckedDynamicFlags {
+  const { strategy: _, autoShutdown, intensity, periodMs, ...others } = asOptions(flags)
+  refuseOthers(others)
+  return {
+    autoShutdown: checkAutoShutdown(autoShutdown),
+    maxChildren: Infinity,
+    ...checkLimits({ intensity, periodMs }),
+  }
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` */
+export function checkDynamicFlags(flags: DynamicSupervisorFlags): CheckedDynamicFlags {
+  const { maxChildren = Infinity, intensity, periodMs, ...others } = asOptions(flags)
+  refuseOthers(others)
+  if (maxChildren !== Infinity && !isCount(maxChildren)) throw bad('maxChildren must be a whole number, or Infinity')
+  return { autoShutdown: 'never', maxChildren, ...checkLimits({ intensity, periodMs }) }
+}
+
+function checkLimits({
+  intensity = 1,
+  periodMs = 5_000,
+}: { [Key in keyof RestartLimits]: unknown }): Required<RestartLimits> {
+  if (!isCount(intensity)) throw bad('intensity must be a whole number, 0 or more')
+  if (typeof periodMs !== 'number' || !(periodMs > 0)) throw bad('periodMs must be more than 0 milliseconds')
+  return { intensity, periodMs }
+}
+
+function checkAutoShutdown(autoShutdown: AutoShutdown = 'never'): AutoShutdown {
+  if (AUTO_SHUTDOWNS.has(autoShutdown)) return autoShutdown
+  throw bad(`autoShutdown must be one of ${[...AUTO_SHUTDOWNS].join(', ')}`)
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function asOptions<Flags extends object>(flags: Flags): Flags {
+  if (typeof flags === 'object' && flags !== null) return flags
+  throw bad(`the flags of a supervisor are an object, not ${typeof flags}`)
+}
+
+function refuseOthers(others: object): void {
+  const [first] = Object.keys(others)
+  if (first !== undefined) throw bad(`a supervisor has no option '${first}'`)
+}
+
+function bad(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_OPTION', problem)
+}

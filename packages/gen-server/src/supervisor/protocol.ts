@@ -1,0 +1,85 @@
+/**
+ * What supervisors are asked, and what they answer: Erlang's results as values. The functions that ask stand in supervisor.ts and
+ * dynamic-supervisor.ts.
+ */
+import type { ExitReason, Pid } from '@pidmesh/runtime'
+import type { Call, ServerPid, ServerRef } from '../protocol.ts'
+import type { ChildSpec } from './child-spec.ts'
+
+/** How a start went that was tried. */
+export type StartResult =
+  /** `undefined`: its start says that it isn't wanted now. */
+  | { readonly type: 'ok'; readonly pid: Pid | undefined }
+  /** Another process has the name that it is to have; or its process is a child already. */
+  | { readonly type: 'already_started'; readonly pid: Pid }
+  | { readonly type: 'start_failed'; readonly reason: ExitReason }
+
+/** What failed to start is not kept. */
+export type StartChildResult =
+  | StartResult
+  /** There is a child of that id, which doesn't run: `restartChild` or `deleteChild`. */
+  | { readonly type: 'already_present' }
+  | { readonly type: 'max_children' }
+
+/** What failed to start stays as it is, stopped. */
+export type RestartChildResult =
+  | StartResult
+  | { readonly type: 'not_found' | 'running' | 'restarting' | 'simple_one_for_one' }
+
+export type TerminateChildResult = 'ok' | 'not_found' | 'simple_one_for_one'
+export type DeleteChildResult = 'ok' | 'not_found' | 'running' | 'restarting' | 'simple_one_for_one'
+
+export interface ChildInfo {
+  readonly id: string
+  /** `restarting`: it could not be restarted, and is tried again. `undefined`: it doesn't run. */
+  readonly pid: Pid | 'restarting' | undefined
+  readonly type: 'worker' | 'supervisor'
+}
+
+export interface ChildCounts {
+  /** Specifications: children, running or not; with `simple_one_for_one` 1. */
+  readonly specs: number
+  /** Children that run. */
+  readonly active: number
+  /** Of the specifications, with dynamic children of those that are there: how many are of this type. */
+  readonly supervisors: number
+  readonly workers: number
+}
+
+/** The specification can't be: the caller is thrown it. */
+export interface BadChildSpec {
+  readonly type: 'bad_child_spec'
+  readonly problem: string
+}
+
+export type SupervisorCall =
+  | Call<{ readonly type: 'start_child'; readonly spec: ChildSpec }, StartChildResult | BadChildSpec>
+  /** With `simple_one_for_one`. */
+  | Call<{ readonly type: 'start_child_with'; readonly args: readonly unknown[] }, StartChildResult | BadChildSpec>
+  | Call<{ readonly type: 'terminate_child'; readonly child: string | Pid }, TerminateChildResult>
+  | Call<{ readonly type: 'restart_child'; readonly id: string }, RestartChildResult>
+  | Call<{ readonly type: 'delete_child'; readonly id: string }, DeleteChildResult>
+  | Call<{ readonly type: 'which_children' }, readonly ChildInfo[]>
+  | Call<{ readonly type: 'count_children' }, ChildCounts>
+
+declare const kind: unique symbol
+
+/** For the compiler only: what kind of supervisor it is. */
+interface Of<Kind> {
+  readonly [kind]?: Kind
+}
+
+interface Simple<Args extends readonly unknown[]> {
+  readonly simple: (...args: Args) => void
+}
+
+/** Addresses a supervisor: its pid, name, … */
+export type SupervisorRef = ServerRef<SupervisorCall, never> & Of<'static'>
+export type SupervisorPid = ServerPid<SupervisorCall, never> & Of<'static'>
+/** … with the strategy `simple_one_for_one`, whose children are started with `Args`. */
+export type SimpleSupervisorRef<Args extends readonly unknown[]> = ServerRef<SupervisorCall, never> & Of<Simple<Args>>
+export type SimpleSupervisorPid<Args extends readonly unknown[]> = ServerPid<SupervisorCall, never> & Of<Simple<Args>>
+export type DynamicSupervisorRef = ServerRef<SupervisorCall, never> & Of<'dynamic'>
+export type DynamicSupervisorPid = ServerPid<SupervisorCall, never> & Of<'dynamic'>
+/** Any of them. */
+export type AnySupervisorRef = ServerRef<SupervisorCall, never>

@@ -1,0 +1,122 @@
+/**
+ * The server of every supervisor: takes messages and passes them to one of two services, whose children are given (static-service.ts) or come and go
+ * (dynamic-service.ts).
+ *
+ *   init ──────────────▶ the service starts the children in order; one that can't be started stops the others, and the start fails
+ *   EXIT of a child ───▶ service.onExit  ─▶ core decides ─▶ shell does it                                             may end the server
+ *   Retry, to itself ──▶ service.onRetry ─▶ core decides ─▶ shell does it                                             may end the server
+ *   calls ─────────────▶ startChild, terminateChild, restartChild, deleteChild, whichChildren, countChildren
+ *   EXIT of the parent ▶ terminate: stops the children (the server's loop sees to it)
+ *
+ * Invariants: it traps exits. It does one thing at a time, to its end: who asks it something while it restarts a child is answered after that; but
+ * between two tries to restart a child that can't be, messages have their turn.
+ */
+import { hasType, Pid, type ExitReason } from '@pidmesh/runtime'
+import { GenServer } from '../gen-server.ts'
+import type { CallResult, InfoResult, StopResult } from '../results.ts'
+import type { ChildSpec } from './child-spec.ts'
+import { startDynamicService, type DynamicInit } from './dynamic-service.ts'
+import type { Child } from './effects.ts'
+import type {
+  BadChildSpec,
+  ChildCounts,
+  ChildInfo,
+  DeleteChildResult,
+  RestartChildResult,
+  StartChildResult,
+  SupervisorCall,
+  TerminateChildResult,
+} from './protocol.ts'
+import { Retry } from './shell.ts'
+import { startStaticService, type StaticInit } from './static-service.ts'
+
+/** What a supervisor does. What may end it resolves with the reason if it does. */
+export interface SupervisorService {
+  startChild(spec: ChildSpec): Promise<StartChildResult | BadChildSpec>
+  startChildWith(args: readonly unknown[]): Promise<StartChildResult | BadChildSpec>
+  terminateChild(child: string | Pid): Promise<TerminateChildResult>
+  restartChild(id: string): Promise<RestartChildResult>
+  deleteChild(id: string): DeleteChildResult
+  whichChildren(): readonly ChildInfo[]
+  countChildren(): ChildCounts
+  onExit(pid: Pid, reason: ExitReason): Promise<ExitReason | undefined> | undefined
+  onRetry(child: Child): Promise<ExitReason | undefined>
+  terminate(): Promise<unknown>
+}
+
+/** A service whose children run; or why there is none. */
+export type StartedService =
+  | { readonly type: 'ok'; readonly service: SupervisorService }
+  | { readonly type: 'failed'; readonly reason: ExitReason }
+
+export type SupervisorInit = StaticInit | DynamicInit
+
+export class SupervisorServer extends GenServer<SupervisorCall> {
+  #service: SupervisorService | undefined = undefined
+
+  override async init(init: SupervisorInit): Promise<StopResult | undefined> {
+    const started =
+      init.type === 'static' ? await startStaticService(this.self, init) : startDynamicService(this.self, init)
+    if (started.type === 'failed') return this.stop(started.reason)
+    this.#service = started.service
+    return undefined
+  }
+
+  override async handleCall(request: SupervisorCall): Promise<CallResult> {
+    const service = this.#running
+    if (!isObject(request)) return this.unknownCall(request)
+    switch (request.type) {
+      case 'start_child':
+        return this.reply(request, await service.startChild(request.spec))
+      case 'start_child_with':
+        return this.reply(request, await service.startChildWith(request.args))
+      case 'terminate_child':
+        return this.reply(request, await service.terminateChild(request.child))
+      case 'restart_child':
+        return this.reply(request, await service.restartChild(request.id))
+      case 'delete_child':
+        return this.reply(request, service.deleteChild(request.id))
+      case 'which_children':
+        return this.reply(request, service.whichChildren())
+      case 'count_children':
+        return this.reply(request, service.countChildren())
+      default:
+        return this.unknownCall(request)
+    }
+  }
+
+  override handleCast(request: never): void {
+    this.log.warn({ cast: typeof request }, 'a supervisor takes no casts')
+  }
+
+  override handleInfo(message: unknown): InfoResult | Promise<InfoResult> {
+    if (hasType(message, 'EXIT') && message.from instanceof Pid)
+      return this.afterwards(this.#running.onExit(message.from, message.reason))
+    if (message instanceof Retry) return this.afterwards(this.#running.onRetry(message.child))
+    return super.handleInfo(message)
+  }
+
+  override async terminate(): Promise<void> {
+    await this.#service?.terminate()
+  }
+
+  get #running(): SupervisorService {
+    if (this.#service === undefined) throw new TypeError('the supervisor has not been started')
+    return this.#service
+  }
+
+  private afterwards(end: Promise<ExitReason | undefined> | undefined): InfoResult | Promise<InfoResult> {
+    return end?.then((reason) => (reason === undefined ? undefined : this.stop(reason)))
+  }
+
+  /** Of somebody whom the compiler has not seen. The children must not suffer for it. */
+  private unknownCall(request: never): CallResult {
+    this.log.warn({ call: typeof request }, 'a supervisor has got a call that it does not know')
+    return this.noreply()
+  }
+}
+
+/** Types say so; a message from another node may be anything. */
+function isObject(request: unknown): request is object {
+  return typeof request === 'object' && request !== null
+}
