@@ -13,12 +13,11 @@ import {
 import type { Init } from './behaviour/behaviour.ts'
 import { Debug } from './behaviour/debug.ts'
 import { ServerLoop } from './behaviour/loop.ts'
-import { launch, type StartOptions } from './behaviour/start.ts'
+import { launchAs, type StartOptions } from './behaviour/start.ts'
 import { Callbacks, initialise, type AnyServer } from './callbacks.ts'
 import type { GenServer } from './gen-server.ts'
 import type { ServerPid } from './protocol.ts'
 import type { IgnoreResult, InitResult } from './results.ts'
-import { unawaited } from './unawaited.ts'
 
 /** A class of servers whose `init` takes `Args` and returns `Result`, and whose `getState` gives a `State`. */
 export type ServerClass<
@@ -100,10 +99,8 @@ export function startMonitor<
   args: Args,
   options: StartOptions = {},
 ): Promise<Started<Monitored<ServerPid<Calls, Casts, State>>, Args, Result>> {
-  return unawaited(
-    launch(contextOf(caller), 'monitor', initOf(server, args), options).then((launched) =>
-      launched.type === 'ignore' ? ignored<Args, Result>() : { pid: launched.pid, ref: launched.ref as Ref },
-    ),
+  return launchAs({ self: contextOf(caller), bond: 'monitor', init: initOf(server, args), options }, (launched) =>
+    launched.type === 'ignore' ? ignored<Args, Result>() : { pid: launched.pid, ref: launched.ref as Ref },
   )
 }
 
@@ -128,10 +125,8 @@ function startAs<Server extends Pid, Args, Result>(
   init: Init,
   options: StartOptions,
 ): Promise<Started<Server, Args, Result>> {
-  return unawaited(
-    launch(contextOf(caller), bond, init, options).then((launched) =>
-      launched.type === 'ignore' ? ignored<Args, Result>() : (launched.pid as Server),
-    ),
+  return launchAs({ self: contextOf(caller), bond, init, options }, (launched) =>
+    launched.type === 'ignore' ? ignored<Args, Result>() : (launched.pid as Server),
   )
 }
 

@@ -23,15 +23,20 @@ export function stop(
   reason: ExitReason = 'normal',
   timeoutMs: number = Infinity,
 ): Promise<void> {
-  return unawaited(stopped(caller, server, reason, timeoutMs))
+  if (!isExitReason(reason)) {
+    const problem = `an exit reason is a text or an object, not ${String(reason)}`
+    return unawaited(Promise.reject(new PidmeshError('ERR_BAD_ARGUMENT', problem)))
+  }
+  return unawaited(
+    requestOfSystem(caller, server, { type: 'stop', reason }, timeoutMs).then((outcome) => {
+      // There is no reply: its end is the answer.
+      if (outcome.type === 'reply') throw new CallError('ERR_CALL_EXIT', 'bad_reply', describe(server))
+      if (outcome.type !== 'down' || !isSame(outcome.reason, reason)) throw callError(outcome, server)
+    }),
+  )
 }
 
-async function stopped(caller: Caller, server: ServerAddress, reason: ExitReason, timeoutMs: number): Promise<void> {
-  if (!isExitReason(reason))
-    throw new PidmeshError('ERR_BAD_ARGUMENT', `an exit reason is a text or an object, not ${String(reason)}`)
-  const outcome = await requestOfSystem(caller, server, { type: 'stop', reason }, timeoutMs)
-  // There is no reply: its end is the answer. Reasons are compared as texts: one that was on another node is a copy, and what an error was clipped to.
-  if (outcome.type === 'reply') throw new CallError('ERR_CALL_EXIT', 'bad_reply', describe(server))
-  if (outcome.type === 'down' && formatReason(outcome.reason) === formatReason(reason)) return
-  throw callError(outcome, server)
+/** Reasons are compared as texts: one that was on another node is a copy, and what an error was clipped to. */
+function isSame(one: ExitReason, other: ExitReason): boolean {
+  return one === other || formatReason(one) === formatReason(other)
 }

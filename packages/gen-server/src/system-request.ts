@@ -17,16 +17,45 @@ import { CallError } from './errors.ts'
 import type { ServerAddress } from './protocol.ts'
 
 /** @throws CallError `ERR_CALL_NOPROC`, `ERR_CALL_SELF`; PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`; all by rejection */
-export async function requestOfSystem(
+export function requestOfSystem(
   caller: Caller,
   server: ServerAddress,
   request: SystemRequest,
   timeoutMs: number,
 ): Promise<RequestOutcome> {
-  const self = contextOf(caller)
-  if (!(server instanceof ViaName)) checkAddress(server)
-  const target = server instanceof ViaName ? await server.via.resolveName(server.name) : server
+  try {
+    const self = contextOf(caller)
+    if (server instanceof ViaName) return resolved(self, server, request, timeoutMs)
+    checkAddress(server)
+    return ask(self, server, { server, request, timeoutMs })
+  } catch (thrown) {
+    return Promise.reject(thrown)
+  }
+}
+
+async function resolved(
+  self: Context,
+  server: ViaName,
+  request: SystemRequest,
+  timeoutMs: number,
+): Promise<RequestOutcome> {
+  const target = await server.via.resolveName(server.name)
   if (target === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
+  return ask(self, target, { server, request, timeoutMs })
+}
+
+interface Asked {
+  /** As the caller has named it. */
+  readonly server: ServerAddress
+  readonly request: SystemRequest
+  readonly timeoutMs: number
+}
+
+function ask(
+  self: Context,
+  target: Exclude<ServerAddress, ViaName>,
+  { server, request, timeoutMs }: Asked,
+): Promise<RequestOutcome> {
   if (isSelf(self, target)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
   return self.request(target, (replyTo): SystemMessage => ({ type: SYSTEM, replyTo, request }), timeoutMs)
 }

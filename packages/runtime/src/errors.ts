@@ -1,7 +1,6 @@
 /**
  * Errors of pidmesh. Every error that a caller can meet has a stable `code`; docs/errors.md lists them all.
  */
-import type { LogFields } from './ports.ts'
 import type { ExitReason } from './reasons.ts'
 
 /** The codes of this package. Other packages have codes of their own, all of the form `ERR_…`. */
@@ -47,8 +46,6 @@ export class ExitError<Code extends `ERR_${string}` = 'ERR_EXIT'> extends Pidmes
   readonly reason: ExitReason
   /** Whether an exit with it makes a crash report, unless the reason is a quiet one. `exit(reason)` of a process makes none, as in Erlang. */
   readonly isCrash: boolean
-  /** What the crash report says besides, for a library that knows more of its process than the runtime does. */
-  readonly details: LogFields | undefined = undefined
 
   constructor(reason: ExitReason, code: Code, message: string, isCrash: boolean = true) {
     super(code, message)

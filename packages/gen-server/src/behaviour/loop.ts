@@ -17,6 +17,7 @@ import {
   assertNever,
   hasType,
   isExitReason,
+  isQuietReason,
   PidmeshError,
   reasonOfThrown,
   type Context,
@@ -29,7 +30,7 @@ import {
 import type { Behaviour, Handled } from './behaviour.ts'
 import type { Debug } from './debug.ts'
 import { HeldMessages } from './held-messages.ts'
-import { ServerEnd } from './server-end.ts'
+import { endDetails } from './end-details.ts'
 import {
   isSystemMessage,
   SYSTEM,
@@ -39,17 +40,12 @@ import {
   type SystemRequest,
 } from './system-protocol.ts'
 
-const NOTE = '$note'
-
-/** The first message of a server: `launch` waits for an answer, and has to send something to wait for one. It means nothing. */
-export class StartNote {
-  readonly type: string = NOTE
-}
-
 /** To itself: there are messages left that were kept. */
 class HeldNote {
   readonly type: string = NOTE
 }
+
+const NOTE = '$note'
 
 /** Kept messages that are handled in one go while other processes wait: as many as the scheduler lets a process take. */
 const QUANTUM = 1_000
@@ -94,7 +90,7 @@ export class ServerLoop {
       return outcome instanceof Promise ? outcome.then(() => this.remind()) : this.remind()
     }
     if (this.suspended && !isSystemMessage(message) && !this.isParentsExit(message)) {
-      if (!(message instanceof StartNote)) this.hold(message)
+      this.hold(message)
       return undefined
     }
     if (this.suspended || this.held === undefined) return this.take(message)
@@ -110,7 +106,7 @@ export class ServerLoop {
       case 'EXIT':
         return this.isParentsExit(message) ? this.end(message.reason, message) : this.run(message)
       case NOTE:
-        return message instanceof StartNote || message instanceof HeldNote ? undefined : this.run(message)
+        return message instanceof HeldNote ? undefined : this.run(message)
       default:
         return this.run(message)
     }
@@ -139,7 +135,7 @@ export class ServerLoop {
 
   /** Handles so many of the messages that were kept, the oldest first, or until it is suspended again. */
   private handleHeld(quantum: number): void | Promise<void> {
-    for (let left = quantum; left > 0 && this.held !== undefined && !this.suspended; left--) {
+    for (let left = quantum; left > 0 && this.held !== undefined && this.goesOn; left--) {
       const message = this.held.shift()
       if (this.held.size === 0) this.held = undefined
       const outcome = this.take(message)
@@ -151,7 +147,12 @@ export class ServerLoop {
 
   /** Are there messages left that were kept? They are for a later turn: others may want theirs. */
   private remind(): void {
-    if (!this.suspended && this.held !== undefined) this.self.send(this.self.pid, new HeldNote())
+    if (this.goesOn && this.held !== undefined) this.self.send(this.self.pid, new HeldNote())
+  }
+
+  /** Neither suspended nor at its end. */
+  private get goesOn(): boolean {
+    return !this.suspended && this.self.isAlive
   }
 
   private judge(): void {
@@ -252,8 +253,14 @@ export class ServerLoop {
     )
   }
 
-  private leave(reason: ExitReason, message: unknown): never {
-    throw new ServerEnd(this.behaviour, reason, message === BEGIN ? undefined : message)
+  private leave(reason: ExitReason, message: unknown): void {
+    const { self, behaviour } = this
+    // `terminate` may have ended the process itself.
+    if (!self.isAlive) return
+    self.finish(
+      reason,
+      isQuietReason(reason) ? undefined : endDetails(behaviour, reason, message === BEGIN ? undefined : message),
+    )
   }
 }
 

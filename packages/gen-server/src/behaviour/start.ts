@@ -21,12 +21,13 @@ import {
   type MessageHandler,
   type Pid,
   type Ref,
+  type RequestOutcome,
 } from '@pidmesh/runtime'
 import { StartError } from '../errors.ts'
 import { unawaited } from '../unawaited.ts'
 import type { Init, Initialised } from './behaviour.ts'
 import { Debug } from './debug.ts'
-import { ServerLoop, StartNote } from './loop.ts'
+import { ServerLoop } from './loop.ts'
 
 export interface StartOptions {
   /** Registers the server, on this node or in a `Via`, before `init` runs. */
@@ -70,26 +71,57 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>(['name', 'timeo
  * @throws PidmeshError by rejection: `ERR_BAD_OPTION`, `ERR_BAD_ARGUMENT`; ProcessExited if the caller ends first
  */
 export function launch(self: Context, bond: Bond, init: Init, options: StartOptions): Promise<Launched> {
-  return unawaited(awaitStart(self, bond, init, options))
+  return launchAs({ self, bond, init, options }, (launched) => launched)
 }
 
-async function awaitStart(self: Context, bond: Bond, init: Init, options: StartOptions): Promise<Launched> {
+export interface Launch {
+  readonly self: Context
+  readonly bond: Bond
+  readonly init: Init
+  readonly options: StartOptions
+}
+
+/** As `launch`, and makes something of the outcome. */
+export function launchAs<Outcome>(launch: Launch, make: (launched: Launched) => Outcome): Promise<Outcome> {
+  try {
+    return unawaited(begin(launch, make))
+  } catch (thrown) {
+    return unawaited(Promise.reject(thrown as Error))
+  }
+}
+
+/** No async function: most servers are started when their process has had its first turn, and shouldn't pay for more. */
+function begin<Outcome>(
+  { self, bond, init, options }: Launch,
+  make: (launched: Launched) => Outcome,
+): Promise<Outcome> {
   checkOptions(options)
   const { name, timeoutMs = Infinity } = options
   const watcher = bond === 'monitor' ? self : undefined
   const report: Report = { replyTo: undefined, watcher, watch: undefined, ending: undefined }
   const parent = bond === 'link' ? self.pid : undefined
   const pid = spawn(self, bond, bodyOf(init, { name, parent, report }), options)
-  const note = new StartNote()
-  const outcome = await self.request(
-    pid,
-    (replyTo) => {
-      report.replyTo = replyTo
-      return note
-    },
-    timeoutMs,
-  )
-  if (outcome.type === 'reply') return { type: 'started', pid, ref: report.watch }
+  return self
+    .awaitAnswer(pid, (replyTo) => void (report.replyTo = replyTo), timeoutMs)
+    .then((outcome) =>
+      outcome.type === 'reply'
+        ? make({ type: 'started', pid, ref: report.watch })
+        : notStarted(self, outcome, { bond, pid, name, report }).then(make),
+    )
+}
+
+interface Starting {
+  readonly bond: Bond
+  readonly pid: Pid
+  readonly name: string | ViaName | undefined
+  readonly report: Report
+}
+
+async function notStarted(
+  self: Context,
+  outcome: Exclude<RequestOutcome, { type: 'reply' }>,
+  { bond, pid, name, report }: Starting,
+): Promise<Launched> {
   if (outcome.type === 'timeout') {
     // As in OTP: that it takes too long is told once, by the rejection, and not by an exit signal or a `DOWN` besides.
     if (bond === 'link') self.unlink(pid)
@@ -106,11 +138,14 @@ async function awaitStart(self: Context, bond: Bond, init: Init, options: StartO
 }
 
 function spawn(self: Context, bond: Bond, body: HandlerBody, { name, label, trapExit }: StartOptions): Pid {
-  const options = {
-    ...(typeof name === 'string' ? { name } : {}),
-    ...(label === undefined ? {} : { label }),
-    ...(trapExit === undefined ? {} : { trapExit }),
-  }
+  const isPlain = typeof name !== 'string' && label === undefined && trapExit === undefined
+  const options = isPlain
+    ? undefined
+    : {
+        ...(typeof name === 'string' ? { name } : {}),
+        ...(label === undefined ? {} : { label }),
+        ...(trapExit === undefined ? {} : { trapExit }),
+      }
   try {
     return bond === 'link' ? self.spawnLink(body, options) : self.spawn(body, options)
   } catch (error) {

@@ -1,7 +1,7 @@
 /**
  * One node without its distribution: the process table and all that works on it, put together. Holds no rule of its own.
  */
-import { ExitError, PidmeshError, shown } from '../errors.ts'
+import { PidmeshError, shown } from '../errors.ts'
 import { Ref, type NodeIdentity, type Pid } from '../ids.ts'
 import { Names } from '../names.ts'
 import { Counters, type NodeCounters } from '../observe/counters.ts'
@@ -13,7 +13,8 @@ import {
 } from '../observe/process-info.ts'
 import { Reports } from '../observe/reports.ts'
 import { TRACE_OPTIONS, Tracing, type TraceListener, type TraceOptions } from '../observe/tracing.ts'
-import type { Clock, Logger, PumpFactory } from '../ports.ts'
+import { IdTable } from '../id-table.ts'
+import type { Clock, LogFields, Logger, PumpFactory } from '../ports.ts'
 import { Aliases } from '../process/aliases.ts'
 import { HandlerBody, SPAWN_OPTIONS, type ProcessBody, type SpawnOptions } from '../process/body.ts'
 import {
@@ -56,7 +57,7 @@ export class Kernel {
   readonly clock: Clock
   readonly log: Logger
   readonly scheduler: Scheduler
-  readonly processes: Map<number, Process> = new Map()
+  readonly processes: IdTable<Process> = new IdTable()
   readonly names: Names = new Names()
   readonly aliases: Aliases = new Aliases()
   readonly counters: Counters = new Counters()
@@ -169,13 +170,13 @@ export class Kernel {
   /** Ends all processes of the node, quietly. */
   stop(): void {
     this.stopped = true
-    for (const process of [...this.processes.values()]) this.exits.end(process, 'shutdown')
+    for (const process of this.processes.values()) this.exits.end(process, 'shutdown')
     this.timers.stop()
     this.scheduler.stop()
   }
 
   pids(): Pid[] {
-    return [...this.processes.values()].map((process) => process.pid)
+    return this.processes.values().map((process) => process.pid)
   }
 
   /** @throws PidmeshError `ERR_BAD_ARGUMENT` for a process of another node, `ERR_BAD_OPTION` */
@@ -258,8 +259,13 @@ export class Kernel {
 
   private crash(process: Process, thrown: unknown): void {
     const { reason, isCrash } = exitOfThrown(thrown)
+    this.endReported(process, reason, isCrash ? {} : undefined)
+  }
+
+  /** Ends a process; with `report`, what its crash report says besides. */
+  endReported(process: Process, reason: ExitReason, report: LogFields | undefined): void {
     try {
-      if (isCrash) this.reports.crash(process, reason, isA(thrown, ExitError) ? thrown.details : undefined)
+      if (report !== undefined) this.reports.crash(process, reason, report)
     } finally {
       this.exits.end(process, reason)
     }

@@ -3,7 +3,7 @@
  *
  * An alias is a pending request's, or a process's own (Erlang's `alias/1`, and the `alias` option of `monitor`); the latter is released with its process.
  */
-import { RefTable } from '../ref-table.ts'
+import { IdTable } from '../id-table.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Process } from './process.ts'
 
@@ -13,7 +13,7 @@ export interface AliasTarget {
 }
 
 export class Aliases {
-  private readonly open = new RefTable<AliasTarget>()
+  private readonly open = new IdTable<AliasTarget>()
 
   get size(): number {
     return this.open.size

@@ -10,8 +10,8 @@ import type { NodeDownMessage, NodeType, SystemMessages, TimeoutMessage } from '
 import type { Kernel } from '../node/kernel.ts'
 import type { Destination } from '../node/router.ts'
 import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts'
-import type { Logger } from '../ports.ts'
-import { formatReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
+import type { LogFields, Logger } from '../ports.ts'
+import { formatReason, isQuietReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import type { SendStatus, SentStatus } from '../signals/signal.ts'
 import { checkDelay, checkDuration } from '../timers.ts'
 import { ProcessAbort } from './abort.ts'
@@ -469,6 +469,31 @@ export class Context {
     const over = awaitAny(this.kernel, open, timeoutMs)
     over.catch(() => undefined)
     return over
+  }
+
+  /**
+   * As `request`, but sends nothing: whoever is to answer learns the alias by `tell`, which is called at once. For a library that has just spawned the target.
+   * @throws ProcessExited by rejection, if this process ends first; PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  awaitAnswer(target: Pid, tell: (replyTo: Ref) => void, timeoutMs: number): Promise<RequestOutcome> {
+    checkDuration('timeoutMs', timeoutMs)
+    checkFunction('tell', tell)
+    checkPid(target)
+    if (!this.process.isAlive) return this.tooLate()
+    return request(this.kernel, this.process, { target, build: undefined, tell, timeoutMs })
+  }
+
+  /**
+   * Ends this process now, with a crash report unless the reason is a quiet one, and returns: for a library whose handler has nothing more to do. It costs no
+   * error and no throw, as `exit(reason)` does; what follows is done by a process that has exited.
+   * @param details what the crash report says besides
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  finish(reason: ExitReason, details: LogFields = {}): void {
+    const process = this.living()
+    const data = checkReason(reason)
+    if (process.isMain) throw new PidmeshError('ERR_BAD_ARGUMENT', 'code outside of processes has none to end')
+    this.kernel.endReported(process, data, isQuietReason(data) ? undefined : details)
   }
 
   /** A reference of another node, or of an earlier life of this one, may have the number of one of ours. */

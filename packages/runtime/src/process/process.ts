@@ -7,7 +7,7 @@ import { PidmeshError, ProcessExited } from '../errors.ts'
 import type { Few } from '../few.ts'
 import { Pid, type NodeIdentity } from '../ids.ts'
 import type { Trace } from '../observe/tracing.ts'
-import type { RefTable } from '../ref-table.ts'
+import type { IdTable } from '../id-table.ts'
 import type { LinkEnd } from '../signals/links.ts'
 import type { LocalMonitor, Watch } from '../signals/monitors.ts'
 import type { ProcessAbort } from './abort.ts'
@@ -96,7 +96,7 @@ export class Process {
 
   links: Few<LinkEnd> = undefined
   /** The monitors that this process has made, by the id of their reference. */
-  monitors: RefTable<LocalMonitor> | undefined = undefined
+  monitors: IdTable<LocalMonitor> | undefined = undefined
   /** The monitors, local and remote, that watch this process. */
   watches: Few<Watch> = undefined
   /** The timers that die with this process, by the id of their reference. */

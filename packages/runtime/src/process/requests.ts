@@ -26,6 +26,8 @@ export interface Request {
   readonly target: Pid | NameOnNode | string
   /** `undefined`: there is nothing to send. */
   readonly build: ((replyTo: Ref) => unknown) | undefined
+  /** Makes the alias known otherwise than by a message. */
+  readonly tell?: (replyTo: Ref) => void
   /** Milliseconds, or `Infinity`. */
   readonly timeoutMs: number
 }
@@ -57,12 +59,13 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     })
   }
 
-  start({ target, build, timeoutMs }: Request): void {
+  start({ target, build, tell, timeoutMs }: Request): void {
     const { kernel, caller, ref } = this
     caller.exitHooks = withItem<ExitHook>(caller.exitHooks, this)
     kernel.aliases.add(ref.id, this)
     if (timeoutMs !== Infinity) this.timer = kernel.timers.start(timeoutMs, () => this.end(TIMEOUT))
     try {
+      tell?.(ref)
       if (build === undefined) kernel.router.monitor(caller, target, { ref, listener: this })
       else kernel.router.request(caller, target, { ref, listener: this }, build)
     } catch (error) {

@@ -14,7 +14,7 @@ import type { DownMessage } from '../messages.ts'
 import type { Aliases } from '../process/aliases.ts'
 import type { Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
-import { RefTable } from '../ref-table.ts'
+import { IdTable } from '../id-table.ts'
 import type { Slice } from '../slice.ts'
 import type { RemoteNode } from './remote-node.ts'
 import type { Signal } from './signal.ts'
@@ -187,5 +187,5 @@ export class Monitors {
 }
 
 function remember(monitor: LocalMonitor): void {
-  ;(monitor.watcher.monitors ??= new RefTable()).set(monitor.ref.id, monitor)
+  ;(monitor.watcher.monitors ??= new IdTable()).set(monitor.ref.id, monitor)
 }

@@ -2,7 +2,7 @@
  * A connected node, or one that is being dialed, as links, monitors and the router see it: where to put a signal, and which relations end when the connection does.
  */
 import type { NodeIdentity, Pid } from '../ids.ts'
-import { RefTable } from '../ref-table.ts'
+import { IdTable } from '../id-table.ts'
 import type { Process } from '../process/process.ts'
 import type { LocalMonitor, RemoteWatch } from './monitors.ts'
 import type { SendStatus, SentStatus, Signal } from './signal.ts'
@@ -20,9 +20,9 @@ export class RemoteRelations {
   /** By `linkKey`. */
   readonly links: Map<string, RemoteLink> = new Map()
   /** Monitors of processes here on processes there, by the id of their reference. */
-  readonly monitors: RefTable<LocalMonitor> = new RefTable()
+  readonly monitors: IdTable<LocalMonitor> = new IdTable()
   /** Monitors of processes there on processes here, by the id of their reference. */
-  readonly watches: RefTable<RemoteWatch> = new RefTable()
+  readonly watches: IdTable<RemoteWatch> = new IdTable()
 }
 
 export interface RemoteNode {

@@ -403,6 +403,20 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
   ],
   ['awaitAny(requests)', 'ERR_BAD_ARGUMENT', NO_PID, ({ self }, bad) => self.awaitAny(bad, 1_000)],
   ['awaitAny(requests, timeoutMs)', 'ERR_BAD_ARGUMENT', NO_NUMBER, ({ self }, bad) => self.awaitAny([], bad)],
+  ['awaitAnswer(target)', 'ERR_BAD_ARGUMENT', NO_PID, ({ self }, bad) => self.awaitAnswer(bad, () => undefined, 1_000)],
+  [
+    'awaitAnswer(target, tell)',
+    'ERR_BAD_ARGUMENT',
+    without(NO_PID, 'a function'),
+    ({ self, other }, bad) => self.awaitAnswer(other.pid, bad, 1_000),
+  ],
+  [
+    'awaitAnswer(target, tell, timeoutMs)',
+    'ERR_BAD_ARGUMENT',
+    NO_NUMBER,
+    ({ self, other }, bad) => self.awaitAnswer(other.pid, () => undefined, bad),
+  ],
+  ['finish(reason)', 'ERR_BAD_ARGUMENT', NO_REASON, ({ self }, bad) => self.finish(bad)],
   ['Node.request(target)', 'ERR_BAD_ARGUMENT', NO_TARGET, ({ node }, bad) => node.request(bad, () => 1, 1_000)],
   [
     'request(target, build)',

@@ -69,6 +69,8 @@ const MEMBERS: Readonly<
   monitorNode: { acts: (self) => self.monitorNode(self.node, true) },
   request: { acts: (self, { other }) => self.request(other.pid, () => 'from the dead', 1_000) },
   awaitDown: { acts: (self, { other }) => self.awaitDown(other.pid, 1_000) },
+  awaitAnswer: { acts: (self, { other }) => self.awaitAnswer(other.pid, () => undefined, 1_000) },
+  finish: { acts: (self) => self.finish('late') },
   openRequest: { acts: (self, { other }) => self.openRequest(other.pid, () => 'from the dead') },
   awaitAny: { acts: (self) => self.awaitAny([], 1_000) },
 }

@@ -686,3 +686,48 @@ describe('Processes and exit: crash reports', () => {
     expect(reason).toMatchObject({ error: { code: 'ERR_BAD_ARGUMENT' } })
   })
 })
+
+describe('finish', () => {
+  it('ends the process at once, with its reason for all who are told, and returns', async () => {
+    const watcher = await lab.probe()
+    let isAliveAfter: boolean | undefined
+    const pid = lab.node.spawn(
+      handler((self) => () => {
+        self.finish({ done: 1 })
+        isAliveAfter = self.isAlive
+      }),
+    )
+    watcher.self.monitor(pid)
+    lab.node.send(pid, 'go')
+    await lab.settle()
+    expect(isAliveAfter).toBe(false)
+    expect(watcher.messages).toMatchObject([{ type: 'DOWN', reason: { done: 1 } }])
+  })
+
+  it('makes a crash report with what it is given besides, unless the reason is a quiet one', async () => {
+    for (const reason of ['normal', 'shutdown', { shutdown: 'x' }, 'boom'])
+      lab.node.spawn((self) => self.finish(reason, { server: 'mine' }))
+    await lab.settle()
+    expect(lab.cluster.log.lines.filter(({ message }) => message.includes('crashed'))).toMatchObject([
+      { fields: { reason: 'boom', server: 'mine' } },
+    ])
+  })
+
+  it('is not for code outside of processes', () => {
+    expect(codeOf(() => lab.node.self.finish('normal'))).toBe('ERR_BAD_ARGUMENT')
+  })
+})
+
+describe('awaitAnswer', () => {
+  it('sends nothing: what is sent to the alias that it tells is the answer, and an end before it is told', async () => {
+    const asker = await lab.probe()
+    const target = await lab.probe()
+    const answered = asker.self.awaitAnswer(target.pid, (replyTo) => lab.node.send(replyTo, 'here'), 1_000)
+    const ended = asker.self.awaitAnswer(target.pid, () => undefined, 1_000)
+    expect(await answered).toEqual({ type: 'reply', value: 'here' })
+    lab.node.exit(target.pid, 'kill')
+    expect(await ended).toEqual({ type: 'down', reason: 'killed' })
+    await lab.settle()
+    expect(target.messages).toEqual([])
+  })
+})

@@ -1,5 +1,5 @@
 /**
- * Things by the id of a reference: what a Map is, for what comes and goes with each request, without garbage.
+ * Things by an id that counts up, of a process or a reference: what a Map is, for what comes and goes all the time, without garbage.
  *
  * A Map whose entries come and go makes itself a new table every few of them, and the old one refers to the new one: once one of them has grown old, the collector of
  * young objects takes all that follow for alive. Under requests that was a seventh of a node's time.
@@ -13,7 +13,7 @@ const LEAST_PLACES = 4
 /** Fewer than this part of the places are taken: there are too many. */
 const SPARSE = 16
 
-export class RefTable<T extends object> {
+export class IdTable<T extends object> {
   private ids: number[] = []
   private items: (T | undefined)[] = []
   private count = 0

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { RefTable } from '../src/ref-table.ts'
+import { IdTable } from '../src/id-table.ts'
 
 interface Item {
   readonly id: number
@@ -18,11 +18,11 @@ const acts = fc.array(
   { maxLength: 300 },
 )
 
-describe('A table by reference', () => {
+describe('A table by ids', () => {
   it('holds what a Map would, in the order of the ids', () => {
     fc.assert(
       fc.property(acts, (commands) => {
-        const table = new RefTable<Item>()
+        const table = new IdTable<Item>()
         const map = new Map<number, Item>()
         for (const { type, id } of commands) {
           switch (type) {
@@ -50,7 +50,7 @@ describe('A table by reference', () => {
   })
 
   it('of which many have come and few are left takes no more room than those', () => {
-    const table = new RefTable<Item>()
+    const table = new IdTable<Item>()
     for (let id = 1; id <= 10_000; id++) table.set(id, { id })
     for (let id = 1; id <= 9_990; id++) table.delete(id)
     expect(table.places).toBeLessThan(1_000)
