@@ -12,7 +12,7 @@ import {
   type RequestOutcome,
 } from '@pidmesh/runtime'
 import { CallError } from './errors.ts'
-import { unawaited } from './unawaited.ts'
+import { refused, unawaited } from './unawaited.ts'
 import type { CallMessage, CastMessage, From, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
 
 export const DEFAULT_CALL_TIMEOUT_MS = 5_000
@@ -56,7 +56,7 @@ function callAt(
     checkAddress(server)
     return ask(self, server, { server, request, timeoutMs })
   } catch (error) {
-    return unawaited(Promise.reject(error as Error))
+    return refused(error)
   }
 }
 

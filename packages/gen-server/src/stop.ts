@@ -6,7 +6,7 @@ import { callError, describe } from './call.ts'
 import { CallError } from './errors.ts'
 import type { ServerAddress } from './protocol.ts'
 import { requestOfSystem } from './system-request.ts'
-import { unawaited } from './unawaited.ts'
+import { refused, unawaited } from './unawaited.ts'
 
 /**
  * Makes a server run `terminate` and end with `reason`, also if it is suspended or doesn't trap exits; resolves when it has ended.
@@ -23,10 +23,8 @@ export function stop(
   reason: ExitReason = 'normal',
   timeoutMs: number = Infinity,
 ): Promise<void> {
-  if (!isExitReason(reason)) {
-    const problem = `an exit reason is a text or an object, not ${String(reason)}`
-    return unawaited(Promise.reject(new PidmeshError('ERR_BAD_ARGUMENT', problem)))
-  }
+  if (!isExitReason(reason))
+    return refused(new PidmeshError('ERR_BAD_ARGUMENT', `an exit reason is a text or an object, not ${String(reason)}`))
   return unawaited(
     requestOfSystem(caller, server, { type: 'stop', reason }, timeoutMs).then((outcome) => {
       // There is no reply: its end is the answer.

@@ -15,6 +15,7 @@ import { SYSTEM, type SystemMessage, type SystemRequest } from './behaviour/syst
 import { checkAddress, describe } from './call.ts'
 import { CallError } from './errors.ts'
 import type { ServerAddress } from './protocol.ts'
+import { refused } from './unawaited.ts'
 
 /** @throws CallError `ERR_CALL_NOPROC`, `ERR_CALL_SELF`; PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`; all by rejection */
 export function requestOfSystem(
@@ -29,7 +30,7 @@ export function requestOfSystem(
     checkAddress(server)
     return ask(self, server, { server, request, timeoutMs })
   } catch (thrown) {
-    return Promise.reject(thrown)
+    return refused(thrown)
   }
 }
 

@@ -6,3 +6,8 @@ export function unawaited<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined)
   return promise
 }
+
+/** What a function that promises gives for bad arguments, which it checks at once. */
+export function refused(thrown: unknown): Promise<never> {
+  return unawaited(Promise.reject(thrown instanceof Error ? thrown : new Error(String(thrown))))
+}

@@ -24,7 +24,7 @@ import {
   type RequestOutcome,
 } from '@pidmesh/runtime'
 import { StartError } from '../errors.ts'
-import { unawaited } from '../unawaited.ts'
+import { refused, unawaited } from '../unawaited.ts'
 import type { Init, Initialised } from './behaviour.ts'
 import { Debug } from './debug.ts'
 import { ServerLoop } from './loop.ts'
@@ -86,7 +86,7 @@ export function launchAs<Outcome>(launch: Launch, make: (launched: Launched) => 
   try {
     return unawaited(begin(launch, make))
   } catch (thrown) {
-    return unawaited(Promise.reject(thrown as Error))
+    return refused(thrown)
   }
 }
 
