@@ -10,6 +10,7 @@ import {
   type Caller,
   type Context,
   type RequestOutcome,
+  type Within,
 } from '@pidmesh/runtime'
 import { CallError } from './errors.ts'
 import { refused, unawaited } from './unawaited.ts'
@@ -39,9 +40,8 @@ export function call<Calls, const Request extends Calls>(
 function callVia(self: Context, server: ViaName, request: unknown, timeoutMs: number): Promise<unknown> {
   return unawaited(
     (async () => {
-      const target = await server.via.resolveName(server.name)
-      if (target === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
-      return ask(self, target, { server, request, timeoutMs })
+      const { target, leftMs } = await resolve(self, server, timeoutMs)
+      return ask(self, target, { server, request, timeoutMs: leftMs })
     })(),
   )
 }
@@ -58,6 +58,30 @@ function callAt(
   } catch (error) {
     return refused(error)
   }
+}
+
+/**
+ * Who has a name in a `Via`, and what is left of the time: asking may take some of it.
+ * @throws CallError `ERR_CALL_NOPROC`, `ERR_CALL_TIMEOUT`, by rejection
+ */
+export async function resolve(
+  self: Context,
+  server: ViaName,
+  timeoutMs: number,
+): Promise<{ readonly target: Pid; readonly leftMs: number }> {
+  const resolved = server.via.resolveName(server.name)
+  const startMs = self.monotonicMs()
+  // What is known at once is most.
+  const outcome: Within<Pid | undefined> = isPromise(resolved)
+    ? await self.within(Promise.resolve(resolved), timeoutMs)
+    : { type: 'value', value: resolved }
+  if (outcome.type === 'timeout') throw new CallError('ERR_CALL_TIMEOUT', 'timeout', describe(server))
+  if (outcome.value === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
+  return { target: outcome.value, leftMs: Math.max(0, timeoutMs - (self.monotonicMs() - startMs)) }
+}
+
+function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value
 }
 
 interface Sent {

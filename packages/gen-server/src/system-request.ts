@@ -12,7 +12,7 @@ import {
   type RequestOutcome,
 } from '@pidmesh/runtime'
 import { SYSTEM, type SystemMessage, type SystemRequest } from './behaviour/system-protocol.ts'
-import { checkAddress, describe } from './call.ts'
+import { checkAddress, describe, resolve } from './call.ts'
 import { CallError } from './errors.ts'
 import type { ServerAddress } from './protocol.ts'
 import { refused } from './unawaited.ts'
@@ -40,9 +40,8 @@ async function resolved(
   request: SystemRequest,
   timeoutMs: number,
 ): Promise<RequestOutcome> {
-  const target = await server.via.resolveName(server.name)
-  if (target === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
-  return ask(self, target, { server, request, timeoutMs })
+  const { target, leftMs } = await resolve(self, server, timeoutMs)
+  return ask(self, target, { server, request, timeoutMs: leftMs })
 }
 
 interface Asked {

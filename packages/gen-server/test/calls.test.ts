@@ -42,6 +42,24 @@ describe('a server', () => {
       expect(await lab.failure(call(lab.a, address, { type: 'ping' }))).toMatchObject({ code: 'ERR_CALL_NOPROC' })
   })
 
+  it('whose name nobody can say whose it is fails the call in its time, and takes nobody with it', async () => {
+    const silent = { resolveName: () => new Promise<never>(() => undefined) } as unknown as Via
+    const failed = lab.failure(call(lab.a, via(silent, 'puppet'), { type: 'ping' }, 100))
+    await lab.cluster.advance(100)
+    expect(await failed).toMatchObject({ code: 'ERR_CALL_TIMEOUT' })
+    expect(lab.a.counters().timers).toBe(0)
+  })
+
+  it('gets what is left of the time when its name took some of it', async () => {
+    const mute = lab.a.spawn(handler(() => () => undefined))
+    const slow = {
+      resolveName: () => new Promise<Pid>((found) => void lab.cluster.clock.setTimer(60, () => found(mute))),
+    } as unknown as Via
+    const failed = lab.failure(call(lab.a, via(slow, 'mute'), { type: 'ping' }, 100))
+    await lab.cluster.advance(100)
+    expect(await failed).toMatchObject({ code: 'ERR_CALL_TIMEOUT' })
+  })
+
   it('that fails a call leaves a stack that leads to who called', async () => {
     const pid = await lab.run(start(lab.a, Puppet, [{}, []]))
     lab.a.exit(pid, 'kill')

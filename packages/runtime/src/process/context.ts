@@ -35,6 +35,7 @@ import { awaitAny, checkOpenRequests, OpenRequest } from './open-request.ts'
 import { exitedError, type Process } from './process.ts'
 import { checkReceive, flushDown, receive, type ReceiveOptions, type ReceiveTimeout } from './receive.ts'
 import { request, type RequestOutcome } from './requests.ts'
+import { within, type Within } from './within.ts'
 
 export interface MonitorOptions {
   /**
@@ -469,6 +470,17 @@ export class Context {
     const over = awaitAny(this.kernel, open, timeoutMs)
     over.catch(() => undefined)
     return over
+  }
+
+  /**
+   * Waits for a promise of code outside of processes, for `timeoutMs` at most: one that never settles holds nobody up. What it settles with later is dropped.
+   * @param timeoutMs milliseconds, or `Infinity`
+   * @throws what the promise rejects with, by rejection; ProcessExited likewise, if this process ends first; PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  within<T>(promise: Promise<T>, timeoutMs: number): Promise<Within<T>> {
+    checkDuration('timeoutMs', timeoutMs)
+    if (!isA(promise, Promise)) throw new PidmeshError('ERR_BAD_ARGUMENT', `not a promise: ${shown(promise)}`)
+    return this.process.isAlive ? within(this.kernel.timers, this.process, promise, timeoutMs) : this.tooLate()
   }
 
   /**

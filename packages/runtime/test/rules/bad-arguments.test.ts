@@ -416,6 +416,13 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
     NO_NUMBER,
     ({ self, other }, bad) => self.awaitAnswer(other.pid, () => undefined, bad),
   ],
+  ['within(promise)', 'ERR_BAD_ARGUMENT', NO_PID, ({ self }, bad) => self.within(bad, 1_000)],
+  [
+    'within(promise, timeoutMs)',
+    'ERR_BAD_ARGUMENT',
+    NO_NUMBER,
+    ({ self }, bad) => self.within(Promise.resolve(1), bad),
+  ],
   ['finish(reason)', 'ERR_BAD_ARGUMENT', NO_REASON, ({ self }, bad) => self.finish(bad)],
   ['Node.request(target)', 'ERR_BAD_ARGUMENT', NO_TARGET, ({ node }, bad) => node.request(bad, () => 1, 1_000)],
   [

@@ -731,3 +731,23 @@ describe('awaitAnswer', () => {
     expect(target.messages).toEqual([])
   })
 })
+
+describe('within', () => {
+  it('gives what a promise settles with in time, or its rejection', async () => {
+    const { self } = await lab.probe()
+    expect(await self.within(Promise.resolve(7), 1_000)).toEqual({ type: 'value', value: 7 })
+    await expect(self.within(Promise.reject(new Error('no')), 1_000)).rejects.toThrow('no')
+    expect(lab.node.counters().timers).toBe(0)
+  })
+
+  it('gives up one that never settles, after its time or with its process, which takes nobody with it', async () => {
+    const { self, pid } = await lab.probe(false)
+    const never = new Promise<never>(() => undefined)
+    const late = self.within(never, 100)
+    await lab.advance(100)
+    expect(await late).toEqual({ type: 'timeout' })
+    const cut = self.within(never, Infinity)
+    lab.node.exit(pid, 'kill')
+    await expect(cut).rejects.toMatchObject({ code: 'ERR_PROCESS_EXITED' })
+  })
+})
