@@ -52,15 +52,24 @@ export interface BadChildSpec {
   readonly problem: string
 }
 
+/** To a caller on another node: the answer can't be sent there. The caller is thrown it. */
+export interface UnsendableAnswer {
+  readonly type: 'unsendable'
+  readonly code: 'ERR_NOT_SENDABLE' | 'ERR_MESSAGE_TOO_LARGE'
+  readonly problem: string
+}
+
+type Asked<Request extends object, Answer> = Call<Request, Answer | UnsendableAnswer>
+
 export type SupervisorCall =
-  | Call<{ readonly type: 'start_child'; readonly spec: ChildSpec }, StartChildResult | BadChildSpec>
+  | Asked<{ readonly type: 'start_child'; readonly spec: ChildSpec }, StartChildResult | BadChildSpec>
   /** With `simple_one_for_one`. */
-  | Call<{ readonly type: 'start_child_with'; readonly args: readonly unknown[] }, StartChildResult | BadChildSpec>
-  | Call<{ readonly type: 'terminate_child'; readonly child: string | Pid }, TerminateChildResult>
-  | Call<{ readonly type: 'restart_child'; readonly id: string }, RestartChildResult>
-  | Call<{ readonly type: 'delete_child'; readonly id: string }, DeleteChildResult>
-  | Call<{ readonly type: 'which_children' }, readonly ChildInfo[]>
-  | Call<{ readonly type: 'count_children' }, ChildCounts>
+  | Asked<{ readonly type: 'start_child_with'; readonly args: readonly unknown[] }, StartChildResult | BadChildSpec>
+  | Asked<{ readonly type: 'terminate_child'; readonly child: string | Pid }, TerminateChildResult>
+  | Asked<{ readonly type: 'restart_child'; readonly id: string }, RestartChildResult>
+  | Asked<{ readonly type: 'delete_child'; readonly id: string }, DeleteChildResult>
+  | Asked<{ readonly type: 'which_children' }, readonly ChildInfo[]>
+  | Asked<{ readonly type: 'count_children' }, ChildCounts>
 
 declare const kind: unique symbol
 

@@ -464,6 +464,26 @@ describe('startChild, terminateChild, restartChild, deleteChild', () => {
       { id: 'a', pid: undefined, type: 'worker' },
     ])
   })
+
+  it('an answer that can not be sent to another node ends nothing', async () => {
+    class Odd extends GenServer {
+      override init() {
+        return this.stop({ because: () => 'of a function' })
+      }
+    }
+    const b = await tree.cluster.start('b')
+    const template = (odd: boolean): ChildSpec => (odd ? child(Odd, []) : idle('x'.repeat(9 * 2 ** 20)))
+    const supervisor = await tree.run(Supervisor.start(tree.node, { strategy: 'simple_one_for_one' }, template))
+    expect(await tree.run(Supervisor.startChild(b, supervisor, [true]))).toEqual({
+      type: 'start_failed',
+      reason: 'unsendable_reason',
+    })
+    expect(await tree.run(Supervisor.startChild(b, supervisor, [false]))).toMatchObject({ type: 'ok' })
+    await expect(tree.run(Supervisor.whichChildren(b, supervisor))).rejects.toMatchObject({
+      code: 'ERR_MESSAGE_TOO_LARGE',
+    })
+    expect(await tree.run(Supervisor.countChildren(b, supervisor))).toMatchObject({ active: 1 })
+  })
 })
 
 describe('simple_one_for_one', () => {
