@@ -5,7 +5,7 @@
  *   init ──────────────▶ the service starts the children in order; one that can't be started stops the others, and the start fails
  *   EXIT of a child ───▶ service.onExit  ─▶ core decides ─▶ shell does it                                             may end the server
  *   Retry, to itself ──▶ service.onRetry ─▶ core decides ─▶ shell does it                                             may end the server
- *   calls ─────────────▶ startChild, terminateChild, restartChild, deleteChild, whichChildren, countChildren
+ *   calls ─────────────▶ startChild, terminateChild, restartChild, deleteChild, getChildSpec, whichChildren, countChildren
  *   EXIT of the parent ▶ terminate: stops the children (the server's loop sees to it)
  *
  * Invariants: it traps exits. It does one thing at a time, to its end: who asks it something while it restarts a child is answered after that; but
@@ -23,9 +23,11 @@ import type {
   ChildCounts,
   ChildInfo,
   DeleteChildResult,
+  GetChildSpecResult,
   RestartChildResult,
   StartChildResult,
   SupervisorCall,
+  SupervisorState,
   TerminateChildResult,
   UnsendableAnswer,
 } from './protocol.ts'
@@ -34,11 +36,13 @@ import { startStaticService, type StaticInit } from './static-service.ts'
 
 /** What a supervisor does. What may end it resolves with the reason if it does. */
 export interface SupervisorService {
+  readonly flags: SupervisorState['flags']
   startChild(spec: ChildSpec): Promise<StartChildResult | BadChildSpec>
   startChildWith(args: readonly unknown[]): Promise<StartChildResult | BadChildSpec>
   terminateChild(child: string | Pid): Promise<TerminateChildResult>
   restartChild(id: string): Promise<RestartChildResult>
   deleteChild(id: string): DeleteChildResult
+  getChildSpec(child: string | Pid): GetChildSpecResult
   whichChildren(): readonly ChildInfo[]
   countChildren(): ChildCounts
   onExit(pid: Pid, reason: ExitReason): Promise<ExitReason | undefined> | undefined
@@ -81,6 +85,8 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
         return this.reply(request, told(await service.restartChild(request.id)))
       case 'delete_child':
         return this.reply(request, service.deleteChild(request.id))
+      case 'get_child_spec':
+        return this.reply(request, told(service.getChildSpec(request.child)))
       case 'which_children':
         return this.reply(request, told(service.whichChildren()))
       case 'count_children':
@@ -105,6 +111,11 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
     await this.#service?.terminate()
   }
 
+  override getState(): SupervisorState {
+    const { flags } = this.#running
+    return { flags, children: this.#running.whichChildren() }
+  }
+
   get #running(): SupervisorService {
     if (this.#service === undefined) throw new TypeError('the supervisor has not been started')
     return this.#service
@@ -126,10 +137,10 @@ function sendable<Answer>(answer: Answer): Answer | UnsendableAnswer {
   try {
     encodedBytes(answer)
     return answer
-  } catch (error) {
+  } catch (error: unknown) {
     if (hasType(answer, 'start_failed')) return { ...answer, reason: 'unsendable_reason' }
-    const code =
-      error instanceof PidmeshError && error.code === 'ERR_MESSAGE_TOO_LARGE' ? error.code : 'ERR_NOT_SENDABLE'
+    const isTooLarge = error instanceof PidmeshError && error.code === 'ERR_MESSAGE_TOO_LARGE'
+    const code = isTooLarge ? 'ERR_MESSAGE_TOO_LARGE' : 'ERR_NOT_SENDABLE'
     return { type: 'unsendable', code, problem: error instanceof Error ? error.message : 'a value that throws' }
   }
 }
