@@ -73,6 +73,9 @@ describe('start and stop', () => {
     await expect(started({}, [throws])).rejects.toMatchObject({
       reason: { shutdown: { failed_to_start_child: 'a', reason: { error: { message: 'no' } } } },
     })
+    await expect(started({}, [throws])).rejects.toThrow(
+      'the server could not be started: {"shutdown":{"failed_to_start_child":"a","reason":"Error: no"}}',
+    )
     const garbage: ChildSpec = { id: 'a', start: () => 5 as never }
     await expect(started({}, [garbage])).rejects.toMatchObject({
       reason: { shutdown: { failed_to_start_child: 'a', reason: { bad_return_value: 'number' } } },
