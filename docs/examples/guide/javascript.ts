@@ -43,7 +43,7 @@ cast(node, account, { type: 'withdraw', cents: 70 })
 cast(node, account, { type: 'withdraw', cents: 70 })
 console.log('left:', await call(node, account, { type: 'balance' }))
 
-// 4. A process that was killed is dead at once. Its code goes on up to its next `await`, or its next use of `self`, and gets no further.
+// 4. A process that was killed is dead at once. Its code gets as far as the next thing that it wants of `self`: that never comes.
 const killed = node.spawn(async (self) => {
   console.log('before')
   await self.receive({ timeoutMs: 60_000 })
