@@ -15,7 +15,7 @@ import { packageDirs, readPackageJson, root } from './workspace.mjs'
 
 /** @typedef {{ specifier: string | undefined, names: string[] | undefined, line: number, isType: boolean }} Import */
 
-const folders = ['packages', 'apps', 'bench', 'test', 'scripts', 'vitest.config.ts']
+const folders = ['packages', 'apps', 'docs/examples', 'bench', 'test', 'scripts', 'vitest.config.ts']
 const isSource = /\.[cm]?[jt]sx?$/
 const skipped = new Set(['node_modules', 'dist', 'generated', 'reports', 'coverage'])
 const builtins = new Set(builtinModules)
@@ -28,7 +28,7 @@ let importCount = 0
 
 const rootPackage = { dir: '', manifest: readPackageJson(join(root, 'package.json')) }
 const packages = new Map(
-  [...packageDirs('packages', 'apps', 'test'), 'bench']
+  [...packageDirs('packages', 'apps', 'docs', 'test'), 'bench']
     .filter((dir) => existsSync(join(root, dir, 'package.json')))
     .map((dir) => [dir, { dir, manifest: readPackageJson(join(root, dir, 'package.json')) }]),
 )

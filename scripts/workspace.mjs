@@ -33,11 +33,13 @@ export function packageDirs(/** @type {string[]} */ ...folders) {
   })
 }
 
-/** What `tsc -b` builds: packages and apps, and parts of apps with a tsconfig.json of their own, such as apps/demo/page. */
+/** What `tsc -b` builds: packages and apps, parts of apps with a tsconfig.json of their own, such as apps/demo/page, and the programs of the documents. */
 export function buildProjects() {
   const apps = packageDirs('apps')
   const parts = apps.flatMap((dir) => readdirSync(join(root, dir)).map((part) => `${dir}/${part}`))
-  return [...packageDirs('packages'), ...apps, ...parts].filter((dir) => existsSync(join(root, dir, 'tsconfig.json')))
+  return [...packageDirs('packages'), ...apps, ...parts, 'docs/examples'].filter((dir) =>
+    existsSync(join(root, dir, 'tsconfig.json')),
+  )
 }
 
 /** The JavaScript file behind a command of an installed package. */

@@ -65,7 +65,7 @@ import {
 import type { Status } from './behaviour/behaviour.ts'
 import { tagOf } from './behaviour/shown-value.ts'
 import { call, cast, reply } from './call.ts'
-import type { From, ReplyFor, ReplyOf, ServerRef } from './protocol.ts'
+import type { From, ReplyFor, ReplyOf, ServerRef, Taken } from './protocol.ts'
 import {
   IGNORE,
   NOREPLY,
@@ -84,6 +84,8 @@ import {
 } from './results.ts'
 
 export abstract class GenServer<Calls extends object = never, Casts = never, Continues = never> {
+  /** For the compiler only: what a server takes is what its class says, also if a callback looks only at a part of it. */
+  declare readonly $takes?: Taken<Calls, Casts>
   // Private in the language, so that a subclass may use the word.
   #context: Context | undefined = undefined
 

@@ -47,6 +47,12 @@ interface Takes<Calls, Casts, State> {
   readonly [stateType]?: { readonly state: State }
 }
 
+/** What servers of a class take. */
+export interface Taken<Calls, Casts> {
+  readonly calls: Calls
+  readonly casts: Casts
+}
+
 /** Whom a reply goes to. Plain data: it may be kept, and sent to other processes and nodes that reply in the server's place. */
 export interface From<Reply = unknown> {
   readonly pid: Pid

@@ -16,7 +16,7 @@ import { ServerLoop } from './behaviour/loop.ts'
 import { launchAs, type StartOptions } from './behaviour/start.ts'
 import { Callbacks, initialise, type AnyServer } from './callbacks.ts'
 import type { GenServer } from './gen-server.ts'
-import type { ServerPid } from './protocol.ts'
+import type { ServerPid, Taken } from './protocol.ts'
 import type { IgnoreResult, InitResult } from './results.ts'
 
 /** A class of servers whose `init` takes `Args` and returns `Result`, and whose `getState` gives a `State`. */
@@ -26,7 +26,8 @@ export type ServerClass<
   Args extends readonly unknown[],
   Result extends InitResult = InitResult,
   State = unknown,
-> = new () => GenServer<Calls, Casts, never> & {
+> = new () => GenServer<NoInfer<Calls>, NoInfer<Casts>, never> & {
+  readonly $takes?: Taken<Calls, Casts>
   init(...args: Args): Awaitable<Result>
   getState(): State
 }

@@ -186,6 +186,25 @@ it('types: a start gives the pid, and ignore only if init may ignore', () => {
   void starts
 })
 
+it('types: a callback that looks only at a part of its requests changes nothing of what the server takes', () => {
+  class Partial extends GenServer<CounterCall, { type: 'set'; to: number }> {
+    override handleCall(request: object) {
+      return this.stop({ no_idea: request })
+    }
+    override handleCast({ to }: { to: number }) {
+      this.log.debug({ to }, 'set')
+    }
+  }
+  const starts = async (node: Node): Promise<void> => {
+    const server = await start(node, Partial, [])
+    expectTypeOf(server).toEqualTypeOf<ServerPid<CounterCall, { type: 'set'; to: number }>>()
+    cast(node, server, { type: 'set', to: 5 })
+    // @ts-expect-error it has no type
+    cast(node, server, { to: 5 })
+  }
+  void starts
+})
+
 it('types: the state that sys gives and takes is that of getState', () => {
   const states = async (node: Node, counter: CounterPid): Promise<void> => {
     expectTypeOf(await sys.getState(node, counter)).toEqualTypeOf<{ readonly count: number }>()

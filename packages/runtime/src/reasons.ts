@@ -152,10 +152,19 @@ export function isQuietReason(reason: ExitReason): boolean {
 export function formatReason(reason: ExitReason): string {
   if (typeof reason === 'string') return reason
   try {
-    return isErrorReason(reason) ? `${reason.error.name}: ${reason.error.message}` : clip(JSON.stringify(reason))
+    return isErrorReason(reason) ? errorLine(reason) : clip(JSON.stringify(reason, withErrorsAsLines))
   } catch {
     return 'a reason that cannot be described'
   }
+}
+
+function errorLine({ error: { name, message } }: ErrorReason): string {
+  return `${name}: ${message}`
+}
+
+/** An error deep within a reason, as that of a child in the one of its supervisor: its stack would hide all else. */
+function withErrorsAsLines(_key: string, value: unknown): unknown {
+  return isExitReason(value) && isErrorReason(value) ? errorLine(value) : value
 }
 
 /** Never throws. */

@@ -1,18 +1,24 @@
 /**
  * The client side of supervisors: questions, with their arguments checked, and a specification that can't be as an error at the caller.
  */
-import { Pid, PidmeshError, type Caller } from '@pidmesh/runtime'
+import { hasType, Pid, PidmeshError, type Caller } from '@pidmesh/runtime'
 import { call } from '../call.ts'
 import type { ReplyFor } from '../protocol.ts'
 import { badChildSpec } from './child-spec.ts'
-import type { AnySupervisorRef, StartChildResult, SupervisorCall } from './protocol.ts'
+import { promised } from '../promised.ts'
+import type { AnySupervisorRef, StartChildResult, SupervisorCall, UnsendableAnswer } from './protocol.ts'
 
+/** @throws PidmeshError by rejection: `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` for an answer that can't be sent from the supervisor's node */
 export function ask<const Request extends SupervisorCall>(
   caller: Caller,
   supervisor: AnySupervisorRef,
   request: Request,
-): Promise<ReplyFor<SupervisorCall, Request>> {
-  return call(caller, supervisor, request, Infinity)
+): Promise<Exclude<ReplyFor<SupervisorCall, Request>, UnsendableAnswer>> {
+  return promised(async () => {
+    const answer = await call(caller, supervisor, request, Infinity)
+    if (isUnsendable(answer)) throw new PidmeshError(answer.code, `the answer can't be sent: ${answer.problem}`)
+    return answer as Exclude<ReplyFor<SupervisorCall, Request>, UnsendableAnswer>
+  })
 }
 
 /** @throws PidmeshError by rejection: `ERR_BAD_CHILD_SPEC` */
@@ -21,9 +27,13 @@ export async function askForChild(
   supervisor: AnySupervisorRef,
   request: Extract<SupervisorCall, { type: 'start_child' | 'start_child_with' }>,
 ): Promise<StartChildResult> {
-  const result = await call(caller, supervisor, request, Infinity)
+  const result = await ask(caller, supervisor, request)
   if (result.type === 'bad_child_spec') throw badChildSpec(result.problem)
   return result
+}
+
+function isUnsendable(answer: unknown): answer is UnsendableAnswer {
+  return hasType(answer, 'unsendable')
 }
 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */

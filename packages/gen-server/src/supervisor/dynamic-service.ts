@@ -12,6 +12,7 @@ import type {
   ChildCounts,
   ChildInfo,
   DeleteChildResult,
+  GetChildSpecResult,
   RestartChildResult,
   StartChildResult,
   TerminateChildResult,
@@ -37,8 +38,8 @@ export function startDynamicService(self: Context, init: DynamicInit): StartedSe
 }
 
 class DynamicService implements SupervisorService {
+  readonly flags: CheckedDynamicFlags
   private readonly self: Context
-  private readonly flags: CheckedDynamicFlags
   private readonly template: DynamicInit['template']
   private readonly core: DynamicChildren
   private readonly shell: Shell
@@ -79,6 +80,10 @@ class DynamicService implements SupervisorService {
 
   deleteChild(): DeleteChildResult {
     return 'simple_one_for_one'
+  }
+
+  getChildSpec(pid: string | Pid): GetChildSpecResult {
+    return (pid instanceof Pid ? this.core.childOf(pid)?.spec : undefined) ?? 'not_found'
   }
 
   whichChildren(): readonly ChildInfo[] {

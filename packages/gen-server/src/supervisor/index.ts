@@ -30,6 +30,7 @@ export type {
   DeleteChildResult,
   DynamicSupervisorPid,
   DynamicSupervisorRef,
+  GetChildSpecResult,
   RestartChildResult,
   SimpleSupervisorPid,
   SimpleSupervisorRef,
@@ -38,6 +39,7 @@ export type {
   SupervisorCall,
   SupervisorPid,
   SupervisorRef,
+  SupervisorState,
   TerminateChildResult,
 } from './protocol.ts'
 export type { Children } from './static-service.ts'

@@ -4,7 +4,8 @@
  */
 import type { ExitReason, Pid } from '@pidmesh/runtime'
 import type { Call, ServerPid, ServerRef } from '../protocol.ts'
-import type { ChildSpec } from './child-spec.ts'
+import type { CheckedChildSpec, ChildSpec } from './child-spec.ts'
+import type { CheckedDynamicFlags, CheckedFlags } from './flags.ts'
 
 /** How a start went that was tried. */
 export type StartResult =
@@ -29,6 +30,9 @@ export type RestartChildResult =
 export type TerminateChildResult = 'ok' | 'not_found' | 'simple_one_for_one'
 export type DeleteChildResult = 'ok' | 'not_found' | 'running' | 'restarting' | 'simple_one_for_one'
 
+/** With the defaults filled in: as it would be started again. */
+export type GetChildSpecResult = CheckedChildSpec | 'not_found'
+
 export interface ChildInfo {
   readonly id: string
   /** `restarting`: it could not be restarted, and is tried again. `undefined`: it doesn't run. */
@@ -52,15 +56,31 @@ export interface BadChildSpec {
   readonly problem: string
 }
 
+/** To a caller on another node: the answer can't be sent there. The caller is thrown it. */
+export interface UnsendableAnswer {
+  readonly type: 'unsendable'
+  readonly code: 'ERR_NOT_SENDABLE' | 'ERR_MESSAGE_TOO_LARGE'
+  readonly problem: string
+}
+
+type Asked<Request extends object, Answer> = Call<Request, Answer | UnsendableAnswer>
+
 export type SupervisorCall =
-  | Call<{ readonly type: 'start_child'; readonly spec: ChildSpec }, StartChildResult | BadChildSpec>
+  | Asked<{ readonly type: 'start_child'; readonly spec: ChildSpec }, StartChildResult | BadChildSpec>
   /** With `simple_one_for_one`. */
-  | Call<{ readonly type: 'start_child_with'; readonly args: readonly unknown[] }, StartChildResult | BadChildSpec>
-  | Call<{ readonly type: 'terminate_child'; readonly child: string | Pid }, TerminateChildResult>
-  | Call<{ readonly type: 'restart_child'; readonly id: string }, RestartChildResult>
-  | Call<{ readonly type: 'delete_child'; readonly id: string }, DeleteChildResult>
-  | Call<{ readonly type: 'which_children' }, readonly ChildInfo[]>
-  | Call<{ readonly type: 'count_children' }, ChildCounts>
+  | Asked<{ readonly type: 'start_child_with'; readonly args: readonly unknown[] }, StartChildResult | BadChildSpec>
+  | Asked<{ readonly type: 'terminate_child'; readonly child: string | Pid }, TerminateChildResult>
+  | Asked<{ readonly type: 'restart_child'; readonly id: string }, RestartChildResult>
+  | Asked<{ readonly type: 'delete_child'; readonly id: string }, DeleteChildResult>
+  | Asked<{ readonly type: 'get_child_spec'; readonly child: string | Pid }, GetChildSpecResult>
+  | Asked<{ readonly type: 'which_children' }, readonly ChildInfo[]>
+  | Asked<{ readonly type: 'count_children' }, ChildCounts>
+
+/** What `sys.getState` shows of a supervisor: what it was told of itself, and its children as `whichChildren` gives them. */
+export interface SupervisorState {
+  readonly flags: CheckedFlags | CheckedDynamicFlags
+  readonly children: readonly ChildInfo[]
+}
 
 declare const kind: unique symbol
 
@@ -74,12 +94,14 @@ interface Simple<Args extends readonly unknown[]> {
 }
 
 /** Addresses a supervisor: its pid, name, … */
-export type SupervisorRef = ServerRef<SupervisorCall, never> & Of<'static'>
-export type SupervisorPid = ServerPid<SupervisorCall, never> & Of<'static'>
+export type SupervisorRef = ServerRef<SupervisorCall, never, SupervisorState> & Of<'static'>
+export type SupervisorPid = ServerPid<SupervisorCall, never, SupervisorState> & Of<'static'>
 /** … with the strategy `simple_one_for_one`, whose children are started with `Args`. */
-export type SimpleSupervisorRef<Args extends readonly unknown[]> = ServerRef<SupervisorCall, never> & Of<Simple<Args>>
-export type SimpleSupervisorPid<Args extends readonly unknown[]> = ServerPid<SupervisorCall, never> & Of<Simple<Args>>
-export type DynamicSupervisorRef = ServerRef<SupervisorCall, never> & Of<'dynamic'>
-export type DynamicSupervisorPid = ServerPid<SupervisorCall, never> & Of<'dynamic'>
+export type SimpleSupervisorRef<Args extends readonly unknown[]> = ServerRef<SupervisorCall, never, SupervisorState> &
+  Of<Simple<Args>>
+export type SimpleSupervisorPid<Args extends readonly unknown[]> = ServerPid<SupervisorCall, never, SupervisorState> &
+  Of<Simple<Args>>
+export type DynamicSupervisorRef = ServerRef<SupervisorCall, never, SupervisorState> & Of<'dynamic'>
+export type DynamicSupervisorPid = ServerPid<SupervisorCall, never, SupervisorState> & Of<'dynamic'>
 /** Any of them. */
-export type AnySupervisorRef = ServerRef<SupervisorCall, never>
+export type AnySupervisorRef = ServerRef<SupervisorCall, never, SupervisorState>

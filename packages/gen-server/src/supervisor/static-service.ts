@@ -11,6 +11,7 @@ import type {
   ChildCounts,
   ChildInfo,
   DeleteChildResult,
+  GetChildSpecResult,
   RestartChildResult,
   StartChildResult,
   TerminateChildResult,
@@ -57,8 +58,8 @@ interface Parts {
 }
 
 class StaticService implements SupervisorService {
+  readonly flags: CheckedFlags
   private readonly self: Context
-  private readonly flags: CheckedFlags
   private readonly core: StaticChildren
   private readonly shell: Shell
 
@@ -111,6 +112,10 @@ class StaticService implements SupervisorService {
     if (child.status !== 'stopped') return child.status
     this.core.remove(child)
     return 'ok'
+  }
+
+  getChildSpec(id: string | Pid): GetChildSpecResult {
+    return (typeof id === 'string' ? this.core.find(id)?.spec : undefined) ?? 'not_found'
   }
 
   whichChildren(): readonly ChildInfo[] {

@@ -5,14 +5,15 @@
  *   init ──────────────▶ the service starts the children in order; one that can't be started stops the others, and the start fails
  *   EXIT of a child ───▶ service.onExit  ─▶ core decides ─▶ shell does it                                             may end the server
  *   Retry, to itself ──▶ service.onRetry ─▶ core decides ─▶ shell does it                                             may end the server
- *   calls ─────────────▶ startChild, terminateChild, restartChild, deleteChild, whichChildren, countChildren
+ *   calls ─────────────▶ startChild, terminateChild, restartChild, deleteChild, getChildSpec, whichChildren, countChildren
  *   EXIT of the parent ▶ terminate: stops the children (the server's loop sees to it)
  *
  * Invariants: it traps exits. It does one thing at a time, to its end: who asks it something while it restarts a child is answered after that; but
  * between two tries to restart a child that can't be, messages have their turn.
  */
-import { hasType, Pid, type ExitReason } from '@pidmesh/runtime'
+import { encodedBytes, hasType, Pid, PidmeshError, type ExitReason } from '@pidmesh/runtime'
 import { GenServer } from '../gen-server.ts'
+import type { From } from '../protocol.ts'
 import type { CallResult, InfoResult, StopResult } from '../results.ts'
 import type { ChildSpec } from './child-spec.ts'
 import { startDynamicService, type DynamicInit } from './dynamic-service.ts'
@@ -22,21 +23,26 @@ import type {
   ChildCounts,
   ChildInfo,
   DeleteChildResult,
+  GetChildSpecResult,
   RestartChildResult,
   StartChildResult,
   SupervisorCall,
+  SupervisorState,
   TerminateChildResult,
+  UnsendableAnswer,
 } from './protocol.ts'
 import { Retry } from './shell.ts'
 import { startStaticService, type StaticInit } from './static-service.ts'
 
 /** What a supervisor does. What may end it resolves with the reason if it does. */
 export interface SupervisorService {
+  readonly flags: SupervisorState['flags']
   startChild(spec: ChildSpec): Promise<StartChildResult | BadChildSpec>
   startChildWith(args: readonly unknown[]): Promise<StartChildResult | BadChildSpec>
   terminateChild(child: string | Pid): Promise<TerminateChildResult>
   restartChild(id: string): Promise<RestartChildResult>
   deleteChild(id: string): DeleteChildResult
+  getChildSpec(child: string | Pid): GetChildSpecResult
   whichChildren(): readonly ChildInfo[]
   countChildren(): ChildCounts
   onExit(pid: Pid, reason: ExitReason): Promise<ExitReason | undefined> | undefined
@@ -62,22 +68,27 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
     return undefined
   }
 
-  override async handleCall(request: SupervisorCall): Promise<CallResult> {
+  override async handleCall(request: SupervisorCall, from: From): Promise<CallResult> {
     const service = this.#running
     if (!isObject(request)) return this.unknownCall(request)
+    // What may be of any size, or hold anything, must not end the supervisor because it can't be sent.
+    const told = <Answer>(answer: Answer): Answer | UnsendableAnswer =>
+      from.tag.node === this.node ? answer : sendable(answer)
     switch (request.type) {
       case 'start_child':
-        return this.reply(request, await service.startChild(request.spec))
+        return this.reply(request, told(await service.startChild(request.spec)))
       case 'start_child_with':
-        return this.reply(request, await service.startChildWith(request.args))
+        return this.reply(request, told(await service.startChildWith(request.args)))
       case 'terminate_child':
         return this.reply(request, await service.terminateChild(request.child))
       case 'restart_child':
-        return this.reply(request, await service.restartChild(request.id))
+        return this.reply(request, told(await service.restartChild(request.id)))
       case 'delete_child':
         return this.reply(request, service.deleteChild(request.id))
+      case 'get_child_spec':
+        return this.reply(request, told(service.getChildSpec(request.child)))
       case 'which_children':
-        return this.reply(request, service.whichChildren())
+        return this.reply(request, told(service.whichChildren()))
       case 'count_children':
         return this.reply(request, service.countChildren())
       default:
@@ -100,6 +111,11 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
     await this.#service?.terminate()
   }
 
+  override getState(): SupervisorState {
+    const { flags } = this.#running
+    return { flags, children: this.#running.whichChildren() }
+  }
+
   get #running(): SupervisorService {
     if (this.#service === undefined) throw new TypeError('the supervisor has not been started')
     return this.#service
@@ -113,6 +129,19 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
   private unknownCall(request: never): CallResult {
     this.log.warn({ call: typeof request }, 'a supervisor has got a call that it does not know')
     return this.noreply()
+  }
+}
+
+/** An answer as it goes to another node: a reason that can't go there is `unsendable_reason`, as that of a `DOWN` is. */
+function sendable<Answer>(answer: Answer): Answer | UnsendableAnswer {
+  try {
+    encodedBytes(answer)
+    return answer
+  } catch (error: unknown) {
+    if (hasType(answer, 'start_failed')) return { ...answer, reason: 'unsendable_reason' }
+    const isTooLarge = error instanceof PidmeshError && error.code === 'ERR_MESSAGE_TOO_LARGE'
+    const code = isTooLarge ? 'ERR_MESSAGE_TOO_LARGE' : 'ERR_NOT_SENDABLE'
+    return { type: 'unsendable', code, problem: error instanceof Error ? error.message : 'a value that throws' }
   }
 }
 

@@ -24,6 +24,7 @@ import type {
   ChildCounts,
   ChildInfo,
   DeleteChildResult,
+  GetChildSpecResult,
   RestartChildResult,
   SimpleSupervisorPid,
   SimpleSupervisorRef,
@@ -31,6 +32,7 @@ import type {
   SupervisorCall,
   SupervisorPid,
   SupervisorRef,
+  SupervisorState,
   TerminateChildResult,
 } from './protocol.ts'
 import type { Children } from './static-service.ts'
@@ -62,7 +64,7 @@ export function startLink(
   flags: SupervisorFlags | SimpleSupervisorFlags,
   children: Children | Template<never>,
   options: SupervisorOptions = {},
-): Promise<ServerPid<SupervisorCall, never>> {
+): Promise<ServerPid<SupervisorCall, never, SupervisorState>> {
   return promised(() =>
     startServerLink(self, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options)),
   )
@@ -89,7 +91,7 @@ export function start(
   flags: SupervisorFlags | SimpleSupervisorFlags,
   children: Children | Template<never>,
   options: SupervisorOptions = {},
-): Promise<ServerPid<SupervisorCall, never>> {
+): Promise<ServerPid<SupervisorCall, never, SupervisorState>> {
   return promised(() =>
     startServer(caller, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options)),
   )
@@ -178,6 +180,28 @@ export function restartChild(caller: Caller, supervisor: SupervisorRef, id: stri
 /** Forgets a child that doesn't run. */
 export function deleteChild(caller: Caller, supervisor: SupervisorRef, id: string): Promise<DeleteChildResult> {
   return promised(() => ask(caller, supervisor, { type: 'delete_child', id: checkedId(id) }))
+}
+
+/**
+ * The specification of a child, with the defaults filled in. As `supervisor:get_childspec/2`.
+ * @param child its id; with `simple_one_for_one` its pid
+ * @throws PidmeshError by rejection: `ERR_NOT_SENDABLE` on another node than the supervisor's: it holds a function
+ */
+export function getChildSpec(caller: Caller, supervisor: SupervisorRef, child: string): Promise<GetChildSpecResult>
+export function getChildSpec(
+  caller: Caller,
+  supervisor: SimpleSupervisorRef<never>,
+  child: Pid,
+): Promise<GetChildSpecResult>
+export function getChildSpec(
+  caller: Caller,
+  supervisor: AnySupervisorRef,
+  child: string | Pid,
+): Promise<GetChildSpecResult> {
+  return promised(async () => {
+    const checked = typeof child === 'string' ? checkedId(child) : checkedPid(child)
+    return ask(caller, supervisor, { type: 'get_child_spec', child: checked })
+  })
 }
 
 /** The children, the last that was started first, as in OTP. */

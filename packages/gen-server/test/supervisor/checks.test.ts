@@ -141,6 +141,7 @@ describe('supervisors', () => {
       Supervisor.terminateChild(a, supervisor, untyped(5)),
       Supervisor.restartChild(a, supervisor, untyped(undefined)),
       Supervisor.deleteChild(a, supervisor, untyped({})),
+      Supervisor.getChildSpec(a, supervisor, untyped(undefined)),
       DynamicSupervisor.terminateChild(a, 'x', untyped('a')),
       Supervisor.whichChildren(a, untyped(5)),
     ])

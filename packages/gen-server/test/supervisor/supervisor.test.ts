@@ -4,13 +4,16 @@
 import {
   call,
   child,
+  DynamicSupervisor,
   GenServer,
   processChild,
   Supervisor,
+  sys,
   type Call,
   type ChildSpec,
   type SupervisorFlags,
   type SupervisorPid,
+  type SupervisorState,
 } from '@pidmesh/gen-server'
 import type { ExitReason, Pid } from '@pidmesh/runtime'
 import { faultsOf } from '@pidmesh/runtime/testing'
@@ -70,6 +73,9 @@ describe('start and stop', () => {
     await expect(started({}, [throws])).rejects.toMatchObject({
       reason: { shutdown: { failed_to_start_child: 'a', reason: { error: { message: 'no' } } } },
     })
+    await expect(started({}, [throws])).rejects.toThrow(
+      'the server could not be started: {"shutdown":{"failed_to_start_child":"a","reason":"Error: no"}}',
+    )
     const garbage: ChildSpec = { id: 'a', start: () => 5 as never }
     await expect(started({}, [garbage])).rejects.toMatchObject({
       reason: { shutdown: { failed_to_start_child: 'a', reason: { bad_return_value: 'number' } } },
@@ -88,6 +94,24 @@ describe('start and stop', () => {
     tree.unwanted.clear()
     expect(await tree.run(Supervisor.restartChild(tree.node, supervisor, 'a'))).toMatchObject({ type: 'ok' })
     expect(await states(supervisor)).toBe('c runs, a runs')
+  })
+
+  it('a child whose init says ignore is kept without a process, a temporary one is not', async () => {
+    class Unwanted extends GenServer {
+      override init() {
+        return this.ignore()
+      }
+    }
+    const supervisor = await started({}, [
+      child(Unwanted, [], { id: 'a' }),
+      child(Unwanted, [], { id: 'b', restart: 'temporary' }),
+    ])
+    expect(await states(supervisor)).toBe('a undefined')
+    const more = child(Unwanted, [], { id: 'c' })
+    expect(await tree.run(Supervisor.startChild(tree.node, supervisor, more))).toEqual({ type: 'ok', pid: undefined })
+    const brief = child(Unwanted, [], { id: 'd', restart: 'temporary' })
+    expect(await tree.run(Supervisor.startChild(tree.node, supervisor, brief))).toEqual({ type: 'ok', pid: undefined })
+    expect(await states(supervisor)).toBe('c undefined, a undefined')
   })
 
   it('the children may be given by a function, which is asked at each start of the supervisor', async () => {
@@ -453,6 +477,63 @@ describe('startChild, terminateChild, restartChild, deleteChild', () => {
     })
   })
 
+  it('getChildSpec tells the specification with its defaults, also of one that does not run; by id only', async () => {
+    // OTP: supervisor:get_childspec, which knows no pids of such a supervisor.
+    const spec = idle('a', { restart: 'transient' })
+    const supervisor = await started({}, [spec])
+    const whole = { ...spec, shutdown: 5_000, type: 'worker', significant: false }
+    expect(await tree.run(Supervisor.getChildSpec(tree.node, supervisor, 'a'))).toEqual(whole)
+    const pid = await pidOf(supervisor, 'a')
+    await tree.run(Supervisor.terminateChild(tree.node, supervisor, 'a'))
+    expect(await tree.run(Supervisor.getChildSpec(tree.node, supervisor, 'a'))).toEqual(whole)
+    expect(await tree.run(Supervisor.getChildSpec(tree.node, supervisor, 'b'))).toBe('not_found')
+    expect(await tree.run(Supervisor.getChildSpec(tree.node, supervisor, pid as never))).toBe('not_found')
+  })
+
+  it('getChildSpec: with simple_one_for_one by pid', async () => {
+    const template = (id: string): ChildSpec => idle(id, { restart: 'temporary' })
+    const supervisor = await tree.run(Supervisor.start(tree.node, { strategy: 'simple_one_for_one' }, template))
+    const child = await tree.run(Supervisor.startChild(tree.node, supervisor, ['x']))
+    if (child.type !== 'ok' || child.pid === undefined) throw new Error(child.type)
+    expect(await tree.run(Supervisor.getChildSpec(tree.node, supervisor, child.pid))).toMatchObject({
+      id: 'x',
+      restart: 'temporary',
+    })
+    expect(await tree.run(Supervisor.getChildSpec(tree.node, supervisor, supervisor))).toBe('not_found')
+    expect(await tree.run(Supervisor.getChildSpec(tree.node, supervisor, 'x' as never))).toBe('not_found')
+  })
+
+  it('getChildSpec: a specification holds a function, and does not come to another node', async () => {
+    const b = await tree.cluster.start('b')
+    const supervisor = await started({}, [idle('a')])
+    await expect(tree.run(Supervisor.getChildSpec(b, supervisor, 'a'))).rejects.toMatchObject({
+      code: 'ERR_NOT_SENDABLE',
+    })
+    expect(await tree.run(Supervisor.getChildSpec(b, supervisor, 'b'))).toBe('not_found')
+  })
+
+  it('sys shows what a supervisor was told and its children, also to another node, and lets nobody replace them', async () => {
+    const b = await tree.cluster.start('b')
+    const supervisor = await started({ strategy: 'rest_for_one' }, [idle('a'), idle('b')])
+    const state = {
+      flags: { strategy: 'rest_for_one', intensity: 1, periodMs: 5_000, autoShutdown: 'never' },
+      children: [
+        { id: 'b', pid: await pidOf(supervisor, 'b'), type: 'worker' },
+        { id: 'a', pid: await pidOf(supervisor, 'a'), type: 'worker' },
+      ],
+    }
+    const seen = await tree.run(sys.getState(tree.node, supervisor))
+    expectTypeOf(seen).toEqualTypeOf<SupervisorState>()
+    expect(seen).toEqual(state)
+    expect((await tree.run(sys.getState(b, supervisor))).children.map(({ id }) => id)).toEqual(['b', 'a'])
+    expect(await tree.run(sys.getStatus(tree.node, supervisor))).toMatchObject({ status: 'running', state })
+    await expect(
+      tree.run(sys.replaceState(tree.node, supervisor, (old) => ({ ...old, children: [] }))),
+    ).rejects.toMatchObject({ code: 'ERR_SYS_FAILED' })
+    const dynamic = await tree.run(DynamicSupervisor.start(tree.node, { maxChildren: 3 }))
+    expect(await tree.run(sys.getState(tree.node, dynamic))).toMatchObject({ flags: { maxChildren: 3 }, children: [] })
+  })
+
   it('a specification does not go to another node, names and pids do', async () => {
     const b = await tree.cluster.start('b')
     const supervisor = await started({}, [idle('a')])
@@ -463,6 +544,26 @@ describe('startChild, terminateChild, restartChild, deleteChild', () => {
     expect(await tree.run(Supervisor.whichChildren(b, supervisor))).toEqual([
       { id: 'a', pid: undefined, type: 'worker' },
     ])
+  })
+
+  it('an answer that can not be sent to another node ends nothing', async () => {
+    class Odd extends GenServer {
+      override init() {
+        return this.stop({ because: () => 'of a function' })
+      }
+    }
+    const b = await tree.cluster.start('b')
+    const template = (odd: boolean): ChildSpec => (odd ? child(Odd, []) : idle('x'.repeat(9 * 2 ** 20)))
+    const supervisor = await tree.run(Supervisor.start(tree.node, { strategy: 'simple_one_for_one' }, template))
+    expect(await tree.run(Supervisor.startChild(b, supervisor, [true]))).toEqual({
+      type: 'start_failed',
+      reason: 'unsendable_reason',
+    })
+    expect(await tree.run(Supervisor.startChild(b, supervisor, [false]))).toMatchObject({ type: 'ok' })
+    await expect(tree.run(Supervisor.whichChildren(b, supervisor))).rejects.toMatchObject({
+      code: 'ERR_MESSAGE_TOO_LARGE',
+    })
+    expect(await tree.run(Supervisor.countChildren(b, supervisor))).toMatchObject({ active: 1 })
   })
 })
 

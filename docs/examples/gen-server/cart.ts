@@ -56,5 +56,5 @@ const answer = await cluster.run(call(b, { name: 'cart:alice', node: a.name }, {
 const { items } = await cluster.run(sys.getState(b, cart)) // ['a gift', 'soup']
 await cluster.run(stop(b, cart, 'shutdown'))
 
-export const outcome = { total, answer, items }
+console.log(total, answer, items)
 await cluster.stop()
