@@ -15,9 +15,12 @@ import { Debug } from './behaviour/debug.ts'
 import { ServerLoop } from './behaviour/loop.ts'
 import { launch, type StartOptions } from './behaviour/start.ts'
 import { Callbacks, initialise, type AnyServer } from './callbacks.ts'
-import type { GenServer } from './gen-server.ts'
+import { initialiseStatem } from './gen-statem/callbacks.ts'
+import { GenStatem } from './gen-statem/gen-statem.ts'
 import type { ServerPid } from './protocol.ts'
+import type { StatemInitResult } from './gen-statem/results.ts'
 import type { IgnoreResult, InitResult } from './results.ts'
+import type { Server } from './server.ts'
 import { unawaited } from './unawaited.ts'
 
 /** A class of servers whose `init` takes `Args` and returns `Result`, and whose `getState` gives a `State`. */
@@ -25,9 +28,9 @@ export type ServerClass<
   Calls extends object,
   Casts,
   Args extends readonly unknown[],
-  Result extends InitResult = InitResult,
+  Result extends InitResult | StatemInitResult = InitResult,
   State = unknown,
-> = new () => GenServer<Calls, Casts, never> & {
+> = new () => Server<Calls, Casts> & {
   init(...args: Args): Awaitable<Result>
   getState(): State
 }
@@ -56,7 +59,13 @@ export interface Monitored<Server> {
  * @throws StartError by rejection: `ERR_ALREADY_STARTED` (with the pid that has the name), `ERR_START_FAILED` (with the reason), `ERR_START_TIMEOUT`
  * @throws PidmeshError by rejection: `ERR_BAD_OPTION`, `ERR_BAD_ARGUMENT`
  */
-export function start<Calls extends object, Casts, Args extends readonly unknown[], Result extends InitResult, State>(
+export function start<
+  Calls extends object,
+  Casts,
+  Args extends readonly unknown[],
+  Result extends InitResult | StatemInitResult,
+  State,
+>(
   caller: Caller,
   server: ServerClass<Calls, Casts, Args, Result, State>,
   args: Args,
@@ -73,7 +82,7 @@ export function startLink<
   Calls extends object,
   Casts,
   Args extends readonly unknown[],
-  Result extends InitResult,
+  Result extends InitResult | StatemInitResult,
   State,
 >(
   caller: Caller,
@@ -92,7 +101,7 @@ export function startMonitor<
   Calls extends object,
   Casts,
   Args extends readonly unknown[],
-  Result extends InitResult,
+  Result extends InitResult | StatemInitResult,
   State,
 >(
   caller: Caller,
@@ -136,7 +145,12 @@ function startAs<Server extends Pid, Args, Result>(
 }
 
 function initOf(server: new () => object, args: readonly unknown[]): Init {
-  return (self, debug) => initialise(self, debug, () => new server() as AnyServer, args)
+  return (self, debug) => {
+    const made = new server()
+    return made instanceof GenStatem
+      ? initialiseStatem(self, debug, made, args)
+      : initialise(self, debug, () => made as AnyServer, args)
+  }
 }
 
 /** By the type of its `init` it is known whether a server may be ignored. */
