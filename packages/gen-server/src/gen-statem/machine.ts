@@ -267,7 +267,7 @@ function illegality(action: Action, transition: Transition): string | undefined 
     case 'reply':
       return isAddressed(action.from, transition) ? undefined : BAD_ACTION
     case 'start_timeout':
-      return isTimeoutKey(action.timeout) && action.timeoutMs >= 0 ? undefined : BAD_ACTION
+      return isTimeoutKey(action.timeout) && isDuration(action.timeoutMs) ? undefined : BAD_ACTION
     case 'cancel_timeout':
     case 'update_timeout':
       return isTimeoutKey(action.timeout) ? undefined : BAD_ACTION
@@ -276,6 +276,10 @@ function illegality(action: Action, transition: Transition): string | undefined 
     default:
       return BAD_ACTION
   }
+}
+
+function isDuration(timeoutMs: unknown): boolean {
+  return typeof timeoutMs === 'number' && timeoutMs >= 0
 }
 
 const BAD_ACTION = 'bad_action_from_state_function'
