@@ -1,5 +1,5 @@
 /**
- * Starts GenServers. How any server starts stands in behaviour/start.ts; here is what is typed by the class.
+ * Starts GenServers and state machines. How any server starts stands in behaviour/start.ts; here is what is typed by the class.
  */
 import {
   contextOf,
@@ -17,8 +17,8 @@ import { launch, type StartOptions } from './behaviour/start.ts'
 import { Callbacks, initialise, type AnyServer } from './callbacks.ts'
 import { initialiseStatem } from './gen-statem/callbacks.ts'
 import { GenStatem } from './gen-statem/gen-statem.ts'
-import type { ServerPid } from './protocol.ts'
 import type { StatemInitResult } from './gen-statem/results.ts'
+import type { ServerPid } from './protocol.ts'
 import type { IgnoreResult, InitResult } from './results.ts'
 import type { Server } from './server.ts'
 import { unawaited } from './unawaited.ts'

@@ -16,7 +16,7 @@ import { shownValue } from '../behaviour/shown-value.ts'
 import { reply } from '../call.ts'
 import { isCallMessage, isCastMessage } from '../protocol.ts'
 import { badState } from '../server.ts'
-import { payloadOf, type AnyEvent, type State, type TimeoutKey } from './events.ts'
+import type { AnyEvent, State, TimeoutKey } from './events.ts'
 import type { GenStatem, StatemState, StatemStatus } from './gen-statem.ts'
 import type { List } from './list.ts'
 import { machineIn, step, type Effect, type Machine, type Step } from './machine.ts'
@@ -143,7 +143,7 @@ class StatemCallbacks implements Behaviour {
     const event = 'message' in status ? transition?.event : undefined
     const shown: StatemStatus = {
       ...status,
-      ...(event === undefined ? {} : { message: payloadOf(event) }),
+      ...(event === undefined ? {} : { message: messageOf(event) }),
       state: {
         ...(status.state as StatemState),
         postponed: typesOf(postponed).toReversed(),
@@ -225,6 +225,12 @@ type Called = Extract<Effect, { type: 'call_event' | 'call_enter' }>
 function eventOf(message: unknown): AnyEvent {
   if (isCallMessage(message)) return { type: 'call', request: message.request, from: message.from }
   return isCastMessage(message) ? { type: 'cast', request: message.request } : { type: 'info', message }
+}
+
+/** What crash reports show of an event: what was sent, or the event itself if nobody has sent it. */
+function messageOf(event: AnyEvent): unknown {
+  if (event.type === 'call' || event.type === 'cast') return event.request
+  return event.type === 'info' ? event.message : event
 }
 
 function typesOf(events: List<AnyEvent>): string[] {

@@ -8,7 +8,6 @@
  *   }
  *   StatemEvent<Door>:  call | info | state_timeout
  */
-import { assertNever } from '@pidmesh/runtime'
 import { isFrom, type From } from '../protocol.ts'
 
 /** A state: a text, or an object whose `type` says which. */
@@ -140,23 +139,5 @@ export function isEvent(value: unknown): value is AnyEvent {
       return true
     default:
       return false
-  }
-}
-
-/** What an event brings along, without what it is. */
-export function payloadOf(event: AnyEvent): unknown {
-  switch (event.type) {
-    case 'call':
-    case 'cast':
-      return event.request
-    case 'info':
-      return event.message
-    case 'internal':
-    case 'state_timeout':
-    case 'event_timeout':
-    case 'timeout':
-      return event.content
-    default:
-      return assertNever(event)
   }
 }

@@ -243,6 +243,15 @@ describe('the end', () => {
     expect(lab.crashReports().map(({ fields }) => fields['lastMessage'])).toEqual(['postponed'])
   })
 
+  it('of a timeout the report shows the event', async () => {
+    const { pid } = await play(lab, {
+      event: (make, event) => make.keep(event.type === 'cast' ? make.stateTimeout(5, 's') : untyped('bad')),
+    })
+    cast(lab.a, pid, 'go')
+    await lab.advance(10)
+    expect(lab.crashReports().map(({ fields }) => fields['lastMessage'])).toEqual(['state_timeout'])
+  })
+
   it('a process that is killed under a callback calls no more of its code', async () => {
     let release: (() => void) | undefined
     const { pid, seen } = await play(lab, {

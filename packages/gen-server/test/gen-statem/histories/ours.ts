@@ -2,7 +2,7 @@
  * Plays histories on the pure core of GenStatem.
  */
 import { nodeName, Pid, Ref } from '@pidmesh/runtime'
-import { payloadOf, type AnyEvent, type State } from '../../../src/gen-statem/events.ts'
+import type { AnyEvent, State } from '../../../src/gen-statem/events.ts'
 import { machineIn, step, type Effect, type Input, type Machine, type Step } from '../../../src/gen-statem/machine.ts'
 import type { Action } from '../../../src/gen-statem/results.ts'
 import type { From } from '../../../src/protocol.ts'
@@ -124,8 +124,19 @@ function eventOf(type: 'internal' | 'cast' | 'info', content: number): AnyEvent 
 }
 
 function textOf(event: AnyEvent): string {
-  const type = event.type === 'timeout' ? `timeout:${event.name}` : event.type
-  return `${type} ${String(payloadOf(event))}`
+  switch (event.type) {
+    case 'call':
+    case 'cast':
+      return `${event.type} ${String(event.request)}`
+    case 'info':
+      return `info ${String(event.message)}`
+    case 'timeout':
+      return `timeout:${event.name} ${String(event.content)}`
+    case 'internal':
+    case 'state_timeout':
+    case 'event_timeout':
+      return `${event.type} ${String(event.content)}`
+  }
 }
 
 /** The states of histories are texts. */
