@@ -112,8 +112,9 @@ export interface StatemState<S = State, Data = unknown> {
 /** What logs and `sys.getStatus` may show of a state machine. */
 export interface StatemStatus extends Status {
   readonly state: StatemState & {
-    /** Events that wait for another state, and those that come before any message: the type of each, the oldest or next first; no more than 100. */
+    /** The types of the events that wait for another state, the oldest first: the last 100 of them. */
     readonly postponed: readonly string[]
+    /** The types of those that come before any message, the next first: 100 of them. */
     readonly queued: readonly string[]
     /** Timeouts that are running: `state_timeout`, `event_timeout`, `timeout:<name>`. */
     readonly timeouts: readonly TimeoutKey[]

@@ -185,6 +185,14 @@ describe('sys', () => {
     await expect(lab.failure(second)).resolves.toMatchObject({ code: 'ERR_CALL_EXIT' })
   })
 
+  it('getStatus shows postponed events in the order in which they will come', async () => {
+    const { pid } = await play(lab, { event: (make) => make.keep(make.postpone()) })
+    cast(lab.a, pid, '1')
+    lab.a.send(pid, { type: 'note' })
+    await lab.settle()
+    expect(await lab.run(sys.getStatus(lab.a, pid))).toMatchObject({ state: { postponed: ['cast', 'info'] } })
+  })
+
   it('a machine that is suspended handles no event, nor a timeout that is over; afterwards all come in order', async () => {
     const { pid, seen } = await play(lab, {
       event: (make, event) => (textOf(event) === 'cast 1' ? make.keep(make.stateTimeout(50, 's')) : make.keep()),
@@ -259,7 +267,7 @@ describe('the end', () => {
         await new Promise<void>((resolve) => {
           release = resolve
         })
-        return make.next('b', make.insert('i'), make.stateTimeout(5, 's'))
+        return make.next('b', make.insert('i'))
       },
     })
     cast(lab.a, pid, '1')
