@@ -53,26 +53,14 @@
  *   const counter = await start(node, Counter, [5])
  *   await call(node, counter, { type: 'add', by: 2 })          // 7: a number, by its type too
  */
-import {
-  PidmeshError,
-  type Awaitable,
-  type Context,
-  type ExitReason,
-  type Logger,
-  type NodeName,
-  type Pid,
-} from '@pidmesh/runtime'
-import type { Status } from './behaviour/behaviour.ts'
+import type { Awaitable, ExitReason } from '@pidmesh/runtime'
 import { tagOf } from './behaviour/shown-value.ts'
-import { call, cast, reply } from './call.ts'
-import type { From, ReplyFor, ReplyOf, ServerRef, Taken } from './protocol.ts'
+import type { From, ReplyOf } from './protocol.ts'
 import {
-  IGNORE,
   NOREPLY,
   type CallResult,
   type CastResult,
   type ContinueResult,
-  type IgnoreResult,
   type InfoResult,
   type InitResult,
   type Next,
@@ -80,39 +68,13 @@ import {
   type OkResult,
   type ReplyResult,
   type StopReplyResult,
-  type StopResult,
 } from './results.ts'
+import { assignFields, fieldsOf, Server } from './server.ts'
 
-export abstract class GenServer<Calls extends object = never, Casts = never, Continues = never> {
-  /** For the compiler only: what a server takes is what its class says, also if a callback looks only at a part of it. */
-  declare readonly $takes?: Taken<Calls, Casts>
-  // Private in the language, so that a subclass may use the word.
-  #context: Context | undefined = undefined
-
-  /** This process. Not there before `init`. */
-  protected get self(): Context {
-    if (this.#context === undefined)
-      throw new TypeError('a GenServer has no process before init: do it in init, not in the constructor')
-    return this.#context
-  }
-
-  protected get pid(): Pid {
-    return this.self.pid
-  }
-
-  protected get node(): NodeName {
-    return this.self.node
-  }
-
-  protected get log(): Logger {
-    return this.self.log
-  }
-
-  /** Called by the server's process, once, before `init`. */
-  enter(context: Context): void {
-    this.#context = context
-  }
-
+export abstract class GenServer<Calls extends object = never, Casts = never, Continues = never> extends Server<
+  Calls,
+  Casts
+> {
   /** The first thing that runs. `start` waits for it. Declare the parameters that `start` is to take. */
   init(..._args: never[]): Awaitable<InitResult> {}
 
@@ -144,7 +106,7 @@ export abstract class GenServer<Calls extends object = never, Casts = never, Con
    * can't be seen). Override it, and `replaceState`, if the state is something else, or to give it a type.
    */
   getState(): unknown {
-    return Object.fromEntries(Object.entries(this))
+    return fieldsOf(this)
   }
 
   /**
@@ -152,28 +114,12 @@ export abstract class GenServer<Calls extends object = never, Casts = never, Con
    * doesn't have. One that throws must have changed nothing.
    */
   replaceState(state: unknown): void {
-    if (typeof state !== 'object' || state === null) throw badState('the fields of a server are an object')
-    for (const field of Object.keys(state))
-      if (!Object.hasOwn(this, field)) throw badState(`the server has no field ${JSON.stringify(field)}`)
-    Object.assign(this, state)
-  }
-
-  /**
-   * What logs and `sys.getStatus` may show: override it to leave out what nobody should read. Crash reports give it the message and the reason, too. The
-   * default shows the state, and of the message its `type` only.
-   */
-  formatStatus(status: Status): Status {
-    return 'message' in status ? { ...status, message: tagOf(status.message) } : status
+    assignFields(this, state)
   }
 
   /** The start has succeeded; more than returning nothing only with a `next`. */
   protected ok(next?: Next<Continues>): OkResult {
     return { type: 'ok', next }
-  }
-
-  /** There is to be no server, and that is no failure: whoever starts it gets `undefined`. */
-  protected ignore(): IgnoreResult {
-    return IGNORE
   }
 
   /** Replies, and goes on. The value must be what the request is answered with. */
@@ -190,11 +136,6 @@ export abstract class GenServer<Calls extends object = never, Casts = never, Con
     return next === undefined ? NOREPLY : { type: 'noreply', next }
   }
 
-  /** Ends the server, after `terminate`. A caller that waits gets no reply, but the reason. */
-  protected stop(reason: ExitReason): StopResult {
-    return { type: 'stop', reason }
-  }
-
   /** Replies, and then ends the server as `stop` does. */
   protected stopAfterReply<Request extends Calls>(
     _request: Request,
@@ -203,32 +144,4 @@ export abstract class GenServer<Calls extends object = never, Casts = never, Con
   ): StopReplyResult {
     return { type: 'stop_reply', value, reason }
   }
-
-  /** The `from` of a request that will be answered later, typed by the request. */
-  protected defer<Request extends Calls>(_request: Request, from: From): From<ReplyOf<Request>> {
-    return from as From<ReplyOf<Request>>
-  }
-
-  /** Answers a call for which `noreply()` was returned. */
-  protected replyTo<Reply>(from: From<Reply>, value: Reply): void {
-    reply(this.self, from, value)
-  }
-
-  /** See `call`. */
-  protected call<C, const R extends C>(
-    server: ServerRef<C, unknown>,
-    request: R,
-    timeoutMs?: number,
-  ): Promise<ReplyFor<C, R>> {
-    return call(this.self, server, request, timeoutMs)
-  }
-
-  /** See `cast`. */
-  protected cast<K>(server: ServerRef<unknown, K>, request: K): void {
-    cast(this.self, server, request)
-  }
-}
-
-function badState(problem: string): PidmeshError {
-  return new PidmeshError('ERR_BAD_ARGUMENT', problem)
 }

@@ -1,4 +1,40 @@
 export { GenServer } from './gen-server.ts'
+export { GenStatem, type StatemState, type StatemStatus } from './gen-statem/gen-statem.ts'
+export type {
+  CallEvent,
+  CastEvent,
+  EventTimeoutEvent,
+  InfoEvent,
+  InternalEvent,
+  StateOf,
+  StateTimeoutEvent,
+  StatemEvent,
+  StatemTypes,
+  TimeoutEvent,
+  TimeoutKey,
+} from './gen-statem/events.ts'
+export type {
+  Action,
+  CancelTimeoutAction,
+  EnterAction,
+  EnterResult,
+  EventResult,
+  HibernateAction,
+  InitAction,
+  KeepStateResult,
+  NextEventAction,
+  NextStateResult,
+  PostponeAction,
+  RepeatStateResult,
+  ReplyAction,
+  StartTimeoutAction,
+  StatemInitResult,
+  StatemOkResult,
+  StopAndReplyResult,
+  TimeoutAction,
+  UpdateTimeoutAction,
+} from './gen-statem/results.ts'
+export type { Server } from './server.ts'
 export {
   enterLoop,
   start,

@@ -73,8 +73,13 @@ export interface CastMessage {
 
 export function isCallMessage(message: unknown): message is CallMessage {
   if (!hasType(message, '$gen_call')) return false
-  const { from } = message as { from?: { pid?: unknown; tag?: unknown } | null }
-  return typeof from === 'object' && from !== null && from.pid instanceof Pid && from.tag instanceof Ref
+  return isFrom((message as { from?: unknown }).from)
+}
+
+export function isFrom(value: unknown): value is From {
+  if (typeof value !== 'object' || value === null) return false
+  const { pid, tag } = value as { pid?: unknown; tag?: unknown }
+  return pid instanceof Pid && tag instanceof Ref
 }
 
 export function isCastMessage(message: unknown): message is CastMessage {

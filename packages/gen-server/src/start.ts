@@ -1,5 +1,5 @@
 /**
- * Starts GenServers. How any server starts stands in behaviour/start.ts; here is what is typed by the class.
+ * Starts GenServers and state machines. How any server starts stands in behaviour/start.ts; here is what is typed by the class.
  */
 import {
   contextOf,
@@ -15,18 +15,21 @@ import { Debug } from './behaviour/debug.ts'
 import { ServerLoop } from './behaviour/loop.ts'
 import { launchAs, type StartOptions } from './behaviour/start.ts'
 import { Callbacks, initialise, type AnyServer } from './callbacks.ts'
-import type { GenServer } from './gen-server.ts'
+import { initialiseStatem } from './gen-statem/callbacks.ts'
+import { GenStatem } from './gen-statem/gen-statem.ts'
+import type { StatemInitResult } from './gen-statem/results.ts'
 import type { ServerPid, Taken } from './protocol.ts'
 import type { IgnoreResult, InitResult } from './results.ts'
+import type { Server } from './server.ts'
 
 /** A class of servers whose `init` takes `Args` and returns `Result`, and whose `getState` gives a `State`. */
 export type ServerClass<
   Calls extends object,
   Casts,
   Args extends readonly unknown[],
-  Result extends InitResult = InitResult,
+  Result extends InitResult | StatemInitResult = InitResult,
   State = unknown,
-> = new () => GenServer<NoInfer<Calls>, NoInfer<Casts>, never> & {
+> = new () => Server<NoInfer<Calls>, NoInfer<Casts>> & {
   readonly $takes?: Taken<Calls, Casts>
   init(...args: Args): Awaitable<Result>
   getState(): State
@@ -56,7 +59,13 @@ export interface Monitored<Server> {
  * @throws StartError by rejection: `ERR_ALREADY_STARTED` (with the pid that has the name), `ERR_START_FAILED` (with the reason), `ERR_START_TIMEOUT`
  * @throws PidmeshError by rejection: `ERR_BAD_OPTION`, `ERR_BAD_ARGUMENT`
  */
-export function start<Calls extends object, Casts, Args extends readonly unknown[], Result extends InitResult, State>(
+export function start<
+  Calls extends object,
+  Casts,
+  Args extends readonly unknown[],
+  Result extends InitResult | StatemInitResult,
+  State,
+>(
   caller: Caller,
   server: ServerClass<Calls, Casts, Args, Result, State>,
   args: Args,
@@ -73,7 +82,7 @@ export function startLink<
   Calls extends object,
   Casts,
   Args extends readonly unknown[],
-  Result extends InitResult,
+  Result extends InitResult | StatemInitResult,
   State,
 >(
   caller: Caller,
@@ -92,7 +101,7 @@ export function startMonitor<
   Calls extends object,
   Casts,
   Args extends readonly unknown[],
-  Result extends InitResult,
+  Result extends InitResult | StatemInitResult,
   State,
 >(
   caller: Caller,
@@ -132,7 +141,12 @@ function startAs<Server extends Pid, Args, Result>(
 }
 
 function initOf(server: new () => object, args: readonly unknown[]): Init {
-  return (self, debug) => initialise(self, debug, () => new server() as AnyServer, args)
+  return (self, debug) => {
+    const made = new server()
+    return made instanceof GenStatem
+      ? initialiseStatem(self, debug, made, args)
+      : initialise(self, debug, () => made as AnyServer, args)
+  }
 }
 
 /** By the type of its `init` it is known whether a server may be ignored. */

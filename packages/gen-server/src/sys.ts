@@ -29,10 +29,10 @@ export function getState<State>(
  * Puts what `change` makes of the state in its place, and resolves with the state that there is then. A `change` that throws, or whose state the server
  * refuses, changes nothing. On the same node only.
  */
-export function replaceState<State>(
+export function replaceState<State, const Changed extends State>(
   caller: Caller,
   server: ServerRef<unknown, unknown, State>,
-  change: (state: State) => NoInfer<State>,
+  change: (state: State) => Changed,
   timeoutMs?: number,
 ): Promise<State> {
   return ask(caller, server, { type: 'replace_state', change }, timeoutMs)

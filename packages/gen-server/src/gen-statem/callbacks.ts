@@ -1,0 +1,240 @@
+/**
+ * GenStatem as a behaviour: the shell of the pure core. It makes events of messages, calls what the core says, and does its effects.
+ *
+ *   a message ──▶ an event ─┐
+ *   a timer's note ─────────┴▶ step ─▶ effects: replies, timers ─┬▶ handleEvent | handleEnter ─▶ what it returned ─▶ step ─▶ …
+ *                                                                ├▶ the loop's end
+ *                                                                └▶ nothing: the next message
+ *
+ * State: the machine, and the timers that run for it. Invariants: a synchronous callback is handled without a promise; no message is handled before the core waits
+ * for one; the code of a process that has ended is called no more.
+ */
+import { assertNever, isExitReason, type Context, type ExitReason, type Ref } from '@pidmesh/runtime'
+import type { Behaviour, Handled, Initialised, Status } from '../behaviour/behaviour.ts'
+import type { Debug } from '../behaviour/debug.ts'
+import { shownValue } from '../behaviour/shown-value.ts'
+import { reply } from '../call.ts'
+import { isCallMessage, isCastMessage } from '../protocol.ts'
+import { badState } from '../server.ts'
+import type { AnyEvent, State, TimeoutKey } from './events.ts'
+import type { GenStatem, StatemState, StatemStatus } from './gen-statem.ts'
+import type { List } from './list.ts'
+import { machineIn, step, type Effect, type Machine, type Step } from './machine.ts'
+import type { EnterResult, EventResult, InitAction, StatemInitResult } from './results.ts'
+import { isState } from './state.ts'
+
+/** A state machine of any types: what an event holds was checked where it was sent. */
+export type AnyStatem = GenStatem<{
+  readonly state: State
+  readonly calls: object
+  readonly casts: unknown
+  readonly internal: unknown
+  readonly stateTimeout: unknown
+  readonly eventTimeout: unknown
+  readonly timeouts: { readonly [name: string]: unknown }
+}>
+
+type Returned = EventResult | EnterResult
+
+/** Events that a status shows. */
+const SHOWN = 100
+
+/** Runs `init`. */
+export function initialiseStatem(
+  self: Context,
+  debug: Debug,
+  statem: AnyStatem,
+  args: readonly unknown[],
+): Initialised | Promise<Initialised> {
+  statem.enter(self)
+  const result: StatemInitResult | Promise<StatemInitResult> = statem.init(...(args as readonly never[]))
+  const enter = (outcome: StatemInitResult): Initialised => initialised({ self, debug, statem }, outcome)
+  return result instanceof Promise ? result.then(enter) : enter(result)
+}
+
+interface Parts {
+  readonly self: Context
+  readonly debug: Debug
+  readonly statem: AnyStatem
+}
+
+function initialised(parts: Parts, result: StatemInitResult): Initialised {
+  switch (result?.type) {
+    case 'ok':
+      if (!isState(result.state) || !Array.isArray(result.actions)) return badInit(result)
+      return { type: 'ok', behaviour: new StatemCallbacks(parts, result.state, result.actions) }
+    case 'stop':
+      return isExitReason(result.reason) ? result : badInit(result)
+    case 'ignore':
+      return result
+    default:
+      return badInit(result)
+  }
+}
+
+function badInit(result: unknown): Initialised {
+  return { type: 'stop', reason: { bad_return_from_init: shownValue(result) } }
+}
+
+/** A timer of the machine's has fired. Can't be made by others: it is an instance, and stays on its node. */
+class TimeoutNote {
+  readonly type: TimeoutKey
+  readonly timer: number
+
+  constructor(timeout: TimeoutKey, timer: number) {
+    this.type = timeout
+    this.timer = timer
+  }
+}
+
+class StatemCallbacks implements Behaviour {
+  private readonly self: Context
+  private readonly debug: Debug
+  private readonly statem: AnyStatem
+  private readonly actions: readonly InitAction[]
+  private readonly timers = new Map<number, Ref>()
+  private machine: Machine
+
+  constructor({ self, debug, statem }: Parts, state: State, actions: readonly InitAction[]) {
+    this.self = self
+    this.debug = debug
+    this.statem = statem
+    this.actions = actions
+    this.machine = machineIn(state, statem.begin(this))
+  }
+
+  get name(): string {
+    return this.statem.constructor.name
+  }
+
+  get state(): State {
+    return this.machine.state
+  }
+
+  begin(): Handled | Promise<Handled> {
+    return this.run(step(this.machine, { type: 'begin', actions: this.actions }))
+  }
+
+  handle(message: unknown): Handled | Promise<Handled> {
+    if (message instanceof TimeoutNote) {
+      this.timers.delete(message.timer)
+      return this.run(step(this.machine, { type: 'timer', timeout: message.type, timer: message.timer }))
+    }
+    return this.run(step(this.machine, { type: 'event', event: eventOf(message) }))
+  }
+
+  terminate(reason: ExitReason): void | Promise<void> {
+    return this.statem.terminate(reason, this.state)
+  }
+
+  getState(): StatemState {
+    return this.statem.getState()
+  }
+
+  replaceState(replacement: unknown): void {
+    const { state, data } = (replacement ?? {}) as { readonly state?: unknown; readonly data?: unknown }
+    if (!isState(state)) throw badState('a state machine has a state, a text or an object with a type, and data')
+    this.statem.replaceData(data)
+    this.machine = { ...this.machine, state }
+  }
+
+  formatStatus(status: Status): Status {
+    const { postponed, queue, timeouts, transition } = this.machine
+    const event = 'message' in status ? transition?.event : undefined
+    const shown: StatemStatus = {
+      ...status,
+      ...(event === undefined ? {} : { message: messageOf(event) }),
+      state: {
+        ...(status.state as StatemState),
+        postponed: typesOf(postponed).toReversed(),
+        queued: typesOf(queue),
+        timeouts: [...timeouts.running.keys()],
+      },
+    }
+    return this.statem.formatStatus(shown)
+  }
+
+  /** Goes on until the machine waits for an event, or ends. */
+  private run(first: Step): Handled | Promise<Handled> {
+    let next = first
+    for (;;) {
+      const called = this.perform(next)
+      if (called === undefined) return undefined
+      if (called.type === 'stop') return called
+      const result = this.call(called)
+      if (result instanceof Promise) return this.runAfter(result)
+      next = step(this.machine, { type: 'result', result })
+    }
+  }
+
+  /** As `run`. A loop, since a machine may insert events for ever. */
+  private async runAfter(pending: Promise<Returned>): Promise<Handled> {
+    let result = await pending
+    while (this.self.isAlive) {
+      const called = this.perform(step(this.machine, { type: 'result', result }))
+      if (called === undefined) return undefined
+      if (called.type === 'stop') return called
+      result = await this.call(called)
+    }
+  }
+
+  private call(called: Called): Returned | Promise<Returned> {
+    return called.type === 'call_event'
+      ? this.statem.handleEvent(called.event as never, called.state)
+      : this.statem.handleEnter(called.state, called.previous)
+  }
+
+  /** Takes the machine's next form, and does its effects. The last may be one to wait for. */
+  private perform({ machine, effects }: Step): Called | Extract<Effect, { type: 'stop' }> | undefined {
+    this.machine = machine
+    for (const effect of effects) {
+      switch (effect.type) {
+        case 'reply':
+          reply(this.self, effect.to, effect.value)
+          if (this.debug.isOn) this.debug.tell({ type: 'out', to: effect.to.pid, message: effect.value })
+          break
+        case 'start_timer': {
+          const note = new TimeoutNote(effect.timeout, effect.timer)
+          this.timers.set(effect.timer, this.self.sendAfter(effect.timeoutMs, this.self.pid, note))
+          break
+        }
+        case 'cancel_timer':
+          this.cancelTimer(effect.timer)
+          break
+        case 'call_event':
+        case 'call_enter':
+        case 'stop':
+          return effect
+        default:
+          return assertNever(effect)
+      }
+    }
+    return undefined
+  }
+
+  private cancelTimer(timer: number): void {
+    const ref = this.timers.get(timer)
+    // One that has fired may have its note in the mailbox: it isn't of any timeout that is running.
+    if (ref !== undefined) this.self.cancelTimer(ref)
+    this.timers.delete(timer)
+  }
+}
+
+type Called = Extract<Effect, { type: 'call_event' | 'call_enter' }>
+
+function eventOf(message: unknown): AnyEvent {
+  if (isCallMessage(message)) return { type: 'call', request: message.request, from: message.from }
+  return isCastMessage(message) ? { type: 'cast', request: message.request } : { type: 'info', message }
+}
+
+/** What crash reports show of an event: what was sent, or the event itself if nobody has sent it. */
+function messageOf(event: AnyEvent): unknown {
+  if (event.type === 'call' || event.type === 'cast') return event.request
+  return event.type === 'info' ? event.message : event
+}
+
+function typesOf(events: List<AnyEvent>): string[] {
+  const types: string[] = []
+  for (let cell = events; cell !== undefined && types.length < SHOWN; cell = cell.tail) types.push(cell.head.type)
+  return types
+}
