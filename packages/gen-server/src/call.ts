@@ -26,7 +26,7 @@ export const DEFAULT_CALL_TIMEOUT_MS = 5_000
  */
 export function call<Calls, const Request extends Calls>(
   caller: Caller,
-  server: ServerRef<Calls, unknown>,
+  server: ServerRef<Calls, never>,
   request: Request,
   timeoutMs: number = DEFAULT_CALL_TIMEOUT_MS,
 ): Promise<ReplyFor<Calls, Request>> {
@@ -124,7 +124,7 @@ function heedLater(promise: Promise<unknown>): void {
  * Sends a request that has no reply. Never waits, and doesn't fail if the server isn't there.
  * @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` for a request that can't be sent to another node; `ERR_BAD_ARGUMENT`
  */
-export function cast<Casts>(caller: Caller, server: ServerRef<unknown, Casts>, request: Casts): void {
+export function cast<Casts>(caller: Caller, server: ServerRef<never, Casts>, request: Casts): void {
   const self = contextOf(caller)
   if (!(server instanceof ViaName)) checkAddress(server)
   const message: CastMessage = { type: '$gen_cast', request }

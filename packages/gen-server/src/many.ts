@@ -32,7 +32,7 @@ export interface MultiCallResult<Reply> {
  * Casts to the servers of one name on many nodes. As `cast`, it never waits, and doesn't fail where there is no node or no server.
  * @throws PidmeshError `ERR_BAD_ARGUMENT`; `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` for a request that can't be sent to another node
  */
-export function abcast<Casts>(caller: Caller, servers: NameOnNodes<unknown, Casts>, request: Casts): void {
+export function abcast<Casts>(caller: Caller, servers: NameOnNodes<never, Casts>, request: Casts): void {
   const self = contextOf(caller)
   const { name, nodes } = check(self, servers, request)
   const message: CastMessage = { type: '$gen_cast', request }
@@ -47,7 +47,7 @@ export function abcast<Casts>(caller: Caller, servers: NameOnNodes<unknown, Cast
  */
 export function multiCall<Calls, const Request extends Calls>(
   caller: Caller,
-  servers: NameOnNodes<Calls, unknown>,
+  servers: NameOnNodes<Calls, never>,
   request: Request,
   timeoutMs: number = Infinity,
 ): Promise<MultiCallResult<ReplyFor<Calls, Request>>> {
@@ -56,7 +56,7 @@ export function multiCall<Calls, const Request extends Calls>(
 
 async function callMany<Reply>(
   self: Context,
-  servers: NameOnNodes<unknown, unknown>,
+  servers: NameOnNodes<never, never>,
   request: unknown,
   timeoutMs: number,
 ): Promise<MultiCallResult<Reply>> {
@@ -86,7 +86,7 @@ async function callMany<Reply>(
  * Before anything is sent: what is refused goes to nobody.
  * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE`
  */
-function check(self: Context, servers: NameOnNodes<unknown, unknown>, request: unknown): NameOnNodes<unknown, unknown> {
+function check(self: Context, servers: NameOnNodes<never, never>, request: unknown): NameOnNodes<never, never> {
   const { name, nodes } = servers
   if (typeof name !== 'string' || name === '' || !Array.isArray(nodes))
     throw new PidmeshError('ERR_BAD_ARGUMENT', 'servers on many nodes are given as { name, nodes }')

@@ -41,9 +41,10 @@ export type ServerPid<Calls, Casts, State = unknown> = Pid & Takes<Calls, Casts,
 /** The name of servers that take `Calls` and `Casts`, and show a `State`: one a node. */
 export type ServerName<Calls, Casts, State = unknown> = string & Takes<Calls, Casts, State>
 
+/** As parameters: who takes more may stand where who takes less is wanted, and not the other way round. */
 interface Takes<Calls, Casts, State> {
-  readonly [callType]?: { readonly calls: Calls }
-  readonly [castType]?: { readonly casts: Casts }
+  readonly [callType]?: (calls: Calls) => void
+  readonly [castType]?: (casts: Casts) => void
   readonly [stateType]?: { readonly state: State }
 }
 

@@ -117,7 +117,7 @@ class ResponseMessage {
  */
 export function sendRequest<Calls, const Request extends Calls>(
   caller: Caller,
-  server: ServerRef<Calls, unknown>,
+  server: ServerRef<Calls, never>,
   request: Request,
   { toMailbox = false }: SendRequestOptions = {},
 ): RequestId<ReplyFor<Calls, Request>> {

@@ -72,7 +72,7 @@ export abstract class Server<Calls extends object = never, Casts = never> {
 
   /** See `call`. */
   protected call<C, const R extends C>(
-    server: ServerRef<C, unknown>,
+    server: ServerRef<C, never>,
     request: R,
     timeoutMs?: number,
   ): Promise<ReplyFor<C, R>> {
@@ -80,7 +80,7 @@ export abstract class Server<Calls extends object = never, Casts = never> {
   }
 
   /** See `cast`. */
-  protected cast<K>(server: ServerRef<unknown, K>, request: K): void {
+  protected cast<K>(server: ServerRef<never, K>, request: K): void {
     cast(this.self, server, request)
   }
 }

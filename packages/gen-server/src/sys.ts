@@ -19,7 +19,7 @@ import { unawaited } from './unawaited.ts'
 /** The state, as the server's `getState` gives it. To another node it goes as data, if it can. */
 export function getState<State>(
   caller: Caller,
-  server: ServerRef<unknown, unknown, State>,
+  server: ServerRef<never, never, State>,
   timeoutMs?: number,
 ): Promise<State> {
   return ask(caller, server, { type: 'get_state' }, timeoutMs)
@@ -31,7 +31,7 @@ export function getState<State>(
  */
 export function replaceState<State, const Changed extends State>(
   caller: Caller,
-  server: ServerRef<unknown, unknown, State>,
+  server: ServerRef<never, never, State>,
   change: (state: State) => Changed,
   timeoutMs?: number,
 ): Promise<State> {

@@ -231,7 +231,7 @@ describe('a cast', () => {
     lab.cluster.crash('b')
     await lab.advance(10)
     const broken = { send: () => Promise.reject(new Error('the broker is gone')) } as unknown as Via
-    const nobody: ServerRef<unknown, unknown>[] = [
+    const nobody: ServerRef<never, { readonly type: 'go' }>[] = [
       gone,
       'nobody',
       { name: 'nobody', node: lab.a.name },

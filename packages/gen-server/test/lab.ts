@@ -115,7 +115,7 @@ export function useLab(): Lab {
 export const untyped = (value: unknown): never => value as never
 
 /** Its pid. */
-export type PuppetPid = ServerPid<PuppetCall, unknown>
+export type PuppetPid = ServerPid<PuppetCall, { readonly type: 'go' }>
 
 type PuppetCall = Call<{ type: 'go' }, string> | Call<{ type: 'ping' }, 'pong'>
 

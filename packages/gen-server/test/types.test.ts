@@ -215,3 +215,17 @@ it('types: the state that sys gives and takes is that of getState', () => {
   }
   void states
 })
+
+it('types: who takes more may stand where who takes less is wanted, and not the other way round', () => {
+  type Get = Call<{ type: 'get' }, number>
+  const places = (counter: CounterPid): readonly unknown[] => {
+    const less: ServerPid<Get, never> = counter
+    const casts: ServerPid<never, { type: 'reset' }> = counter
+    // @ts-expect-error -- it takes `get` only
+    const more: ServerPid<CounterCall, never> = less
+    // @ts-expect-error -- it takes another request
+    const other: ServerPid<Call<{ type: 'other' }, number>, never> = counter
+    return [casts, more, other]
+  }
+  expectTypeOf(places).toBeFunction()
+})

@@ -1,7 +1,7 @@
 /**
  * What the code of servers and callers throws, rejects and forgets.
  */
-import { call, cast, GenServer, start, type Call, type ServerRef } from '@pidmesh/gen-server'
+import { call, cast, GenServer, start, type Call } from '@pidmesh/gen-server'
 import type { Node } from '@pidmesh/runtime'
 import { faultsOf, TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -18,7 +18,7 @@ afterEach(async () => {
   await cluster.stop()
 })
 
-class Mute extends GenServer<Call<{ type: 'x' }, never>> {
+class Mute extends GenServer<Call<{ type: 'x' }, never>, () => number> {
   override handleCall() {
     return this.noreply()
   }
@@ -46,7 +46,7 @@ describe('call', () => {
 describe('cast', () => {
   it('throws at the caller what can not be sent to another node, and takes it for a server of the same node', async () => {
     const b = await cluster.start('b')
-    const server: ServerRef<unknown, unknown> = await cluster.run(start(a, Mute, []))
+    const server = await cluster.run(start(a, Mute, []))
     expect(() => cast(b, server, () => 1)).toThrowError(expect.objectContaining({ code: 'ERR_NOT_SENDABLE' }))
     expect(() => cast(a, server, () => 1)).not.toThrow()
     expect(b.nodes()).toEqual([a.name])

@@ -54,7 +54,7 @@ export function checkChildSpecs(
   const checked = (specs as readonly ChildSpec[]).map((spec) => checkChildSpec(spec, autoShutdown))
   const ids = new Set<string>()
   for (const { id } of checked) {
-    if (ids.has(id)) throw badChildSpec(`two children have the id '${id}'`)
+    if (ids.has(id)) throw badChildSpec(`two children have the id '${id}': give one an id of its own`)
     ids.add(id)
   }
   return checked

@@ -57,7 +57,7 @@ describe('checkChildSpecs', () => {
         { id: 'a', start },
         { id: 'a', start },
       ]),
-    ).toThrowError("two children have the id 'a'")
+    ).toThrowError("two children have the id 'a': give one an id of its own")
     expect(() => checkChildSpecs(untyped({ id: 'a', start }))).toThrowError('given as a list')
   })
 })
@@ -156,7 +156,7 @@ describe('supervisors', () => {
     ])
     await expect(cluster.run(failed)).rejects.toMatchObject({
       code: 'ERR_START_FAILED',
-      reason: { start_spec: "two children have the id 'a'" },
+      reason: { start_spec: "two children have the id 'a': give one an id of its own" },
     })
   })
 

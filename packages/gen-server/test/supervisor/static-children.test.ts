@@ -257,5 +257,5 @@ describe('the end of the supervisor', () => {
 })
 
 it('specifications are unique by their id', () => {
-  expect(() => checkChildSpecs(specs('a b a'))).toThrowError("two children have the id 'a'")
+  expect(() => checkChildSpecs(specs('a b a'))).toThrowError("two children have the id 'a': give one an id of its own")
 })

@@ -554,7 +554,7 @@ export class Context {
     if (typeof to === 'string' && to !== '') {
       processTimers.start(ref.id, delayMs, undefined, () => {
         const process = names.whereis(to)
-        if (process !== undefined) scheduler.deliver(process, message(ref))
+        if (process !== undefined) scheduler.deliver(process, message(ref), true)
       })
       return ref
     }
@@ -562,7 +562,7 @@ export class Context {
       throw new PidmeshError('ERR_BAD_ARGUMENT', `a timer sends to a process of its own node, not to ${shown(to)}`)
     const process = router.processOf(to)
     if (process !== undefined)
-      processTimers.start(ref.id, delayMs, process, () => scheduler.deliver(process, message(ref)))
+      processTimers.start(ref.id, delayMs, process, () => scheduler.deliver(process, message(ref), true))
     return ref
   }
 }

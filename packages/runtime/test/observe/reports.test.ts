@@ -220,6 +220,8 @@ describe('large_mailbox', () => {
     for (let i = 0; i < 20; i++) node.send(pid, i)
     node.exit(watched, 'boom')
     node.exit(pid, 'trapped')
+    self.sendAfter(5, pid, 'in time')
+    await cluster.advance(5)
     expect(node.counters().messagesDropped).toBe(10)
     expect(reports('large_mailbox')).toMatchObject([{ level: 'error', fields: { messageQueueLength: 10 } }])
     release()
@@ -228,6 +230,7 @@ describe('large_mailbox', () => {
       ...Array.from({ length: 10 }, (_, i) => i),
       { type: 'DOWN', reason: 'boom' },
       { type: 'EXIT', reason: 'trapped' },
+      'in time',
     ])
     node.send(pid, 'again')
     await cluster.settle()
