@@ -262,6 +262,9 @@ export class Router {
         this.deliverFrom(kernel.names.whereis(signal.name), signal.payload)
         return
       case 'send_alias':
+        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload))
+        return
+      case 'answer':
         kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload), remote)
         return
       case 'send_many': {
@@ -341,8 +344,8 @@ export class Router {
     const remote = this.connections.reach(to.node, to.incarnation)
     if (remote === undefined) return 'noconnection'
     if (!sameIdentity(remote.identity, to.origin)) return 'ok'
-    this.kernel.monitors.answered(remote, to.id)
-    return remote.signal({ type: 'send_alias', from: from.pid.id, to: to.id, payload })
+    const type = this.kernel.monitors.answered(remote, to.id) ? 'answer' : 'send_alias'
+    return remote.signal({ type, from: from.pid.id, to: to.id, payload })
   }
 
   private sendToName(from: Process, to: NameOnNode, message: unknown): SendStatus {

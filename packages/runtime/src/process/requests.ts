@@ -73,10 +73,10 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     }
   }
 
-  deliver(value: unknown, sentFrom: RemoteNode | undefined): void {
+  deliver(value: unknown, answeredBy: RemoteNode | undefined): void {
     const { caller, kernel } = this
     if (caller.traces !== undefined) kernel.tracing.tell(caller, { type: 'receive', message: value })
-    this.close(sentFrom)
+    this.close(answeredBy)
     this.resolve?.({ type: 'reply', value })
   }
 
@@ -100,7 +100,7 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     this.fail?.(error)
   }
 
-  /** `answeredBy`: the node that the answer has come from, if it is another. */
+  /** `answeredBy`: the node that has ended the monitor by its answer. */
   private close(answeredBy?: RemoteNode): void {
     const { kernel, caller, ref, timer } = this
     kernel.aliases.remove(ref.id)
