@@ -168,7 +168,8 @@ export class Router {
   }
 
   /**
-   * Watches `object` and sends it the message that is built for the answer's alias, in one signal if it is on another node. If there is nobody nothing is built.
+   * Watches `object` and sends it the message that is built for the answer's alias, in one signal if it is on another node. If there is nobody nothing is built; if
+   * the alias is closed then, because the code that builds has answered or has ended the watcher, nothing is sent.
    * @throws what `build` throws, and what can't be sent: there is no monitor then, or one that the watcher has to end.
    */
   request(
@@ -181,15 +182,16 @@ export class Router {
     const target = this.targetOf(monitor.object)
     if (target !== undefined) {
       this.kernel.monitors.watchLocal(monitor, target)
-      this.send(watcher, object, build(request.ref))
+      const message = build(request.ref)
+      if (this.kernel.aliases.isOpen(request.ref.id)) this.send(watcher, object, message)
     } else if (this.nodeOf(monitor.object) === undefined) {
       this.kernel.monitors.fire(monitor, this.absence(monitor.object))
     } else {
       const message = build(request.ref)
       if (watcher.traces !== undefined) this.tellOfSend(watcher, object, message)
       const payload = this.terms.encode(message)
-      // Code of the user's has run: it may have ended the watcher, or the connection.
-      if (watcher.isAlive) this.watchElsewhere(monitor, payload)
+      // Code of the user's has run: it may have ended the connection.
+      if (this.kernel.aliases.isOpen(request.ref.id)) this.watchElsewhere(monitor, payload)
     }
   }
 

@@ -27,6 +27,10 @@ export class Aliases {
     return this.open.delete(refId)
   }
 
+  isOpen(refId: number): boolean {
+    return this.open.get(refId) !== undefined
+  }
+
   deliver(refId: number, message: unknown, answeredBy?: RemoteNode): void {
     this.open.get(refId)?.deliver(message, answeredBy)
   }

@@ -66,6 +66,8 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     if (timeoutMs !== Infinity) this.timer = kernel.timers.start(timeoutMs, () => this.end(TIMEOUT))
     try {
       tell?.(ref)
+      // Who was told may have answered, or ended the caller.
+      if (!kernel.aliases.isOpen(ref.id)) return
       if (build === undefined) kernel.router.monitor(caller, target, { ref, listener: this })
       else kernel.router.request(caller, target, { ref, listener: this }, build)
     } catch (error) {
