@@ -160,7 +160,8 @@ export class Monitors {
       watch.target.watches = withoutItem(watch.target.watches, watch)
     }
     remote.relations.watches.clear()
-    for (const monitor of remote.relations.monitors.values()) this.fire(monitor, reason)
+    // One who was told before may have ended this monitor meanwhile.
+    for (const monitor of remote.relations.monitors.values()) if (this.forget(monitor)) this.tell(monitor, reason)
   }
 
   private unwatch(watch: RemoteWatch): void {
