@@ -35,12 +35,16 @@ export interface Request {
 const TIMEOUT: RequestOutcome = { type: 'timeout' }
 
 export function request(kernel: Kernel, caller: Process, request: Request): Promise<RequestOutcome> {
-  const pending = new PendingRequest(kernel, caller)
-  pending.start(request)
-  return pending.outcome
+  return startRequest(kernel, caller, request).outcome
 }
 
-class PendingRequest implements AliasTarget, DownListener, ExitHook {
+export function startRequest(kernel: Kernel, caller: Process, request: Request): PendingRequest {
+  const pending = new PendingRequest(kernel, caller)
+  pending.start(request)
+  return pending
+}
+
+export class PendingRequest implements AliasTarget, DownListener, ExitHook {
   readonly outcome: Promise<RequestOutcome>
   private readonly kernel: Kernel
   private readonly caller: Process
@@ -80,6 +84,11 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     if (caller.traces !== undefined) kernel.tracing.tell(caller, { type: 'receive', message: value })
     this.close(answeredBy)
     this.resolve?.({ type: 'reply', value })
+  }
+
+  /** As if its time were over. */
+  giveUp(): void {
+    this.end(TIMEOUT)
   }
 
   onDown(reason: ExitReason): void {
