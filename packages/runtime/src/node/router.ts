@@ -155,8 +155,7 @@ export class Router {
       else this.kernel.links.unlinkEnding(process, to)
       return
     }
-    const remote = this.remoteOf(to)
-    if (remote !== undefined) this.kernel.links.unlinkRemote(process, remote, to)
+    this.kernel.links.unlinkRemote(process, this.remoteOf(to), to)
   }
 
   /** Watches `object`; a string is a name on this node. */
