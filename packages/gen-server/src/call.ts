@@ -77,7 +77,9 @@ export async function resolve(
     : { type: 'value', value: resolved }
   if (outcome.type === 'timeout') throw new CallError('ERR_CALL_TIMEOUT', 'timeout', describe(server))
   if (outcome.value === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
-  return { target: outcome.value, leftMs: Math.max(0, timeoutMs - (self.monotonicMs() - startMs)) }
+  // If it was known at once all of it is left, and what is no duration is told by the request.
+  const leftMs = isPromise(resolved) ? Math.max(0, timeoutMs - (self.monotonicMs() - startMs)) : timeoutMs
+  return { target: outcome.value, leftMs }
 }
 
 function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
@@ -97,8 +99,7 @@ function ask(
   target: Exclude<ServerAddress, ViaName>,
   { server, request, timeoutMs }: Sent,
 ): Promise<unknown> {
-  const pid = typeof target === 'string' ? self.whereis(target) : target
-  if (pid instanceof Pid && pid.equals(self.pid)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
+  if (isSelf(self, target)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
   const replied: Promise<unknown> = self
     .request(target, (tag): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request }), timeoutMs)
     .then(
@@ -139,6 +140,13 @@ export function cast<Casts>(caller: Caller, server: ServerRef<never, Casts>, req
 /** Answers a call for which its server returned `noreply()`: once, from any process on any node. Later replies are dropped. */
 export function reply<Reply>(replier: Caller, from: From<Reply>, value: Reply): void {
   contextOf(replier).send(from.tag, value)
+}
+
+/** Whether it addresses the process that asks: it can't answer while it waits. */
+export function isSelf(self: Context, target: Exclude<ServerAddress, ViaName>): boolean {
+  if (target instanceof Pid) return target.equals(self.pid)
+  if (typeof target === 'string') return self.whereis(target)?.equals(self.pid) === true
+  return isNameOnNode(target) && target.node === self.node && isSelf(self, target.name)
 }
 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */

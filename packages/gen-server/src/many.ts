@@ -11,7 +11,7 @@ import {
   type NodeName,
 } from '@pidmesh/runtime'
 import type { CallMessage, CastMessage, ReplyFor, ServerName } from './protocol.ts'
-import { isSelf } from './system-request.ts'
+import { isSelf } from './call.ts'
 import { unawaited } from './unawaited.ts'
 
 /** Servers of one name on many nodes. */

@@ -18,10 +18,9 @@ import {
   type OpenRequest,
   type RequestOutcome,
 } from '@pidmesh/runtime'
-import { callError, checkAddress, describe } from './call.ts'
+import { callError, checkAddress, describe, isSelf } from './call.ts'
 import { CallError } from './errors.ts'
 import type { CallMessage, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
-import { isSelf } from './system-request.ts'
 import { unawaited } from './unawaited.ts'
 
 /** How a request has ended. */

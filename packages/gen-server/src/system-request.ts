@@ -1,18 +1,9 @@
 /**
  * How `sys` and `stop` reach a server, wherever and however it is named.
  */
-import {
-  contextOf,
-  isNameOnNode,
-  Pid,
-  ViaName,
-  type Caller,
-  type Context,
-  type NameOnNode,
-  type RequestOutcome,
-} from '@pidmesh/runtime'
+import { contextOf, ViaName, type Caller, type Context, type RequestOutcome } from '@pidmesh/runtime'
 import { SYSTEM, type SystemMessage, type SystemRequest } from './behaviour/system-protocol.ts'
-import { checkAddress, describe, resolve } from './call.ts'
+import { checkAddress, describe, isSelf, resolve } from './call.ts'
 import { CallError } from './errors.ts'
 import type { ServerAddress } from './protocol.ts'
 import { refused } from './unawaited.ts'
@@ -58,11 +49,4 @@ function ask(
 ): Promise<RequestOutcome> {
   if (isSelf(self, target)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
   return self.request(target, (replyTo): SystemMessage => ({ type: SYSTEM, replyTo, request }), timeoutMs)
-}
-
-/** Whether it addresses the process that asks. */
-export function isSelf(self: Context, target: Pid | NameOnNode | string): boolean {
-  if (isNameOnNode(target) && target.node !== self.node) return false
-  const pid = target instanceof Pid ? target : self.whereis(typeof target === 'string' ? target : target.name)
-  return pid?.equals(self.pid) === true
 }

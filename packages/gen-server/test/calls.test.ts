@@ -125,21 +125,24 @@ describe('a call', () => {
   it('of the calling process itself fails with calling_self', async () => {
     const failures: unknown[] = []
     const handleInfo = async (puppet: Puppet): Promise<void> => {
-      failures.push(await call(puppet.context, puppet.context.pid, {}).catch((error: unknown) => error))
+      for (const address of [puppet.context.pid, 'puppet', { name: 'puppet', node: lab.a.name }])
+        failures.push(await call(puppet.context, address, {}).catch((error: unknown) => error))
     }
-    lab.a.send(await lab.run(start(lab.a, Puppet, [{ handleInfo }, []])), { type: 'note' })
+    lab.a.send(await lab.run(start(lab.a, Puppet, [{ handleInfo }, []], { name: 'puppet' })), { type: 'note' })
     await lab.settle()
-    expect(failures).toMatchObject([{ code: 'ERR_CALL_SELF', serverReason: 'calling_self' }])
+    expect(failures).toMatchObject(Array(3).fill({ code: 'ERR_CALL_SELF', serverReason: 'calling_self' }))
   })
 
   it('to what is no server is an error of the caller, and so is a timeout that can not be', async () => {
     const pid = await lab.run(start(lab.a, Puppet, [{}, []]))
     for (const address of [5, '', null, {}])
       expect(await lab.failure(call(lab.a, untyped(address), {}))).toMatchObject({ code: 'ERR_BAD_ARGUMENT' })
-    for (const timeoutMs of [-1, Number.NaN, '5'])
-      expect(await lab.failure(call(lab.a, pid, { type: 'ping' }, untyped(timeoutMs)))).toMatchObject({
-        code: 'ERR_BAD_ARGUMENT',
-      })
+    const known = { resolveName: () => pid } as unknown as Via
+    for (const address of [pid, via(known, 'puppet'), via(namesOf({ puppet: pid }), 'puppet')])
+      for (const timeoutMs of [-1, Number.NaN, '5'])
+        expect(await lab.failure(call(lab.a, address, { type: 'ping' }, untyped(timeoutMs)))).toMatchObject({
+          code: 'ERR_BAD_ARGUMENT',
+        })
   })
 })
 

@@ -134,6 +134,7 @@ export class Peer implements RemoteNode, ConnectionSink {
       case 'send_name':
       case 'send_alias':
       case 'send_many':
+      case 'answer':
       case 'request':
         return this.onAdded(this.outbox.add(signal), true, true)
       case 'exit':

@@ -155,8 +155,7 @@ export class Router {
       else this.kernel.links.unlinkEnding(process, to)
       return
     }
-    const remote = this.remoteOf(to)
-    if (remote !== undefined) this.kernel.links.unlinkRemote(process, remote, to)
+    this.kernel.links.unlinkRemote(process, this.remoteOf(to), to)
   }
 
   /** Watches `object`; a string is a name on this node. */
@@ -168,7 +167,8 @@ export class Router {
   }
 
   /**
-   * Watches `object` and sends it the message that is built for the answer's alias, in one signal if it is on another node. If there is nobody nothing is built.
+   * Watches `object` and sends it the message that is built for the answer's alias, in one signal if it is on another node. If there is nobody nothing is built; if
+   * the alias is closed then, because the code that builds has answered or has ended the watcher, nothing is sent.
    * @throws what `build` throws, and what can't be sent: there is no monitor then, or one that the watcher has to end.
    */
   request(
@@ -181,15 +181,16 @@ export class Router {
     const target = this.targetOf(monitor.object)
     if (target !== undefined) {
       this.kernel.monitors.watchLocal(monitor, target)
-      this.send(watcher, object, build(request.ref))
+      const message = build(request.ref)
+      if (this.kernel.aliases.isOpen(request.ref.id)) this.send(watcher, object, message)
     } else if (this.nodeOf(monitor.object) === undefined) {
       this.kernel.monitors.fire(monitor, this.absence(monitor.object))
     } else {
       const message = build(request.ref)
       if (watcher.traces !== undefined) this.tellOfSend(watcher, object, message)
       const payload = this.terms.encode(message)
-      // Code of the user's has run: it may have ended the watcher, or the connection.
-      if (watcher.isAlive) this.watchElsewhere(monitor, payload)
+      // Code of the user's has run: it may have ended the connection.
+      if (this.kernel.aliases.isOpen(request.ref.id)) this.watchElsewhere(monitor, payload)
     }
   }
 
@@ -262,6 +263,9 @@ export class Router {
         this.deliverFrom(kernel.names.whereis(signal.name), signal.payload)
         return
       case 'send_alias':
+        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload))
+        return
+      case 'answer':
         kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload), remote)
         return
       case 'send_many': {
@@ -341,8 +345,8 @@ export class Router {
     const remote = this.connections.reach(to.node, to.incarnation)
     if (remote === undefined) return 'noconnection'
     if (!sameIdentity(remote.identity, to.origin)) return 'ok'
-    this.kernel.monitors.answered(remote, to.id)
-    return remote.signal({ type: 'send_alias', from: from.pid.id, to: to.id, payload })
+    const type = this.kernel.monitors.answered(remote, to.id) ? 'answer' : 'send_alias'
+    return remote.signal({ type, from: from.pid.id, to: to.id, payload })
   }
 
   private sendToName(from: Process, to: NameOnNode, message: unknown): SendStatus {

@@ -8,8 +8,8 @@ import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Process } from './process.ts'
 
 export interface AliasTarget {
-  /** A message has come to the alias; `sentFrom` is the node that has sent it, if it is another. */
-  deliver(message: unknown, sentFrom: RemoteNode | undefined): void
+  /** A message has come to the alias; `answeredBy` is the node that says that it has ended a monitor with it. */
+  deliver(message: unknown, answeredBy: RemoteNode | undefined): void
 }
 
 export class Aliases {
@@ -27,8 +27,12 @@ export class Aliases {
     return this.open.delete(refId)
   }
 
-  deliver(refId: number, message: unknown, sentFrom?: RemoteNode): void {
-    this.open.get(refId)?.deliver(message, sentFrom)
+  isOpen(refId: number): boolean {
+    return this.open.get(refId) !== undefined
+  }
+
+  deliver(refId: number, message: unknown, answeredBy?: RemoteNode): void {
+    this.open.get(refId)?.deliver(message, answeredBy)
   }
 
   /** Opens an alias of a process; `deliver` puts what comes into its mailbox. */

@@ -467,7 +467,7 @@ export class Context {
     checkDuration('timeoutMs', timeoutMs)
     const open = checkOpenRequests(requests)
     if (!this.process.isAlive) return this.tooLate()
-    const over = awaitAny(this.kernel, open, timeoutMs)
+    const over = awaitAny(this.kernel, this.process, open, timeoutMs)
     over.catch(() => undefined)
     return over
   }

@@ -6,12 +6,12 @@
  *                            └── abandon ─▶ outcome: timeout; a late reply is dropped
  */
 import { PidmeshError, shown } from '../errors.ts'
-import type { Ref } from '../ids.ts'
+import { withItem, withoutItem } from '../few.ts'
 import type { Kernel } from '../node/kernel.ts'
 import { errorOfThrown } from '../reasons.ts'
 import { isA } from './checks.ts'
-import type { Process } from './process.ts'
-import { request, type Request, type RequestOutcome } from './requests.ts'
+import type { ExitHook, Process } from './process.ts'
+import { startRequest, type PendingRequest, type Request, type RequestOutcome } from './requests.ts'
 
 type Waiter = (request: OpenRequest) => void
 
@@ -20,18 +20,13 @@ export class OpenRequest {
   outcome: RequestOutcome | undefined = undefined
   /** Why it will have no outcome: it could not be sent, or the caller has ended. */
   error: Error | undefined = undefined
-  readonly #kernel: Kernel
+  readonly #pending: PendingRequest
   readonly #waiters: Set<Waiter> = new Set()
-  #ref: Ref | undefined = undefined
 
   /** Made by `Context.openRequest`. */
   constructor(kernel: Kernel, caller: Process, { target, build }: Pick<Request, 'target' | 'build'>) {
-    this.#kernel = kernel
-    const remember = (ref: Ref): unknown => {
-      this.#ref = ref
-      return build?.(ref)
-    }
-    request(kernel, caller, { target, build: remember, timeoutMs: Infinity }).then(
+    this.#pending = startRequest(kernel, caller, { target, build, timeoutMs: Infinity })
+    this.#pending.outcome.then(
       (outcome) => this.#end(() => (this.outcome = outcome)),
       (thrown: unknown) => this.#end(() => (this.error = errorOfThrown(thrown))),
     )
@@ -43,11 +38,9 @@ export class OpenRequest {
 
   /** Gives it up: nothing is kept of it, and a late reply is dropped. */
   abandon(): void {
-    if (this.isOver || this.#ref === undefined) return
-    const ref = this.#ref
+    if (this.isOver) return
     this.#end(() => (this.outcome = { type: 'timeout' }))
-    // As a reply would: it closes the alias, and ends the monitor.
-    this.#kernel.aliases.deliver(ref.id, undefined)
+    this.#pending.giveUp()
   }
 
   /** For `awaitAny`. */
@@ -69,20 +62,33 @@ export class OpenRequest {
 
 /**
  * Waits until one of the requests is over: that one, or `undefined` after `timeoutMs`. The others stay open.
- * @throws what has come in the place of an outcome, by rejection
+ * @throws what has come in the place of an outcome, by rejection; ProcessExited, if the process that waits ends first
  */
 export function awaitAny(
   { timers }: Kernel,
+  waiting: Process,
   requests: readonly OpenRequest[],
   timeoutMs: number,
 ): Promise<OpenRequest | undefined> {
   return new Promise((resolve, reject) => {
-    const done = (over: OpenRequest | undefined): void => {
+    const close = (): void => {
       if (timer !== undefined) timers.drop(timer)
       for (const request of requests) request.removeWaiter(done)
+      waiting.exitHooks = withoutItem(waiting.exitHooks, hook)
+    }
+    const done = (over: OpenRequest | undefined): void => {
+      close()
       if (over?.error !== undefined) reject(over.error)
       else resolve(over)
     }
+    // Of its own requests each would tell it; but there may be none, or another's among them.
+    const hook: ExitHook = {
+      onExit: (error) => {
+        close()
+        reject(error)
+      },
+    }
+    waiting.exitHooks = withItem(waiting.exitHooks, hook)
     const timer = timeoutMs === Infinity ? undefined : timers.start(timeoutMs, () => done(undefined))
     const over = requests.find((request) => request.isOver)
     if (over !== undefined) done(over)

@@ -35,12 +35,16 @@ export interface Request {
 const TIMEOUT: RequestOutcome = { type: 'timeout' }
 
 export function request(kernel: Kernel, caller: Process, request: Request): Promise<RequestOutcome> {
-  const pending = new PendingRequest(kernel, caller)
-  pending.start(request)
-  return pending.outcome
+  return startRequest(kernel, caller, request).outcome
 }
 
-class PendingRequest implements AliasTarget, DownListener, ExitHook {
+export function startRequest(kernel: Kernel, caller: Process, request: Request): PendingRequest {
+  const pending = new PendingRequest(kernel, caller)
+  pending.start(request)
+  return pending
+}
+
+export class PendingRequest implements AliasTarget, DownListener, ExitHook {
   readonly outcome: Promise<RequestOutcome>
   private readonly kernel: Kernel
   private readonly caller: Process
@@ -66,6 +70,8 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     if (timeoutMs !== Infinity) this.timer = kernel.timers.start(timeoutMs, () => this.end(TIMEOUT))
     try {
       tell?.(ref)
+      // Who was told may have answered, or ended the caller.
+      if (!kernel.aliases.isOpen(ref.id)) return
       if (build === undefined) kernel.router.monitor(caller, target, { ref, listener: this })
       else kernel.router.request(caller, target, { ref, listener: this }, build)
     } catch (error) {
@@ -73,11 +79,16 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     }
   }
 
-  deliver(value: unknown, sentFrom: RemoteNode | undefined): void {
+  deliver(value: unknown, answeredBy: RemoteNode | undefined): void {
     const { caller, kernel } = this
     if (caller.traces !== undefined) kernel.tracing.tell(caller, { type: 'receive', message: value })
-    this.close(sentFrom)
+    this.close(answeredBy)
     this.resolve?.({ type: 'reply', value })
+  }
+
+  /** As if its time were over. */
+  giveUp(): void {
+    this.end(TIMEOUT)
   }
 
   onDown(reason: ExitReason): void {
@@ -100,7 +111,7 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     this.fail?.(error)
   }
 
-  /** `answeredBy`: the node that the answer has come from, if it is another. */
+  /** `answeredBy`: the node that has ended the monitor by its answer. */
   private close(answeredBy?: RemoteNode): void {
     const { kernel, caller, ref, timer } = this
     kernel.aliases.remove(ref.id)

@@ -56,9 +56,14 @@ export class Links {
     remote.signal({ type: 'link', from: process.pid.id, to: pid.id })
   }
 
-  unlinkRemote(process: Process, remote: RemoteNode, pid: Pid): void {
-    const link = remote.relations.links.get(linkKey(process.pid.id, pid.id))
-    if (link === undefined || link.unlinkId !== undefined) return
+  /** `remote` is `undefined` if there is no connection. */
+  unlinkRemote(process: Process, remote: RemoteNode | undefined, pid: Pid): void {
+    const link = remote?.relations.links.get(linkKey(process.pid.id, pid.id))
+    if (remote === undefined || link === undefined) {
+      this.unlinkLost(process, pid)
+      return
+    }
+    if (link.unlinkId !== undefined) return
     link.unlinkId = ++this.lastUnlinkId
     process.links = withoutItem(process.links, link)
     remote.signal({ type: 'unlink', from: process.pid.id, to: pid.id, id: link.unlinkId })
@@ -123,10 +128,17 @@ export class Links {
     const links = [...remote.relations.links.values()]
     remote.relations.links.clear()
     for (const link of links) {
-      if (link.unlinkId !== undefined) continue
+      // One who was told before may have ended this link meanwhile.
+      if (link.unlinkId !== undefined || !hasItem(link.process.links, link)) continue
       link.process.links = withoutItem(link.process.links, link)
       this.passExit(link.process, link.remote, reason)
     }
+  }
+
+  /** The connection of the link has just been lost, and the process may not have been told yet. */
+  private unlinkLost(process: Process, pid: Pid): void {
+    for (const end of itemsOf(process.links))
+      if (!(end instanceof Process) && end.remote.equals(pid)) process.links = withoutItem(process.links, end)
   }
 
   private addHalf(process: Process, remote: RemoteNode, pid: Pid): void {

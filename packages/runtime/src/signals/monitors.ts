@@ -103,10 +103,12 @@ export class Monitors {
     if (watch !== undefined) this.unwatch(watch)
   }
 
-  /** Something was sent from here to an alias of a connected node: if it answers a request, whoever sent it, the watch is over. */
-  answered(remote: RemoteNode, ref: number): void {
+  /** Something is sent from here to an alias of a connected node: if it answers a request, whoever sends it, the watch is over. Says whether it was one. */
+  answered(remote: RemoteNode, ref: number): boolean {
     const watch = remote.relations.watches.get(ref)
-    if (watch?.endsWithAnswer === true) this.unwatch(watch)
+    if (watch?.endsWithAnswer !== true) return false
+    this.unwatch(watch)
+    return true
   }
 
   /** Ends a monitor without a `DOWN`. Says whether there was one. `answeredBy`: the node that has ended it by its answer, and needn't be told. */
@@ -158,7 +160,8 @@ export class Monitors {
       watch.target.watches = withoutItem(watch.target.watches, watch)
     }
     remote.relations.watches.clear()
-    for (const monitor of remote.relations.monitors.values()) this.fire(monitor, reason)
+    // One who was told before may have ended this monitor meanwhile.
+    for (const monitor of remote.relations.monitors.values()) if (this.forget(monitor)) this.tell(monitor, reason)
   }
 
   private unwatch(watch: RemoteWatch): void {

@@ -15,6 +15,8 @@ export type Signal =
   | { readonly type: 'send_name'; readonly from: number; readonly name: string; readonly payload: Slice }
   /** A message to an alias: `to` is the id of the reference. */
   | { readonly type: 'send_alias'; readonly from: number; readonly to: number; readonly payload: Slice }
+  /** The same, to the alias of a request, whose monitor the sender's node has ended with it. */
+  | { readonly type: 'answer'; readonly from: number; readonly to: number; readonly payload: Slice }
   /** One message to many pids. */
   | { readonly type: 'send_many'; readonly from: number; readonly to: readonly number[]; readonly payload: Slice }
   /** `exit(pid, reason)`. */
@@ -30,8 +32,8 @@ export type Signal =
   | { readonly type: 'monitor'; readonly from: number; readonly ref: number; readonly to: number | string }
   | { readonly type: 'demonitor'; readonly from: number; readonly ref: number }
   /**
-   * A `monitor`, and the message that the one who is watched is to answer to the alias of the same reference. A node that sends an answer there ends the monitor
-   * itself: no `demonitor` follows.
+   * A `monitor`, and the message that the one who is watched is to answer to the alias of the same reference. The node that has it ends it when something is sent
+   * there, and says so (`answer`): no `demonitor` follows. What is sent there by others, or before it has come, is a `send_alias`.
    */
   | {
       readonly type: 'request'

@@ -24,6 +24,7 @@ export const DEMONITOR = 10
 export const DOWN = 11
 export const SEND_MANY = 12
 export const REQUEST = 13
+export const ANSWER = 14
 
 /** Bytes that a number takes as a varint. */
 export function varintBytes(value: number): number {

@@ -10,6 +10,7 @@ import { isExitReason, type ExitReason } from '../reasons.ts'
 import { MAX_RECEIVERS, type Signal } from '../signals/signal.ts'
 import { sliceOf, type Slice } from '../slice.ts'
 import {
+  ANSWER,
   DEMONITOR,
   DOUBLE,
   DOWN,
@@ -93,6 +94,8 @@ export class SignalReader {
         return { type: 'send', from: id(doubles[0]), to: id(doubles[1]), payload: slices[1] ?? NO_BYTES }
       case SEND_ALIAS:
         return { type: 'send_alias', from: id(doubles[0]), to: id(doubles[1]), payload: slices[1] ?? NO_BYTES }
+      case ANSWER:
+        return { type: 'answer', from: id(doubles[0]), to: id(doubles[1]), payload: slices[1] ?? NO_BYTES }
       case SEND_NAME:
         return { type: 'send_name', from: id(doubles[0]), name: this.name(slices[0]), payload: slices[1] ?? NO_BYTES }
       case SEND_MANY:

@@ -9,6 +9,7 @@ import { trimReason, isExitReason, type ExitReason } from '../reasons.ts'
 import { MAX_REASON_BYTES, type Signal } from '../signals/signal.ts'
 import { sliceOf, type Slice } from '../slice.ts'
 import {
+  ANSWER,
   DATA_TAG,
   DEMONITOR,
   DOUBLE,
@@ -100,6 +101,9 @@ export class SignalWriter {
       case 'send_alias':
         this.send(SEND_ALIAS, signal)
         return
+      case 'answer':
+        this.send(ANSWER, signal)
+        return
       case 'send_name': {
         const nameBytes = utf8Bytes(signal.name)
         this.open(SEND_NAME, DOUBLE_BYTES + lengthDelimited(nameBytes) + fieldBytes(signal.payload))
@@ -153,7 +157,7 @@ export class SignalWriter {
     }
   }
 
-  private send(kind: number, { from, to, payload }: Signal & { type: 'send' | 'send_alias' }): void {
+  private send(kind: number, { from, to, payload }: Signal & { type: 'send' | 'send_alias' | 'answer' }): void {
     this.open(kind, 2 * DOUBLE_BYTES + fieldBytes(payload))
     this.double(1, from)
     this.double(2, to)

@@ -111,6 +111,28 @@ describe('A request to another node', () => {
     expect(watchers()).toEqual([])
   })
 
+  it('that is answered from its node before it has come there leaves no monitor there', async () => {
+    const hasty = b.spawn(handler((self) => (replyTo) => void self.send(replyTo as Ref, 'early')))
+    const build = (replyTo: Ref): unknown => {
+      a.send(hasty, replyTo)
+      return [replyTo, new Uint8Array(1_000_000)]
+    }
+    expect(await cluster.run(a.request(server, build, 5_000))).toEqual({ type: 'reply', value: 'early' })
+    await cluster.advance(1_000)
+    expect(asked).toHaveLength(1)
+    expect(watchers()).toEqual([])
+  })
+
+  it('whose alias was told otherwise, and not with a message, leaves no monitor either', async () => {
+    const answered = a.self.awaitAnswer(server, (replyTo) => void a.send(server, replyTo), 5_000)
+    await cluster.advance(10)
+    expect(watchers()).toEqual([a.self.pid])
+    b.send(asked[0] as Ref, 'here')
+    expect(await cluster.run(answered)).toEqual({ type: 'reply', value: 'here' })
+    await cluster.advance(1_000)
+    expect(watchers()).toEqual([])
+  })
+
   it('that times out ends the monitor, and a late answer harms nobody', async () => {
     const answered = a.request(server, ask, 100)
     await cluster.advance(200)

@@ -730,6 +730,41 @@ describe('awaitAnswer', () => {
     await lab.settle()
     expect(target.messages).toEqual([])
   })
+
+  it('that is answered, or whose process ends, while it tells leaves no monitor', async () => {
+    const target = await lab.probe()
+    const [asker, ending] = [await lab.probe(), await lab.probe()]
+    const answered = asker.self.awaitAnswer(target.pid, (replyTo) => lab.node.send(replyTo, 'here'), 1_000)
+    const cut = ending.self.awaitAnswer(target.pid, () => ending.self.finish('normal'), 1_000)
+    expect(await answered).toEqual({ type: 'reply', value: 'here' })
+    await expect(cut).rejects.toMatchObject({ code: 'ERR_PROCESS_EXITED' })
+    expect(lab.node.processInfo(target.pid)?.monitoredBy).toEqual([])
+    expect(lab.node.counters()).toMatchObject({ aliases: 0, timers: 0 })
+  })
+})
+
+describe('a request', () => {
+  it('that is answered, or whose process ends, while it is built sends nothing, and leaves no monitor', async () => {
+    const far = await lab.cluster.start('b')
+    await lab.settle()
+    const got: unknown[] = []
+    const take = handler(() => (message) => void got.push(message))
+    for (const [node, pid] of [
+      [lab.node, lab.node.spawn(take)],
+      [far, far.spawn(take)],
+    ] as const) {
+      const [asker, ending] = [await lab.probe(), await lab.probe()]
+      const answered = asker.self.request(pid, (replyTo) => lab.node.send(replyTo, 'here'), 1_000)
+      const cut = ending.self.request(pid, () => ending.self.finish('normal'), 1_000)
+      expect(await answered).toEqual({ type: 'reply', value: 'here' })
+      await expect(cut).rejects.toMatchObject({ code: 'ERR_PROCESS_EXITED' })
+      await lab.advance(10)
+      expect(lab.node.processInfo(asker.pid)?.monitors).toEqual([])
+      expect(node.processInfo(pid)?.monitoredBy).toEqual([])
+    }
+    expect(got).toEqual([])
+    expect(lab.node.counters()).toMatchObject({ aliases: 0, timers: 0 })
+  })
 })
 
 describe('within', () => {

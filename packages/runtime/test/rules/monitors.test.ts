@@ -368,6 +368,24 @@ describe('Monitors: `demonitor(ref, { flush, info })` as in Erlang', () => {
   })
 })
 
+describe('a lost connection', () => {
+  it('gives no `DOWN` of a monitor that is ended while the others get theirs', async () => {
+    const far = await lab.cluster.start('b')
+    await lab.settle()
+    const watcher = await lab.probe()
+    const target = far.spawn(handler(() => () => undefined))
+    const [first, second] = [watcher.self.monitor(target), watcher.self.monitor(target)]
+    let found: boolean | undefined
+    lab.node.trace(watcher.pid, { receive: true }, () => {
+      found ??= watcher.self.demonitor(second, { info: true })
+    })
+    lab.node.disconnectNode(far.name)
+    await lab.settle()
+    expect(found).toBe(true)
+    expect(refsOf(watcher.messages)).toEqual([String(first)])
+  })
+})
+
 describe('awaitDown', () => {
   it("gives the exit reason, which isn't in the mailbox too", async () => {
     const watcher = await lab.probe()

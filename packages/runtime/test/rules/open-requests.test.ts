@@ -97,6 +97,26 @@ it('one that is given up is over at once, for all who wait for it; its late repl
   expect(messages).toEqual([])
 })
 
+it('giving one up is no message: nobody is told that one was received', async () => {
+  const { self, pid } = await lab.probe()
+  const events: unknown[] = []
+  lab.node.trace(pid, { receive: true }, (event) => events.push(event))
+  self.openRequest(answerer().pid, ask).abandon()
+  await lab.settle()
+  expect(events).toEqual([])
+})
+
+it('awaitAny rejects when its process ends, whatever it waits for: nothing, or the request of another', async () => {
+  const { self, pid } = await lab.probe()
+  const other = await lab.probe()
+  const request = other.self.openRequest(answerer().pid, ask)
+  const waiting = [self.awaitAny([], Infinity), self.awaitAny([], 1_000), self.awaitAny([request], 1_000)]
+  lab.node.exit(pid, 'kill')
+  for (const one of waiting) await expect(one).rejects.toMatchObject({ code: 'ERR_PROCESS_EXITED' })
+  expect(request.isOver).toBe(false)
+  expect(lab.node.counters()).toMatchObject({ timers: 0, aliases: 1 })
+})
+
 it('giving up one that is over changes nothing', async () => {
   const { self } = await lab.probe()
   const { pid, answer } = answerer()

@@ -45,6 +45,7 @@ const frames: Frame[] = [
       { type: 'send', from: 1, to: 2, payload },
       { type: 'send_name', from: 1, name: 'x', payload },
       { type: 'send_alias', from: 1, to: 2 ** 52, payload },
+      { type: 'answer', from: 1, to: 2 ** 52, payload },
       { type: 'send_name', from: 1, name: 'näme '.repeat(20), payload },
       { type: 'send_many', from: 1, to: [2, 3, 2 ** 50], payload },
       { type: 'send', from: 1, to: 2, payload: sliceOf(new Uint8Array(20_000).fill(7)) },
