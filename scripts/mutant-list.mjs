@@ -119,7 +119,7 @@ export const mutants = [
   one(
     'the incarnation is the time and nothing else',
     'node/node.ts',
-    ' + Math.floor(random.fraction() * 2 ** 21) + 1',
+    ' + Math.floor(random.fraction() * 2 ** 17) + 1',
     ' + 1',
   ),
 

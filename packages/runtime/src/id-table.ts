@@ -5,10 +5,25 @@
  * young objects takes all that follow for alive. Under requests that was a seventh of a node's time.
  *
  * Open addressing: linear probing from the place that a multiplicative hash gives, which puts ids that count up far from each other; what is deleted leaves no gap.
- * At most half of the places are taken.
+ * At most half of the places are taken. Where another node chooses the ids the hash is drawn by chance, so that it can't choose such as meet (Dietzfelbinger et al.,
+ * A Reliable Randomized Algorithm for the Closest-Pair Problem, 1997).
  */
+import type { Random } from './ports.ts'
+
+/** Two odd numbers of 32 bits, for the lower and the higher half of an id. */
+export interface IdHash {
+  readonly low: number
+  readonly high: number
+}
+
 /** 2^32 divided by the golden ratio: Knuth, The Art of Computer Programming, 6.4. */
-const GOLDEN = 0x9e3779b1
+const GOLDEN: IdHash = { low: 0x9e3779b1, high: 0x85ebca6b }
+
+export function randomIdHash(random: Random): IdHash {
+  const odd = (): number => (Math.floor(random.fraction() * 2 ** 31) * 2 + 1) | 0
+  return { low: odd(), high: odd() }
+}
+
 const LEAST_PLACES = 4
 /** Fewer than this part of the places are taken: there are too many. */
 const SPARSE = 16
@@ -19,6 +34,12 @@ export class IdTable<T extends object> {
   private count = 0
   /** A hash has 32 bits: by so many it is shifted, to be a place. */
   private shift = 32
+  private readonly hash: IdHash
+
+  /** Of ids that this node has made itself the default will do. */
+  constructor(hash: IdHash = GOLDEN) {
+    this.hash = hash
+  }
 
   get size(): number {
     return this.count
@@ -27,6 +48,16 @@ export class IdTable<T extends object> {
   /** Places that there are, taken or not. */
   get places(): number {
     return this.items.length
+  }
+
+  /** Places that a look-up of what is there has to look at, at most. */
+  get longestProbe(): number {
+    const last = this.items.length - 1
+    return this.items.reduce(
+      (longest, item, place) =>
+        item === undefined ? longest : Math.max(longest, 1 + ((place - this.homeOf(this.ids[place] ?? 0)) & last)),
+      0,
+    )
   }
 
   get(id: number): T | undefined {
@@ -76,7 +107,10 @@ export class IdTable<T extends object> {
   }
 
   private homeOf(id: number): number {
-    return Math.imul(id, GOLDEN) >>> this.shift
+    const { low, high } = this.hash
+    const hashed =
+      id <= 0xffffffff ? Math.imul(id, low) : Math.imul(id, low) + Math.imul(Math.floor(id / 2 ** 32), high)
+    return hashed >>> this.shift
   }
 
   /** What was put behind the place because it was taken moves up. */

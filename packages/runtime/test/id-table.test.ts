@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { IdTable } from '../src/id-table.ts'
+import { seededRandom } from '@pidmesh/runtime/testing'
+import { IdTable, randomIdHash } from '../src/id-table.ts'
 
 interface Item {
   readonly id: number
@@ -47,6 +48,20 @@ describe('A table by ids', () => {
         expect(table.values()).toEqual([...map.values()].sort((a, b) => a.id - b.id))
       }),
     )
+  })
+
+  it('whose hash is drawn by chance holds ids that were chosen to meet in another without many of them meeting', () => {
+    // k times the inverse of the golden multiplier: in the table with the known hash they lie side by side.
+    let inverse = 1
+    for (let round = 0; round < 5; round++) inverse = Math.imul(inverse, 2 - Math.imul(0x9e3779b1, inverse))
+    const chosen = [
+      ...Array.from({ length: 20_000 }, (_, k) => Math.imul(k + 1, inverse) >>> 0),
+      ...Array.from({ length: 20_000 }, (_, k) => (k + 1) * 2 ** 32),
+    ].filter((id) => id > 0)
+    const table = new IdTable<Item>(randomIdHash(seededRandom(3)))
+    for (const id of chosen) table.set(id, { id })
+    expect(table.size).toBe(new Set(chosen).size)
+    expect(table.longestProbe).toBeLessThan(500)
   })
 
   it('of which many have come and few are left takes no more room than those', () => {

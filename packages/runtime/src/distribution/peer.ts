@@ -16,6 +16,7 @@
  * Not here: who may connect (peers), and what a lost connection means for links and monitors (signals/).
  */
 import { assertNever } from '../assert-never.ts'
+import type { IdHash } from '../id-table.ts'
 import type { NodeIdentity } from '../ids.ts'
 import type { NodeDownReason } from '../messages.ts'
 import type { Counters } from '../observe/counters.ts'
@@ -63,6 +64,8 @@ export interface PeerOptions {
   readonly counters: Counters
   readonly liveness: LivenessOptions
   readonly limits: PeerLimits
+  /** For the ids that the node chooses. */
+  readonly idHash: IdHash
   readonly events: PeerEvents
 }
 
@@ -83,7 +86,7 @@ export class Peer implements RemoteNode, ConnectionSink {
   readonly isHidden: boolean
   /** Milliseconds between the ticks on this connection. */
   readonly tickMs: number
-  readonly relations: RemoteRelations = new RemoteRelations()
+  readonly relations: RemoteRelations
   private readonly options: PeerOptions
   private readonly outbox: Outbox
   private readonly inbox: Inbox
@@ -106,6 +109,7 @@ export class Peer implements RemoteNode, ConnectionSink {
     this.identity = introduced.identity
     this.address = introduced.address
     this.isHidden = introduced.isHidden
+    this.relations = new RemoteRelations(options.idHash)
     this.tickMs = liveness.tickMs
     this.outbox = new Outbox(codec)
     this.inbox = new Inbox(limits.signalBytes)

@@ -8,6 +8,7 @@
  * the new one is refused; one that was not is half-open or dead: it goes down and the new one takes its place. When both sides dial at the same
  * time the dial of the node with the greater name wins, as in Erlang.
  */
+import { randomIdHash } from '../id-table.ts'
 import type { NodeIdentity, NodeName } from '../ids.ts'
 import type { NodeDownReason, NodeType } from '../messages.ts'
 import type { Counters } from '../observe/counters.ts'
@@ -211,6 +212,7 @@ export class Peers {
       // Of two that tick differently the slower one says what is silence, on both sides.
       liveness: { ...liveness, tickMs: Math.max(liveness.tickMs, introduced.tickMs) },
       limits,
+      idHash: randomIdHash(this.options.random),
       events: {
         wantFlush,
         onSignal,

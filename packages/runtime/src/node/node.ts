@@ -364,11 +364,11 @@ export class Node {
 }
 
 /**
- * Another one in each life of a node, whatever its clock shows: seconds since 1970, and 21 random bits. A machine without a clock, which begins each of its lives at
- * the same moment, has the latter.
+ * Another one in each life of a node, whatever its clock shows: the time since 1970 in steps of 64 ms, and 17 random bits. An OS process that is started again takes longer
+ * than a step, so that the later life has the larger number; a machine without a clock, which begins each of its lives at the same moment, has the random bits.
  */
 function incarnationOf({ clock, random }: NodeComponents): number {
-  return Math.max(0, Math.floor(clock.wallMs() / 1_000)) * 2 ** 21 + Math.floor(random.fraction() * 2 ** 21) + 1
+  return Math.max(0, Math.floor(clock.wallMs() / 64)) * 2 ** 17 + Math.floor(random.fraction() * 2 ** 17) + 1
 }
 
 function nodeTypeOf({ isHidden }: Peer): NodeType {

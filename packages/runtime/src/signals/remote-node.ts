@@ -2,7 +2,7 @@
  * A connected node, or one that is being dialed, as links, monitors and the router see it: where to put a signal, and which relations end when the connection does.
  */
 import type { NodeIdentity, Pid } from '../ids.ts'
-import { IdTable } from '../id-table.ts'
+import { IdTable, type IdHash } from '../id-table.ts'
 import type { Process } from '../process/process.ts'
 import type { LocalMonitor, RemoteWatch } from './monitors.ts'
 import type { SendStatus, SentStatus, Signal } from './signal.ts'
@@ -22,7 +22,12 @@ export class RemoteRelations {
   /** Monitors of processes here on processes there, by the id of their reference. */
   readonly monitors: IdTable<LocalMonitor> = new IdTable()
   /** Monitors of processes there on processes here, by the id of their reference. */
-  readonly watches: IdTable<RemoteWatch> = new IdTable()
+  readonly watches: IdTable<RemoteWatch>
+
+  /** `hash`: for ids that the other node has chosen. */
+  constructor(hash?: IdHash) {
+    this.watches = new IdTable(hash)
+  }
 }
 
 export interface RemoteNode {
