@@ -3,13 +3,16 @@
  *
  * An alias is a pending request's, or a process's own (Erlang's `alias/1`, and the `alias` option of `monitor`); the latter is released with its process.
  */
+import type { Carrier } from '../ports.ts'
 import { RefTable } from '../ref-table.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Process } from './process.ts'
 
 export interface AliasTarget {
+  /** Whether what comes is handled in the context that comes with it. Who waits for a reply has his own. */
+  readonly takesContext: boolean
   /** A message has come to the alias; `sentFrom` is the node that has sent it, if it is another. */
-  deliver(message: unknown, sentFrom: RemoteNode | undefined): void
+  deliver(message: unknown, sentFrom: RemoteNode | undefined, carrier: Carrier | undefined): void
 }
 
 export class Aliases {
@@ -27,13 +30,18 @@ export class Aliases {
     return this.open.delete(refId)
   }
 
-  deliver(refId: number, message: unknown, sentFrom?: RemoteNode): void {
-    this.open.get(refId)?.deliver(message, sentFrom)
+  /** Whether a context that comes with a message to it would be of any use. */
+  takesContext(refId: number): boolean {
+    return this.open.get(refId)?.takesContext === true
+  }
+
+  deliver(refId: number, message: unknown, sentFrom?: RemoteNode, carrier?: Carrier): void {
+    this.open.get(refId)?.deliver(message, sentFrom, carrier)
   }
 
   /** Opens an alias of a process; `deliver` puts what comes into its mailbox. */
-  addOwn(owner: Process, refId: number, deliver: (message: unknown) => void): void {
-    this.open.set(refId, { deliver })
+  addOwn(owner: Process, refId: number, deliver: AliasTarget['deliver']): void {
+    this.open.set(refId, { takesContext: true, deliver })
     ;(owner.aliases ??= new Set()).add(refId)
   }
 

@@ -57,6 +57,10 @@ class PendingRequest implements AliasTarget, DownListener, ExitHook {
     })
   }
 
+  get takesContext(): boolean {
+    return false
+  }
+
   start({ target, build, timeoutMs }: Request): void {
     const { kernel, caller, ref } = this
     caller.exitHooks = withItem<ExitHook>(caller.exitHooks, this)

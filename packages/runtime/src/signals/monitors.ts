@@ -67,8 +67,8 @@ export class Monitors {
     remember(monitor)
   }
 
-  /** A process here watches something on a connected node. With a `payload`, an encoded term, it also sends it that. */
-  watchRemote(monitor: LocalMonitor, remote: RemoteNode, payload?: Slice): void {
+  /** A process here watches something on a connected node. With a `payload`, an encoded term, it also sends it that, and the context that goes with it. */
+  watchRemote(monitor: LocalMonitor, remote: RemoteNode, payload?: Slice, context?: Slice): void {
     const { object, watcher } = monitor
     const ref = monitor.ref.id
     monitor.remote = remote
@@ -76,7 +76,7 @@ export class Monitors {
     remember(monitor)
     const to = 'id' in object ? object.id : object.name
     if (payload === undefined) remote.signal({ type: 'monitor', from: watcher.pid.id, ref, to })
-    else remote.signal({ type: 'request', from: watcher.pid.id, ref, to, payload })
+    else remote.signal({ type: 'request', from: watcher.pid.id, ref, to, payload, context })
   }
 
   /** A process of a connected node watches a process here, or what would have been one. */
@@ -103,10 +103,12 @@ export class Monitors {
     if (watch !== undefined) this.unwatch(watch)
   }
 
-  /** Something was sent from here to an alias of a connected node: if it answers a request, whoever sent it, the watch is over. */
-  answered(remote: RemoteNode, ref: number): void {
+  /** Something was sent from here to an alias of a connected node: if it answers a request, whoever sent it, the watch is over. Says whether it does. */
+  answered(remote: RemoteNode, ref: number): boolean {
     const watch = remote.relations.watches.get(ref)
-    if (watch?.endsWithAnswer === true) this.unwatch(watch)
+    if (watch?.endsWithAnswer !== true) return false
+    this.unwatch(watch)
+    return true
   }
 
   /** Ends a monitor without a `DOWN`. Says whether there was one. `answeredBy`: the node that has ended it by its answer, and needn't be told. */
