@@ -9,10 +9,12 @@ import {
   ViaName,
   type Caller,
   type Context,
+  type Ref,
   type RequestOutcome,
 } from '@pidmesh/runtime'
 import { CallError } from './errors.ts'
 import { unawaited } from './unawaited.ts'
+import { ObservedCall } from './observed.ts'
 import type { CallMessage, CastMessage, From, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
 
 export const DEFAULT_CALL_TIMEOUT_MS = 5_000
@@ -75,19 +77,28 @@ function ask(
 ): Promise<unknown> {
   const pid = typeof target === 'string' ? self.whereis(target) : target
   if (pid instanceof Pid && pid.equals(self.pid)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
-  const replied: Promise<unknown> = self
-    .request(target, (tag): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request }), timeoutMs)
-    .then(
-      (outcome) => {
-        if (outcome.type === 'reply') return outcome.value
-        heedLater(replied)
-        throw callError(outcome, server)
-      },
-      (error: unknown) => {
-        heedLater(replied)
-        throw error
-      },
-    )
+  const build = (tag: Ref): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request })
+  const { telemetry } = self
+  const observed = telemetry === undefined ? undefined : new ObservedCall(telemetry, self, describe(server), request)
+  const asked =
+    observed === undefined ? self.request(target, build, timeoutMs) : observed.ask(self, target, build, timeoutMs)
+  const replied: Promise<unknown> = asked.then(
+    (outcome) => {
+      if (outcome.type === 'reply') {
+        observed?.reply()
+        return outcome.value
+      }
+      heedLater(replied)
+      const error = callError(outcome, server)
+      observed?.fail(error.code, error.serverReason)
+      throw error
+    },
+    (error: unknown) => {
+      observed?.abort(error)
+      heedLater(replied)
+      throw error
+    },
+  )
   return replied
 }
 

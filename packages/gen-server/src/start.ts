@@ -18,6 +18,7 @@ import { Callbacks, initialise, type AnyServer } from './callbacks.ts'
 import type { GenServer } from './gen-server.ts'
 import type { ServerPid } from './protocol.ts'
 import type { IgnoreResult, InitResult } from './results.ts'
+import { tellStarted } from './observed.ts'
 import { unawaited } from './unawaited.ts'
 
 /** A class of servers whose `init` takes `Args` and returns `Result`, and whose `getState` gives a `State`. */
@@ -119,7 +120,9 @@ export function enterLoop(
 ): MessageHandler | Promise<MessageHandler> {
   const debug = new Debug(self)
   server.enter(self)
-  return new ServerLoop({ self, behaviour: new Callbacks(self, server, debug), debug, parent: options.parent }).start()
+  const behaviour = new Callbacks(self, server, debug)
+  tellStarted(self, behaviour.name)
+  return new ServerLoop({ self, behaviour, debug, parent: options.parent }).start()
 }
 
 function startAs<Server extends Pid, Args, Result>(

@@ -26,6 +26,7 @@ import {
   type Pid,
   type Ref,
 } from '@pidmesh/runtime'
+import { handleObserved, tellEnded } from '../observed.ts'
 import type { Behaviour, Handled } from './behaviour.ts'
 import type { Debug } from './debug.ts'
 import { HeldMessages } from './held-messages.ts'
@@ -120,7 +121,7 @@ export class ServerLoop {
     if (!this.isPlain && this.debug.isOn && message !== BEGIN) this.debug.tell({ type: 'in', message })
     let handled: Handled | Promise<Handled>
     try {
-      handled = message === BEGIN ? this.behaviour.begin?.() : this.behaviour.handle(message)
+      handled = message === BEGIN ? this.behaviour.begin?.() : this.handle(message)
     } catch (thrown) {
       return this.endThrown(thrown, message)
     }
@@ -132,17 +133,24 @@ export class ServerLoop {
     )
   }
 
+  private handle(message: unknown): Handled | Promise<Handled> {
+    const { telemetry } = this.self
+    return telemetry === undefined
+      ? this.behaviour.handle(message)
+      : handleObserved(telemetry, this.self, this.behaviour, message)
+  }
+
   private hold(message: unknown): void {
     this.held ??= new HeldMessages()
-    this.held.push(message, this.self.log)
+    this.held.push({ message, context: this.self.keepContext() }, this.self.log)
   }
 
   /** Handles so many of the messages that were kept, the oldest first, or until it is suspended again. */
   private handleHeld(quantum: number): void | Promise<void> {
     for (let left = quantum; left > 0 && this.held !== undefined && !this.suspended; left--) {
-      const message = this.held.shift()
+      const { message, context } = this.held.shift()
       if (this.held.size === 0) this.held = undefined
-      const outcome = this.take(message)
+      const outcome = context === undefined ? this.take(message) : context(() => this.take(message))
       if (outcome instanceof Promise) return outcome.then(() => this.handleHeld(left - 1))
     }
     this.judge()
@@ -253,6 +261,8 @@ export class ServerLoop {
   }
 
   private leave(reason: ExitReason, message: unknown): never {
+    // One that has been killed while it terminated had its end before.
+    if (this.self.isAlive) tellEnded(this.self, this.behaviour.name, reason)
     throw new ServerEnd(this.behaviour, reason, message === BEGIN ? undefined : message)
   }
 }
