@@ -9,6 +9,7 @@ export const layers = {
   'packages/runtime': [],
   'packages/gen-server': ['@pidmesh/runtime'],
   'packages/cli': ['@pidmesh/runtime'],
+  'packages/opentelemetry': ['@pidmesh/runtime', '@pidmesh/gen-server'],
   'packages/global-ets': ['@pidmesh/runtime', '@pidmesh/gen-server'],
   'packages/ws-gateway': ['@pidmesh/runtime', '@pidmesh/gen-server'],
 }
@@ -23,6 +24,7 @@ export const confined = {
     'packages/runtime/src/transport/grpc-link.ts',
     'packages/runtime/src/transport/grpc-tls.ts',
   ],
+  '@opentelemetry/api': ['packages/opentelemetry/src/'],
   'cbor-x': [],
   nact: ['packages/runtime/src/system/nact-pump.ts'],
   pino: ['packages/runtime/src/system/pino-logger.ts'],

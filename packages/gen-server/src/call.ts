@@ -9,10 +9,12 @@ import {
   ViaName,
   type Caller,
   type Context,
+  type Ref,
   type RequestOutcome,
   type Within,
 } from '@pidmesh/runtime'
 import { CallError } from './errors.ts'
+import { ObservedCall } from './observed.ts'
 import { refused, unawaited } from './unawaited.ts'
 import type { CallMessage, CastMessage, From, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
 
@@ -100,19 +102,28 @@ function ask(
   { server, request, timeoutMs }: Sent,
 ): Promise<unknown> {
   if (isSelf(self, target)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
-  const replied: Promise<unknown> = self
-    .request(target, (tag): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request }), timeoutMs)
-    .then(
-      (outcome) => {
-        if (outcome.type === 'reply') return outcome.value
-        heedLater(replied)
-        throw callError(outcome, server)
-      },
-      (error: unknown) => {
-        heedLater(replied)
-        throw error
-      },
-    )
+  const build = (tag: Ref): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request })
+  const { telemetry } = self
+  const observed = telemetry === undefined ? undefined : new ObservedCall(telemetry, self, describe(server), request)
+  const asked =
+    observed === undefined ? self.request(target, build, timeoutMs) : observed.ask(self, target, build, timeoutMs)
+  const replied: Promise<unknown> = asked.then(
+    (outcome) => {
+      if (outcome.type === 'reply') {
+        observed?.reply()
+        return outcome.value
+      }
+      heedLater(replied)
+      const error = callError(outcome, server)
+      observed?.fail(error.code, error.serverReason)
+      throw error
+    },
+    (error: unknown) => {
+      observed?.abort(error)
+      heedLater(replied)
+      throw error
+    },
+  )
   return replied
 }
 

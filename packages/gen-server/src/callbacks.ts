@@ -65,6 +65,7 @@ function initialised(callbacks: Callbacks, result: InitResult): Initialised {
 export class Callbacks implements Behaviour {
   /** What `init` has asked for. */
   first: Next | undefined = undefined
+  hasReplied = false
   private readonly self: Context
   private readonly server: AnyServer
   private readonly debug: Debug
@@ -183,6 +184,7 @@ export class Callbacks implements Behaviour {
   }
 
   private reply(from: From, value: unknown): void {
+    this.hasReplied = true
     reply(this.self, from, value)
     if (this.debug.isOn) this.debug.tell({ type: 'out', to: from.pid, message: value })
   }

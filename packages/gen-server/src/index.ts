@@ -82,6 +82,16 @@ export {
 } from './send-request.ts'
 export { stop } from './stop.ts'
 export * as sys from './sys.ts'
+export * as telemetry from './telemetry.ts'
+export type {
+  CallOperation,
+  CallOutcome,
+  HandleOperation,
+  HandleOutcome,
+  Operation,
+  ServerInfo,
+  TelemetryEvent,
+} from './telemetry.ts'
 export type { ServerStatus } from './behaviour/system-protocol.ts'
 export * from './supervisor/index.ts'
 export {

@@ -20,6 +20,7 @@ import { GenStatem } from './gen-statem/gen-statem.ts'
 import type { StatemInitResult } from './gen-statem/results.ts'
 import type { ServerPid, Taken } from './protocol.ts'
 import type { IgnoreResult, InitResult } from './results.ts'
+import { tellStarted } from './observed.ts'
 import type { Server } from './server.ts'
 
 /** A class of servers whose `init` takes `Args` and returns `Result`, and whose `getState` gives a `State`. */
@@ -126,7 +127,9 @@ export function enterLoop(
 ): MessageHandler | Promise<MessageHandler> {
   const debug = new Debug(self)
   server.enter(self)
-  return new ServerLoop({ self, behaviour: new Callbacks(self, server, debug), debug, parent: options.parent }).start()
+  const behaviour = new Callbacks(self, server, debug)
+  tellStarted(self, behaviour.name)
+  return new ServerLoop({ self, behaviour, debug, parent: options.parent }).start()
 }
 
 function startAs<Server extends Pid, Args, Result>(

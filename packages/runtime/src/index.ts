@@ -53,9 +53,11 @@ export { isNameOnNode, via, ViaName, type Awaitable, type NameMeta, type Via } f
 export type { NodeCounters } from './observe/counters.ts'
 export { RateLimitedLog } from './observe/rate-limited-log.ts'
 export type { ProcessInfo, ProcessInfoOptions, ProcessStatus } from './observe/process-info.ts'
+export type { EventListener, Instrument, Observation, Telemetry } from './observe/telemetry.ts'
 export type { TraceDetail, TraceEvent, TraceListener, TraceOptions } from './observe/tracing.ts'
 export { encodedBytes } from './wire/term.ts'
 export { assertNever } from './assert-never.ts'
 
-export type { Clock, LogFields, Logger, Random, TimerHandle, TlsOptions } from './ports.ts'
+export type { KeptContext } from './process/propagator.ts'
+export type { Carrier, Clock, LogFields, Logger, Propagation, Random, TimerHandle, TlsOptions } from './ports.ts'
 export { pinoLogger, wrapPino, type LogLevel, type PinoLoggerOptions } from './system/pino-logger.ts'

@@ -5,7 +5,7 @@ import { portOf } from './address.ts'
 import type { Discovery } from './discovery/discovery.ts'
 import { PidmeshError, shown } from './errors.ts'
 import { isAddress, nodeName, type NodeName } from './ids.ts'
-import type { Logger, TlsOptions } from './ports.ts'
+import type { Logger, Propagation, TlsOptions } from './ports.ts'
 import { checkMailboxOptions, checkOptions } from './process/checks.ts'
 import type { MailboxOptions } from './process/process.ts'
 import type { LogLevel } from './system/pino-logger.ts'
@@ -62,6 +62,11 @@ export interface NodeOptions {
   readonly longScheduleMs?: number
   /** How many messages may wait for a process, and what happens to one more: for all processes that have no option of their own. */
   readonly mailbox?: Partial<MailboxOptions>
+  /**
+   * Lets a context travel with messages, to whoever handles them: OpenTelemetry's, with the package `@pidmesh/opentelemetry`. See docs/telemetry.md.
+   * @default none
+   */
+  readonly propagation?: Propagation
   /** Lines go here instead of to standard error. */
   readonly logger?: Logger
   /** @default 'info' */
@@ -82,6 +87,7 @@ export interface CheckedNodeOptions {
   readonly turnBudgetMs: number
   readonly longScheduleMs: number
   readonly mailbox: MailboxOptions
+  readonly propagation: Propagation | undefined
   readonly logger: Logger | undefined
   readonly logLevel: LogLevel
 }
@@ -104,6 +110,7 @@ const KNOWN: readonly (keyof NodeOptions)[] = [
   'turnBudgetMs',
   'longScheduleMs',
   'mailbox',
+  'propagation',
   'logger',
   'logLevel',
 ]
@@ -132,6 +139,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
   if (!Array.isArray(seeds)) throw bad(`seeds must be a list of host:port, not ${shown(seeds)}`)
   for (const seed of seeds) checkAddress('a seed', seed)
   const discoveries = checkDiscovery(options.discovery)
+  if (options.propagation !== undefined) checkPropagation(options.propagation)
   if (options.logger !== undefined) checkLogger(options.logger)
   if (options.advertise !== undefined) checkAddress('advertise', options.advertise)
   // What others would be told, whatever the port turns out to be.
@@ -172,6 +180,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
     turnBudgetMs,
     longScheduleMs,
     mailbox,
+    propagation: options.propagation,
     logger: options.logger,
     logLevel,
   }
@@ -205,6 +214,13 @@ function checkDiscovery(given: NodeOptions['discovery']): readonly Discovery[] {
 
 function isDiscovery(value: unknown): value is Discovery {
   return typeof value === 'object' && value !== null && 'start' in value && typeof value.start === 'function'
+}
+
+function checkPropagation(propagation: Propagation): void {
+  if (typeof propagation !== 'object' || propagation === null)
+    throw bad(`propagation must be an object with capture and run, not ${shown(propagation)}`)
+  for (const method of ['capture', 'run'] as const)
+    if (typeof propagation[method] !== 'function') throw bad(`propagation has no method ${method}`)
 }
 
 function checkLogger(logger: Logger): void {

@@ -33,6 +33,26 @@ export interface Logger {
   child(fields: LogFields): Logger
 }
 
+/** What of a context travels with a message: names and values such as those of HTTP headers. All together 1 KiB at most, and 32 names. */
+export type Carrier = { readonly [name: string]: string }
+
+/**
+ * Carries the context of the code that sends a message to the code that handles it, on whatever node: OpenTelemetry's, say, of which the runtime knows nothing.
+ * Whatever it throws is logged, and the message goes without its context.
+ */
+export interface Propagation {
+  /**
+   * What is active now; `undefined` for nothing. Called in each `send`, `request` and `spawn`, synchronously: keep it short. What is larger than a carrier may
+   * be is dropped, and logged.
+   */
+  capture(): Carrier | undefined
+  /**
+   * Calls `run` once, before it returns, in the context that the carrier stands for, and what `run` starts is to stay in it; `undefined`: in none, whatever is
+   * active.
+   */
+  run(carrier: Carrier | undefined, run: () => void): void
+}
+
 /** Drives the run queue: nact in production, the simulation's driver in tests. */
 export interface Pump {
   /** The queue has work: call the turn soon, never within this call. Calls before that turn has begun are one call. */

@@ -16,6 +16,9 @@ export interface Behaviour {
   /** What reports call it: the name of the class, usually. */
   readonly name: string
 
+  /** Set to true by a behaviour when it answers a call, and to false by the loop, if somebody wants to know. @default it isn't told */
+  hasReplied?: boolean
+
   /** Runs once, after the start has been reported and before any message. */
   begin?(): Handled | Promise<Handled>
 

@@ -1,14 +1,20 @@
 /**
  * What a suspended server has been sent, in order. It is no mailbox: the runtime's limits don't see it, so that it says itself when there is much of it.
  */
-import type { Logger } from '@pidmesh/runtime'
+import type { KeptContext, Logger } from '@pidmesh/runtime'
 
 const WARN_FROM = 100_000
 /** Slots that are empty before they are let go. */
 const COMPACT_FROM = 1_024
 
+export interface HeldMessage {
+  readonly message: unknown
+  /** In which it is to be handled: that of `sys.resume` would be another's. */
+  readonly context: KeptContext | undefined
+}
+
 export class HeldMessages {
-  private messages: unknown[] = []
+  private messages: Array<HeldMessage | undefined> = []
   private first = 0
   private warnAt = WARN_FROM
 
@@ -16,16 +22,17 @@ export class HeldMessages {
     return this.messages.length - this.first
   }
 
-  push(message: unknown, log: Logger): void {
+  push(message: HeldMessage, log: Logger): void {
     this.messages.push(message)
     if (this.size < this.warnAt) return
     this.warnAt *= 2
     log.warn({ messages: this.size }, `the server is suspended, and ${this.size} messages wait for sys.resume`)
   }
 
-  /** The oldest. There must be one. */
-  shift(): unknown {
+  /** The oldest. */
+  shift(): HeldMessage {
     const message = this.messages[this.first]
+    if (message === undefined) throw new TypeError('no message is held')
     this.messages[this.first++] = undefined
     if (this.first >= COMPACT_FROM && this.first * 2 > this.messages.length) {
       this.messages = this.messages.slice(this.first)

@@ -27,6 +27,7 @@ import {
   type Pid,
   type Ref,
 } from '@pidmesh/runtime'
+import { handleObserved, tellEnded } from '../observed.ts'
 import type { Behaviour, Handled } from './behaviour.ts'
 import type { Debug } from './debug.ts'
 import { HeldMessages } from './held-messages.ts'
@@ -116,7 +117,7 @@ export class ServerLoop {
     if (!this.isPlain && this.debug.isOn && message !== BEGIN) this.debug.tell({ type: 'in', message })
     let handled: Handled | Promise<Handled>
     try {
-      handled = message === BEGIN ? this.behaviour.begin?.() : this.behaviour.handle(message)
+      handled = message === BEGIN ? this.behaviour.begin?.() : this.handle(message)
     } catch (thrown) {
       return this.endThrown(thrown, message)
     }
@@ -128,17 +129,24 @@ export class ServerLoop {
     )
   }
 
+  private handle(message: unknown): Handled | Promise<Handled> {
+    const { telemetry } = this.self
+    return telemetry === undefined
+      ? this.behaviour.handle(message)
+      : handleObserved(telemetry, this.self, this.behaviour, message)
+  }
+
   private hold(message: unknown): void {
     this.held ??= new HeldMessages()
-    this.held.push(message, this.self.log)
+    this.held.push({ message, context: this.self.keepContext() }, this.self.log)
   }
 
   /** Handles so many of the messages that were kept, the oldest first, or until it is suspended again. */
   private handleHeld(quantum: number): void | Promise<void> {
     for (let left = quantum; left > 0 && this.held !== undefined && this.goesOn; left--) {
-      const message = this.held.shift()
+      const { message, context } = this.held.shift()
       if (this.held.size === 0) this.held = undefined
-      const outcome = this.take(message)
+      const outcome = context === undefined ? this.take(message) : context(() => this.take(message))
       if (outcome instanceof Promise) return outcome.then(() => this.handleHeld(left - 1))
     }
     this.judge()
@@ -257,6 +265,7 @@ export class ServerLoop {
     const { self, behaviour } = this
     // `terminate` may have ended the process itself.
     if (!self.isAlive) return
+    tellEnded(self, behaviour.name, reason)
     self.finish(
       reason,
       isQuietReason(reason) ? undefined : endDetails(behaviour, reason, message === BEGIN ? undefined : message),

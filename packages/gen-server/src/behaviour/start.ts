@@ -15,6 +15,7 @@ import {
   assertNever,
   handler,
   PidmeshError,
+  reasonOfThrown,
   ViaName,
   type Context,
   type HandlerBody,
@@ -24,6 +25,7 @@ import {
   type RequestOutcome,
 } from '@pidmesh/runtime'
 import { StartError } from '../errors.ts'
+import { tellStarted, tellStartFailed } from '../observed.ts'
 import { refused, unawaited } from '../unawaited.ts'
 import type { Init, Initialised } from './behaviour.ts'
 import { Debug } from './debug.ts'
@@ -163,15 +165,22 @@ interface BodyOptions {
 function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody {
   return handler((self): MessageHandler | Promise<MessageHandler> => {
     const debug = new Debug(self)
+    const beganMs = self.telemetry === undefined ? undefined : self.monotonicMs()
     const enter = (initialised: Initialised): MessageHandler | Promise<MessageHandler> => {
       switch (initialised.type) {
         case 'ok': {
           const loop = new ServerLoop({ self, behaviour: initialised.behaviour, debug, parent })
+          tellStarted(
+            self,
+            initialised.behaviour.name,
+            beganMs === undefined ? undefined : self.monotonicMs() - beganMs,
+          )
           if (report.watcher?.isAlive === true) report.watch = report.watcher.monitor(self.pid)
           if (report.replyTo !== undefined) self.send(report.replyTo, 'ready')
           return loop.start()
         }
         case 'stop':
+          tellStartFailed(self, initialised.reason)
           return self.exit(initialised.reason)
         case 'ignore':
           report.ending = initialised
@@ -180,9 +189,17 @@ function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody 
           return assertNever(initialised)
       }
     }
-    if (name instanceof ViaName) return initUnder(name, self, () => init(self, debug), report).then(enter)
-    const initialised = init(self, debug)
-    return initialised instanceof Promise ? initialised.then(enter) : enter(initialised)
+    const fail = (thrown: unknown): never => {
+      if (self.isAlive) tellStartFailed(self, reasonOfThrown(thrown))
+      throw thrown
+    }
+    let initialised: Initialised | Promise<Initialised>
+    try {
+      initialised = name instanceof ViaName ? initUnder(name, self, () => init(self, debug), report) : init(self, debug)
+    } catch (thrown) {
+      return fail(thrown)
+    }
+    return initialised instanceof Promise ? initialised.then(enter, fail) : enter(initialised)
   })
 }
 

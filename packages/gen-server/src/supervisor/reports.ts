@@ -1,7 +1,9 @@
 /**
- * What supervisors log of their children, in the one shape that docs/observation.md shows: at most 100 lines a second of each kind and supervisor.
+ * What supervisors log of their children, in the one shape that docs/observation.md shows: at most 100 lines a second of each kind and supervisor. Telemetry is
+ * told all of it.
  */
 import { formatReason, isErrorReason, RateLimitedLog, type Context, type ExitReason } from '@pidmesh/runtime'
+import { tellSupervision } from '../observed.ts'
 import type { SupervisionReport } from './effects.ts'
 
 const TEXTS: Record<SupervisionReport['event'], string> = {
@@ -22,7 +24,9 @@ export class SupervisionReports {
     this.supervisor = name ?? self.pid.toString()
   }
 
-  write({ event, child, pid, reason, restarts }: SupervisionReport): void {
+  write(report: SupervisionReport): void {
+    tellSupervision(this.self, this.supervisor, report)
+    const { event, child, pid, reason, restarts } = report
     const log = (this.logs[event] ??= new RateLimitedLog(this.self.log, this.self))
     const fields = {
       report: 'supervisor',

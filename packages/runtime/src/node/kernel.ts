@@ -12,9 +12,10 @@ import {
   type ProcessInfoOptions,
 } from '../observe/process-info.ts'
 import { Reports } from '../observe/reports.ts'
+import { Telemetry } from '../observe/telemetry.ts'
 import { TRACE_OPTIONS, Tracing, type TraceListener, type TraceOptions } from '../observe/tracing.ts'
 import { IdTable } from '../id-table.ts'
-import type { Clock, LogFields, Logger, PumpFactory } from '../ports.ts'
+import type { Clock, LogFields, Logger, Propagation, PumpFactory } from '../ports.ts'
 import { Aliases } from '../process/aliases.ts'
 import { HandlerBody, SPAWN_OPTIONS, type ProcessBody, type SpawnOptions } from '../process/body.ts'
 import {
@@ -28,6 +29,7 @@ import {
 } from '../process/checks.ts'
 import { Context } from '../process/context.ts'
 import { Process, RUNNING, SUSPENDED, type MailboxOptions } from '../process/process.ts'
+import { Propagator } from '../process/propagator.ts'
 import { ProcessTimers } from '../process/process-timers.ts'
 import { isPromiseLike, Scheduler } from '../process/scheduler.ts'
 import { exitOfThrown, type ExitReason } from '../reasons.ts'
@@ -49,6 +51,7 @@ export interface KernelOptions {
   readonly turnBudgetMs: number
   readonly longScheduleMs: number
   readonly mailbox: MailboxOptions
+  readonly propagation: Propagation | undefined
   readonly afterTurn: () => void
 }
 
@@ -57,12 +60,15 @@ export class Kernel {
   readonly clock: Clock
   readonly log: Logger
   readonly scheduler: Scheduler
+  /** `undefined`: no context travels with messages. */
+  readonly propagator: Propagator | undefined
   readonly processes: IdTable<Process> = new IdTable()
   readonly names: Names = new Names()
   readonly aliases: Aliases = new Aliases()
   readonly counters: Counters = new Counters()
   readonly reports: Reports
   readonly tracing: Tracing
+  readonly telemetry: Telemetry
   readonly timers: Timers
   readonly processTimers: ProcessTimers
   readonly monitors: Monitors
@@ -83,11 +89,15 @@ export class Kernel {
     this.mailbox = mailbox
     this.reports = new Reports(log, clock, this.counters)
     this.tracing = new Tracing(clock, log)
+    this.telemetry = new Telemetry(log, clock)
+    const { propagation, terms } = options
+    this.propagator = propagation === undefined ? undefined : new Propagator({ propagation, terms, log, clock })
     this.scheduler = new Scheduler({
       systemName: `${identity.name}/${identity.incarnation}`,
       clock,
       pump: options.pump,
       counters: this.counters,
+      propagator: this.propagator,
       turnBudgetMs: options.turnBudgetMs,
       longScheduleMs: options.longScheduleMs,
       mailbox,
@@ -153,7 +163,7 @@ export class Kernel {
     if (options !== undefined) this.applyOptions(process, options)
     this.processes.set(process.pid.id, process)
     this.counters.processesSpawned++
-    process.body = body
+    process.body = this.propagator === undefined ? body : this.propagator.within(body)
     process.takesHandler = body instanceof HandlerBody
     prepare?.(process)
     this.tellOfSpawn(process, parent)

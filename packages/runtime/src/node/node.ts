@@ -91,6 +91,7 @@ export class Node {
       turnBudgetMs: options.turnBudgetMs,
       longScheduleMs: options.longScheduleMs,
       mailbox: options.mailbox,
+      propagation: options.propagation,
       afterTurn: flush,
     })
     this.peers = new Peers({

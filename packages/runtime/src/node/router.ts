@@ -12,6 +12,7 @@ import { PidmeshError, shown } from '../errors.ts'
 import { withItem, withoutItem } from '../few.ts'
 import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
+import type { Carrier } from '../ports.ts'
 import { checkNodeName, checkPids, isA } from '../process/checks.ts'
 import { exitedError, LocalPid, type ExitHook, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
@@ -67,7 +68,7 @@ export class Router {
     if (from.traces !== undefined) this.tellOfSend(from, to, message)
     const local = localPid(to)
     if (local !== undefined && local.origin === this.kernel.identity) {
-      if (local.process !== undefined) this.kernel.scheduler.deliver(local.process, message)
+      if (local.process !== undefined) this.deliver(local.process, message)
       return 'ok'
     }
     const pid = anyPid(to)
@@ -76,7 +77,7 @@ export class Router {
     if (typeof to === 'string') {
       const process = this.kernel.names.whereis(to)
       if (process === undefined) throw notRegistered(to)
-      this.kernel.scheduler.deliver(process, message)
+      this.deliver(process, message)
       return 'ok'
     }
     if (isNameOnNode(to)) return this.sendToName(from, to, message)
@@ -99,12 +100,15 @@ export class Router {
     }
     // What can't be sent to another node is refused before anyone has got it; and it is refused whether the others are connected or not.
     const payload = local.length < pids.length ? this.terms.encode(message) : undefined
-    for (const process of local) this.kernel.scheduler.deliver(process, message)
+    const { scheduler, propagator } = this.kernel
+    const carrier = propagator?.capture()
+    for (const process of local) scheduler.deliver(process, message, false, carrier)
     if (payload === undefined) return status
+    const context = propagator?.encode(carrier)
     for (const [node, ids] of remote) {
       for (let start = 0; start < ids.length; start += MAX_RECEIVERS) {
         const some = ids.slice(start, start + MAX_RECEIVERS)
-        const sent = node.signal({ type: 'send_many', from: from.pid.id, to: some, payload })
+        const sent = node.signal({ type: 'send_many', from: from.pid.id, to: some, payload, context })
         if (status === 'ok' || sent === 'noconnection') status = sent
       }
     }
@@ -189,8 +193,9 @@ export class Router {
       const message = build(request.ref)
       if (watcher.traces !== undefined) this.tellOfSend(watcher, object, message)
       const payload = this.terms.encode(message)
+      const context = this.kernel.propagator?.captureEncoded()
       // Code of the user's has run: it may have ended the connection.
-      if (this.kernel.aliases.isOpen(request.ref.id)) this.watchElsewhere(monitor, payload)
+      if (this.kernel.aliases.isOpen(request.ref.id)) this.watchElsewhere(monitor, payload, context)
     }
   }
 
@@ -213,9 +218,9 @@ export class Router {
   }
 
   /** It isn't on this node, or not alive. */
-  private watchElsewhere(monitor: LocalMonitor, payload?: Slice): void {
+  private watchElsewhere(monitor: LocalMonitor, payload?: Slice, context?: Slice): void {
     const remote = this.nodeOf(monitor.object)
-    if (remote !== undefined) this.kernel.monitors.watchRemote(monitor, remote, payload)
+    if (remote !== undefined) this.kernel.monitors.watchRemote(monitor, remote, payload, context)
     else this.kernel.monitors.fire(monitor, this.absence(monitor.object))
   }
 
@@ -257,22 +262,23 @@ export class Router {
     const { kernel } = this
     switch (signal.type) {
       case 'send':
-        this.deliverFrom(kernel.processes.get(signal.to), signal.payload)
+        this.deliverFrom(kernel.processes.get(signal.to), signal.payload, signal.context)
         return
       case 'send_name':
-        this.deliverFrom(kernel.names.whereis(signal.name), signal.payload)
+        this.deliverFrom(kernel.names.whereis(signal.name), signal.payload, signal.context)
         return
       case 'send_alias':
-        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload))
+        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload), undefined, this.carrierOf(signal.context))
         return
       case 'answer':
         kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload), remote)
         return
       case 'send_many': {
         const message = this.terms.decode(signal.payload)
+        const carrier = this.carrierOf(signal.context)
         for (const id of signal.to) {
           const process = kernel.processes.get(id)
-          if (process !== undefined) kernel.scheduler.deliver(process, message)
+          if (process !== undefined) kernel.scheduler.deliver(process, message, false, carrier)
         }
         return
       }
@@ -300,7 +306,7 @@ export class Router {
         // Before it is decoded, as two signals would: bad bytes close the connection, and what is watched across it is told of that.
         const target = this.processAt(signal.to)
         kernel.monitors.watchedFrom(remote, remotePid(remote, signal.from), signal, target)
-        this.deliverFrom(target, signal.payload)
+        this.deliverFrom(target, signal.payload, signal.context)
         return
       }
       case 'demonitor':
@@ -318,41 +324,58 @@ export class Router {
     return typeof to === 'string' ? this.kernel.names.whereis(to) : this.kernel.processes.get(to)
   }
 
-  private deliverFrom(process: Process | undefined, payload: Slice): void {
+  private deliverFrom(process: Process | undefined, payload: Slice, context: Slice | undefined): void {
     // Decoded even if nobody is there to get it: bad bytes close the connection whoever they were for.
     const message = this.terms.decode(payload)
-    if (process !== undefined) this.kernel.scheduler.deliver(process, message)
+    const carrier = this.carrierOf(context)
+    if (process !== undefined) this.kernel.scheduler.deliver(process, message, false, carrier)
+  }
+
+  /** A node without a propagation takes no notice of it. */
+  private carrierOf(context: Slice | undefined): Carrier | undefined {
+    return context === undefined ? undefined : this.kernel.propagator?.decode(context)
+  }
+
+  /** To a process of this node, with the context of the sender. */
+  private deliver(process: Process, message: unknown): void {
+    const { scheduler, propagator } = this.kernel
+    if (propagator === undefined) scheduler.deliver(process, message)
+    else scheduler.deliver(process, message, false, propagator.capture())
   }
 
   private sendToPid(from: Process, to: Pid, message: unknown): SendStatus {
     if (this.isHere(to)) {
       const process = this.processOf(to)
-      if (process !== undefined) this.kernel.scheduler.deliver(process, message)
+      if (process !== undefined) this.deliver(process, message)
       return 'ok'
     }
     const payload = this.terms.encode(message)
     const remote = this.remoteOf(to)
     if (remote === undefined) return this.absence(to) === 'noproc' ? 'ok' : 'noconnection'
-    return remote.signal({ type: 'send', from: from.pid.id, to: to.id, payload })
+    return remote.signal({ type: 'send', from: from.pid.id, to: to.id, payload, context: this.context() })
   }
 
   private sendToAlias(from: Process, to: Ref, message: unknown): SendStatus {
     if (sameIdentity(to.origin, this.kernel.identity)) {
-      this.kernel.aliases.deliver(to.id, message)
+      const { aliases, propagator } = this.kernel
+      const carrier = propagator !== undefined && aliases.takesContext(to.id) ? propagator.capture() : undefined
+      aliases.deliver(to.id, message, undefined, carrier)
       return 'ok'
     }
     const payload = this.terms.encode(message)
     const remote = this.connections.reach(to.node, to.incarnation)
     if (remote === undefined) return 'noconnection'
     if (!sameIdentity(remote.identity, to.origin)) return 'ok'
-    const type = this.kernel.monitors.answered(remote, to.id) ? 'answer' : 'send_alias'
-    return remote.signal({ type, from: from.pid.id, to: to.id, payload })
+    if (this.kernel.monitors.answered(remote, to.id))
+      // Who waits for a reply goes on in his own context.
+      return remote.signal({ type: 'answer', from: from.pid.id, to: to.id, payload })
+    return remote.signal({ type: 'send_alias', from: from.pid.id, to: to.id, payload, context: this.context() })
   }
 
   private sendToName(from: Process, to: NameOnNode, message: unknown): SendStatus {
     if (to.node === this.kernel.identity.name) {
       const process = this.kernel.names.whereis(to.name)
-      if (process !== undefined) this.kernel.scheduler.deliver(process, message)
+      if (process !== undefined) this.deliver(process, message)
       return 'ok'
     }
     const payload = this.terms.encode(message)
@@ -361,7 +384,12 @@ export class Router {
     if (remote === undefined) checkNodeName(to.node)
     return remote === undefined
       ? 'noconnection'
-      : remote.signal({ type: 'send_name', from: from.pid.id, name: to.name, payload })
+      : remote.signal({ type: 'send_name', from: from.pid.id, name: to.name, payload, context: this.context() })
+  }
+
+  /** What goes with a message to another node. */
+  private context(): Slice | undefined {
+    return this.kernel.propagator?.captureEncoded()
   }
 
   private targetOf(object: Pid | NameOnNode): Process | undefined {

@@ -4,12 +4,15 @@
  * An alias is a pending request's, or a process's own (Erlang's `alias/1`, and the `alias` option of `monitor`); the latter is released with its process.
  */
 import { IdTable } from '../id-table.ts'
+import type { Carrier } from '../ports.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Process } from './process.ts'
 
 export interface AliasTarget {
+  /** Whether what comes is handled in the context that comes with it. Who waits for a reply has his own. */
+  readonly takesContext: boolean
   /** A message has come to the alias; `answeredBy` is the node that says that it has ended a monitor with it. */
-  deliver(message: unknown, answeredBy: RemoteNode | undefined): void
+  deliver(message: unknown, answeredBy: RemoteNode | undefined, carrier: Carrier | undefined): void
 }
 
 export class Aliases {
@@ -31,13 +34,18 @@ export class Aliases {
     return this.open.get(refId) !== undefined
   }
 
-  deliver(refId: number, message: unknown, answeredBy?: RemoteNode): void {
-    this.open.get(refId)?.deliver(message, answeredBy)
+  /** Whether a context that comes with a message to it would be of any use. */
+  takesContext(refId: number): boolean {
+    return this.open.get(refId)?.takesContext === true
+  }
+
+  deliver(refId: number, message: unknown, answeredBy?: RemoteNode, carrier?: Carrier): void {
+    this.open.get(refId)?.deliver(message, answeredBy, carrier)
   }
 
   /** Opens an alias of a process; `deliver` puts what comes into its mailbox. */
-  addOwn(owner: Process, refId: number, deliver: (message: unknown) => void): void {
-    this.open.set(refId, { deliver })
+  addOwn(owner: Process, refId: number, deliver: AliasTarget['deliver']): void {
+    this.open.set(refId, { takesContext: true, deliver })
     ;(owner.aliases ??= new Set()).add(refId)
   }
 

@@ -9,6 +9,7 @@ import { Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../
 import type { NodeDownMessage, NodeType, SystemMessages, TimeoutMessage } from '../messages.ts'
 import type { Kernel } from '../node/kernel.ts'
 import type { Destination } from '../node/router.ts'
+import type { EventListener, Instrument, Telemetry } from '../observe/telemetry.ts'
 import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts'
 import type { LogFields, Logger } from '../ports.ts'
 import { formatReason, isQuietReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
@@ -33,6 +34,7 @@ import {
 } from './checks.ts'
 import { awaitAny, checkOpenRequests, OpenRequest } from './open-request.ts'
 import { exitedError, type Process } from './process.ts'
+import type { KeptContext } from './propagator.ts'
 import { checkReceive, flushDown, receive, type ReceiveOptions, type ReceiveTimeout } from './receive.ts'
 import { request, type RequestOutcome } from './requests.ts'
 import { within, type Within } from './within.ts'
@@ -114,6 +116,33 @@ export class Context {
       this.kernel.reports.abortListener(this.process, reasonOfThrown(thrown)),
     )
     return this.process.abort.signal
+  }
+
+  /**
+   * For libraries that tell what they do: `undefined` if nobody listens on this node.
+   * @example self.telemetry?.tell({ type: 'cache_missed', key })
+   */
+  get telemetry(): Telemetry | undefined {
+    return this.kernel.telemetry.active
+  }
+
+  /**
+   * For libraries: attaches a listener to what is told on this node. Of what types its events are their tellers say, such as `telemetry.attach` of
+   * `@pidmesh/gen-server`, which is what programs use. It stays when this process ends.
+   * @returns what detaches it
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  attachTelemetry<Event>(listener: EventListener<Event>): () => void {
+    checkFunction('a listener of telemetry', listener)
+    this.living()
+    return this.kernel.telemetry.attach(listener as EventListener<unknown>)
+  }
+
+  /** For libraries: as `attachTelemetry`, of what runs operations. */
+  instrumentTelemetry<Operation, Event>(instrument: Instrument<Operation, Event>): () => void {
+    checkFunction('an instrument of telemetry', instrument)
+    this.living()
+    return this.kernel.telemetry.instrument(instrument as Instrument<unknown, unknown>)
   }
 
   /** A text for logs and observation; no address. */
@@ -198,6 +227,30 @@ export class Context {
       throw new PidmeshError('ERR_BAD_ARGUMENT', 'the process is already waiting in a receive')
     }
     return receive(process, wanted, this.kernel)
+  }
+
+  /**
+   * For plain processes: runs a function in the context that came with the message which `receive` has given last, or in none if it had none. (JavaScript lets a
+   * function that awaits go on in its own context; a handler process handles each message in the context that came with it.) In a handler process, and on a
+   * node without `propagation`, it just calls the function.
+   * @example
+   *   const order = await self.receive('order')
+   *   await self.inMessageContext(() => cook(order))
+   */
+  inMessageContext<T>(run: () => T): T {
+    const { mailbox, takesHandler } = this.living()
+    checkFunction('what is to run in a context', run)
+    const { propagator } = this.kernel
+    return propagator === undefined || takesHandler ? run() : propagator.run(mailbox?.received, run)
+  }
+
+  /**
+   * The context that is active now, to run something in it later: what a process has put off, for example. `undefined` on a node without `propagation`, where
+   * there is none.
+   */
+  keepContext(): KeptContext | undefined {
+    this.living()
+    return this.kernel.propagator?.keep()
   }
 
   /** Ends this process with a reason: throws what ends it when it leaves the process's code. */
@@ -540,9 +593,9 @@ export class Context {
   /** `close` is for an alias that takes one message only. */
   private openAlias(process: Process, ref: Ref, close: (() => unknown) | undefined): void {
     const { aliases, scheduler } = this.kernel
-    aliases.addOwn(process, ref.id, (message) => {
+    aliases.addOwn(process, ref.id, (message, _sentFrom, carrier) => {
       close?.()
-      scheduler.deliver(process, message)
+      scheduler.deliver(process, message, false, carrier)
     })
   }
 

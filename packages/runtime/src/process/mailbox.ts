@@ -2,8 +2,10 @@
  * A first-in first-out queue in a circular buffer. Serves as mailbox (with removal from the middle for selective receive) and as run queue.
  *
  * Invariant: `buffer.length` is zero or a power of two; live items stand at `head … head + length - 1` modulo its size; every other slot is
- * `undefined`, so that nothing is retained.
+ * `undefined`, so that nothing is retained. If carriers are kept there is one for each item, or `undefined`, in the same order.
  */
+import type { Carrier } from '../ports.ts'
+
 const INITIAL_SLOTS = 4
 /** The largest small integer: `Infinity` would make V8 keep each limit in an object of its own, which each message would have to fetch. */
 const NO_LIMIT = 2 ** 30 - 1
@@ -16,13 +18,23 @@ export class Mailbox<T = unknown> {
   limit: number = NO_LIMIT
   /** It has been at its limit, and has not caught up since. */
   isOver = false
+  /** What came with the items. `undefined`: none are kept, which is so on every node without a `propagation`. */
+  carriers: Mailbox<Carrier | undefined> | undefined = undefined
+  /** What came with the item that a `receive` has taken last. */
+  received: Carrier | undefined = undefined
   private head = 0
   private buffer: Array<T | undefined> = []
 
-  push(item: T): void {
+  push(item: T, carrier?: Carrier): void {
     if (this.length === this.buffer.length) this.grow()
     this.buffer[(this.head + this.length) & (this.buffer.length - 1)] = item
     this.length++
+    if (this.carriers !== undefined) this.carriers.push(carrier)
+  }
+
+  /** While it is empty. */
+  keepCarriers(): void {
+    this.carriers = new Mailbox()
   }
 
   limitTo(length: number): void {
@@ -31,7 +43,7 @@ export class Mailbox<T = unknown> {
 
   /** Slots of its buffer, used or not. */
   get slots(): number {
-    return this.buffer.length
+    return this.buffer.length + (this.carriers?.slots ?? 0)
   }
 
   /** The oldest item, or `undefined` if there is none: check `length` first where `undefined` may be an item. */
@@ -41,6 +53,7 @@ export class Mailbox<T = unknown> {
     this.buffer[this.head] = undefined
     this.head = (this.head + 1) & (this.buffer.length - 1)
     this.length--
+    if (this.carriers !== undefined) this.carriers.shift()
     this.giveBack()
     return item
   }
@@ -63,11 +76,14 @@ export class Mailbox<T = unknown> {
       this.buffer[(this.head + this.length - 1) & mask] = undefined
     }
     this.length--
+    if (this.carriers !== undefined) this.carriers.removeAt(index)
     this.giveBack()
     return item
   }
 
   clear(): void {
+    if (this.carriers !== undefined) this.carriers.clear()
+    this.received = undefined
     this.length = 0
     this.head = 0
     this.buffer = []

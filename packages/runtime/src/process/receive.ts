@@ -148,6 +148,8 @@ export function matchReceive(process: Process): unknown {
         if (!receiver.wasFlushed) receiver.scanned++
         continue
       }
+      if (mailbox.carriers !== undefined)
+        mailbox.received = receiver.wasFlushed ? undefined : mailbox.carriers.at(receiver.scanned)
       if (!receiver.wasFlushed) mailbox.removeAt(receiver.scanned)
       process.receiver = undefined
       receiver.resolve(message)

@@ -63,6 +63,10 @@ export class PendingRequest implements AliasTarget, DownListener, ExitHook {
     })
   }
 
+  get takesContext(): boolean {
+    return false
+  }
+
   start({ target, build, tell, timeoutMs }: Request): void {
     const { kernel, caller, ref } = this
     caller.exitHooks = withItem<ExitHook>(caller.exitHooks, this)

@@ -14,7 +14,7 @@
  * Not here: what an exit does (signals/exits), what a context may do (process/context).
  */
 import type { Counters } from '../observe/counters.ts'
-import type { Pump, PumpFactory } from '../ports.ts'
+import type { Carrier, Pump, PumpFactory } from '../ports.ts'
 import type { ProcessBody } from './body.ts'
 import { LongScheduleWatch, type LongScheduleOptions } from './long-schedule.ts'
 import { Mailbox } from './mailbox.ts'
@@ -28,12 +28,15 @@ import {
   type MessageHandler,
   type Process,
 } from './process.ts'
+import type { Propagator } from './propagator.ts'
 import { matchReceive, NO_MATCH } from './receive.ts'
 
 export interface SchedulerOptions extends LongScheduleOptions {
   readonly systemName: string
   readonly pump: PumpFactory
   readonly counters: Counters
+  /** `undefined`: no context travels with messages. */
+  readonly propagator: Propagator | undefined
   /** Milliseconds that turns may take before sockets and timers get theirs. */
   readonly turnBudgetMs: number
   /** Of processes that have none of their own. */
@@ -60,6 +63,7 @@ export class Scheduler {
   private readonly options: SchedulerOptions
   private readonly counters: Counters
   private readonly pump: Pump
+  private readonly propagator: Propagator | undefined
   private readonly runQueue = new Mailbox<Process>()
   private inTurn = false
   private turnEndsAtMs = 0
@@ -70,11 +74,17 @@ export class Scheduler {
     this.options = options
     this.counters = options.counters
     this.watch = new LongScheduleWatch(options)
+    const { propagator } = options
+    this.propagator = propagator
     this.pump = options.pump({
       systemName: options.systemName,
       clock: options.clock,
       budgetMs: options.turnBudgetMs,
-      turn: (nowMs, endsAtMs) => this.turn(nowMs, endsAtMs),
+      turn:
+        propagator === undefined
+          ? (nowMs, endsAtMs) => this.turn(nowMs, endsAtMs)
+          : // Not in the context of whoever has woken it.
+            (nowMs, endsAtMs) => propagator.run(undefined, () => this.turn(nowMs, endsAtMs)),
     })
   }
 
@@ -84,12 +94,13 @@ export class Scheduler {
 
   /**
    * Puts a message into the mailbox of a living process, if that takes any more. What the runtime itself tells a process (`isSystem`) is never dropped.
+   * `carrier` is the context in which it is to be handled.
    */
-  deliver(process: Process, message: unknown, isSystem: boolean = false): void {
+  deliver(process: Process, message: unknown, isSystem: boolean = false, carrier?: Carrier): void {
     if (process.state === EXITED) return
     const mailbox = process.mailbox ?? this.openMailbox(process)
     if (mailbox.length >= mailbox.limit && !this.isRoomFor(process, mailbox, isSystem)) return
-    mailbox.push(message)
+    mailbox.push(message, carrier)
     this.counters.messagesDelivered++
     if (process.traces !== undefined) this.options.onReceive(process, message)
     this.ready(process)
@@ -152,6 +163,7 @@ export class Scheduler {
 
   private openMailbox(process: Process): Mailbox {
     const mailbox = new Mailbox()
+    if (this.propagator !== undefined) mailbox.keepCarriers()
     mailbox.limitTo(this.mailboxOptionsOf(process).limit)
     process.mailbox = mailbox
     return mailbox
@@ -237,10 +249,15 @@ export class Scheduler {
   private runHandler(process: Process, handler: MessageHandler): void {
     const { mailbox } = process
     if (mailbox === undefined) return
+    const { propagator } = this
     for (let left = QUANTUM; left > 0 && mailbox.length > 0; left--) {
+      const carrier = propagator === undefined ? undefined : mailbox.carriers?.at(0)
       const message = mailbox.shift()
       this.note(process, message)
-      const outcome = handler(message)
+      const outcome =
+        propagator === undefined || carrier === undefined
+          ? handler(message)
+          : runWithin(propagator, carrier, handler, message)
       if (isPromiseLike(outcome)) {
         if (process.state === RUNNING) process.state = SUSPENDED
         this.awaitOutcome(process, outcome, () => this.settle(process))
@@ -263,6 +280,11 @@ export class Scheduler {
   private look(): void {
     this.outOfTime = this.watch.look() >= this.turnEndsAtMs
   }
+}
+
+/** By itself: a closure in the loop would have each message kept in an object of its own, with a context or without. */
+function runWithin(propagator: Propagator, carrier: Carrier, handler: MessageHandler, message: unknown): unknown {
+  return propagator.run(carrier, () => handler(message))
 }
 
 export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T>

@@ -67,8 +67,8 @@ export class Monitors {
     remember(monitor)
   }
 
-  /** A process here watches something on a connected node. With a `payload`, an encoded term, it also sends it that. */
-  watchRemote(monitor: LocalMonitor, remote: RemoteNode, payload?: Slice): void {
+  /** A process here watches something on a connected node. With a `payload`, an encoded term, it also sends it that, and the context that goes with it. */
+  watchRemote(monitor: LocalMonitor, remote: RemoteNode, payload?: Slice, context?: Slice): void {
     const { object, watcher } = monitor
     const ref = monitor.ref.id
     monitor.remote = remote
@@ -76,7 +76,7 @@ export class Monitors {
     remember(monitor)
     const to = 'id' in object ? object.id : object.name
     if (payload === undefined) remote.signal({ type: 'monitor', from: watcher.pid.id, ref, to })
-    else remote.signal({ type: 'request', from: watcher.pid.id, ref, to, payload })
+    else remote.signal({ type: 'request', from: watcher.pid.id, ref, to, payload, context })
   }
 
   /** A process of a connected node watches a process here, or what would have been one. */

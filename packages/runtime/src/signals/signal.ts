@@ -9,16 +9,25 @@
 import type { ExitReason } from '../reasons.ts'
 import type { Slice } from '../slice.ts'
 
+/** What a signal that is a message holds. */
+interface Message {
+  readonly from: number
+  /** An encoded term. */
+  readonly payload: Slice
+  /** The context in which it is to be handled, if any: an encoded `Carrier`. At most `MAX_CONTEXT_BYTES`. */
+  readonly context?: Slice | undefined
+}
+
 export type Signal =
-  /** A message to a pid; `payload` is an encoded term. */
-  | { readonly type: 'send'; readonly from: number; readonly to: number; readonly payload: Slice }
-  | { readonly type: 'send_name'; readonly from: number; readonly name: string; readonly payload: Slice }
+  /** A message to a pid. */
+  | ({ readonly type: 'send'; readonly to: number } & Message)
+  | ({ readonly type: 'send_name'; readonly name: string } & Message)
   /** A message to an alias: `to` is the id of the reference. */
-  | { readonly type: 'send_alias'; readonly from: number; readonly to: number; readonly payload: Slice }
+  | ({ readonly type: 'send_alias'; readonly to: number } & Message)
   /** The same, to the alias of a request, whose monitor the sender's node has ended with it. */
-  | { readonly type: 'answer'; readonly from: number; readonly to: number; readonly payload: Slice }
+  | ({ readonly type: 'answer'; readonly to: number } & Message)
   /** One message to many pids. */
-  | { readonly type: 'send_many'; readonly from: number; readonly to: readonly number[]; readonly payload: Slice }
+  | ({ readonly type: 'send_many'; readonly to: readonly number[] } & Message)
   /** `exit(pid, reason)`. */
   | { readonly type: 'exit'; readonly from: number; readonly to: number; readonly reason: ExitReason }
   | { readonly type: 'link'; readonly from: number; readonly to: number }
@@ -35,18 +44,15 @@ export type Signal =
    * A `monitor`, and the message that the one who is watched is to answer to the alias of the same reference. The node that has it ends it when something is sent
    * there, and says so (`answer`): no `demonitor` follows. What is sent there by others, or before it has come, is a `send_alias`.
    */
-  | {
-      readonly type: 'request'
-      readonly from: number
-      readonly ref: number
-      readonly to: number | string
-      readonly payload: Slice
-    }
+  | ({ readonly type: 'request'; readonly ref: number; readonly to: number | string } & Message)
   /** `from` is whose end it is: it comes after all that this process has sent. 0 if there was no such process. */
   | { readonly type: 'down'; readonly from: number; readonly ref: number; readonly reason: ExitReason }
 
 /** Receivers that one `send_many` names at most. */
 export const MAX_RECEIVERS = 65_536
+
+/** Of a carrier of 1 KiB, and what is around its texts. */
+export const MAX_CONTEXT_BYTES: number = 2 * 1024
 
 /** A larger exit reason goes to other nodes as `unsendable_reason`. */
 export const MAX_REASON_BYTES: number = 64 * 1024

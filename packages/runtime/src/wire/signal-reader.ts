@@ -2,12 +2,12 @@
  * Signals from the bytes of a `Data`, as dist.proto describes it and wire/signal-writer.ts writes it. Whatever a peer sends, the outcome is signals or
  * `ERR_BAD_TERM`: a field that no signal has, a length that lies, a number that no id can be.
  *
- * A payload is not copied: it is a slice of the frame.
+ * A payload, and the context that goes with it, is not copied: it is a slice of the frame.
  */
 import { PidmeshError } from '../errors.ts'
 import { isPositiveInteger } from '../ids.ts'
 import { isExitReason, type ExitReason } from '../reasons.ts'
-import { MAX_RECEIVERS, type Signal } from '../signals/signal.ts'
+import { MAX_CONTEXT_BYTES, MAX_RECEIVERS, type Signal } from '../signals/signal.ts'
 import { sliceOf, type Slice } from '../slice.ts'
 import {
   ANSWER,
@@ -33,6 +33,8 @@ import { TextCache } from './text-cache.ts'
 
 const NO_BYTES: Slice = sliceOf(new Uint8Array(0))
 
+type Slices = [Slice | undefined, Slice | undefined, Slice | undefined, Slice | undefined, Slice | undefined]
+
 export class SignalReader {
   private readonly terms: TermCodec
   private bytes: Uint8Array = NO_BYTES.bytes
@@ -41,13 +43,8 @@ export class SignalReader {
   private readonly texts = new TextCache()
   /** Of the signal that is being read: its fields of doubles, by number. */
   private readonly doubles: [number, number, number] = [0, 0, 0]
-  /** Its fields of bytes, those that have the numbers 2 to 5. */
-  private readonly slices: [Slice | undefined, Slice | undefined, Slice | undefined, Slice | undefined] = [
-    undefined,
-    undefined,
-    undefined,
-    undefined,
-  ]
+  /** Its fields of bytes, those that have the numbers 2 to 6. */
+  private readonly slices: Slices = [undefined, undefined, undefined, undefined, undefined]
 
   constructor(terms: TermCodec) {
     this.terms = terms
@@ -91,15 +88,39 @@ export class SignalReader {
     const { doubles, slices } = this
     switch (tag >> 3) {
       case SEND:
-        return { type: 'send', from: id(doubles[0]), to: id(doubles[1]), payload: slices[1] ?? NO_BYTES }
+        return {
+          type: 'send',
+          from: id(doubles[0]),
+          to: id(doubles[1]),
+          payload: slices[1] ?? NO_BYTES,
+          context: contextOf(slices[2]),
+        }
       case SEND_ALIAS:
-        return { type: 'send_alias', from: id(doubles[0]), to: id(doubles[1]), payload: slices[1] ?? NO_BYTES }
+        return {
+          type: 'send_alias',
+          from: id(doubles[0]),
+          to: id(doubles[1]),
+          payload: slices[1] ?? NO_BYTES,
+          context: contextOf(slices[2]),
+        }
       case ANSWER:
         return { type: 'answer', from: id(doubles[0]), to: id(doubles[1]), payload: slices[1] ?? NO_BYTES }
       case SEND_NAME:
-        return { type: 'send_name', from: id(doubles[0]), name: this.name(slices[0]), payload: slices[1] ?? NO_BYTES }
+        return {
+          type: 'send_name',
+          from: id(doubles[0]),
+          name: this.name(slices[0]),
+          payload: slices[1] ?? NO_BYTES,
+          context: contextOf(slices[2]),
+        }
       case SEND_MANY:
-        return { type: 'send_many', from: id(doubles[0]), to: this.ids(slices[0]), payload: slices[1] ?? NO_BYTES }
+        return {
+          type: 'send_many',
+          from: id(doubles[0]),
+          to: this.ids(slices[0]),
+          payload: slices[1] ?? NO_BYTES,
+          context: contextOf(slices[2]),
+        }
       case EXIT:
         return { type: 'exit', from: id(doubles[0]), to: id(doubles[1]), reason: this.reason(slices[1]) }
       case LINK:
@@ -112,10 +133,15 @@ export class SignalReader {
         return { type: 'unlink_ack', from: id(doubles[0]), to: id(doubles[1]), id: id(doubles[2]) }
       case MONITOR:
         return { type: 'monitor', from: id(doubles[0]), ref: id(doubles[1]), to: this.target() }
-      case REQUEST: {
-        const payload = slices[3] ?? NO_BYTES
-        return { type: 'request', from: id(doubles[0]), ref: id(doubles[1]), to: this.target(), payload }
-      }
+      case REQUEST:
+        return {
+          type: 'request',
+          from: id(doubles[0]),
+          ref: id(doubles[1]),
+          to: this.target(),
+          payload: slices[3] ?? NO_BYTES,
+          context: contextOf(slices[4]),
+        }
       case DEMONITOR:
         return { type: 'demonitor', ref: id(doubles[0]), from: id(doubles[1]) }
       case DOWN:
@@ -141,6 +167,7 @@ export class SignalReader {
     slices[1] = undefined
     slices[2] = undefined
     slices[3] = undefined
+    slices[4] = undefined
     while (this.position < end) {
       const tag = this.bytes[this.position++] ?? 0
       const field = tag >> 3
@@ -148,9 +175,9 @@ export class SignalReader {
         if (end - this.position < 8) throw bad('a signal that is cut short')
         doubles[(field - 1) as 0 | 1 | 2] = this.view.getFloat64(this.position, true)
         this.position += 8
-      } else if ((tag & 7) === LENGTH_DELIMITED && field >= 2 && field <= 5) {
+      } else if ((tag & 7) === LENGTH_DELIMITED && field >= 2 && field <= 6) {
         const sliceEnd = this.lengthWithin(end)
-        slices[(field - 2) as 0 | 1 | 2 | 3] = { bytes: this.bytes, start: this.position, end: sliceEnd }
+        slices[(field - 2) as 0 | 1 | 2 | 3 | 4] = { bytes: this.bytes, start: this.position, end: sliceEnd }
         this.position = sliceEnd
       } else {
         throw bad('an unknown field of a signal')
@@ -190,6 +217,12 @@ export class SignalReader {
     if (isExitReason(reason)) return reason
     throw bad('an exit reason that is neither a text nor an object')
   }
+}
+
+/** Whatever is in it: who has no use for it doesn't look. */
+function contextOf(slice: Slice | undefined): Slice | undefined {
+  if (slice !== undefined && slice.end - slice.start > MAX_CONTEXT_BYTES) throw bad('a context that is too large')
+  return slice
 }
 
 function id(value: number): number {

@@ -41,6 +41,9 @@ const DOUBLE_BYTES = 9
 /** From here on bytes are copied by a call into native code. */
 const SHORT = 64
 
+/** A signal that has a payload. */
+type SentMessage = Pick<Extract<Signal, { readonly payload: Slice }>, 'payload' | 'context'>
+
 export class SignalWriter {
   private readonly terms: TermCodec
   private buffer = new Uint8Array(INITIAL_BYTES)
@@ -106,10 +109,10 @@ export class SignalWriter {
         return
       case 'send_name': {
         const nameBytes = utf8Bytes(signal.name)
-        this.open(SEND_NAME, DOUBLE_BYTES + lengthDelimited(nameBytes) + fieldBytes(signal.payload))
+        this.open(SEND_NAME, DOUBLE_BYTES + lengthDelimited(nameBytes) + messageBytes(signal))
         this.double(1, signal.from)
         this.text(2, signal.name, nameBytes)
-        this.bytes(3, signal.payload)
+        this.message(3, signal)
         return
       }
       case 'send_many':
@@ -136,7 +139,7 @@ export class SignalWriter {
         this.monitor(MONITOR, signal, undefined)
         return
       case 'request':
-        this.monitor(REQUEST, signal, signal.payload)
+        this.monitor(REQUEST, signal, signal)
         return
       case 'demonitor':
         this.open(DEMONITOR, 2 * DOUBLE_BYTES)
@@ -157,11 +160,17 @@ export class SignalWriter {
     }
   }
 
-  private send(kind: number, { from, to, payload }: Signal & { type: 'send' | 'send_alias' | 'answer' }): void {
-    this.open(kind, 2 * DOUBLE_BYTES + fieldBytes(payload))
-    this.double(1, from)
-    this.double(2, to)
-    this.bytes(3, payload)
+  private send(kind: number, signal: Signal & { type: 'send' | 'send_alias' | 'answer' }): void {
+    this.open(kind, 2 * DOUBLE_BYTES + messageBytes(signal))
+    this.double(1, signal.from)
+    this.double(2, signal.to)
+    this.message(3, signal)
+  }
+
+  /** The payload as a field of this number, and the context, if there is any, as the next. */
+  private message(field: number, { payload, context }: SentMessage): void {
+    this.bytes(field, payload)
+    if (context !== undefined) this.bytes(field + 1, context)
   }
 
   private exit(kind: number, { from, to }: Signal & { type: 'exit' | 'link_exit' }, reason: Slice): void {
@@ -181,21 +190,22 @@ export class SignalWriter {
   private monitor(
     kind: number,
     { from, ref, to }: Signal & { type: 'monitor' | 'request' },
-    payload: Slice | undefined,
+    message: SentMessage | undefined,
   ): void {
     const nameBytes = typeof to === 'string' ? utf8Bytes(to) : 0
     const targetBytes = typeof to === 'string' ? lengthDelimited(nameBytes) : DOUBLE_BYTES
-    this.open(kind, 2 * DOUBLE_BYTES + targetBytes + (payload === undefined ? 0 : fieldBytes(payload)))
+    this.open(kind, 2 * DOUBLE_BYTES + targetBytes + (message === undefined ? 0 : messageBytes(message)))
     this.double(1, from)
     this.double(2, ref)
     if (typeof to === 'string') this.text(4, to, nameBytes)
     else this.double(3, to)
-    if (payload !== undefined) this.bytes(5, payload)
+    if (message !== undefined) this.message(5, message)
   }
 
-  private sendMany({ from, to, payload }: Signal & { type: 'send_many' }): void {
+  private sendMany(signal: Signal & { type: 'send_many' }): void {
+    const { from, to } = signal
     const toBytes = to.length * 8
-    this.open(SEND_MANY, DOUBLE_BYTES + 1 + varintBytes(toBytes) + toBytes + fieldBytes(payload))
+    this.open(SEND_MANY, DOUBLE_BYTES + 1 + varintBytes(toBytes) + toBytes + messageBytes(signal))
     this.double(1, from)
     this.buffer[this.position++] = (2 << 3) | LENGTH_DELIMITED
     this.position = writeVarint(this.buffer, this.position, toBytes)
@@ -203,7 +213,7 @@ export class SignalWriter {
       this.view.setFloat64(this.position, id, true)
       this.position += 8
     }
-    this.bytes(3, payload)
+    this.message(3, signal)
   }
 
   /** An exit reason that can't be sent, or is very large, must not keep a `DOWN` from being sent. */
@@ -281,6 +291,10 @@ function utf8Bytes(text: string): number {
 
 function fieldBytes({ start, end }: Slice): number {
   return lengthDelimited(end - start)
+}
+
+function messageBytes({ payload, context }: SentMessage): number {
+  return fieldBytes(payload) + (context === undefined ? 0 : fieldBytes(context))
 }
 
 /** Bytes of a field of so many bytes: its tag, the length, and they. */

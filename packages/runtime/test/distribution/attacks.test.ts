@@ -298,6 +298,9 @@ describe('with the cookie', () => {
     'a term of 10,000 levels': term(deep),
     'a term whose length lies': term(payload(0x9a, 0xff, 0xff, 0xff, 0xff)),
     'a term of an unknown tag': term(payload(0xd9, 0xff, 0x01, 1)),
+    'a context of more than 2 KiB': rawSignals({
+      send: { from: 1, to: 1, payload: payload(1), context: new Uint8Array(2_049) },
+    }),
     'a term that changes a prototype': term(payload(0xa1, 0x69, ...Buffer.from('__proto__'), 0xa0)),
     'one message to more than may be named': rawSignals({
       sendMany: { from: 1, to: new Array<number>(65_537).fill(1), payload: payload(1) },
@@ -423,4 +426,45 @@ describe('with the cookie', () => {
     expect(a.nodes()).toEqual([b.name])
     expect(seen).toEqual([])
   })
+})
+
+describe('contexts of messages', () => {
+  const contextOf = (term: unknown): Uint8Array =>
+    rawSignals({ send: { from: 1, to: 1, payload: Uint8Array.of(1), context: viewOf(terms.encode(term)) } })
+  const bad: Record<string, Uint8Array> = {
+    'bytes that are no term': rawSignals({
+      send: { from: 1, to: 1, payload: Uint8Array.of(1), context: Uint8Array.of(0xff) },
+    }),
+    'a text': contextOf('text'),
+    'a list': contextOf(['text']),
+    'bytes in place of a text': contextOf({ text: Uint8Array.of(7) }),
+    'other than texts': contextOf({ depth: { of: 'text' } }),
+    'more than 1 KiB': contextOf({ text: 'x'.repeat(1_025) }),
+    'more than 32 names': contextOf(Object.fromEntries(Array.from({ length: 33 }, (_, name) => [`${name}`, '']))),
+  }
+
+  async function intruderAt(node: Node): Promise<Stranger> {
+    const intruder = new Stranger(COOKIE, 'evil@127.0.0.1')
+    intruder.dial(cluster.network.transport('evil').dial(node.address, intruder))
+    await cluster.advance(50)
+    expect(node.nodes()).toContain('evil@127.0.0.1')
+    return intruder
+  }
+
+  it.each(Object.entries(bad))(
+    '%s: the connection is closed by who would use it, and by nobody else',
+    async (_what, frame) => {
+      const propagation = { capture: () => undefined, run: (_carrier: unknown, run: () => void) => run() }
+      const c = await cluster.start('c', { propagation, seeds: [] })
+      const intruder = await intruderAt(c)
+      intruder.link?.send(frame)
+      await cluster.advance(50)
+      expect(intruder.isOver).toBe(true)
+      expect(c.counters().protocolErrors).toBe(1)
+      const other = await intruderAt(a)
+      other.link?.send(frame)
+      await cluster.advance(50)
+      expect(other.isOver).toBe(false)
+    },
+  )
 })

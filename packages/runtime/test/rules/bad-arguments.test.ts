@@ -463,6 +463,25 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
   ['trapExit =', 'ERR_BAD_ARGUMENT', { ...UNDEFINED, ...NO_FLAG }, ({ self }, bad) => (self.trapExit = bad)],
 
   [
+    'attachTelemetry(listener)',
+    'ERR_BAD_ARGUMENT',
+    without(NO_PID, 'a function'),
+    ({ self }, bad) => self.attachTelemetry(bad),
+  ],
+  [
+    'instrumentTelemetry(instrument)',
+    'ERR_BAD_ARGUMENT',
+    without(NO_PID, 'a function'),
+    ({ self }, bad) => self.instrumentTelemetry(bad),
+  ],
+  [
+    'inMessageContext(run)',
+    'ERR_BAD_ARGUMENT',
+    without(NO_PID, 'a function'),
+    ({ self }, bad) => self.inMessageContext(bad),
+  ],
+
+  [
     'Node.trace(who)',
     'ERR_BAD_ARGUMENT',
     { ...NO_PID, 'a dead process': ({ dead }) => dead, 'a process of another node': ({ remote }) => remote },
@@ -604,6 +623,8 @@ describe('Bad arguments throw the documented error code synchronously, and have 
 
   it.each([
     ['logger', null],
+    ['propagation', null],
+    ['propagation', { capture: () => undefined }],
     ['seeds', null],
     ['bindHost', 7],
     ['allowInsecureBind', 'no'],

@@ -11,6 +11,7 @@ import { viewOf } from './raw-frames.ts'
 
 const codec = new FrameCodec(new TermCodec())
 const payload = sliceOf(Uint8Array.of(0x01))
+const context = sliceOf(Uint8Array.of(0xa1, 0x61, 0x74, 0x61, 0x31))
 const node = { name: nodeName('a@127.0.0.1'), incarnation: 5 }
 
 const frames: Frame[] = [
@@ -49,6 +50,12 @@ const frames: Frame[] = [
       { type: 'send_name', from: 1, name: 'näme '.repeat(20), payload },
       { type: 'send_many', from: 1, to: [2, 3, 2 ** 50], payload },
       { type: 'send', from: 1, to: 2, payload: sliceOf(new Uint8Array(20_000).fill(7)) },
+      { type: 'send', from: 1, to: 2, payload, context },
+      { type: 'send_name', from: 1, name: 'x', payload, context },
+      { type: 'send_alias', from: 1, to: 2 ** 52, payload, context },
+      { type: 'send_many', from: 1, to: [2, 3], payload, context: sliceOf(new Uint8Array(2_048).fill(7)) },
+      { type: 'request', from: 1, ref: 3, to: 2, payload, context },
+      { type: 'request', from: 1, ref: 3, to: 'näme', payload, context },
       { type: 'exit', from: 1, to: 2, reason: 'kill' },
       { type: 'link', from: 1, to: 2 },
       { type: 'link_exit', from: 1, to: 2, reason: { error: { name: 'Error', message: 'x' } } },
@@ -119,6 +126,17 @@ describe('frames', () => {
   ])('of data with %s are refused', (_what, data) => {
     const frame = Uint8Array.from([0x1a, data.length, ...data])
     expect(() => codec.decode(frame)).toThrowError(expect.objectContaining({ code: 'ERR_BAD_TERM' }))
+  })
+
+  it('of data with a context of more than 2 KiB are refused', () => {
+    const tooLarge = sliceOf(new Uint8Array(2_049).fill(7))
+    const frame = encode({ type: 'data', signals: [{ type: 'send', from: 1, to: 2, payload, context: tooLarge }] })
+    expect(() => codec.decode(frame)).toThrowError(expect.objectContaining({ code: 'ERR_BAD_TERM' }))
+  })
+
+  it('a signal without a context is not a byte longer for it', () => {
+    const bytes = encode({ type: 'data', signals: [{ type: 'send', from: 1, to: 2, payload, context: undefined }] })
+    expect(bytes).toHaveLength(2 + 2 + 2 + 9 + 9 + 3)
   })
 
   it('an exit reason that cannot be sent does not keep the signal from being sent', () => {

@@ -1,0 +1,2 @@
+export { openTelemetry } from './propagation.ts'
+export { instrument, type InstrumentOptions } from './instrument.ts'

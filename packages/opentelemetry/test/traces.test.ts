@@ -1,0 +1,237 @@
+/**
+ * One trace across processes and nodes, with the right parents.
+ */
+import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
+import { call, cast, GenServer, start, telemetry, type Call, type ServerPid } from '@pidmesh/gen-server'
+import { instrument, openTelemetry } from '@pidmesh/opentelemetry'
+import type { Node, Pid } from '@pidmesh/runtime'
+import { TestCluster } from '@pidmesh/runtime/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { useSdk } from './sdk.ts'
+
+const sdk = useSdk()
+
+type StockCall =
+  | Call<{ type: 'take' }, 'taken'>
+  | Call<{ type: 'fail' }, never>
+  | Call<{ type: 'never' }, never>
+  | Call<{ type: 'baggage' }, string | undefined>
+type AuditCast = { type: 'note' }
+
+class Audit extends GenServer<never, AuditCast> {
+  override handleCast() {
+    trace.getTracer('test').startSpan('written').end()
+  }
+}
+
+class Stock extends GenServer<StockCall> {
+  private audit: ServerPid<never, AuditCast> | undefined
+  override init(audit: ServerPid<never, AuditCast>) {
+    this.audit = audit
+  }
+  override async handleCall(request: StockCall) {
+    switch (request.type) {
+      case 'take':
+        await this.self.awaitDown(this.pid, 5).catch(() => undefined)
+        if (this.audit !== undefined) this.cast(this.audit, { type: 'note' })
+        return this.reply(request, 'taken')
+      case 'fail':
+        throw new RangeError('out of stock')
+      case 'never':
+        return this.noreply()
+      case 'baggage':
+        return this.reply(request, propagation.getActiveBaggage()?.getEntry('user')?.value)
+    }
+  }
+}
+
+let cluster: TestCluster
+let a: Node
+let b: Node
+let c: Node
+let stock: ServerPid<StockCall, never>
+
+beforeEach(async () => {
+  cluster = new TestCluster()
+  const start1 = (name: string): Promise<Node> => cluster.start(name, { propagation: openTelemetry() })
+  ;[a, b, c] = [await start1('a'), await start1('b'), await start1('c')]
+  await cluster.advance(100)
+  const audit = await cluster.run(start(c, Audit, []))
+  stock = await cluster.run(start(b, Stock, [audit]))
+  for (const node of [a, b, c]) instrument(node)
+})
+
+afterEach(async () => {
+  await cluster.stop()
+})
+
+const parentOf = (span: ReadableSpan): string | undefined => span.parentSpanContext?.spanId
+const idOf = (span: ReadableSpan): string => span.spanContext().spanId
+
+/** Runs it within a span of this name, which is the root of its trace. */
+async function within<T>(name: string, run: () => Promise<T>): Promise<T> {
+  const span = trace.getTracer('test').startSpan(name, {}, ROOT_CONTEXT)
+  try {
+    return await cluster.run(context.with(trace.setSpan(ROOT_CONTEXT, span), run))
+  } finally {
+    span.end()
+  }
+}
+
+describe('A call on node a, handled on b, which casts to c', () => {
+  it('is one trace, and each span has the right parent', async () => {
+    await within('request', () => call(a, stock, { type: 'take' }))
+    await cluster.advance(10)
+    const [request, made, handled, noted, written] = [
+      sdk.span('request'),
+      sdk.span('call take'),
+      sdk.span('Stock/take'),
+      sdk.span('Audit/note'),
+      sdk.span('written'),
+    ]
+    expect(sdk.spans).toHaveLength(5)
+    expect(new Set(sdk.spans.map((span) => span.spanContext().traceId)).size).toBe(1)
+    expect([made, handled, noted, written].map(parentOf)).toEqual([request, made, handled, noted].map(idOf))
+    expect([made, handled, noted].map(({ kind }) => kind)).toEqual([
+      SpanKind.CLIENT,
+      SpanKind.SERVER,
+      SpanKind.CONSUMER,
+    ])
+    expect(handled.parentSpanContext?.isRemote).toBe(true)
+    expect(made.attributes).toMatchObject({
+      'rpc.system': 'pidmesh',
+      'rpc.method': 'take',
+      'pidmesh.node': a.name,
+      'pidmesh.pid': a.self.pid.toString(),
+      'pidmesh.server': stock.toString(),
+      'pidmesh.outcome': 'reply',
+    })
+    expect(handled.attributes).toMatchObject({
+      'rpc.service': 'Stock',
+      'rpc.method': 'take',
+      'pidmesh.node': b.name,
+      'pidmesh.pid': stock.toString(),
+      'pidmesh.outcome': 'reply',
+    })
+    expect(noted.attributes).toMatchObject({ 'pidmesh.node': c.name, 'pidmesh.outcome': 'noreply' })
+    expect(sdk.spans.map(({ status }) => status.code)).toEqual(sdk.spans.map(() => SpanStatusCode.UNSET))
+  })
+
+  it('two at the same time are two traces, of which none gets into the other', async () => {
+    await Promise.all([
+      within('one', () => call(a, stock, { type: 'take' })),
+      within('two', () => call(c, stock, { type: 'take' })),
+    ])
+    await cluster.advance(10)
+    const traceOf = (span: ReadableSpan): string => span.spanContext().traceId
+    for (const root of ['one', 'two']) {
+      const names = sdk.spans.filter((span) => traceOf(span) === traceOf(sdk.span(root))).map(({ name }) => name)
+      expect(names.sort()).toEqual(['Audit/note', 'Stock/take', 'call take', root, 'written'])
+    }
+  })
+
+  it('without a span that is active each call begins a trace of its own', async () => {
+    await cluster.run(call(a, stock, { type: 'take' }))
+    await cluster.run(call(a, stock, { type: 'take' }))
+    await cluster.advance(10)
+    const made = sdk.spans.filter(({ name }) => name === 'call take')
+    expect(made.map(parentOf)).toEqual([undefined, undefined])
+    expect(new Set(sdk.spans.map((span) => span.spanContext().traceId)).size).toBe(2)
+  })
+})
+
+describe('Failures', () => {
+  it('a server that crashes: both spans say so, and the server’s has the error', async () => {
+    await within('request', () => call(a, stock, { type: 'fail' }).catch(() => undefined))
+    await cluster.advance(10)
+    const handled = sdk.span('Stock/fail')
+    expect(handled.attributes['pidmesh.outcome']).toBe('crash')
+    expect(handled.status).toEqual({ code: SpanStatusCode.ERROR, message: 'RangeError: out of stock' })
+    expect(handled.events).toMatchObject([
+      { name: 'exception', attributes: { 'exception.type': 'RangeError', 'exception.message': 'out of stock' } },
+    ])
+    expect(sdk.span('call fail').attributes['pidmesh.outcome']).toBe('exit')
+    expect(sdk.span('call fail').status.code).toBe(SpanStatusCode.ERROR)
+  })
+
+  it('a timeout is the client’s', async () => {
+    await within('request', () => call(a, stock, { type: 'never' }, 10).catch(() => undefined))
+    expect(sdk.span('call never').status).toEqual({ code: SpanStatusCode.ERROR, message: 'timeout' })
+    expect(sdk.span('Stock/never').status.code).toBe(SpanStatusCode.UNSET)
+  })
+})
+
+describe('What travels', () => {
+  const withBaggage = (value: string) => (): Promise<unknown> =>
+    context.with(propagation.setBaggage(context.active(), propagation.createBaggage({ user: { value } })), () =>
+      call(a, stock, { type: 'baggage' }),
+    )
+
+  it('is baggage, too', async () => {
+    expect(await within('request', withBaggage('42'))).toBe('42')
+  })
+
+  it('is nothing, if it is more than 1 KiB: the call is made, and it is logged', async () => {
+    expect(await within('request', withBaggage('x'.repeat(2_000)))).toBeUndefined()
+    expect(parentOf(sdk.span('Stock/baggage'))).toBeUndefined()
+    expect(cluster.log.lines.some(({ message }) => message.startsWith('a context does not go with its message'))).toBe(
+      true,
+    )
+  })
+
+  it('is nothing, if no context is active, or the propagator has nothing to say', () => {
+    expect(openTelemetry().capture()).toBeUndefined()
+    const active = ROOT_CONTEXT.setValue(Symbol('x'), 1)
+    expect(context.with(active, () => openTelemetry().capture())).toBeUndefined()
+  })
+})
+
+describe('instrument', () => {
+  it('gives no span to other messages: they are handled in the context of their sender', async () => {
+    let active: string | undefined
+    class Info extends GenServer {
+      override handleInfo() {
+        active = trace.getActiveSpan()?.spanContext().spanId
+      }
+    }
+    const info: Pid = await cluster.run(start(b, Info, []))
+    await within('request', async () => void a.send(info, 'x'))
+    await cluster.advance(10)
+    expect(sdk.spans.map(({ name }) => name)).toEqual(['request'])
+    expect(active).toBe(idOf(sdk.span('request')))
+  })
+
+  it('can be ended: spans that have begun end, and there are no more', async () => {
+    const end = instrument(a, { tracer: trace.getTracer('another') })
+    const asked = within('request', () => call(a, stock, { type: 'take' }))
+    end()
+    await asked
+    const made = sdk.spans.filter(({ name }) => name === 'call take')
+    expect(made.map((span) => span.instrumentationScope.name).sort()).toEqual(['@pidmesh/opentelemetry', 'another'])
+    sdk.reset()
+    await cluster.run(call(a, stock, { type: 'take' }))
+    expect(sdk.spans.filter(({ name }) => name === 'call take')).toHaveLength(1)
+  })
+
+  it('a node without a propagation is refused', async () => {
+    const without = await cluster.start('without')
+    expect(() => instrument(without)).toThrow(expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }))
+    expect(without.self.telemetry).toBeUndefined()
+  })
+
+  it('goes beside listeners', async () => {
+    const types: string[] = []
+    telemetry.attach(a, ({ type }) => void types.push(type))
+    await cluster.run(call(a, stock, { type: 'baggage' }))
+    expect(types).toEqual(['call_made'])
+  })
+
+  it('is not fooled by a cast from outside of any span', async () => {
+    const audit = await cluster.run(start(b, Audit, []))
+    cast(a, audit, { type: 'note' })
+    await cluster.advance(10)
+    expect(parentOf(sdk.span('Audit/note'))).toBeUndefined()
+    expect(parentOf(sdk.span('written'))).toBe(idOf(sdk.span('Audit/note')))
+  })
+})
