@@ -281,13 +281,26 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     this.timer?.cancel()
     this.server.off('upgrade', this.onUpgrade)
     for (const connection of this.connections) connection.close(CLOSE.restart)
+    const sessionsEnded = this.sessionsEnded()
     if (this.context?.isAlive === true && this.process !== undefined) this.owner.exit(this.process, 'shutdown')
     const closed = this.ownsServer
       ? new Promise<void>((resolve) => this.server.close(() => resolve()))
       : Promise.resolve()
     await this.allClosed()
+    await sessionsEnded
     if (this.ownsServer) this.server.closeAllConnections()
     await closed
+  }
+
+  /** Resolves when the sessions that there are have run `terminate`: a socket may be closed before. */
+  private async sessionsEnded(): Promise<void> {
+    const { owner } = this
+    const sessions = [...this.bySession.values()].flatMap(({ session }) => session ?? [])
+    try {
+      await Promise.all(sessions.map((session) => owner.self.awaitDown(session, STOP_GRACE_MS)))
+    } catch {
+      // The node stops, and all its processes have ended.
+    }
   }
 
   /** Resolves when the last socket is closed: connections cut off by themselves those that don't answer, and this is the last resort. */
