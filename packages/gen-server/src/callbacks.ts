@@ -7,10 +7,11 @@
  *   an idle note ─▶   〃      └ anything else ──▶ { bad_return_value }
  *
  * State: the idle timeout. Invariants: a synchronous callback is handled without a promise; `handleContinue` runs before any other message, however often it
- * continues; every message but those of `sys` stops the idle timeout.
+ * continues; every message but those of `sys` stops the idle timeout; the code of a process that has ended is called no more.
  */
 import { isExitReason, type Context, type ExitReason } from '@pidmesh/runtime'
 import type { Behaviour, Handled, Initialised, Status, Stop } from './behaviour/behaviour.ts'
+import { atOnce } from './behaviour/at-once.ts'
 import type { Debug } from './behaviour/debug.ts'
 import { shownValue } from './behaviour/shown-value.ts'
 import { reply } from './call.ts'
@@ -104,15 +105,15 @@ export class Callbacks implements Behaviour {
   }
 
   getState(): unknown {
-    return this.server.getState()
+    return atOnce(this.server.getState(), 'getState gives a state')
   }
 
   replaceState(state: unknown): void {
-    this.server.replaceState(state)
+    atOnce(this.server.replaceState(state), 'replaceState replaces a state')
   }
 
   formatStatus(status: Status): Status {
-    return this.server.formatStatus(status)
+    return atOnce(this.server.formatStatus(status), 'formatStatus gives a status')
   }
 
   private handleIdle(note: IdleNote): Handled | Promise<Handled> {
@@ -157,6 +158,7 @@ export class Callbacks implements Behaviour {
   private proceed(first: Next): Handled | Promise<Handled> {
     let next: Next | undefined = first
     while (next?.continue !== undefined) {
+      if (!this.self.isAlive) return undefined
       const result = this.server.handleContinue(next.continue)
       if (result instanceof Promise) return this.proceedAfter(result)
       if (isEnd(result)) return this.afterCast(result)
@@ -168,12 +170,13 @@ export class Callbacks implements Behaviour {
 
   private async proceedAfter(pending: Promise<ContinueResult>): Promise<Handled> {
     let result = await pending
-    for (;;) {
+    while (this.self.isAlive) {
       if (isEnd(result)) return this.afterCast(result)
       const next = nextOf(result)
       if (next?.continue === undefined) return this.await(next)
       result = await this.server.handleContinue(next.continue)
     }
+    return undefined
   }
 
   private await(next: Next | undefined): void {

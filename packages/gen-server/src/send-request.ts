@@ -18,6 +18,7 @@ import {
   type OpenRequest,
   type RequestOutcome,
 } from '@pidmesh/runtime'
+import { isInstance } from './is-instance.ts'
 import { callError, checkAddress, describe } from './call.ts'
 import { CallError } from './errors.ts'
 import type { CallMessage, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
@@ -190,7 +191,7 @@ export function checkResponse(
   message: unknown,
   waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>,
 ): Response<unknown> | LabelledResponse<unknown, unknown> | 'no_reply' | 'no_request' {
-  const id = message instanceof ResponseMessage ? message.id : undefined
+  const id = isInstance(message, ResponseMessage) ? message.id : undefined
   if (waitedFor instanceof RequestIds) {
     if (waitedFor.size === 0) return 'no_request'
     const entry = waitedFor.toList().find(([one]) => one === id)

@@ -9,6 +9,8 @@
  * State: the machine, and the timers that run for it. Invariants: a synchronous callback is handled without a promise; no message is handled before the core waits
  * for one; the code of a process that has ended is called no more.
  */
+import { atOnce } from '../behaviour/at-once.ts'
+import { isInstance } from '../is-instance.ts'
 import { assertNever, isExitReason, type Context, type ExitReason, type Ref } from '@pidmesh/runtime'
 import type { Behaviour, Handled, Initialised, Status } from '../behaviour/behaviour.ts'
 import type { Debug } from '../behaviour/debug.ts'
@@ -116,7 +118,7 @@ class StatemCallbacks implements Behaviour {
   }
 
   handle(message: unknown): Handled | Promise<Handled> {
-    if (message instanceof TimeoutNote) {
+    if (isInstance(message, TimeoutNote)) {
       this.timers.delete(message.timer)
       return this.run(step(this.machine, { type: 'timer', timeout: message.type, timer: message.timer }))
     }
@@ -128,13 +130,15 @@ class StatemCallbacks implements Behaviour {
   }
 
   getState(): StatemState {
-    return this.statem.getState()
+    const shown = atOnce(this.statem.getState(), 'getState gives a state')
+    atOnce(shown?.data, 'getData gives data')
+    return shown
   }
 
   replaceState(replacement: unknown): void {
     const { state, data } = (replacement ?? {}) as { readonly state?: unknown; readonly data?: unknown }
     if (!isState(state)) throw badState('a state machine has a state, a text or an object with a type, and data')
-    this.statem.replaceData(data)
+    atOnce(this.statem.replaceData(data), 'replaceData replaces data')
     this.machine = { ...this.machine, state }
   }
 
@@ -151,7 +155,7 @@ class StatemCallbacks implements Behaviour {
         timeouts: [...timeouts.running.keys()],
       },
     }
-    return this.statem.formatStatus(shown)
+    return atOnce(this.statem.formatStatus(shown), 'formatStatus gives a status')
   }
 
   /** Goes on until the machine waits for an event, or ends. */
@@ -163,6 +167,7 @@ class StatemCallbacks implements Behaviour {
       if (called.type === 'stop') return called
       const result = this.call(called)
       if (result instanceof Promise) return this.runAfter(result)
+      if (!this.self.isAlive) return undefined
       next = step(this.machine, { type: 'result', result })
     }
   }
