@@ -14,6 +14,7 @@ import type { Behaviour, Handled, Initialised, Status, Stop } from './behaviour/
 import { atOnce } from './behaviour/at-once.ts'
 import type { Debug } from './behaviour/debug.ts'
 import { shownValue } from './behaviour/shown-value.ts'
+import { QUANTUM, turn } from './behaviour/turn.ts'
 import { reply } from './call.ts'
 import type { GenServer } from './gen-server.ts'
 import { IdleTimeout, isIdleNote, type IdleNote } from './idle-timeout.ts'
@@ -154,11 +155,12 @@ export class Callbacks implements Behaviour {
     }
   }
 
-  /** Does what a callback has asked for. A loop, since a server may continue any number of times. */
+  /** Does what a callback has asked for. A loop, since a server may continue any number of times; others have their turn if they are many. */
   private proceed(first: Next): Handled | Promise<Handled> {
     let next: Next | undefined = first
-    while (next?.continue !== undefined) {
+    for (let left = QUANTUM; next?.continue !== undefined; left--) {
       if (!this.self.isAlive) return undefined
+      if (left === 0) return this.proceedAfter(this.later({ type: 'noreply', next }))
       const result = this.server.handleContinue(next.continue)
       if (result instanceof Promise) return this.proceedAfter(result)
       if (isEnd(result)) return this.afterCast(result)
@@ -170,13 +172,22 @@ export class Callbacks implements Behaviour {
 
   private async proceedAfter(pending: Promise<ContinueResult>): Promise<Handled> {
     let result = await pending
-    while (this.self.isAlive) {
+    for (let left = QUANTUM; this.self.isAlive; left--) {
       if (isEnd(result)) return this.afterCast(result)
       const next = nextOf(result)
       if (next?.continue === undefined) return this.await(next)
+      if (left === 0) {
+        left = QUANTUM
+        await turn(this.self)
+      }
       result = await this.server.handleContinue(next.continue)
     }
     return undefined
+  }
+
+  private async later(result: ContinueResult): Promise<ContinueResult> {
+    await turn(this.self)
+    return result
   }
 
   private await(next: Next | undefined): void {

@@ -11,11 +11,15 @@ import {
   Supervisor,
   sys,
   type Call,
+  type ContinueResult,
+  type EventResult,
+  type ServerPid,
   type ServerRef,
 } from '@pidmesh/gen-server'
 import type { Node, Pid } from '@pidmesh/runtime'
 import { faultsOf, TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { untyped } from './lab.ts'
 
 let cluster: TestCluster
 let a: Node
@@ -216,6 +220,60 @@ describe('the code of a server that is killed in the midst of a callback', () =>
     await cluster.settle()
     expect(ran).toEqual(['cast'])
   })
+})
+
+describe('a server that goes on by itself for ever', () => {
+  const later = (): Promise<void> => Promise.resolve()
+
+  class Continues extends GenServer<never, 'go', 'more'> {
+    override handleCast() {
+      return this.noreply({ continue: 'more' })
+    }
+    override handleContinue(): ContinueResult | Promise<ContinueResult> {
+      return this.noreply({ continue: 'more' })
+    }
+  }
+  class ContinuesLater extends Continues {
+    override async handleContinue() {
+      await later()
+      return this.noreply({ continue: 'more' })
+    }
+  }
+  class Inserts extends GenStatem<{ state: 'only'; casts: 'go'; internal: 'more' }> {
+    override init() {
+      return this.ok('only')
+    }
+    override handleEvent(): EventResult<'only'> | Promise<EventResult<'only'>> {
+      return this.keepState(this.nextEvent({ type: 'internal', content: 'more' }))
+    }
+  }
+  class InsertsLater extends Inserts {
+    override async handleEvent() {
+      await later()
+      return this.keepState(this.nextEvent({ type: 'internal', content: 'more' }))
+    }
+  }
+
+  it.each([Continues, ContinuesLater, Inserts, InsertsLater])(
+    'lets others have their turn, and can be killed: %o',
+    async (server) => {
+      const pid: ServerPid<never, 'go'> = await cluster.run<Pid>(start(a, untyped(server), []))
+      const ended = new Promise<unknown>((resolve) => {
+        a.spawn(async (self) => {
+          cast(self, pid, 'go')
+          for (let turns = 0; turns < 10; turns++)
+            await self.awaitDown(
+              self.spawn(() => undefined),
+              Infinity,
+            )
+          const down = self.awaitDown(pid, Infinity)
+          self.exit(pid, 'kill')
+          resolve(await down)
+        })
+      })
+      expect(await cluster.run(ended)).toBe('killed')
+    },
+  )
 })
 
 describe('terminate', () => {

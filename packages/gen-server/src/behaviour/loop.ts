@@ -32,6 +32,7 @@ import { HeldMessages } from './held-messages.ts'
 import { endDetails } from './end-details.ts'
 import { isInstance } from '../is-instance.ts'
 import { atOnce } from './at-once.ts'
+import { QUANTUM } from './turn.ts'
 import {
   isSystemMessage,
   SYSTEM,
@@ -47,9 +48,6 @@ class HeldNote {
 }
 
 const NOTE = '$note'
-
-/** Kept messages that are handled in one go while other processes wait: as many as the scheduler lets a process take. */
-const QUANTUM = 1_000
 
 export interface LoopOptions {
   readonly self: Context

@@ -10,6 +10,7 @@
  * for one; the code of a process that has ended is called no more.
  */
 import { atOnce } from '../behaviour/at-once.ts'
+import { QUANTUM, turn } from '../behaviour/turn.ts'
 import { isInstance } from '../is-instance.ts'
 import { assertNever, isExitReason, type Context, type ExitReason, type Ref } from '@pidmesh/runtime'
 import type { Behaviour, Handled, Initialised, Status } from '../behaviour/behaviour.ts'
@@ -158,16 +159,17 @@ class StatemCallbacks implements Behaviour {
     return atOnce(this.statem.formatStatus(shown), 'formatStatus gives a status')
   }
 
-  /** Goes on until the machine waits for an event, or ends. */
+  /** Goes on until the machine waits for an event, or ends. Others have their turn if that takes many callbacks. */
   private run(first: Step): Handled | Promise<Handled> {
     let next = first
-    for (;;) {
+    for (let left = QUANTUM; ; left--) {
       const called = this.perform(next)
       if (called === undefined) return undefined
       if (called.type === 'stop') return called
       const result = this.call(called)
       if (result instanceof Promise) return this.runAfter(result)
       if (!this.self.isAlive) return undefined
+      if (left === 0) return this.runAfter(this.later(result))
       next = step(this.machine, { type: 'result', result })
     }
   }
@@ -175,12 +177,22 @@ class StatemCallbacks implements Behaviour {
   /** As `run`. A loop, since a machine may insert events for ever. */
   private async runAfter(pending: Promise<Returned>): Promise<Handled> {
     let result = await pending
-    while (this.self.isAlive) {
+    for (let left = QUANTUM; this.self.isAlive; left--) {
       const called = this.perform(step(this.machine, { type: 'result', result }))
       if (called === undefined) return undefined
       if (called.type === 'stop') return called
       result = await this.call(called)
+      if (left === 0) {
+        left = QUANTUM
+        await turn(this.self)
+      }
     }
+    return undefined
+  }
+
+  private async later(result: Returned): Promise<Returned> {
+    await turn(this.self)
+    return result
   }
 
   private call(called: Called): Returned | Promise<Returned> {
