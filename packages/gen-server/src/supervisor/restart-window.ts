@@ -20,9 +20,7 @@ export class RestartWindow {
   /** There is to be a restart, at `nowMs`: says whether there may be. */
   add(nowMs: number): boolean {
     const { intensity, periodMs } = this.limits
-    for (let thenMs = this.restartsMs[this.first]; thenMs !== undefined && nowMs > thenMs + periodMs;) {
-      thenMs = this.restartsMs[++this.first]
-    }
+    while (nowMs > (this.restartsMs[this.first] ?? Infinity) + periodMs) this.first++
     if (this.first * 2 > this.restartsMs.length) {
       this.restartsMs = this.restartsMs.slice(this.first)
       this.first = 0
