@@ -1,6 +1,7 @@
 /**
  * The client side: call, cast, and the reply of whoever answers a call.
  */
+import { shownValue } from './behaviour/shown-value.ts'
 import {
   contextOf,
   isNameOnNode,
@@ -144,7 +145,7 @@ export function reply<Reply>(replier: Caller, from: From<Reply>, value: Reply): 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkAddress(server: unknown): void {
   if ((typeof server === 'string' && server !== '') || server instanceof Pid || isNameOnNode(server)) return
-  throw new PidmeshError('ERR_BAD_ARGUMENT', `not an address of a server: ${String(server)}`)
+  throw new PidmeshError('ERR_BAD_ARGUMENT', `not an address of a server: ${shownValue(server)}`)
 }
 
 export function callError(outcome: Exclude<RequestOutcome, { type: 'reply' }>, server: ServerAddress): CallError {

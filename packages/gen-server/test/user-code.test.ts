@@ -58,6 +58,18 @@ describe('call', () => {
   })
 })
 
+describe('an address that is none', () => {
+  it.each([null, 5, '', {}, Object.create(null), Symbol('x')])(
+    'is told at the caller, whatever it is',
+    async (address) => {
+      const failed = expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' })
+      const calling: unknown = await cluster.run(call(a, untyped(address), untyped(1)).catch((error: unknown) => error))
+      expect(calling).toEqual(failed)
+      expect(() => cast(a, untyped(address), 1)).toThrowError(failed)
+    },
+  )
+})
+
 describe('cast', () => {
   it('throws at the caller what can not be sent to another node, and takes it for a server of the same node', async () => {
     const b = await cluster.start('b')
