@@ -298,8 +298,8 @@ export const mutants = [
   // Supervisors
   supervision('one restart too many is allowed', 'restart-window.ts', '>= intensity', '> intensity'),
   supervision('one restart too few is allowed', 'restart-window.ts', '>= intensity', '>= intensity - 1'),
-  supervision('a restart that is a period old counts no more', 'restart-window.ts', '<= thenMs', '< thenMs'),
-  supervision('restarts of long ago count', 'restart-window.ts', 'nowMs <= thenMs + periodMs', 'nowMs >= thenMs'),
+  supervision('a restart that is a period old counts no more', 'restart-window.ts', 'nowMs > (', 'nowMs >= ('),
+  supervision('restarts of long ago count', 'restart-window.ts', '+ periodMs', '+ Infinity'),
   supervision('children stop in the order of their start', 'static-children.ts', '    .toReversed()\n', ''),
   supervision(
     'rest_for_one restarts the one before too',

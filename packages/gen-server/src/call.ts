@@ -1,6 +1,7 @@
 /**
  * The client side: call, cast, and the reply of whoever answers a call.
  */
+import { shownValue } from './behaviour/shown-value.ts'
 import {
   contextOf,
   isNameOnNode,
@@ -148,9 +149,24 @@ export function cast<Casts>(caller: Caller, server: ServerRef<never, Casts>, req
   self.send(target, message)
 }
 
-/** Answers a call for which its server returned `noreply()`: once, from any process on any node. Later replies are dropped. */
+/**
+ * Answers a call for which its server returned `noreply()`: once, from any process on any node. Later replies are dropped. A reply that can't be sent to the caller's node
+ * fails the call there, `ERR_CALL_EXIT` with `{ unsendable_reply: … }`, and not the server, which anybody could end that way.
+ */
 export function reply<Reply>(replier: Caller, from: From<Reply>, value: Reply): void {
-  contextOf(replier).send(from.tag, value)
+  const self = contextOf(replier)
+  try {
+    self.send(from.tag, value)
+  } catch (thrown) {
+    if (!isUnsendable(thrown)) throw thrown
+    self.refuse(from.tag, { unsendable_reply: thrown.message })
+  }
+}
+
+function isUnsendable(thrown: unknown): thrown is PidmeshError {
+  if (!(thrown instanceof PidmeshError)) return false
+  const code: unknown = thrown.code
+  return code === 'ERR_NOT_SENDABLE' || code === 'ERR_MESSAGE_TOO_LARGE'
 }
 
 /** Whether it addresses the process that asks: it can't answer while it waits. */
@@ -163,7 +179,7 @@ export function isSelf(self: Context, target: Exclude<ServerAddress, ViaName>): 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkAddress(server: unknown): void {
   if ((typeof server === 'string' && server !== '') || server instanceof Pid || isNameOnNode(server)) return
-  throw new PidmeshError('ERR_BAD_ARGUMENT', `not an address of a server: ${String(server)}`)
+  throw new PidmeshError('ERR_BAD_ARGUMENT', `not an address of a server: ${shownValue(server)}`)
 }
 
 export function callError(outcome: Exclude<RequestOutcome, { type: 'reply' }>, server: ServerAddress): CallError {

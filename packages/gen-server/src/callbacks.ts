@@ -7,12 +7,14 @@
  *   an idle note ─▶   〃      └ anything else ──▶ { bad_return_value }
  *
  * State: the idle timeout. Invariants: a synchronous callback is handled without a promise; `handleContinue` runs before any other message, however often it
- * continues; every message but those of `sys` stops the idle timeout.
+ * continues; every message but those of `sys` stops the idle timeout; the code of a process that has ended is called no more.
  */
 import { isExitReason, type Context, type ExitReason } from '@pidmesh/runtime'
 import type { Behaviour, Handled, Initialised, Status, Stop } from './behaviour/behaviour.ts'
+import { atOnce } from './behaviour/at-once.ts'
 import type { Debug } from './behaviour/debug.ts'
 import { shownValue } from './behaviour/shown-value.ts'
+import { QUANTUM, turn } from './behaviour/turn.ts'
 import { reply } from './call.ts'
 import type { GenServer } from './gen-server.ts'
 import { IdleTimeout, isIdleNote, type IdleNote } from './idle-timeout.ts'
@@ -105,15 +107,15 @@ export class Callbacks implements Behaviour {
   }
 
   getState(): unknown {
-    return this.server.getState()
+    return atOnce(this.server.getState(), 'getState gives a state')
   }
 
   replaceState(state: unknown): void {
-    this.server.replaceState(state)
+    atOnce(this.server.replaceState(state), 'replaceState replaces a state')
   }
 
   formatStatus(status: Status): Status {
-    return this.server.formatStatus(status)
+    return atOnce(this.server.formatStatus(status), 'formatStatus gives a status')
   }
 
   private handleIdle(note: IdleNote): Handled | Promise<Handled> {
@@ -154,10 +156,12 @@ export class Callbacks implements Behaviour {
     }
   }
 
-  /** Does what a callback has asked for. A loop, since a server may continue any number of times. */
+  /** Does what a callback has asked for. A loop, since a server may continue any number of times; others have their turn if they are many. */
   private proceed(first: Next): Handled | Promise<Handled> {
     let next: Next | undefined = first
-    while (next?.continue !== undefined) {
+    for (let left = QUANTUM; next?.continue !== undefined; left--) {
+      if (!this.self.isAlive) return undefined
+      if (left === 0) return this.proceedAfter(this.later({ type: 'noreply', next }))
       const result = this.server.handleContinue(next.continue)
       if (result instanceof Promise) return this.proceedAfter(result)
       if (isEnd(result)) return this.afterCast(result)
@@ -169,12 +173,22 @@ export class Callbacks implements Behaviour {
 
   private async proceedAfter(pending: Promise<ContinueResult>): Promise<Handled> {
     let result = await pending
-    for (;;) {
+    for (let left = QUANTUM; this.self.isAlive; left--) {
       if (isEnd(result)) return this.afterCast(result)
       const next = nextOf(result)
       if (next?.continue === undefined) return this.await(next)
+      if (left === 0) {
+        left = QUANTUM
+        await turn(this.self)
+      }
       result = await this.server.handleContinue(next.continue)
     }
+    return undefined
+  }
+
+  private async later(result: ContinueResult): Promise<ContinueResult> {
+    await turn(this.self)
+    return result
   }
 
   private await(next: Next | undefined): void {

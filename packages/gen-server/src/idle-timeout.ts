@@ -8,6 +8,7 @@
  * Invariant: a note that has been overtaken by a message, or by a later start, is not due: it bears which start it is of.
  */
 import { hasType, type Context, type Ref } from '@pidmesh/runtime'
+import { isInstance } from './is-instance.ts'
 
 /** Can't be made by others: it is an instance, and stays on its node. */
 export class IdleNote {
@@ -17,8 +18,7 @@ export class IdleNote {
 const NOTE = '$idle'
 
 export function isIdleNote(message: unknown): message is IdleNote {
-  // Its type first: to ask a message of others what it is an instance of may run their code.
-  return hasType(message, NOTE) && message instanceof IdleNote
+  return hasType(message, NOTE) && isInstance(message, IdleNote)
 }
 
 export class IdleTimeout {

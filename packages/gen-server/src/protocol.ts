@@ -72,17 +72,36 @@ export interface CastMessage {
   readonly request: unknown
 }
 
+/** Whether a message is a call, with all that it needs. It may have come from anybody. */
 export function isCallMessage(message: unknown): message is CallMessage {
   if (!hasType(message, '$gen_call')) return false
-  return isFrom((message as { from?: unknown }).from)
+  try {
+    return isFrom((message as { from?: unknown }).from) && isReadable(message)
+  } catch {
+    return false
+  }
 }
 
 export function isFrom(value: unknown): value is From {
   if (typeof value !== 'object' || value === null) return false
-  const { pid, tag } = value as { pid?: unknown; tag?: unknown }
-  return pid instanceof Pid && tag instanceof Ref
+  try {
+    const { pid, tag } = value as { pid?: unknown; tag?: unknown }
+    return pid instanceof Pid && tag instanceof Ref
+  } catch {
+    return false
+  }
 }
 
 export function isCastMessage(message: unknown): message is CastMessage {
-  return hasType(message, '$gen_cast')
+  try {
+    return hasType(message, '$gen_cast') && isReadable(message)
+  } catch {
+    return false
+  }
+}
+
+/** Says so, or throws what the request's getter does: nobody could be given the request. */
+function isReadable(message: { readonly type: string; readonly request?: unknown }): boolean {
+  void message.request
+  return true
 }

@@ -19,6 +19,7 @@ import {
   type RequestOutcome,
 } from '@pidmesh/runtime'
 import { callError, checkAddress, describe, isSelf } from './call.ts'
+import { isInstance } from './is-instance.ts'
 import { CallError } from './errors.ts'
 import type { CallMessage, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
 import { unawaited } from './unawaited.ts'
@@ -189,7 +190,7 @@ export function checkResponse(
   message: unknown,
   waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>,
 ): Response<unknown> | LabelledResponse<unknown, unknown> | 'no_reply' | 'no_request' {
-  const id = message instanceof ResponseMessage ? message.id : undefined
+  const id = isInstance(message, ResponseMessage) ? message.id : undefined
   if (waitedFor instanceof RequestIds) {
     if (waitedFor.size === 0) return 'no_request'
     const entry = waitedFor.toList().find(([one]) => one === id)

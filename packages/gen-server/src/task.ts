@@ -18,6 +18,7 @@ import {
   ExitError,
   formatReason,
   hasType,
+  PidmeshError,
   Ref,
   type Awaitable,
   type Caller,
@@ -177,9 +178,13 @@ export class Task<Result> {
    * its end harms nobody.
    * @param shutdown @default 5000
    * @returns its outcome, if it had one before; otherwise the exit with which it was stopped
+   * @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT`
    */
   static shutdown<Result>(task: Task<Result>, shutdown: Shutdown = DEFAULT_SHUTDOWN_MS): Promise<TaskOutcome<Result>> {
     return promised(async () => {
+      // Before the link is cut: a task that isn't stopped stays its owner's.
+      if (shutdown !== 'brutal_kill' && !(typeof shutdown === 'number' && shutdown >= 0))
+        throw new PidmeshError('ERR_BAD_ARGUMENT', "a task is given milliseconds from 0 on, or 'brutal_kill'")
       task.#owner.unlink(task.pid)
       await stopProcess(task.#owner, task.pid, shutdown)
       return task.#outcomeOfEnded()

@@ -42,6 +42,17 @@ describe('a server', () => {
       expect(await lab.failure(call(lab.a, address, { type: 'ping' }))).toMatchObject({ code: 'ERR_CALL_NOPROC' })
   })
 
+  it('whose reply can not be sent fails the call, and goes on', async () => {
+    const handleCall: Script['handleCall'] = () => ({ type: 'reply', value: () => 1, next: undefined })
+    const pid = await lab.run(start(lab.a, Puppet, [{ handleCall }, []]))
+    expect(await lab.failure(call(lab.b, pid, { type: 'go' }))).toMatchObject({
+      code: 'ERR_CALL_EXIT',
+      serverReason: { unsendable_reply: expect.stringContaining('is a function') },
+    })
+    expect(lab.a.isProcessAlive(pid)).toBe(true)
+    expect(lab.a.processInfo(pid)?.monitoredBy).toEqual([])
+  })
+
   it('whose name nobody can say whose it is fails the call in its time, and takes nobody with it', async () => {
     const silent = { resolveName: () => new Promise<never>(() => undefined) } as unknown as Via
     const failed = lab.failure(call(lab.a, via(silent, 'puppet'), { type: 'ping' }, 100))

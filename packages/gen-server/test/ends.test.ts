@@ -239,6 +239,25 @@ describe('a crash report', () => {
     expect(JSON.stringify(lab.crashReports())).not.toMatch(/gold|a secret/)
   })
 
+  it('shows neither if a method that is asked at once is async, and its promise makes no unhandled rejection', async () => {
+    class Later extends GenServer<never, string> {
+      override getState(): Promise<never> {
+        return Promise.reject(new Error('later'))
+      }
+      override handleCast(): never {
+        throw new Error('it breaks')
+      }
+    }
+    const faults = await faultsOf(async () => {
+      cast(lab.a, await lab.run(start(lab.a, Later, [])), 'a secret')
+      await lab.settle()
+    })
+    expect(faults).toEqual([])
+    expect(lab.crashReports()[0]?.fields).toMatchObject({
+      state: 'formatStatus has failed: PidmeshError: getState gives a state at once, not by a promise',
+    })
+  })
+
   it('holds at most 4,096 characters of a state, however large, deep or circular it is', async () => {
     class Large extends GenServer<never, never> {
       list = Array.from({ length: 100_000 }, (_, i) => ({ i, text: 'x'.repeat(1_000) }))

@@ -155,6 +155,57 @@ describe.each(Object.entries(STARTS))('%s', (_name, startAs) => {
     names.registerName = () => Promise.reject(new Error('the table is gone'))
     const failure = await lab.failure(startAs(self, Puppet, [{}, []], { name: via(names, 'x') }))
     expect(failure).toMatchObject({ code: 'ERR_START_FAILED', reason: { error: { message: 'the table is gone' } } })
+    names.resolveName = () => Promise.reject(new Error('still gone'))
+    const second = await lab.failure(startAs(self, Puppet, [{}, []], { name: via(names, 'x') }))
+    expect(second).toMatchObject({ code: 'ERR_START_FAILED', reason: { error: { message: 'the table is gone' } } })
+  })
+
+  it('fails with timeout also if the Via never answers', async () => {
+    const { self } = await lab.process()
+    const names = new Names()
+    names.registerName = () => new Promise(() => undefined)
+    names.resolveName = () => new Promise(() => undefined)
+    const failure = lab.failure(startAs(self, Puppet, [{}, []], { name: via(names, 'x'), timeoutMs: 10 }))
+    await lab.advance(10_000)
+    expect(await failure).toMatchObject({ code: 'ERR_START_TIMEOUT' })
+  })
+
+  it('does not run init, nor keep the name, if the Via answers when the process has been killed', async () => {
+    const { self } = await lab.process()
+    const names = new Names()
+    const events: string[] = []
+    let answer = (): void => undefined
+    names.registerName = (name, pid) =>
+      new Promise((resolve) => {
+        answer = () => {
+          names.table.set(name, pid)
+          resolve('yes')
+        }
+      })
+    await lab.failure(startAs(self, Puppet, [{}, events], { name: via(names, 'x'), timeoutMs: 10 }))
+    answer()
+    await lab.settle()
+    expect(events).toEqual([])
+    expect(names.table.size).toBe(0)
+  })
+
+  it('leaves a name in a Via to the next who has it, when the init of one that was killed ends after that', async () => {
+    const { self } = await lab.process()
+    const names = new Names()
+    for (const end of ['stop', 'ignore', 'throw'] as const) {
+      let finish = (): void => undefined
+      const init: Script['init'] = async (puppet) => {
+        await new Promise<void>((resolve) => (finish = resolve))
+        if (end === 'throw') throw new Error('too late')
+        return end === 'stop' ? puppet.make.stop('too late') : puppet.make.ignore()
+      }
+      const options = { name: via(names, end) }
+      await lab.failure(startAs(self, Puppet, [{ init }, []], { ...options, timeoutMs: 10 }))
+      await lab.run<unknown>(startAs(self, Puppet, [{}, []], options))
+      finish()
+      await lab.settle()
+      expect(names.table.has(end)).toBe(true)
+    }
   })
 
   it('refuses options that can not be, before there is a process', async () => {
@@ -259,6 +310,10 @@ describe('what a server is to the one who started it', () => {
     await lab.failure(startMonitor(self, Puppet, [{ init: (puppet) => puppet.make.stop('no') }, []]))
     await lab.run(startMonitor(self, Puppet, [{ init: (puppet) => puppet.make.ignore() }, []]))
     await lab.failure(startMonitor(self, Puppet, [{ init: () => new Promise(() => undefined) }, []], { timeoutMs: 5 }))
+    let finish = (): void => undefined
+    const slow: Script['init'] = () => new Promise<void>((resolve) => (finish = resolve))
+    await lab.failure(startMonitor(self, Puppet, [{ init: slow }, []], { timeoutMs: 5 }))
+    finish()
     await lab.settle()
     expect(messages).toEqual([])
     lab.a.exit(started.pid, 'kill')

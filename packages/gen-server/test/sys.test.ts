@@ -5,6 +5,7 @@ import {
   call,
   cast,
   GenServer,
+  GenStatem,
   start,
   startLink,
   sys,
@@ -366,6 +367,50 @@ describe('what goes wrong', () => {
       expect(events).toEqual(['init', `info ${message.type}`])
     },
   )
+
+  it('a getState, a replaceState, a replaceData or a formatStatus that is async is refused; its promise makes no unhandled rejection', async () => {
+    const late = (): never => untyped(Promise.reject(new Error('late')))
+    class State extends GenServer {
+      override getState = late
+    }
+    class Replace extends GenServer {
+      override replaceState = late
+    }
+    class Format extends GenServer {
+      override formatStatus = late
+    }
+    class Machine extends GenStatem<{ state: 'only' }> {
+      override init() {
+        return this.ok('only')
+      }
+      override handleEvent() {
+        return this.keepState()
+      }
+      override replaceData = late
+    }
+    class Hidden extends Machine {
+      override getData = late
+    }
+    const faults = await faultsOf(async () => {
+      const [state, replace, format] = [
+        await lab.run(start(lab.a, State, [])),
+        await lab.run(start(lab.a, Replace, [])),
+        await lab.run(start(lab.a, Format, [])),
+      ]
+      const [machine, hidden] = [await lab.run(start(lab.a, Machine, [])), await lab.run(start(lab.a, Hidden, []))]
+      const asked: Promise<unknown>[] = [
+        sys.getState(lab.a, state),
+        sys.getState(lab.b, state),
+        sys.replaceState(lab.a, replace, (fields) => fields),
+        sys.getStatus(lab.a, format),
+        sys.replaceState(lab.a, machine, (fields) => fields),
+        sys.getState(lab.a, hidden),
+      ]
+      for (const promise of asked) expect(await lab.failure(promise)).toMatchObject({ code: 'ERR_SYS_FAILED' })
+      await lab.settle()
+    })
+    expect(faults).toEqual([])
+  })
 
   it('a caller that is killed while it waits makes no unhandled rejection', async () => {
     const plain: Pid = lab.a.spawn(handler(() => () => undefined))

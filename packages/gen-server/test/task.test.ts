@@ -2,6 +2,7 @@ import { DynamicSupervisor, Supervisor, Task, type TaskError, type TaskOutcome }
 import type { Context, Node, Pid } from '@pidmesh/runtime'
 import { faultsOf, TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest'
+import { untyped } from './lab.ts'
 
 let cluster: TestCluster
 let a: Node
@@ -165,6 +166,16 @@ describe('yield and shutdown', () => {
       { type: 'exit', reason: 'shutdown' },
       { type: 'ok', value: 7 },
     ])
+  })
+
+  it.each([-1, Number.NaN, '5'])('shutdown refuses %s, and the task stays linked to its owner', async (shutdown) => {
+    const links = await resultOf(async (self) => {
+      const task = Task.async(self, () => new Promise<never>(() => undefined))
+      const refused = await Task.shutdown(task, untyped(shutdown)).catch((error: unknown) => error)
+      expect(refused).toMatchObject({ code: 'ERR_BAD_ARGUMENT' })
+      return self.processInfo(task.pid)?.links?.map(String)
+    })
+    expect(links).toHaveLength(1)
   })
 
   it('shutdown kills what does not stop in time, or at once', async () => {

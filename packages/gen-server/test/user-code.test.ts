@@ -1,10 +1,24 @@
 /**
  * What the code of servers and callers throws, rejects and forgets.
  */
-import { call, cast, GenServer, start, type Call } from '@pidmesh/gen-server'
-import type { Node } from '@pidmesh/runtime'
+import {
+  call,
+  cast,
+  DynamicSupervisor,
+  GenServer,
+  GenStatem,
+  start,
+  Supervisor,
+  sys,
+  type Call,
+  type ContinueResult,
+  type EventResult,
+  type ServerPid,
+} from '@pidmesh/gen-server'
+import type { Node, Pid } from '@pidmesh/runtime'
 import { faultsOf, TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { untyped } from './lab.ts'
 
 let cluster: TestCluster
 let a: Node
@@ -43,6 +57,18 @@ describe('call', () => {
   })
 })
 
+describe('an address that is none', () => {
+  it.each([null, 5, '', {}, Object.create(null), Symbol('x')])(
+    'is told at the caller, whatever it is',
+    async (address) => {
+      const failed = expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' })
+      const calling: unknown = await cluster.run(call(a, untyped(address), untyped(1)).catch((error: unknown) => error))
+      expect(calling).toEqual(failed)
+      expect(() => cast(a, untyped(address), 1)).toThrowError(failed)
+    },
+  )
+})
+
 describe('cast', () => {
   it('throws at the caller what can not be sent to another node, and takes it for a server of the same node', async () => {
     const b = await cluster.start('b')
@@ -75,6 +101,190 @@ describe('messages of the protocol of servers', () => {
     expect(got).toEqual([message])
     expect(a.isProcessAlive(server)).toBe(true)
   })
+})
+
+describe('messages of the same node that throw when they are looked at', () => {
+  const broken = (): never => {
+    throw new Error('not to be looked at')
+  }
+  const withGetters = (type: string): object =>
+    Object.defineProperties({ type }, { from: { get: broken }, reason: { get: broken }, request: { get: broken } })
+  const messages: Record<string, unknown> = {
+    'a call': withGetters('$gen_call'),
+    'a cast': withGetters('$gen_cast'),
+    'an exit': withGetters('EXIT'),
+    'a system message': withGetters('$system'),
+    'a proxy': new Proxy({ type: 'x' }, { getPrototypeOf: broken }),
+    'a proxy of an idle note': new Proxy({ type: '$idle' }, { getPrototypeOf: broken }),
+    'a proxy of a note': new Proxy({ type: '$note' }, { getPrototypeOf: broken }),
+  }
+
+  class Listener extends GenServer {
+    override handleInfo() {}
+  }
+  class Machine extends GenStatem<{ state: 'only' }> {
+    override init() {
+      return this.ok('only')
+    }
+    override handleEvent() {
+      return this.keepState()
+    }
+  }
+
+  it.each(Object.entries(messages))('end no server of any kind, suspended or not: %s', async (_name, message) => {
+    const suspended = await cluster.run(start(a, Listener, []))
+    await cluster.run(sys.suspend(a, suspended))
+    const servers: Pid[] = [
+      suspended,
+      await cluster.run(start(a, Listener, [])),
+      await cluster.run(start(a, Machine, [])),
+      await cluster.run(Supervisor.start(a, {}, [])),
+      await cluster.run(DynamicSupervisor.start(a)),
+    ]
+    for (const server of servers) a.send(server, message)
+    await cluster.settle()
+    await cluster.run(sys.resume(a, suspended))
+    await cluster.settle()
+    expect(servers.map((server) => a.isProcessAlive(server))).toEqual([true, true, true, true, true])
+  })
+})
+
+describe('the code of a server that is killed in the midst of a callback', () => {
+  /** Waits in its callbacks for `go`, and tells which ran. */
+  let go: () => void
+  let ran: string[]
+  const wait = (): Promise<void> => new Promise((resolve) => (go = resolve))
+
+  beforeEach(() => {
+    ran = []
+  })
+
+  class Worker extends GenServer<never, 'stop' | 'continue', 'more'> {
+    override async handleCast(how: 'stop' | 'continue') {
+      await wait()
+      return how === 'stop' ? this.stop('done') : this.noreply({ continue: 'more' })
+    }
+    override async handleContinue() {
+      ran.push('handleContinue')
+      await wait()
+      return this.noreply({ continue: 'more' })
+    }
+    override terminate() {
+      ran.push('terminate')
+    }
+  }
+
+  it.each(['stop', 'continue'] as const)('runs no more when that returns: %s', async (how) => {
+    const server = await cluster.run(start(a, Worker, []))
+    cast(a, server, how)
+    await cluster.settle()
+    a.exit(server, 'kill')
+    await cluster.settle()
+    go()
+    await cluster.settle()
+    expect(ran).toEqual([])
+  })
+
+  it('runs no more if it would go on for ever', async () => {
+    const server = await cluster.run(start(a, Worker, []))
+    cast(a, server, 'continue')
+    await cluster.settle()
+    go()
+    await cluster.settle()
+    expect(ran).toEqual(['handleContinue'])
+    a.exit(server, 'kill')
+    await cluster.settle()
+    go()
+    await cluster.settle()
+    expect(ran).toEqual(['handleContinue'])
+  })
+
+  it('runs no more if it has killed itself, and has not waited: neither that of a GenServer nor of a GenStatem', async () => {
+    class Server extends GenServer<never, 'stop' | 'continue', 'more'> {
+      override handleCast(how: 'stop' | 'continue') {
+        this.self.exit(this.pid, 'kill')
+        return how === 'stop' ? this.stop('done') : this.noreply({ continue: 'more' })
+      }
+      override handleContinue() {
+        ran.push('handleContinue')
+      }
+      override terminate() {
+        ran.push('terminate')
+      }
+    }
+    class Machine extends GenStatem<{ state: 'only'; casts: 'go'; internal: 'more' }> {
+      override init() {
+        return this.ok('only')
+      }
+      override handleEvent(event: { type: string }) {
+        ran.push(event.type)
+        this.self.exit(this.pid, 'kill')
+        return this.keepState(this.nextEvent({ type: 'internal', content: 'more' }))
+      }
+    }
+    const server = await cluster.run(start(a, Server, []))
+    cast(a, server, 'stop')
+    const other = await cluster.run(start(a, Server, []))
+    cast(a, other, 'continue')
+    const machine = await cluster.run(start(a, Machine, []))
+    cast(a, machine, 'go')
+    await cluster.settle()
+    expect(ran).toEqual(['cast'])
+  })
+})
+
+describe('a server that goes on by itself for ever', () => {
+  const later = (): Promise<void> => Promise.resolve()
+
+  class Continues extends GenServer<never, 'go', 'more'> {
+    override handleCast() {
+      return this.noreply({ continue: 'more' })
+    }
+    override handleContinue(): ContinueResult | Promise<ContinueResult> {
+      return this.noreply({ continue: 'more' })
+    }
+  }
+  class ContinuesLater extends Continues {
+    override async handleContinue() {
+      await later()
+      return this.noreply({ continue: 'more' })
+    }
+  }
+  class Inserts extends GenStatem<{ state: 'only'; casts: 'go'; internal: 'more' }> {
+    override init() {
+      return this.ok('only')
+    }
+    override handleEvent(): EventResult<'only'> | Promise<EventResult<'only'>> {
+      return this.keepState(this.nextEvent({ type: 'internal', content: 'more' }))
+    }
+  }
+  class InsertsLater extends Inserts {
+    override async handleEvent() {
+      await later()
+      return this.keepState(this.nextEvent({ type: 'internal', content: 'more' }))
+    }
+  }
+
+  it.each([Continues, ContinuesLater, Inserts, InsertsLater])(
+    'lets others have their turn, and can be killed: %o',
+    async (server) => {
+      const pid: ServerPid<never, 'go'> = await cluster.run<Pid>(start(a, untyped(server), []))
+      const ended = new Promise<unknown>((resolve) => {
+        a.spawn(async (self) => {
+          cast(self, pid, 'go')
+          for (let turns = 0; turns < 10; turns++)
+            await self.awaitDown(
+              self.spawn(() => undefined),
+              Infinity,
+            )
+          const down = self.awaitDown(pid, Infinity)
+          self.exit(pid, 'kill')
+          resolve(await down)
+        })
+      })
+      expect(await cluster.run(ended)).toBe('killed')
+    },
+  )
 })
 
 describe('terminate', () => {

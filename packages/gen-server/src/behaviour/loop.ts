@@ -18,7 +18,6 @@ import {
   hasType,
   isExitReason,
   isQuietReason,
-  PidmeshError,
   reasonOfThrown,
   type Context,
   type ExitMessage,
@@ -32,6 +31,9 @@ import type { Behaviour, Handled } from './behaviour.ts'
 import type { Debug } from './debug.ts'
 import { HeldMessages } from './held-messages.ts'
 import { endDetails } from './end-details.ts'
+import { isInstance } from '../is-instance.ts'
+import { atOnce } from './at-once.ts'
+import { QUANTUM } from './turn.ts'
 import {
   isSystemMessage,
   SYSTEM,
@@ -47,9 +49,6 @@ class HeldNote {
 }
 
 const NOTE = '$note'
-
-/** Kept messages that are handled in one go while other processes wait: as many as the scheduler lets a process take. */
-const QUANTUM = 1_000
 
 export interface LoopOptions {
   readonly self: Context
@@ -86,7 +85,7 @@ export class ServerLoop {
 
   /** As `take`, when there is something to look after. */
   private look(message: unknown): void | Promise<void> {
-    if (message instanceof HeldNote) {
+    if (isInstance(message, HeldNote)) {
       const outcome = this.handleHeld(QUANTUM)
       return outcome instanceof Promise ? outcome.then(() => this.remind()) : this.remind()
     }
@@ -107,7 +106,7 @@ export class ServerLoop {
       case 'EXIT':
         return this.isParentsExit(message) ? this.end(message.reason, message) : this.run(message)
       case NOTE:
-        return message instanceof HeldNote ? undefined : this.run(message)
+        return isInstance(message, HeldNote) ? undefined : this.run(message)
       default:
         return this.run(message)
     }
@@ -119,13 +118,13 @@ export class ServerLoop {
     try {
       handled = message === BEGIN ? this.behaviour.begin?.() : this.handle(message)
     } catch (thrown) {
-      return this.endThrown(thrown, message)
+      return this.end(reasonOfThrown(thrown), message)
     }
     if (handled === undefined) return undefined
     if (!(handled instanceof Promise)) return this.end(handled.reason, message)
     return handled.then(
       (outcome) => (outcome === undefined ? undefined : this.end(outcome.reason, message)),
-      (thrown: unknown) => this.endThrown(thrown, message),
+      (thrown: unknown) => this.end(reasonOfThrown(thrown), message),
     )
   }
 
@@ -201,7 +200,7 @@ export class ServerLoop {
       case 'get_status':
         return this.status()
       case 'replace_state':
-        behaviour.replaceState(changed(request.change(behaviour.getState() as never)))
+        behaviour.replaceState(atOnce(request.change(behaviour.getState() as never), 'a state is replaced'))
         return behaviour.getState()
       case 'suspend':
         this.suspended = true
@@ -240,14 +239,10 @@ export class ServerLoop {
     }
   }
 
-  private endThrown(thrown: unknown, message: unknown): void | Promise<void> {
-    // The process has ended under its callback: there is nothing to finish.
-    if (!this.self.isAlive) return undefined
-    return this.end(reasonOfThrown(thrown), message)
-  }
-
   /** Runs `terminate`, once, and ends the process. What `terminate` throws takes the place of the reason. */
   private end(reason: ExitReason, message: unknown): void | Promise<void> {
+    // The process has ended under its callback: there is nothing to finish, and its code runs no more.
+    if (!this.self.isAlive) return undefined
     let outcome: void | Promise<void>
     try {
       outcome = this.behaviour.terminate(reason)
@@ -275,13 +270,6 @@ export class ServerLoop {
 
 /** Stands in for the message of a server that begins. */
 const BEGIN = { type: 'its start' }
-
-/** A state, and not the promise of one: the server would go on with the old one meanwhile. */
-function changed(state: unknown): unknown {
-  if (!(state instanceof Promise)) return state
-  state.catch(() => undefined)
-  throw new PidmeshError('ERR_BAD_ARGUMENT', 'a state is replaced at once, not by a promise')
-}
 
 /** Read once for all that the loop tells apart by it. A message whose `type` can't be read has none. */
 function typeOf(message: unknown): unknown {

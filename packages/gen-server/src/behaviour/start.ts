@@ -13,6 +13,7 @@
  */
 import {
   assertNever,
+  formatReason,
   handler,
   PidmeshError,
   reasonOfThrown,
@@ -64,6 +65,9 @@ interface Report {
   watch: Ref | undefined
   ending: { readonly type: 'ignore' } | { readonly type: 'already_started'; readonly pid: Pid | undefined } | undefined
 }
+
+/** How long a `Via` is waited for that is to give a name back. */
+const GIVE_BACK_MS = 5_000
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>(['name', 'timeoutMs', 'label', 'trapExit'])
 
@@ -131,7 +135,7 @@ async function notStarted(
     self.exit(pid, 'kill')
     await self.awaitDown(pid, Infinity)
   }
-  if (name instanceof ViaName && report.ending === undefined) await giveBack(name, pid)
+  if (name instanceof ViaName && report.ending === undefined) await giveBackInTime(self, name, pid)
   const { ending } = report
   if (ending?.type === 'ignore') return { type: 'ignore' }
   if (ending !== undefined) throw new StartError('ERR_ALREADY_STARTED', 'already_started', ending.pid)
@@ -170,12 +174,12 @@ function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody 
       switch (initialised.type) {
         case 'ok': {
           const loop = new ServerLoop({ self, behaviour: initialised.behaviour, debug, parent })
-          tellStarted(
-            self,
-            initialised.behaviour.name,
-            beganMs === undefined ? undefined : self.monotonicMs() - beganMs,
-          )
-          if (report.watcher?.isAlive === true) report.watch = report.watcher.monitor(self.pid)
+          if (self.isAlive) {
+            const tookMs = beganMs === undefined ? undefined : self.monotonicMs() - beganMs
+            tellStarted(self, initialised.behaviour.name, tookMs)
+          }
+          // Neither of a caller nor of a process that has been killed while `init` was under way.
+          if (self.isAlive && report.watcher?.isAlive === true) report.watch = report.watcher.monitor(self.pid)
           if (report.replyTo !== undefined) self.send(report.replyTo, 'ready')
           return loop.start()
         }
@@ -210,18 +214,36 @@ async function initUnder(
   init: () => Initialised | Promise<Initialised>,
   report: Report,
 ): Promise<Initialised> {
-  if ((await name.via.registerName(name.name, self.pid)) !== 'yes') {
+  const answer = await name.via.registerName(name.name, self.pid)
+  if (!self.isAlive) {
+    // Whoever ended it may have looked for the name before it was there.
+    if (answer === 'yes') await giveBack(name, self.pid)
+    return { type: 'stop', reason: 'killed' }
+  }
+  if (answer !== 'yes') {
     const pid = await name.via.resolveName(name.name)
     report.ending = { type: 'already_started', pid }
     return { type: 'stop', reason: { already_started: pid } }
   }
   try {
     const initialised = await init()
-    if (initialised.type !== 'ok') await name.via.unregisterName(name.name)
+    if (initialised.type !== 'ok' && self.isAlive) await name.via.unregisterName(name.name)
     return initialised
   } catch (thrown) {
     if (self.isAlive) await name.via.unregisterName(name.name)
     throw thrown
+  }
+}
+
+/** A `Via` that fails or doesn't answer is no reason not to tell of a start that has failed, and why. */
+async function giveBackInTime(self: Context, name: ViaName, pid: Pid): Promise<void> {
+  try {
+    const outcome = await self.within(giveBack(name, pid), GIVE_BACK_MS)
+    if (outcome.type === 'timeout')
+      self.log.warn({ name: name.name }, 'the name of a server that has not started is not given back yet')
+  } catch (thrown) {
+    if (!self.isAlive) throw thrown
+    self.log.warn({ name: name.name }, `a name could not be given back: ${formatReason(reasonOfThrown(thrown))}`)
   }
 }
 

@@ -9,6 +9,9 @@
  * State: the machine, and the timers that run for it. Invariants: a synchronous callback is handled without a promise; no message is handled before the core waits
  * for one; the code of a process that has ended is called no more.
  */
+import { atOnce } from '../behaviour/at-once.ts'
+import { QUANTUM, turn } from '../behaviour/turn.ts'
+import { isInstance } from '../is-instance.ts'
 import { assertNever, isExitReason, type Context, type ExitReason, type Ref } from '@pidmesh/runtime'
 import type { Behaviour, Handled, Initialised, Status } from '../behaviour/behaviour.ts'
 import type { Debug } from '../behaviour/debug.ts'
@@ -116,7 +119,7 @@ class StatemCallbacks implements Behaviour {
   }
 
   handle(message: unknown): Handled | Promise<Handled> {
-    if (message instanceof TimeoutNote) {
+    if (isInstance(message, TimeoutNote)) {
       this.timers.delete(message.timer)
       return this.run(step(this.machine, { type: 'timer', timeout: message.type, timer: message.timer }))
     }
@@ -128,13 +131,15 @@ class StatemCallbacks implements Behaviour {
   }
 
   getState(): StatemState {
-    return this.statem.getState()
+    const shown = atOnce(this.statem.getState(), 'getState gives a state')
+    atOnce(shown?.data, 'getData gives data')
+    return shown
   }
 
   replaceState(replacement: unknown): void {
     const { state, data } = (replacement ?? {}) as { readonly state?: unknown; readonly data?: unknown }
     if (!isState(state)) throw badState('a state machine has a state, a text or an object with a type, and data')
-    this.statem.replaceData(data)
+    atOnce(this.statem.replaceData(data), 'replaceData replaces data')
     this.machine = { ...this.machine, state }
   }
 
@@ -151,18 +156,20 @@ class StatemCallbacks implements Behaviour {
         timeouts: [...timeouts.running.keys()],
       },
     }
-    return this.statem.formatStatus(shown)
+    return atOnce(this.statem.formatStatus(shown), 'formatStatus gives a status')
   }
 
-  /** Goes on until the machine waits for an event, or ends. */
+  /** Goes on until the machine waits for an event, or ends. Others have their turn if that takes many callbacks. */
   private run(first: Step): Handled | Promise<Handled> {
     let next = first
-    for (;;) {
+    for (let left = QUANTUM; ; left--) {
       const called = this.perform(next)
       if (called === undefined) return undefined
       if (called.type === 'stop') return called
       const result = this.call(called)
       if (result instanceof Promise) return this.runAfter(result)
+      if (!this.self.isAlive) return undefined
+      if (left === 0) return this.runAfter(this.later(result))
       next = step(this.machine, { type: 'result', result })
     }
   }
@@ -170,12 +177,22 @@ class StatemCallbacks implements Behaviour {
   /** As `run`. A loop, since a machine may insert events for ever. */
   private async runAfter(pending: Promise<Returned>): Promise<Handled> {
     let result = await pending
-    while (this.self.isAlive) {
+    for (let left = QUANTUM; this.self.isAlive; left--) {
       const called = this.perform(step(this.machine, { type: 'result', result }))
       if (called === undefined) return undefined
       if (called.type === 'stop') return called
       result = await this.call(called)
+      if (left === 0) {
+        left = QUANTUM
+        await turn(this.self)
+      }
     }
+    return undefined
+  }
+
+  private async later(result: Returned): Promise<Returned> {
+    await turn(this.self)
+    return result
   }
 
   private call(called: Called): Returned | Promise<Returned> {

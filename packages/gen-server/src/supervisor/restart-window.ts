@@ -2,7 +2,7 @@
  * How many restarts there were within the last period: a pure record of when they were. One more than the intensity is too many.
  *
  * A restart that is exactly a period old still counts, as in OTP (which counts in seconds, and here it is milliseconds).
- * Holds `intensity` times at most.
+ * Holds `intensity` times that count at most, and no more than as many that don't any more: a restart costs the same, however many there were.
  */
 import type { RestartLimits } from './flags.ts'
 
@@ -10,6 +10,8 @@ export class RestartWindow {
   private readonly limits: Required<RestartLimits>
   /** The oldest first. */
   private restartsMs: number[] = []
+  /** Those before it don't count any more. */
+  private first = 0
 
   constructor(limits: Required<RestartLimits>) {
     this.limits = limits
@@ -18,8 +20,12 @@ export class RestartWindow {
   /** There is to be a restart, at `nowMs`: says whether there may be. */
   add(nowMs: number): boolean {
     const { intensity, periodMs } = this.limits
-    this.restartsMs = this.restartsMs.filter((thenMs) => nowMs <= thenMs + periodMs)
-    if (this.restartsMs.length >= intensity) return false
+    while (nowMs > (this.restartsMs[this.first] ?? Infinity) + periodMs) this.first++
+    if (this.first * 2 > this.restartsMs.length) {
+      this.restartsMs = this.restartsMs.slice(this.first)
+      this.first = 0
+    }
+    if (this.restartsMs.length - this.first >= intensity) return false
     this.restartsMs.push(nowMs)
     return true
   }

@@ -8,6 +8,7 @@
  * Invariants: a child is linked to its supervisor from its start to its end, so that it dies with one that is killed; it is watched before it is
  * told to stop, so that one that has unlinked itself is waited for too. What user code throws in a start is why it has failed, and nothing else.
  */
+import { turn } from '../behaviour/turn.ts'
 import { assertNever, Pid, reasonOfThrown, type Context, type ExitReason } from '@pidmesh/runtime'
 import { StartError } from '../errors.ts'
 import type { CheckedChildSpec, Shutdown } from './child-spec.ts'
@@ -139,12 +140,4 @@ export async function stopProcess(self: Context, pid: Pid, shutdown: Shutdown): 
   const killed = self.awaitDown(pid, Infinity)
   self.exit(pid, 'kill')
   return (await killed) ?? 'killed'
-}
-
-/** Lets others have their turn, timers and sockets included when it is theirs. */
-async function turn(self: Context): Promise<void> {
-  await self.awaitDown(
-    self.spawn(() => undefined),
-    Infinity,
-  )
 }

@@ -13,6 +13,7 @@
  */
 import { encodedBytes, hasType, Pid, PidmeshError, type ExitReason } from '@pidmesh/runtime'
 import { GenServer } from '../gen-server.ts'
+import { isInstance } from '../is-instance.ts'
 import type { From } from '../protocol.ts'
 import type { CallResult, InfoResult, StopResult } from '../results.ts'
 import type { ChildSpec } from './child-spec.ts'
@@ -101,9 +102,9 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
   }
 
   override handleInfo(message: unknown): InfoResult | Promise<InfoResult> {
-    if (hasType(message, 'EXIT') && message.from instanceof Pid)
-      return this.afterwards(this.#running.onExit(message.from, message.reason))
-    if (message instanceof Retry) return this.afterwards(this.#running.onRetry(message.child))
+    const exit = exitOf(message)
+    if (exit !== undefined) return this.afterwards(this.#running.onExit(exit.from, exit.reason))
+    if (isInstance(message, Retry)) return this.afterwards(this.#running.onRetry(message.child))
     return super.handleInfo(message)
   }
 
@@ -142,6 +143,17 @@ function sendable<Answer>(answer: Answer): Answer | UnsendableAnswer {
     const isTooLarge = error instanceof PidmeshError && error.code === 'ERR_MESSAGE_TOO_LARGE'
     const code = isTooLarge ? 'ERR_MESSAGE_TOO_LARGE' : 'ERR_NOT_SENDABLE'
     return { type: 'unsendable', code, problem: error instanceof Error ? error.message : 'a value that throws' }
+  }
+}
+
+/** An exit signal that has become a message, or what looks like one: anybody can send that. */
+function exitOf(message: unknown): { readonly from: Pid; readonly reason: ExitReason } | undefined {
+  if (!hasType(message, 'EXIT')) return undefined
+  try {
+    const { from, reason } = message
+    return from instanceof Pid ? { from, reason } : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -30,3 +30,10 @@ it.each([
     expect(window.add(nowMs)).toBe(may)
   },
 )
+
+it('a restart costs no more for there having been many: 200,000 within a period, and 200,000 after it', () => {
+  const window = new RestartWindow({ intensity: 1_000_000, periodMs: 200_000 })
+  let refused = 0
+  for (let nowMs = 0; nowMs < 400_000; nowMs++) if (!window.add(nowMs)) refused++
+  expect(refused).toBe(0)
+})

@@ -372,6 +372,18 @@ export class Router {
     return remote.signal({ type: 'send_alias', from: from.pid.id, to: to.id, payload, context: this.context() })
   }
 
+  /** In place of an answer to the alias of a request: it ends as if the one who was asked had ended with the reason. */
+  refuse(from: Process, to: Ref, reason: ExitReason): void {
+    if (sameIdentity(to.origin, this.kernel.identity)) {
+      this.kernel.aliases.refuse(to.id, reason)
+      return
+    }
+    const remote = this.connections.reach(to.node, to.incarnation)
+    if (remote === undefined || !sameIdentity(remote.identity, to.origin)) return
+    if (this.kernel.monitors.answered(remote, to.id))
+      remote.signal({ type: 'down', from: from.pid.id, ref: to.id, reason })
+  }
+
   private sendToName(from: Process, to: NameOnNode, message: unknown): SendStatus {
     if (to.node === this.kernel.identity.name) {
       const process = this.kernel.names.whereis(to.name)

@@ -5,6 +5,7 @@
  */
 import { IdTable } from '../id-table.ts'
 import type { Carrier } from '../ports.ts'
+import type { ExitReason } from '../reasons.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Process } from './process.ts'
 
@@ -13,6 +14,8 @@ export interface AliasTarget {
   readonly takesContext: boolean
   /** A message has come to the alias; `answeredBy` is the node that says that it has ended a monitor with it. */
   deliver(message: unknown, answeredBy: RemoteNode | undefined, carrier: Carrier | undefined): void
+  /** No answer will come to the alias. */
+  refuse?(reason: ExitReason): void
 }
 
 export class Aliases {
@@ -41,6 +44,10 @@ export class Aliases {
 
   deliver(refId: number, message: unknown, answeredBy?: RemoteNode, carrier?: Carrier): void {
     this.open.get(refId)?.deliver(message, answeredBy, carrier)
+  }
+
+  refuse(refId: number, reason: ExitReason): void {
+    this.open.get(refId)?.refuse?.(reason)
   }
 
   /** Opens an alias of a process; `deliver` puts what comes into its mailbox. */

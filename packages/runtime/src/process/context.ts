@@ -484,6 +484,15 @@ export class Context {
   }
 
   /**
+   * Tells one who waits for an answer to his request that none will come: it ends as if the one who was asked had ended with the reason. For an answer that can't be
+   * sent. On the node that was asked only: from another nothing is told, and the request ends with its timeout.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  refuse(replyTo: Ref, reason: ExitReason): void {
+    this.kernel.router.refuse(this.living(), checkRef(replyTo), checkReason(reason))
+  }
+
+  /**
    * Waits for the end of a process, or of whoever has a name now, without a `DOWN` in the mailbox: for those who end others and wait for it.
    * @param timeoutMs milliseconds, or `Infinity`
    * @returns its exit reason (`noproc` if it has ended before, `noconnection` if it can't be reached), or `undefined` if it hasn't ended in time

@@ -99,6 +99,10 @@ export class PendingRequest implements AliasTarget, DownListener, ExitHook {
     this.end({ type: 'down', reason })
   }
 
+  refuse(reason: ExitReason): void {
+    this.end({ type: 'down', reason })
+  }
+
   onExit(error: Error): void {
     this.reject(error)
   }

@@ -416,6 +416,7 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
     NO_NUMBER,
     ({ self, other }, bad) => self.awaitAnswer(other.pid, () => undefined, bad),
   ],
+  ['refuse(replyTo)', 'ERR_BAD_ARGUMENT', NO_REF, ({ self }, bad) => self.refuse(bad, 'x')],
   ['within(promise)', 'ERR_BAD_ARGUMENT', NO_PID, ({ self }, bad) => self.within(bad, 1_000)],
   [
     'within(promise, timeoutMs)',

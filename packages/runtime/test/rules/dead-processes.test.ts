@@ -75,6 +75,7 @@ const MEMBERS: Readonly<
   request: { acts: (self, { other }) => self.request(other.pid, () => 'from the dead', 1_000) },
   awaitDown: { acts: (self, { other }) => self.awaitDown(other.pid, 1_000) },
   awaitAnswer: { acts: (self, { other }) => self.awaitAnswer(other.pid, () => undefined, 1_000) },
+  refuse: { acts: (self) => self.refuse(self.pid as never, 'late') },
   within: { acts: (self) => self.within(Promise.resolve(1), 1_000) },
   finish: { acts: (self) => self.finish('late') },
   openRequest: { acts: (self, { other }) => self.openRequest(other.pid, () => 'from the dead') },
