@@ -4,11 +4,15 @@
  * A Map whose entries come and go makes itself a new table every few of them, and the old one refers to the new one: once one of them has grown old, the collector of
  * young objects takes all that follow for alive. Under requests that was a seventh of a node's time.
  *
- * Open addressing: linear probing from the place that a multiplicative hash gives, which puts ids that count up far from each other; what is deleted leaves no gap.
- * At most half of the places are taken. Where another node chooses the ids the hash is drawn by chance, so that it can't choose such as meet (Dietzfelbinger et al.,
+ * Open addressing: linear probing, and what is deleted leaves no gap. Eight ids that follow each other lie side by side in one block, so that what is made in turn is
+ * near in memory, with a place between them, so that an end finds the end of its cluster at once; where the block lies a multiplicative hash says. At most half of the
+ * places are taken. Where another node chooses the ids the hash is drawn by chance, so that it can't choose such as meet (Dietzfelbinger et al.,
  * A Reliable Randomized Algorithm for the Closest-Pair Problem, 1997).
  */
 import type { Random } from './ports.ts'
+
+/** Of eight ids, and as many between them. */
+const BLOCK_PLACES = 16
 
 /** Two odd numbers of 32 bits, for the lower and the higher half of an id. */
 export interface IdHash {
@@ -107,10 +111,13 @@ export class IdTable<T extends object> {
   }
 
   private homeOf(id: number): number {
+    const offset = (id << 1) & (BLOCK_PLACES - 1)
+    const places = this.items.length
+    if (places <= BLOCK_PLACES) return offset & (places - 1)
     const { low, high } = this.hash
     const hashed =
-      id <= 0xffffffff ? Math.imul(id, low) : Math.imul(id, low) + Math.imul(Math.floor(id / 2 ** 32), high)
-    return hashed >>> this.shift
+      id <= 0xffffffff ? Math.imul(id >>> 3, low) : Math.imul(id >>> 3, low) + Math.imul(Math.floor(id / 2 ** 32), high)
+    return ((hashed >>> this.shift) * BLOCK_PLACES) | offset
   }
 
   /** What was put behind the place because it was taken moves up. */
@@ -129,7 +136,7 @@ export class IdTable<T extends object> {
 
   private resize(places: number): void {
     const { ids, items } = this
-    this.shift = Math.clz32(places) + 1
+    this.shift = Math.clz32(places / BLOCK_PLACES) + 1
     this.ids = new Array<number>(places).fill(0)
     this.items = new Array<T | undefined>(places).fill(undefined)
     for (const [place, item] of items.entries()) {
