@@ -2,7 +2,7 @@
  * A connected node: one first-in first-out sender of signals, and its liveness.
  *
  *   router ─▶ signal() ─▶ outbox ─ end of turn, or a full frame ─▶ connection, as long as its window has room
- *   connection ─▶ onFrame ─ signals ─▶ intake ─ in pieces ─▶ router.receive
+ *   connection ─▶ onFrame ─ signals ─▶ intake ─ in pieces ─▶ node/inbound
  *                         ├ parts ───▶ inbox ─ the last one ─▶ intake
  *                         └ ticks ───▶ liveness
  *

@@ -39,6 +39,7 @@ import { Monitors } from '../signals/monitors.ts'
 import { Timers } from '../timers.ts'
 import { Exports } from './exports.ts'
 import { NodeMonitors } from './node-monitors.ts'
+import { Inbound } from './inbound.ts'
 import { Router, type Connections, type Terms } from './router.ts'
 
 export interface KernelOptions {
@@ -76,6 +77,7 @@ export class Kernel {
   readonly exits: Exits
   readonly nodeMonitors: NodeMonitors
   readonly router: Router
+  readonly inbound: Inbound
   readonly exports: Exports = new Exports(this)
   private readonly mailbox: MailboxOptions
   private lastId = 0
@@ -121,6 +123,7 @@ export class Kernel {
     this.links = new Links((to, from, reason) => this.exits.linkSignal(to, from, reason))
     this.exits.useLinks(this.links)
     this.router = new Router(this, options.connections, options.terms)
+    this.inbound = new Inbound(this, options.terms)
   }
 
   get isStopped(): boolean {

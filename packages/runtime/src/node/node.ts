@@ -114,7 +114,7 @@ export class Node {
         flushing = true
         this.kernel.scheduler.wake()
       },
-      onSignal: (remote, signal) => this.kernel.router.receive(remote, signal),
+      onSignal: (remote, signal) => this.kernel.inbound.receive(remote, signal),
       onUp: (peer) => this.kernel.nodeMonitors.nodeUp(peer.identity.name, nodeTypeOf(peer)),
       onDown: (peer, reason) => this.connectionLost(peer, reason),
       onUnreached: (node, end) => {

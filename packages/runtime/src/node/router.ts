@@ -3,22 +3,19 @@
  *
  *   context ─▶ router ─▶ scheduler, links, monitors, exits          to a process of this node
  *                  └───▶ RemoteNode.signal                          to a process of a connected node
- *   peer ─▶ router.receive ─▶ scheduler, links, monitors, exits     a signal that has come from there
  *
- * A pid of an earlier life of a node, this one included, is the pid of a dead process.
+ * A pid of an earlier life of a node, this one included, is the pid of a dead process. Not here: what comes from other nodes (inbound).
  */
-import { assertNever } from '../assert-never.ts'
 import { PidmeshError, shown } from '../errors.ts'
 import { withItem, withoutItem } from '../few.ts'
 import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
-import type { Carrier } from '../ports.ts'
 import { checkNodeName, checkPids, isA } from '../process/checks.ts'
 import { exitedError, LocalPid, type ExitHook, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { DownListener, LocalMonitor } from '../signals/monitors.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
-import { MAX_RECEIVERS, type SendStatus, type SentStatus, type Signal } from '../signals/signal.ts'
+import { MAX_RECEIVERS, type SendStatus, type SentStatus } from '../signals/signal.ts'
 import type { Slice } from '../slice.ts'
 import { isNameOnNode } from '../via.ts'
 import type { Kernel } from './kernel.ts'
@@ -254,88 +251,6 @@ export class Router {
       : this.kernel.processes.get(pid.id)
   }
 
-  /**
-   * A signal has come from a connected node.
-   * @throws PidmeshError `ERR_BAD_TERM` if its payload can't be decoded: the connection is to be closed.
-   */
-  receive(remote: RemoteNode, signal: Signal): void {
-    const { kernel } = this
-    switch (signal.type) {
-      case 'send':
-        this.deliverFrom(kernel.processes.get(signal.to), signal.payload, signal.context)
-        return
-      case 'send_name':
-        this.deliverFrom(kernel.names.whereis(signal.name), signal.payload, signal.context)
-        return
-      case 'send_alias':
-        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload), undefined, this.carrierOf(signal.context))
-        return
-      case 'answer':
-        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload), remote)
-        return
-      case 'send_many': {
-        const message = this.terms.decode(signal.payload)
-        const carrier = this.carrierOf(signal.context)
-        for (const id of signal.to) {
-          const process = kernel.processes.get(id)
-          if (process !== undefined) kernel.scheduler.deliver(process, message, false, carrier)
-        }
-        return
-      }
-      case 'exit': {
-        const process = kernel.processes.get(signal.to)
-        if (process !== undefined) kernel.exits.signal(process, remotePid(remote, signal.from), signal.reason)
-        return
-      }
-      case 'link':
-        kernel.links.linkedFrom(remote, remotePid(remote, signal.from), signal.to, kernel.processes.get(signal.to))
-        return
-      case 'link_exit':
-        kernel.links.exitFrom(remote, signal.from, signal.to, signal.reason)
-        return
-      case 'unlink':
-        kernel.links.unlinkedFrom(remote, signal.from, signal.to, signal.id)
-        return
-      case 'unlink_ack':
-        kernel.links.unlinkAcknowledged(remote, signal.from, signal.to, signal.id)
-        return
-      case 'monitor':
-        kernel.monitors.watchedFrom(remote, remotePid(remote, signal.from), signal, this.processAt(signal.to))
-        return
-      case 'request': {
-        // Before it is decoded, as two signals would: bad bytes close the connection, and what is watched across it is told of that.
-        const target = this.processAt(signal.to)
-        kernel.monitors.watchedFrom(remote, remotePid(remote, signal.from), signal, target)
-        this.deliverFrom(target, signal.payload, signal.context)
-        return
-      }
-      case 'demonitor':
-        kernel.monitors.unwatchedFrom(remote, signal.ref)
-        return
-      case 'down':
-        kernel.monitors.firedFrom(remote, signal.ref, signal.reason)
-        return
-      default:
-        assertNever(signal)
-    }
-  }
-
-  private processAt(to: number | string): Process | undefined {
-    return typeof to === 'string' ? this.kernel.names.whereis(to) : this.kernel.processes.get(to)
-  }
-
-  private deliverFrom(process: Process | undefined, payload: Slice, context: Slice | undefined): void {
-    // Decoded even if nobody is there to get it: bad bytes close the connection whoever they were for.
-    const message = this.terms.decode(payload)
-    const carrier = this.carrierOf(context)
-    if (process !== undefined) this.kernel.scheduler.deliver(process, message, false, carrier)
-  }
-
-  /** A node without a propagation takes no notice of it. */
-  private carrierOf(context: Slice | undefined): Carrier | undefined {
-    return context === undefined ? undefined : this.kernel.propagator?.decode(context)
-  }
-
   /** To a process of this node, with the context of the sender. */
   private deliver(process: Process, message: unknown): void {
     const { scheduler, propagator } = this.kernel
@@ -467,8 +382,4 @@ function anyPid(to: unknown): Pid | undefined {
   } catch {
     return undefined
   }
-}
-
-function remotePid(remote: RemoteNode, id: number): Pid {
-  return new Pid(remote.identity, id)
 }
