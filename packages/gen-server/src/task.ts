@@ -27,7 +27,7 @@ import {
   type Pid,
   type RequestOutcome,
 } from '@pidmesh/runtime'
-import { promised } from './promised.ts'
+import { promised } from './unawaited.ts'
 import { processChild } from './supervisor/child.ts'
 import type { ChildSpec, Shutdown } from './supervisor/child-spec.ts'
 import { startChild as startDynamicChild } from './supervisor/dynamic-supervisor.ts'

@@ -11,3 +11,12 @@ export function unawaited<T>(promise: Promise<T>): Promise<T> {
 export function refused(thrown: unknown): Promise<never> {
   return unawaited(Promise.reject(thrown instanceof Error ? thrown : new Error(String(thrown))))
 }
+
+/** As `work`, of a function that checks its arguments: whatever it throws rejects. */
+export function promised<T>(work: () => Promise<T>): Promise<T> {
+  return unawaited(begun(work))
+}
+
+async function begun<T>(work: () => Promise<T>): Promise<T> {
+  return work()
+}

@@ -5,7 +5,7 @@ import { hasType, Pid, PidmeshError, type Caller } from '@pidmesh/runtime'
 import { call } from '../call.ts'
 import type { ReplyFor } from '../protocol.ts'
 import { badChildSpec } from './child-spec.ts'
-import { promised } from '../promised.ts'
+import { promised } from '../unawaited.ts'
 import type { AnySupervisorRef, StartChildResult, SupervisorCall, UnsendableAnswer } from './protocol.ts'
 
 /** @throws PidmeshError by rejection: `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` for an answer that can't be sent from the supervisor's node */

@@ -9,7 +9,7 @@
  * `CallError` if it isn't there. Nothing that it does for one child takes longer for there being many.
  */
 import type { Caller, Context, Pid } from '@pidmesh/runtime'
-import { promised } from '../promised.ts'
+import { promised } from '../unawaited.ts'
 import { start as startServer, startLink as startServerLink } from '../start.ts'
 import { ask, askForChild, checkedPid } from './ask.ts'
 import { split, type ChildOptions } from './child.ts'

@@ -11,7 +11,7 @@
  */
 import type { Caller, Context, Pid } from '@pidmesh/runtime'
 import type { ServerPid } from '../protocol.ts'
-import { promised } from '../promised.ts'
+import { promised } from '../unawaited.ts'
 import { start as startServer, startLink as startServerLink } from '../start.ts'
 import { ask, askForChild, checkedId, checkedPid } from './ask.ts'
 import { split, type ChildOptions } from './child.ts'
