@@ -46,7 +46,7 @@ export async function startChat({ name, meshPort, seeds, cookie, server, urls }:
     const names = await GlobalEts.start(node, { scope: 'chat', policy: 'newest' })
     const whoIsOnline = (): ServerMessage => onlineNow(node, names)
     const roster = node.spawn(handler((self) => rosterOf(self, names, whoIsOnline)))
-    names.notifyOfChanges(roster)
+    names.watch(roster)
     const gateway = await Gateway.start(node, {
       server,
       names,

@@ -8,296 +8,413 @@
  * A name ends with its process; the names of a node that dies are gone as soon as its death is noticed. When two parts of a cluster that were apart
  * meet, each name that both have goes to one of the two by the table's policy, and the process that loses it ends with `{ name_conflict: … }`.
  *
- * In its default form it behaves as simple_global does (rows, return values, order), and converges where that doesn't.
+ * In its default form it behaves as simple_global does (rows, return values, order), and converges where that doesn't. How it is kept the same everywhere stands in
+ * engine/; here is what is asked of it.
  */
-import { start } from '@pidmesh/gen-server'
-import {
-  encodedBytes,
-  PidmeshError,
-  Pid,
-  Ref,
-  type Context,
-  type NameMeta,
-  type Node,
-  type NodeName,
-  type SendStatus,
-  type Via,
-} from '@pidmesh/runtime'
-import type { Claim } from './claim.ts'
-import { compareCodeUnits, type ConflictPolicy } from './conflict.ts'
-import { serverName, TableServer } from './server.ts'
-import { Table } from './table.ts'
+import type { NameMeta, Node, NodeName, Pid, Ref, SendStatus, Via } from '@pidmesh/runtime'
+import { bad, checkKey, checkMeta, checkPid } from './checks.ts'
+import type { Claim } from './engine/claim.ts'
+import { policyName } from './engine/conflict.ts'
+import type { EncodedMeta } from './engine/ops.ts'
+import { ReplicatedTable } from './engine/replicated-table.ts'
+import { NONE } from './engine/rows.ts'
+import type { TableServer } from './engine/table-server.ts'
+import type { ChangeType } from './engine/watches.ts'
+import { checkNamesOptions, type CheckedOptions, type GlobalEtsOptions } from './names-options.ts'
+import { checkPattern, keyFilter, type NamePattern, type WatchPattern } from './name-pattern.ts'
+import type {
+  MetaField,
+  NameChange,
+  NameConflict,
+  NameLostMessage,
+  NameRow,
+  NamesMessage,
+  NamesWatch,
+  NewName,
+  Registered,
+} from './names-messages.ts'
 
-export interface GlobalEtsOptions {
-  /** The table's name, the same on all nodes. Tables of different scopes know nothing of each other. @default 'default' */
-  readonly scope?: string
-  /** Who keeps a name that two nodes claim. The same on all nodes. @default 'smaller_node' */
-  readonly policy?: ConflictPolicy
-}
+/** Metadata must be given where its type has fields that must be there. */
+type MetaArgument<M> = {} extends M ? [meta?: M] : [meta: M]
 
-/** A row as simple_global shows it. */
-export type NameRow =
-  | { readonly name: string; readonly pid: Pid; readonly node: 'local'; readonly ref: Ref; readonly meta: NameMeta }
-  | {
-      readonly name: string
-      readonly pid: Pid
-      readonly node: NodeName
-      readonly ref: undefined
-      readonly meta: NameMeta
-    }
+/** See `takeover`. */
+export type TakeoverOptions<M extends NameMeta = NameMeta> = MetaField<M> & { readonly expectedEpoch?: number }
 
-/** UTF-8 bytes of a name at most. */
-const MAX_NAME_BYTES = 256
-/** Bytes of metadata, as it is sent, at most. */
-const MAX_META_BYTES = 1_024
-
-/** A table server that ends is started again, later and later if it ends again and again. */
-const RESTART_FIRST_MS = 10
-const RESTART_MOST_MS = 5_000
-
-const POLICIES: ReadonlySet<string> = new Set<ConflictPolicy>(['smaller_node', 'newest'])
-
-export class GlobalEts implements Via {
+export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   private readonly owner: Node
-  private readonly table: Table
-  private readonly watchers = new Map<string, Pid>()
-  private server: TableServer | undefined = undefined
+  private readonly table: ReplicatedTable<NameChange<M>>
+  private readonly options: CheckedOptions
+  /** The references of this node's rows that have been looked at, by slot. */
+  private readonly refs = new Map<number, { readonly epoch: number; readonly ref: Ref }>()
 
-  private readonly settings: Required<GlobalEtsOptions>
-  private restarts = 0
-
-  private constructor(owner: Node, table: Table, settings: Required<GlobalEtsOptions>) {
+  private constructor(owner: Node, table: ReplicatedTable<NameChange<M>>, options: CheckedOptions) {
     this.owner = owner
     this.table = table
-    this.settings = settings
+    this.options = options
   }
 
   /**
-   * Starts a node's copy of a table. It fills as the nodes that are connected send theirs.
-   * @throws PidmeshError `ERR_BAD_OPTION`; StartError `ERR_ALREADY_STARTED` if the node has a table of that scope
+   * Starts a node's copy of a table. It fills as the nodes that are connected send theirs: `filled` waits for that.
+   * @throws PidmeshError `ERR_BAD_OPTION` by rejection; StartError `ERR_ALREADY_STARTED` if the node has a table of that scope
    */
-  static async start(node: Node, options: GlobalEtsOptions = {}): Promise<GlobalEts> {
-    for (const key of Object.keys(options)) {
-      if (key !== 'scope' && key !== 'policy')
-        throw new PidmeshError('ERR_BAD_OPTION', `unknown option ${JSON.stringify(key)}`)
-    }
-    const { scope = 'default', policy = 'smaller_node' } = options
-    if (typeof scope !== 'string' || scope === '')
-      throw new PidmeshError('ERR_BAD_OPTION', 'scope must be a text that is not empty')
-    if (!POLICIES.has(policy))
-      throw new PidmeshError('ERR_BAD_OPTION', `policy must be one of ${[...POLICIES].join(', ')}`)
+  static async start<M extends NameMeta = NameMeta>(
+    node: Node,
+    options: GlobalEtsOptions<M> = {},
+  ): Promise<GlobalEts<M>> {
+    const checked = checkNamesOptions(options)
+    const { scope, policy, countedPrefixes: prefixes, ordered: isOrdered, quota } = checked
     if (!node.connectsAll)
       node.log.warn(
         { scope },
         'a table of names on a node that is not connected with all: it knows only the names of those it is connected with',
       )
-    const names = new GlobalEts(node, new Table(policy), { scope, policy })
-    await names.startServer()
+    const table: ReplicatedTable<NameChange<M>> = await ReplicatedTable.start<NameChange<M>>(node, {
+      kind: 'names',
+      name: `pidmesh_global_ets:${scope}`,
+      policy,
+      prefixes,
+      isOrdered,
+      quota,
+      changeOf: (type, slot) => changeOf<M>(table, type, slot),
+      tell: (self, { ref, pid }, changes) => {
+        const message: NamesMessage<M> = { type: 'names', scope, ref, changes }
+        self.send(pid, message)
+      },
+      onDefeat: (server, loser, winner) => names.giveUp(server, loser, winner),
+    })
+    const names: GlobalEts<M> = new GlobalEts<M>(node, table, checked)
     return names
   }
 
-  /** Names that this node knows of, its own among them. */
+  /** Ends this node's part in the table: its names are gone everywhere, and the processes that had them live on. */
+  stop(): Promise<void> {
+    return this.table.stop()
+  }
+
+  /** Names that this node knows of, its own among them. O(nodes). */
   get size(): number {
-    return this.table.size
+    return this.table.replica.table.size
+  }
+
+  /**
+   * Names that begin with one of the `countedPrefixes`. O(nodes).
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for another prefix
+   */
+  count(prefix: string): number {
+    const at = this.options.countedPrefixes.indexOf(prefix)
+    if (at === -1) throw bad(`${JSON.stringify(prefix)} is none of the countedPrefixes`)
+    return this.table.replica.table.countOfPrefix(at)
+  }
+
+  /** Names of the processes of a node, this one included. O(1), but for names that are being fought for. */
+  countOn(node: NodeName): number {
+    const { table, views } = this.table.replica
+    const copy = node === this.owner.name ? table.own : views.get(node)?.copy
+    return copy === undefined ? 0 : table.countOfCopy(copy)
   }
 
   /**
    * Registers a process of this node under a name; it may have many. Known here at once, and elsewhere as soon as the message is there.
    * @returns `no` if the name is taken, by the same process as well, or the process is dead or not of this node
-   * @throws PidmeshError `ERR_BAD_ARGUMENT` for what is no name, pid or metadata: a text of 1 to 256 bytes, metadata of up to 1 KiB
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for what is no name, pid or metadata: a text of 1 to 256 bytes, an object of up to 1 KiB that can be sent;
+   * `ERR_NODE_STOPPED`
    */
-  registerName(name: string, pid: Pid, meta: NameMeta = {}): 'yes' | 'no' {
-    checkName(name)
-    if (!(pid instanceof Pid)) throw bad(`not a pid: ${String(pid)}`)
-    const kept = checkMeta(meta)
-    const server = this.living()
-    if (!this.isLivingHere(pid)) return 'no'
-    // Its holder has ended, and the table is only about to be told.
-    const holder = this.table.own(name)?.pid
-    if (holder !== undefined && !this.isLivingHere(holder)) this.table.releaseProcess(holder)
-    const answer = this.table.register(name, pid, kept)
-    if (answer === 'yes') {
-      server.monitorProcess(pid)
-      server.requestFlush()
+  registerName(name: string, pid: Pid, ...[meta]: MetaArgument<M>): 'yes' | 'no' {
+    return this.register(name, pid, this.checkedMeta(meta))
+  }
+
+  /**
+   * Registers many names at once. All are looked at before the first is registered.
+   * @returns what `registerName` says of each
+   * @throws PidmeshError as `registerName`; then none is registered
+   */
+  registerNames(names: readonly NewName<M>[]): ('yes' | 'no')[] {
+    if (!Array.isArray(names)) throw bad('names are a list')
+    const checked = names.map(({ name, pid, meta }) => {
+      checkKey('name', name)
+      checkPid(pid)
+      return { name, pid, meta: this.checkedMeta(meta) }
+    })
+    return checked.map(({ name, pid, meta }) => this.register(name, pid, meta))
+  }
+
+  /**
+   * Registers a process, or finds who has the name.
+   * @returns whoever has it now, and whether that is by this call. `undefined` if nobody has it, as the process is dead or not of this node
+   * @throws PidmeshError as `registerName`
+   */
+  registerOrFind(name: string, pid: Pid, ...[meta]: MetaArgument<M>): Registered | undefined {
+    const isNew = this.register(name, pid, this.checkedMeta(meta)) === 'yes'
+    const holder = this.whereisName(name)
+    return holder === undefined ? undefined : { pid: holder, isNew }
+  }
+
+  /**
+   * Registers a process under a name whether or not another one has it. Who had it loses it as in a clash, here at once, on another node as soon as the message is
+   * there. Of two that take a name over at the same time on two nodes one loses it, by the policy.
+   *
+   * The name's epoch grows with each takeover: who acts for a name elsewhere, on a database say, shows it there, and one with a lesser epoch is refused ("fencing").
+   * @param expectedEpoch takes the name only if its epoch is still this one (0: nobody has it)
+   * @returns the name's new epoch; or `undefined` if the process is dead or not of this node, the epoch another one, or this node's claim wouldn't win by the
+   * policy: a table of the policy `newest` always lets the later one win
+   * @throws PidmeshError as `registerName`
+   */
+  takeover(
+    name: string,
+    pid: Pid,
+    ...[options]: {} extends M ? [options?: TakeoverOptions<M>] : [options: TakeoverOptions<M>]
+  ): number | undefined {
+    checkKey('name', name)
+    checkPid(pid)
+    const { meta, expectedEpoch }: { readonly meta?: M; readonly expectedEpoch?: number } = options ?? {}
+    const kept = this.checkedMeta(meta)
+    const { table } = this.table.replica
+    const holder = table.visible(name)
+    if (expectedEpoch !== undefined && expectedEpoch !== (holder === NONE ? 0 : table.rows.epochOf(holder)))
+      return undefined
+    if (!this.table.watchEnd(pid)) return undefined
+    if (holder !== NONE) {
+      const claim: Claim = { key: name, owner: pid.origin, id: pid.id, epoch: table.epoch + 1, meta: kept.meta }
+      if (!this.table.isOwn(holder) && !table.precedes(claim, table.claimOf(holder))) return undefined
+      if (this.table.isOwn(holder) && table.rows.idOf(holder) !== pid.id) {
+        const loser = this.table.pidOf(holder)
+        this.table.remove(holder)
+        this.endLoser(name, loser, pid)
+      }
     }
-    return answer
+    return this.table.put(name, pid, kept) ? table.epoch : undefined
   }
 
   /** Gives up a name of this node. A name that isn't this node's is left as it is. */
   unregisterName(name: string): 'ok' {
-    const gone = this.table.unregister(name)
-    if (gone !== undefined) {
-      const server = this.living()
-      if (gone.wasLast) server.forgetProcess(gone.pid)
-      server.requestFlush()
-    }
+    const slot = this.ownRow(name)
+    if (slot !== NONE) this.table.remove(slot)
     return 'ok'
   }
 
+  /** The process that has the name, from memory. */
   whereisName(name: string): Pid | undefined {
-    const pid = this.table.visible(name)?.pid
-    // The end of a process here is known before the table has been told of it.
-    return pid !== undefined && pid.node === this.owner.name && !this.isLivingHere(pid) ? undefined : pid
+    const slot = this.visible(name)
+    return slot === NONE ? undefined : this.table.pidOf(slot)
   }
 
-  resolveName(name: string): Pid | undefined {
+  /**
+   * The process that has the name. If nobody is known to have it, and the names of a node that is connected are still on their way, it waits for them.
+   * @param timeoutMs milliseconds, or `Infinity`. @default 5000
+   */
+  async resolveName(name: string, timeoutMs: number = 5_000): Promise<Pid | undefined> {
+    const known = this.whereisName(name)
+    if (known !== undefined) return known
+    await this.table.filled(timeoutMs)
     return this.whereisName(name)
+  }
+
+  /** Resolves when the names of all nodes that are connected are there, or after `timeoutMs`. */
+  filled(timeoutMs: number = Infinity): Promise<void> {
+    return this.table.filled(timeoutMs)
   }
 
   /** Sends to whoever has the name. `noproc` if nobody has. */
   send(name: string, message: unknown): SendStatus | 'noproc' {
-    const pid = this.whereisName(name)
-    return pid === undefined ? 'noproc' : this.owner.send(pid, message)
+    const slot = this.visible(name)
+    return slot === NONE ? 'noproc' : this.owner.send(this.table.pidOf(slot), message)
   }
 
   /** Replaces the metadata of a name of this node: `error` if it isn't this node's. */
-  setMeta(name: string, meta: NameMeta): 'ok' | 'error' {
-    const answer = this.table.setMeta(name, checkMeta(meta))
-    if (answer === 'ok') this.living().requestFlush()
-    return answer
+  setMeta(name: string, meta: M): 'ok' | 'error' {
+    const kept = this.checkedMeta(meta)
+    const slot = this.ownRow(name)
+    if (slot === NONE) return 'error'
+    this.table.change([slot], kept)
+    return 'ok'
   }
 
-  /** What is known with a name. */
-  metaOf(name: string): NameMeta | undefined {
-    return this.table.visible(name)?.meta
+  /** What is known with a name: frozen. */
+  metaOf(name: string): M | undefined {
+    const slot = this.visible(name)
+    return slot === NONE ? undefined : (this.table.replica.table.rows.metaOf(slot) as M)
+  }
+
+  /** The epoch of a name: larger for each later claim to it. 0 if nobody has it. See `takeover`. */
+  epochOf(name: string): number {
+    const slot = this.visible(name)
+    return slot === NONE ? 0 : this.table.replica.table.rows.epochOf(slot)
   }
 
   /** The names of this node's processes, in key order. */
   localRegisteredNames(): string[] {
-    return this.sorted(this.table.log.claims.values()).map((claim) => claim.name)
+    return this.inOrder(this.ownRows()).map((slot) => this.nameOf(slot))
   }
 
   /** All names, in key order. */
   registeredNames(): string[] {
-    return this.sorted(this.table.visibleClaims()).map((claim) => claim.name)
+    return [...this.rowsInOrder({})].map((slot) => this.nameOf(slot))
   }
 
   /** The rows of this node's names, in key order. */
-  localRegisteredInfo(): NameRow[] {
-    return this.sorted(this.table.log.claims.values()).flatMap((claim) => this.rowOf(claim))
+  localRegisteredInfo(): NameRow<M>[] {
+    return this.inOrder(this.ownRows()).map((slot) => this.rowOf(slot))
   }
 
   /** All rows, in key order. */
-  registeredInfo(): NameRow[] {
-    return this.sorted(this.table.visibleClaims()).flatMap((claim) => this.rowOf(claim))
+  registeredInfo(): NameRow<M>[] {
+    return [...this.rowsInOrder({})].map((slot) => this.rowOf(slot))
   }
 
-  /** Sends `{ type: 'names_changed', scope }` to a process of this node whenever the table has changed; changes of one turn are one message. */
-  notifyOfChanges(pid: Pid): void {
-    if (!this.isLivingHere(pid)) throw bad(`${pid} is not a living process of this node`)
-    this.living().addWatcher(pid)
-  }
-
-  private async startServer(): Promise<void> {
-    const { owner, table, settings } = this
-    const name = serverName(settings.scope)
-    await start(
-      owner,
-      TableServer,
-      [
-        {
-          name,
-          table,
-          policy: settings.policy,
-          watchers: this.watchers,
-          nodes: () => owner.nodes(),
-          onReady: (server: TableServer) => {
-            this.server = server
-            server.context.signal.addEventListener('abort', () => this.onServerGone())
-          },
-        },
-      ],
-      { name, label: `names ${settings.scope}` },
-    )
-  }
-
-  /** The table outlives its server, but what others say reaches only a server: without one their names are not to be trusted. */
-  private onServerGone(): void {
-    for (const server of this.table.servers()) this.table.dropView(server)
-    if (this.owner.isStopping) return
-    this.restarts++
-    this.owner.log.error(
-      { scope: this.settings.scope, restarts: this.restarts },
-      'the table server has ended and is started again',
-    )
-    const delayMs = Math.min(RESTART_MOST_MS, RESTART_FIRST_MS * 2 ** Math.min(this.restarts - 1, 10))
-    this.owner.clock.setTimer(delayMs, () => {
-      if (this.owner.isStopping) return
-      this.startServer().catch((error: unknown) => {
-        this.owner.log.error(
-          { scope: this.settings.scope, problem: String(error) },
-          'the table server could not be started',
-        )
-      })
-    })
-  }
-
-  private rowOf(claim: Claim): NameRow[] {
-    const { name, pid, meta } = claim
-    if (pid.node !== this.owner.name) return [{ name, pid, node: pid.node, ref: undefined, meta }]
-    const ref = this.server?.monitorOf(pid)
-    return ref === undefined ? [] : [{ name, pid, node: 'local', ref, meta }]
-  }
-
-  private sorted(claims: Iterable<Claim>): Claim[] {
-    return [...claims].sort((a, b) => compareCodeUnits(a.name, b.name))
-  }
-
-  private isLivingHere(pid: Pid): boolean {
-    return pid.node === this.owner.name && pid.incarnation === this.owner.incarnation && this.owner.isProcessAlive(pid)
-  }
-
-  private living(): TableServer {
-    const { server } = this
-    const self: Context | undefined = server?.context
-    if (server === undefined || self === undefined || !self.isAlive) {
-      throw new PidmeshError('ERR_NODE_STOPPED', 'the table is not running on this node')
+  /**
+   * The rows that a pattern is of, in key order, `limit` at most. Go on with `after: rows.at(-1).name`. It takes as long as there are names, unless the table is
+   * `ordered`: then as long as there are between the ends of the range.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  select(pattern: NamePattern<M>): NameRow<M>[] {
+    const { node, where, limit = Infinity } = checkPattern(pattern)
+    const found: NameRow<M>[] = []
+    for (const slot of this.rowsInOrder(pattern)) {
+      if (found.length >= limit) break
+      const row = this.rowOf(slot)
+      if (node !== undefined && row.node !== (node === this.owner.name ? 'local' : node)) continue
+      if (where === undefined || where(row)) found.push(row)
     }
-    return server
+    return found
   }
-}
 
-function checkName(name: unknown): void {
-  if (typeof name !== 'string' || name === '' || Buffer.byteLength(name) > MAX_NAME_BYTES) {
-    throw bad(`a name is a text of 1 to ${MAX_NAME_BYTES} bytes, not ${describe(name)}`)
+  /**
+   * Tells a process of this node of names that come, go, or have other metadata: `{ type: 'names', ref, changes }`, all changes of a turn in one message, in the order
+   * in which they became known. Between `rows`, what there is now, and the first change there is no gap. It ends with the process, or with `unwatch`.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` if it is not a living process of this node, or for what is no pattern
+   */
+  watch(pid: Pid, pattern: WatchPattern = {}): NamesWatch<M> {
+    checkPid(pid)
+    const filter = keyFilter(pattern)
+    const ref = this.table.watch(pid, filter)
+    const { table } = this.table.replica
+    const slots =
+      filter.type === 'key' ? table.rowsOf(filter.key) : this.allSlots(filter.type === 'prefix' ? filter.prefix : '')
+    const told = [...slots].filter((slot) => table.rows.isTold(slot))
+    const rows = this.inOrder(told).map((slot) => changeOf<M>(this.table, 'joined', slot))
+    return { ref, rows: rows.map(({ name, pid: holder, meta }) => ({ name, pid: holder, meta })) }
   }
-  // Half of a surrogate pair has no form in UTF-8: other nodes would know another name.
-  if (Buffer.from(name).toString() !== name) throw bad('a name must be well-formed Unicode')
-}
 
-/** The metadata as its own copy: what the caller does with its object later is not the table's. It will be sent: it must be sendable. */
-function checkMeta(meta: unknown): NameMeta {
-  if (typeof meta !== 'object' || meta === null || Array.isArray(meta))
-    throw bad(`metadata is an object, not ${describe(meta)}`)
-  let bytes: number
-  try {
-    bytes = encodedBytes(meta)
-  } catch (cause) {
-    throw new PidmeshError(
-      'ERR_BAD_ARGUMENT',
-      `metadata can't be sent: ${cause instanceof Error ? cause.message : 'unknown'}`,
-      { cause },
+  /** Ends a watch: nothing of it is sent any more. Says whether there was one. */
+  unwatch(ref: Ref): boolean {
+    return this.table.watches.remove(ref)
+  }
+
+  private register(name: string, pid: Pid, meta: EncodedMeta): 'yes' | 'no' {
+    checkKey('name', name)
+    checkPid(pid)
+    this.table.checkRunning()
+    if (this.visible(name) !== NONE) return 'no'
+    return this.table.put(name, pid, meta) ? 'yes' : 'no'
+  }
+
+  private checkedMeta(meta: unknown): EncodedMeta {
+    const kept = checkMeta(this.table.replica.terms, meta)
+    const { metadata } = this.options
+    if (metadata !== undefined && !metadata(kept.meta)) throw bad("the metadata is not of the table's type")
+    return kept
+  }
+
+  private visible(name: string): number {
+    checkKey('name', name)
+    return this.table.replica.table.visible(name)
+  }
+
+  private ownRow(name: string): number {
+    checkKey('name', name)
+    const { table } = this.table.replica
+    return table.find(table.own, name)
+  }
+
+  private nameOf(slot: number): string {
+    return this.table.replica.table.rows.keyOf(slot)
+  }
+
+  private ownRows(): Iterable<number> {
+    const { table } = this.table.replica
+    return table.rowsOfCopy(table.own)
+  }
+
+  private inOrder(slots: Iterable<number>): number[] {
+    const { rows } = this.table.replica.table
+    return [...slots].sort((a, b) => (rows.keyOf(a) < rows.keyOf(b) ? -1 : 1))
+  }
+
+  /** The rows that are seen, from one name to another. */
+  private *rowsInOrder(pattern: NamePattern<M>): Generator<number> {
+    const { prefix = '', from = '', after, to } = pattern
+    const { table } = this.table.replica
+    const keys = this.table.watches.keys
+    const first = [prefix, from, after ?? ''].reduce((a, b) => (a > b ? a : b))
+    for (const name of keys === undefined ? [...table.keys()].sort(byCodeUnit) : keys.from(first)) {
+      if (name < first || name === after) continue
+      if ((to !== undefined && name >= to) || (prefix !== '' && !name.startsWith(prefix))) return
+      const slot = table.visible(name)
+      if (slot !== NONE) yield slot
+    }
+  }
+
+  private *allSlots(prefix: string): Generator<number> {
+    const { table } = this.table.replica
+    for (const key of table.keys()) if (key.startsWith(prefix)) yield* table.rowsOf(key)
+  }
+
+  private rowOf(slot: number): NameRow<M> {
+    const { table } = this.table.replica
+    const [name, pid, meta] = [this.nameOf(slot), this.table.pidOf(slot), table.rows.metaOf(slot) as M]
+    if (!this.table.isOwn(slot)) return { name, pid, node: pid.node, ref: undefined, meta }
+    return { name, pid, node: 'local', ref: this.refOf(slot), meta }
+  }
+
+  /** The reference of a row of this node's own: made when it is looked at. */
+  private refOf(slot: number): Ref {
+    const epoch = this.table.replica.table.rows.epochOf(slot)
+    const known = this.refs.get(slot)
+    if (known !== undefined && known.epoch === epoch) return known.ref
+    const ref = this.owner.self.makeRef()
+    this.refs.set(slot, { epoch, ref })
+    return ref
+  }
+
+  /** A row of ours isn't the one that is seen: the name goes at once, and its process is told why. */
+  private giveUp(server: TableServer, loser: number, winner: number): void {
+    const [name, pid, winnerPid] = [this.nameOf(loser), this.table.pidOf(loser), this.table.pidOf(winner)]
+    this.table.remove(loser)
+    this.endLoser(name, pid, winnerPid, server)
+  }
+
+  private endLoser(
+    name: string,
+    loser: Pid,
+    winner: Pid,
+    server: TableServer | undefined = this.table.livingServer,
+  ): void {
+    const { scope, policy } = this.options
+    const conflict: NameConflict = { name, winner, policy: policyName(policy) }
+    this.owner.log.warn(
+      { name, loser: loser.toString(), winner: winner.toString(), policy: conflict.policy },
+      'name clash: the process here gives way',
     )
+    if (this.options.loser === 'tell') {
+      const lost: NameLostMessage = { type: 'name_lost', scope, ...conflict }
+      this.owner.send(loser, lost)
+    } else if (server === undefined) {
+      this.owner.exit(loser, { name_conflict: conflict })
+    } else {
+      server.endLoser(loser, { name_conflict: conflict })
+    }
   }
-  if (bytes > MAX_META_BYTES) throw bad(`metadata has ${bytes} bytes, over ${MAX_META_BYTES}`)
-  return copyOf(meta) as NameMeta
 }
 
-/** A deep copy of sendable data. Identities are immutable and stay what they are. */
-function copyOf(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || value instanceof Pid || value instanceof Ref) return value
-  if (Array.isArray(value)) return value.map(copyOf)
-  if (value instanceof Map) return new Map([...value].map(([key, item]) => [copyOf(key), copyOf(item)]))
-  if (value instanceof Set) return new Set([...value].map(copyOf))
-  if (value instanceof Uint8Array) return Uint8Array.from(value)
-  if (value instanceof Date) return new Date(value)
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyOf(item)]))
+function changeOf<M extends NameMeta>(
+  table: ReplicatedTable<NameChange<M>>,
+  type: ChangeType,
+  slot: number,
+): NameChange<M> {
+  const { rows } = table.replica.table
+  return { type, name: rows.keyOf(slot), pid: table.pidOf(slot), meta: rows.metaOf(slot) as M }
 }
 
-function describe(value: unknown): string {
-  return typeof value === 'string' ? `one of ${Buffer.byteLength(value)} bytes` : typeof value
-}
-
-function bad(problem: string): PidmeshError {
-  return new PidmeshError('ERR_BAD_ARGUMENT', problem)
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : 1
 }

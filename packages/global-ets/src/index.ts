@@ -1,3 +1,16 @@
-export { GlobalEts, type GlobalEtsOptions, type NameRow } from './global-ets.ts'
-export type { ConflictPolicy } from './conflict.ts'
-export type { NameConflictReason, NamesChangedMessage } from './server.ts'
+export { GlobalEts, type TakeoverOptions } from './global-ets.ts'
+export type { GlobalEtsOptions } from './names-options.ts'
+export type { NamePattern, WatchPattern } from './name-pattern.ts'
+export type {
+  NameChange,
+  NameConflict,
+  NameConflictReason,
+  NameEntry,
+  NameLostMessage,
+  NameRow,
+  NamesMessage,
+  NamesWatch,
+  NewName,
+  Registered,
+} from './names-messages.ts'
+export type { Claimant, ConflictPolicy, SortKeyPolicy } from './engine/conflict.ts'

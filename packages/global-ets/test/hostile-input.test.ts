@@ -127,7 +127,7 @@ describe('the table server', () => {
       b.node.send({ name: SERVER, node: a.node.name }, message)
     }
     await cluster.advance(20)
-    expect(a.names.whereisName('x')).toBe(pid)
+    expect(a.names.whereisName('x')?.equals(pid)).toBe(true)
     await expectAlive()
   })
 
@@ -153,13 +153,19 @@ describe('the table server', () => {
 describe('a process that is told of changes', () => {
   it('and registers and unregisters does not gather monitors', async () => {
     const pid = idle(a)
-    a.names.notifyOfChanges(pid)
     for (let i = 0; i < 1_000; i++) {
+      const { ref } = a.names.watch(pid)
       a.names.registerName('x', pid)
       a.names.unregisterName('x')
-      a.names.notifyOfChanges(pid)
+      a.names.unwatch(ref)
     }
     await cluster.settle()
-    expect(a.node.processInfo(pid)?.monitoredBy).toHaveLength(1)
+    expect(a.node.processInfo(pid)?.monitoredBy).toEqual([])
+  })
+
+  it('may not watch more often than 10,000 times', () => {
+    const pid = idle(a)
+    for (let i = 0; i < 10_000; i++) a.names.watch(pid, { name: 'x' })
+    expect(() => a.names.watch(pid, { name: 'x' })).toThrowError(expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }))
   })
 })

@@ -14,6 +14,7 @@ export type { RequestOutcome } from './process/requests.ts'
 export type { Within } from './process/within.ts'
 export type { Destination } from './node/router.ts'
 export { contextOf, type Caller } from './node/caller.ts'
+export type { AttachedTable, TableListener } from './node/attached-tables.ts'
 export type { ExportedFunction } from './node/exports.ts'
 export {
   erpc,
@@ -55,7 +56,8 @@ export { RateLimitedLog } from './observe/rate-limited-log.ts'
 export type { ProcessInfo, ProcessInfoOptions, ProcessStatus } from './observe/process-info.ts'
 export type { EventListener, Instrument, Observation, Telemetry } from './observe/telemetry.ts'
 export type { TraceDetail, TraceEvent, TraceListener, TraceOptions } from './observe/tracing.ts'
-export { encodedBytes } from './wire/term.ts'
+export { encodedBytes, TermCodec } from './wire/term.ts'
+export type { Slice } from './slice.ts'
 export { assertNever } from './assert-never.ts'
 
 export type { KeptContext } from './process/propagator.ts'

@@ -32,10 +32,10 @@ export class Inbound {
     const { kernel } = this
     switch (signal.type) {
       case 'send':
-        this.deliverFrom(kernel.processes.get(signal.to), signal.payload, signal.context)
+        this.deliverFrom(remote, kernel.processes.get(signal.to), signal.payload, signal.context)
         return
       case 'send_name':
-        this.deliverFrom(kernel.names.whereis(signal.name), signal.payload, signal.context)
+        this.deliverFrom(remote, kernel.names.whereis(signal.name), signal.payload, signal.context)
         return
       case 'send_alias':
         kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload), undefined, this.carrierOf(signal.context))
@@ -48,7 +48,7 @@ export class Inbound {
         const carrier = this.carrierOf(signal.context)
         for (const id of signal.to) {
           const process = kernel.processes.get(id)
-          if (process !== undefined) kernel.scheduler.deliver(process, message, false, carrier)
+          if (process !== undefined) this.put(remote, process, message, carrier)
         }
         return
       }
@@ -76,7 +76,7 @@ export class Inbound {
         // Before it is decoded, as two signals would: bad bytes close the connection, and what is watched across it is told of that.
         const target = this.processAt(signal.to)
         kernel.monitors.watchedFrom(remote, remotePid(remote, signal.from), signal, target)
-        this.deliverFrom(target, signal.payload, signal.context)
+        this.deliverFrom(remote, target, signal.payload, signal.context)
         return
       }
       case 'demonitor':
@@ -94,11 +94,22 @@ export class Inbound {
     return typeof to === 'string' ? this.kernel.names.whereis(to) : this.kernel.processes.get(to)
   }
 
-  private deliverFrom(process: Process | undefined, payload: Slice, context: Slice | undefined): void {
+  private deliverFrom(
+    remote: RemoteNode,
+    process: Process | undefined,
+    payload: Slice,
+    context: Slice | undefined,
+  ): void {
     // Decoded even if nobody is there to get it: bad bytes close the connection whoever they were for.
     const message = this.terms.decode(payload)
     const carrier = this.carrierOf(context)
-    if (process !== undefined) this.kernel.scheduler.deliver(process, message, false, carrier)
+    if (process !== undefined) this.put(remote, process, message, carrier)
+  }
+
+  private put(remote: RemoteNode, process: Process, message: unknown, carrier: Carrier | undefined): void {
+    const { remoteTag } = process
+    const tagged = remoteTag === undefined ? message : remoteTag(message, remote.identity)
+    this.kernel.scheduler.deliver(process, tagged, false, carrier)
   }
 
   /** A node without a propagation takes no notice of it. */

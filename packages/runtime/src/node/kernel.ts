@@ -16,6 +16,7 @@ import { Telemetry } from '../observe/telemetry.ts'
 import { TRACE_OPTIONS, Tracing, type TraceListener, type TraceOptions } from '../observe/tracing.ts'
 import { IdTable } from '../id-table.ts'
 import type { Clock, LogFields, Logger, Propagation, PumpFactory } from '../ports.ts'
+import { AttachedTables } from './attached-tables.ts'
 import { Aliases } from '../process/aliases.ts'
 import { HandlerBody, SPAWN_OPTIONS, type ProcessBody, type SpawnOptions } from '../process/body.ts'
 import {
@@ -79,6 +80,7 @@ export class Kernel {
   readonly router: Router
   readonly inbound: Inbound
   readonly exports: Exports = new Exports(this)
+  readonly tables: AttachedTables
   private readonly mailbox: MailboxOptions
   private lastId = 0
   private stopped = false
@@ -89,6 +91,7 @@ export class Kernel {
     this.clock = clock
     this.log = log
     this.mailbox = mailbox
+    this.tables = new AttachedTables(log)
     this.reports = new Reports(log, clock, this.counters)
     this.tracing = new Tracing(clock, log)
     this.telemetry = new Telemetry(log, clock)
@@ -298,6 +301,7 @@ export class Kernel {
     this.processTimers.release(process)
     this.aliases.release(process)
     this.nodeMonitors.release(process)
+    this.tables.processEnded(process)
     if (process.traces === undefined) return
     this.tracing.tell(process, { type: 'exit', reason })
     if (registeredName !== undefined) this.tracing.tell(process, { type: 'unregister', name: registeredName })

@@ -122,7 +122,12 @@ export class Router {
   sendOk(from: Process, to: Destination, message: unknown): Promise<SentStatus> {
     const status = this.send(from, to, message)
     if (status !== 'busy') return Promise.resolve(status)
-    const remote = typeof to === 'string' ? undefined : this.connections.reach(to.node)
+    return typeof to === 'string' ? Promise.resolve('noconnection') : this.drained(from, to.node)
+  }
+
+  /** Waits until the connection to a node is not, or no longer, busy. */
+  drained(from: Process, node: NodeName): Promise<SentStatus> {
+    const remote = this.connections.reach(node)
     return remote === undefined ? Promise.resolve('noconnection') : unlessExited(from, remote.drained())
   }
 

@@ -5,7 +5,7 @@
  * that is no more.
  */
 import { ExitError, PidmeshError, shown } from '../errors.ts'
-import { Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../ids.ts'
+import { Pid, sameIdentity, type NameOnNode, type NodeIdentity, type NodeName, type Ref } from '../ids.ts'
 import type { NodeDownMessage, NodeType, SystemMessages, TimeoutMessage } from '../messages.ts'
 import type { Kernel } from '../node/kernel.ts'
 import type { Destination } from '../node/router.ts'
@@ -332,6 +332,33 @@ export class Context {
     const ref = this.kernel.nextRef()
     this.openAlias(process, ref, isOnce ? () => this.kernel.aliases.removeOwn(process, ref.id) : undefined)
     return ref
+  }
+
+  /**
+   * Waits until the connection to a node is not, or no longer, `busy`: for a library that has more to send than a connection takes at once.
+   * @returns `noconnection` if there is none, or it is lost
+   * @throws ProcessExited by rejection, if this process ends first; PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  drained(node: NodeName): Promise<SentStatus> {
+    checkNodeName(node)
+    return this.process.isAlive ? this.kernel.router.drained(this.process, node) : this.tooLate()
+  }
+
+  /** A reference that nobody else has: `erlang:make_ref/0`. */
+  makeRef(): Ref {
+    this.living()
+    return this.kernel.nextRef()
+  }
+
+  /**
+   * For libraries that must know which node a message has come from, whatever it says itself: `tag` is called with each message to this process's pid or name from
+   * another node, and with the node that is authenticated at the other end of the connection, and what it returns is put into the mailbox. Messages to aliases
+   * aren't tagged. It must not throw. A later call takes the place of an earlier one.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  tagRemote(tag: (message: unknown, origin: NodeIdentity) => unknown): void {
+    checkFunction('tag', tag)
+    this.living().remoteTag = tag
   }
 
   /** Closes an alias of this process, a monitor's too (the monitor stays). Says whether it was open. */

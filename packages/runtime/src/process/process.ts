@@ -31,6 +31,9 @@ export type ProcessState = typeof IDLE | typeof QUEUED | typeof RUNNING | typeof
 /** Takes one message. A promise holds back the next message until it settles; a throw or rejection ends the process. */
 export type MessageHandler = (message: unknown) => unknown
 
+/** See `Context.tagRemote`. */
+export type RemoteTag = (message: unknown, origin: NodeIdentity) => unknown
+
 /** Wants to know, before other processes are told, that a process has ended: its pending requests, its abort signal. */
 export interface ExitHook {
   onExit(error: Error): void
@@ -90,6 +93,10 @@ export class Process {
   takesHandler = false
   /** The node's main process: it can't be killed. */
   isMain = false
+  /** Tables of libraries hold something of it: they are told of its end. */
+  isInTables = false
+  /** What becomes of messages from other nodes before they are put into its mailbox. */
+  remoteTag: RemoteTag | undefined = undefined
   /** A text for logs and observation; no address. */
   label: string | undefined = undefined
   registeredName: string | undefined = undefined

@@ -417,6 +417,20 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
     ({ self, other }, bad) => self.awaitAnswer(other.pid, () => undefined, bad),
   ],
   ['refuse(replyTo)', 'ERR_BAD_ARGUMENT', NO_REF, ({ self }, bad) => self.refuse(bad, 'x')],
+  ['tagRemote(tag)', 'ERR_BAD_ARGUMENT', without(NO_PID, 'a function'), ({ self }, bad) => self.tagRemote(bad)],
+  ['drained(node)', 'ERR_BAD_ARGUMENT', { ...NO_TEXT, ...PIDS }, ({ self }, bad) => self.drained(bad)],
+  [
+    'Node.attachTable(listener)',
+    'ERR_BAD_OPTION',
+    { ...UNDEFINED, ...NO_OPTIONS },
+    ({ node }, bad) => node.attachTable(bad),
+  ],
+  [
+    'Node.attachTable(listener.onNodeDown)',
+    'ERR_BAD_ARGUMENT',
+    without(NO_PID, 'a function'),
+    ({ node }, bad) => node.attachTable({ onProcessEnd: () => undefined, onNodeDown: bad }),
+  ],
   ['within(promise)', 'ERR_BAD_ARGUMENT', NO_PID, ({ self }, bad) => self.within(bad, 1_000)],
   [
     'within(promise, timeoutMs)',

@@ -1,0 +1,86 @@
+/**
+ * From a process's id to the first of its rows, within one copy.
+ *
+ * Open addressing, with nothing in it but slots: the ids stand in the rows. A Map would take 37 bytes an entry. Split in 64, so that growing never moves many at once.
+ * Where others choose the ids the multiplier is drawn by chance, so that they can't choose such as meet.
+ */
+import { NONE, type Rows } from './rows.ts'
+
+const PARTS = 64
+const LEAST_PLACES = 8
+
+class Part {
+  places = new Int32Array(LEAST_PLACES).fill(NONE)
+  count = 0
+}
+
+export class ProcessIndex {
+  private readonly rows: Rows
+  private readonly multiplier: number
+  private readonly parts: (Part | undefined)[] = new Array<Part | undefined>(PARTS).fill(undefined)
+
+  /** @param multiplier an odd number of 32 bits */
+  constructor(rows: Rows, multiplier: number) {
+    this.rows = rows
+    this.multiplier = multiplier
+  }
+
+  /** The first row of the process, or `NONE`. */
+  first(id: number): number {
+    const part = this.parts[id % PARTS]
+    return part === undefined ? NONE : (part.places[this.placeOf(part, id)] as number)
+  }
+
+  /** With `NONE` the process has no rows any more. */
+  setFirst(id: number, slot: number): void {
+    const part = (this.parts[id % PARTS] ??= new Part())
+    const place = this.placeOf(part, id)
+    const isNew = part.places[place] === NONE
+    if (slot === NONE) {
+      if (!isNew) this.remove(part, place)
+      return
+    }
+    part.places[place] = slot
+    if (isNew && ++part.count * 2 > part.places.length) this.resize(part, part.places.length * 2)
+  }
+
+  /** Where it is, or would be put. */
+  private placeOf(part: Part, id: number): number {
+    const { places } = part
+    const last = places.length - 1
+    let place = this.homeOf(id, last)
+    for (let slot = places[place]; slot !== NONE && this.rows.idOf(slot as number) !== id; slot = places[place])
+      place = (place + 1) & last
+    return place
+  }
+
+  private homeOf(id: number, last: number): number {
+    const within = Math.floor(id / PARTS)
+    const hash = Math.imul(within | 0, this.multiplier) ^ Math.imul(Math.floor(within / 2 ** 32), 0x85ebca6b)
+    return (hash ^ (hash >>> 15)) & last
+  }
+
+  /** What was put behind the place because it was taken moves up. */
+  private remove(part: Part, gap: number): void {
+    const { places } = part
+    const last = places.length - 1
+    places[gap] = NONE
+    part.count--
+    for (let place = (gap + 1) & last; places[place] !== NONE; place = (place + 1) & last) {
+      const slot = places[place] as number
+      const home = this.homeOf(this.rows.idOf(slot), last)
+      // Its own place lies between the gap and it: it stays.
+      if (((place - home) & last) < ((place - gap) & last)) continue
+      places[gap] = slot
+      places[place] = NONE
+      gap = place
+    }
+    if (places.length > LEAST_PLACES && part.count * 8 < places.length) this.resize(part, places.length / 2)
+  }
+
+  private resize(part: Part, length: number): void {
+    const { places } = part
+    part.places = new Int32Array(length).fill(NONE)
+    for (const slot of places) if (slot !== NONE) part.places[this.placeOf(part, this.rows.idOf(slot))] = slot
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * One node's part in a replicated table, without a process: its rows and their log, a view of each other node, and a feed to each.
+ *
+ *   own operations ─▶ table, log ─▶ feeds ─▶ messages to other nodes
+ *   messages of other nodes ─▶ views ─▶ table
+ *
+ * Pure: events come in as method calls with the time, and what is to be done goes out as values. Invariants: I3 only what has come over the connection to o changes
+ * the view of o; I6 after `nodeDown(o)` nothing of o is seen until a copy of it is whole again; I7 what an earlier connection or server has sent changes nothing.
+ */
+import { TermCodec, type NodeIdentity, type NodeName, type Pid } from '@pidmesh/runtime'
+import { compareBy, policyName, type ConflictPolicy } from './conflict.ts'
+import { Feed } from './feed.ts'
+import { OwnerLog } from './log.ts'
+import { OpReader, type EncodedMeta } from './ops.ts'
+import type { TableMessage } from './protocol.ts'
+import { Allowance, type Quota } from './quota.ts'
+import { NONE } from './rows.ts'
+import { Table, type TableWatcher } from './table.ts'
+import { View, type Verdict } from './view.ts'
+
+export interface ReplicaOptions {
+  readonly self: NodeIdentity
+  readonly kind: 'names' | 'groups'
+  readonly policy: ConflictPolicy
+  readonly prefixes: readonly string[]
+  readonly quota: Quota
+  /** Another one for each table that there ever is. */
+  readonly life: number
+  /** An odd number of 32 bits that nobody can guess. */
+  readonly multiplier: number
+  readonly watcher: TableWatcher
+}
+
+export class Replica {
+  readonly table: Table
+  readonly log: OwnerLog
+  readonly views: Map<NodeName, View> = new Map()
+  readonly feeds: Map<NodeName, Feed> = new Map()
+  readonly terms: TermCodec = new TermCodec()
+  private readonly options: ReplicaOptions
+  private readonly reader = new OpReader(this.terms)
+  private snapshotId = 0
+
+  constructor(options: ReplicaOptions) {
+    this.options = options
+    const { self, kind, policy, prefixes, multiplier, watcher, life } = options
+    this.table = new Table({ self, kind, compare: compareBy(policy), prefixes, multiplier, watcher })
+    this.log = new OwnerLog(life)
+  }
+
+  /** What the tables of all nodes must have in common. */
+  get policy(): string {
+    return `${this.options.kind} ${policyName(this.options.policy)}`
+  }
+
+  /** A row of this node's own. Its epoch is larger than all that were seen. */
+  put(key: string, id: number, { meta, bytes, hash }: EncodedMeta): number {
+    const { table, log } = this
+    const epoch = table.epoch + 1
+    const slot = table.put(table.own, { key, id, epoch, meta, metaHash: hash })
+    log.put(key, id, epoch, bytes)
+    return slot
+  }
+
+  /** Takes a row of this node's own out. */
+  remove(slot: number): void {
+    const { table, log } = this
+    log.remove(table.rows.keyOf(slot), table.rows.idOf(slot), table.rows.epochOf(slot))
+    table.removeRow(table.own, slot)
+  }
+
+  /** Other metadata for all rows of this node's own of a key and process. */
+  change(slots: readonly number[], { meta, bytes, hash }: EncodedMeta): void {
+    const { table, log } = this
+    const [first] = slots
+    if (first === undefined) return
+    log.change(table.rows.keyOf(first), table.rows.idOf(first), bytes)
+    for (const slot of slots) table.change(table.own, slot, { meta, metaHash: hash })
+  }
+
+  /** A process of this node has ended. */
+  release(id: number): void {
+    for (const slot of this.table.rowsOfProcess(this.table.own, id)) this.remove(slot)
+  }
+
+  /** Whether anything of a process of this node is in the table. */
+  holds(id: number): boolean {
+    return this.table.own.processes?.first(id) !== NONE
+  }
+
+  /** The view of a node, in this life of it. What is of an earlier life goes. */
+  viewOf(owner: NodeIdentity, nowMs: number): View {
+    const known = this.views.get(owner.name)
+    if (known !== undefined && known.owner.incarnation === owner.incarnation) return known
+    known?.drop()
+    const { table, reader } = this
+    const { maxRowsPerNode, maxOpsPerSecond } = this.options.quota
+    const allowance = new Allowance(maxOpsPerSecond, nowMs)
+    const view = new View(owner, { table, reader, allowance, maxRows: maxRowsPerNode })
+    this.views.set(owner.name, view)
+    return view
+  }
+
+  hello(from: Pid, to: NodeName, isNew: boolean): TableMessage {
+    return { type: 'hello', from, isNew, policy: this.policy, knows: this.views.get(to)?.knows }
+  }
+
+  /** A hello: it is sent what it lacks, from now on. `from`: this node's server. Says whether the tables fit. */
+  onHello(origin: NodeIdentity, hello: TableMessage & { type: 'hello' }, from: Pid, nowMs: number): boolean {
+    if (hello.policy !== this.policy) return false
+    this.viewOf(origin, nowMs).greet(hello.from)
+    this.feeds.get(origin.name)?.end()
+    const { table, log, terms } = this
+    const nextSnapshotId = (): number => ++this.snapshotId
+    this.feeds.set(origin.name, new Feed(hello.from, hello.knows, { from, table, log, terms, nextSnapshotId }))
+    return true
+  }
+
+  /** A message of a server that has said hello. Of any other nothing is taken. */
+  onMessage(origin: NodeIdentity, message: TableMessage, nowMs: number): Verdict {
+    const view = this.views.get(origin.name)
+    if (view?.server?.equals(message.from) !== true) return { type: 'nothing' }
+    return view.onMessage(message, nowMs)
+  }
+
+  /** The node, its table server, or the connection is gone. Says whether something is kept of it. */
+  gone(node: NodeName): boolean {
+    this.feeds.get(node)?.end()
+    this.feeds.delete(node)
+    const view = this.views.get(node)
+    view?.hide()
+    return view?.state === 'hidden'
+  }
+
+  /** It hasn't come back. */
+  forget(node: NodeName): void {
+    const view = this.views.get(node)
+    if (view === undefined || view.server !== undefined) return
+    view.drop()
+    this.views.delete(node)
+  }
+
+  /** This node's table server is gone: what others say reaches nobody. */
+  serverGone(): void {
+    for (const node of [...this.views.keys()]) this.gone(node)
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * A replicated table on one node: the replica, the server that speaks for it, and what ties both to the node.
+ *
+ *   facade (GlobalEts, ProcessGroups) ─▶ ReplicatedTable ─▶ Replica            own operations: at once
+ *   a process ends, a connection is lost ─▶ Replica                             at once, before anyone is told
+ *   TableServer ◀─ started, and started again ─ ReplicatedTable                 what others say, and what is said to them
+ *
+ * State: the replica, which outlives its servers; the server of now. The rows of this node's processes are there whether a server runs or not; those of others only
+ * while one does, as nothing would tell of their ends.
+ */
+import { start } from '@pidmesh/gen-server'
+import {
+  PidmeshError,
+  Pid,
+  type AttachedTable,
+  type Context,
+  type Node,
+  type NodeIdentity,
+  type NodeName,
+  type Ref,
+} from '@pidmesh/runtime'
+import type { ConflictPolicy } from './conflict.ts'
+import type { EncodedMeta } from './ops.ts'
+import { QUOTA, type Quota } from './quota.ts'
+import { Replica } from './replica.ts'
+import { TableServer, type ServedTable } from './table-server.ts'
+import { MAX_WATCHES, Watches, type ChangeType, type KeyFilter } from './watches.ts'
+
+export interface ReplicatedTableOptions<Change> {
+  readonly kind: 'names' | 'groups'
+  /** The registered name of the table's servers. */
+  readonly name: string
+  readonly policy: ConflictPolicy
+  readonly prefixes?: readonly string[]
+  readonly isOrdered?: boolean
+  readonly quota?: Partial<Quota>
+  /** What a watcher is told of a row. The table is there by then. */
+  readonly changeOf: (type: ChangeType, slot: number) => Change
+  /** Tells a watcher. */
+  readonly tell: (self: Context, watcher: { readonly ref: Ref; readonly pid: Pid }, changes: readonly Change[]) => void
+  /** A row of ours isn't the one that is seen. */
+  readonly onDefeat?: (server: TableServer, loser: number, winner: number) => void
+  readonly onBroadcast?: (self: Context, group: string, message: unknown) => void
+}
+
+/** How often others are asked whether they have what this node has. */
+const TICK_MS = 1_000
+/** A server that ends is started again, later and later if it ends again and again. */
+const RESTART_FIRST_MS = 10
+const RESTART_MOST_MS = 5_000
+
+export class ReplicatedTable<Change> {
+  readonly node: Node
+  readonly replica: Replica
+  readonly watches: Watches<Change>
+  private readonly options: ReplicatedTableOptions<Change>
+  private readonly attached: AttachedTable
+  /** Connections that are lost, by the identity that came with each. */
+  private readonly over = new WeakSet<NodeIdentity>()
+  private readonly waiting = new Set<() => void>()
+  private server: TableServer | undefined = undefined
+  private restarts = 0
+  private isStopped = false
+
+  private constructor(node: Node, options: ReplicatedTableOptions<Change>) {
+    this.node = node
+    this.options = options
+    const { kind, policy, prefixes = [], isOrdered = false, quota, changeOf } = options
+    this.watches = new Watches({ changeOf, keyOf: (slot) => this.replica.table.rows.keyOf(slot), isOrdered })
+    const { self } = node
+    this.replica = new Replica({
+      self: self.pid.origin,
+      kind,
+      policy,
+      prefixes,
+      quota: { ...QUOTA, ...quota },
+      life: Math.floor(node.random.fraction() * 2 ** 53),
+      multiplier: Math.floor(node.random.fraction() * 2 ** 31) * 2 + 1,
+      watcher: this.watches,
+    })
+    this.attached = node.attachTable({
+      onProcessEnd: (pid) => this.onProcessEnd(pid),
+      onNodeDown: (identity) => this.onNodeDown(identity),
+    })
+  }
+
+  /** @throws StartError `ERR_ALREADY_STARTED` by rejection, if the node has a table of that name */
+  static async start<Change>(node: Node, options: ReplicatedTableOptions<Change>): Promise<ReplicatedTable<Change>> {
+    const table = new ReplicatedTable(node, options)
+    try {
+      await table.startServer()
+    } catch (error) {
+      table.attached.detach()
+      throw error
+    }
+    return table
+  }
+
+  /** Ends this node's part in the table: the others see its rows go. */
+  async stop(): Promise<void> {
+    if (this.isStopped) return
+    this.isStopped = true
+    this.attached.detach()
+    const server = this.livingServer
+    if (server === undefined) return
+    const { pid } = server.context
+    this.node.exit(pid, 'shutdown')
+    await this.node.self.awaitDown(pid, Infinity)
+  }
+
+  /** @throws PidmeshError `ERR_NODE_STOPPED` if there is no server, and will be none */
+  checkRunning(): void {
+    if (this.isStopped || this.node.isStopping)
+      throw new PidmeshError('ERR_NODE_STOPPED', 'the table is not running on this node')
+  }
+
+  /** The server, if one runs. */
+  get livingServer(): TableServer | undefined {
+    return this.server?.context.isAlive === true ? this.server : undefined
+  }
+
+  /** A row for a process of this node. Says whether the process lives. */
+  put(key: string, pid: Pid, meta: EncodedMeta): boolean {
+    this.checkRunning()
+    if (!this.attached.watch(pid)) return false
+    this.replica.put(key, pid.id, meta)
+    this.changed()
+    return true
+  }
+
+  /** Whether a process is of this node, and alive; if so its end will be noticed. */
+  watchEnd(pid: Pid): boolean {
+    return this.attached.watch(pid)
+  }
+
+  remove(slot: number): void {
+    this.checkRunning()
+    this.replica.remove(slot)
+    this.changed()
+  }
+
+  change(slots: readonly number[], meta: EncodedMeta): void {
+    this.checkRunning()
+    this.replica.change(slots, meta)
+    this.changed()
+  }
+
+  pidOf(slot: number): Pid {
+    const { table } = this.replica
+    return new Pid(table.copyOf(slot).owner, table.rows.idOf(slot))
+  }
+
+  isOwn(slot: number): boolean {
+    const { table } = this.replica
+    return table.copyOf(slot) === table.own
+  }
+
+  /** Whether a row is there, and its watchers know it. */
+  isTold(slot: number): boolean {
+    return this.replica.table.rows.isTold(slot)
+  }
+
+  /**
+   * Tells a process of this node of changes, from now on.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` if it is not a living process of this node
+   */
+  watch(pid: Pid, filter: KeyFilter): Ref {
+    this.checkRunning()
+    if (!this.watchEnd(pid)) throw new PidmeshError('ERR_BAD_ARGUMENT', `${pid} is not a living process of this node`)
+    const ref = this.node.self.makeRef()
+    if (!this.watches.add(ref, pid, filter))
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `${pid} watches the table ${MAX_WATCHES} times already`)
+    return ref
+  }
+
+  /** The copies of all nodes that are connected and have the table are whole; or so many milliseconds have gone by. */
+  filled(timeoutMs: number): Promise<void> {
+    if (!this.isFilling()) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.waiting.delete(done)
+        timer?.cancel()
+        resolve()
+      }
+      const timer = timeoutMs === Infinity ? undefined : this.node.clock.setTimer(timeoutMs, done)
+      this.waiting.add(done)
+    })
+  }
+
+  /** Who waits for copies to be whole goes on if they are. */
+  private letGo(): void {
+    if (this.waiting.size > 0 && !this.isFilling()) for (const done of this.waiting) done()
+  }
+
+  private isFilling(): boolean {
+    if (this.isStopped || this.node.isStopping) return false
+    return this.server === undefined || [...this.replica.views.values()].some((view) => view.isFilling)
+  }
+
+  private changed(): void {
+    const server = this.livingServer
+    if (server === undefined) return
+    server.requestFlush()
+    // A loop of registrations may be longer than a turn: what is gathered must not grow.
+    if (this.replica.log.isFull) server.sendBatches()
+  }
+
+  private onProcessEnd(pid: Pid): void {
+    this.watches.processEnded(pid.id)
+    if (!this.replica.holds(pid.id)) return
+    this.replica.release(pid.id)
+    this.changed()
+  }
+
+  private onNodeDown(identity: NodeIdentity): void {
+    this.over.add(identity)
+    const isKept = this.replica.gone(identity.name)
+    this.letGo()
+    const server = this.livingServer
+    if (server === undefined) return
+    if (isKept) server.forgetLater(identity.name)
+    server.requestFlush()
+  }
+
+  private served(): ServedTable {
+    const { options, replica, node, watches } = this
+    return {
+      name: options.name,
+      replica,
+      tickMs: TICK_MS,
+      nodes: (): readonly NodeName[] => node.nodes(),
+      nowMs: () => node.clock.monotonicMs(),
+      isOver: (origin) => this.over.has(origin),
+      onServer: (server) => this.onServer(server),
+      onDefeat: (server, loser, winner) => options.onDefeat?.(server, loser, winner),
+      hasNews: () => watches.isDue,
+      onProgress: () => this.letGo(),
+      tellWatchers: (self) => {
+        for (const { ref, pid, changes } of watches.takeDue()) options.tell(self, { ref, pid }, changes)
+      },
+      onBroadcast: (self, group, message) => options.onBroadcast?.(self, group, message),
+    }
+  }
+
+  private onServer(server: TableServer): void {
+    this.server = server
+    server.context.signal.addEventListener('abort', () => this.onServerGone())
+  }
+
+  private async startServer(): Promise<void> {
+    const { name } = this.options
+    await start(this.node, TableServer, [this.served()], { name, label: `table ${name}` })
+  }
+
+  private onServerGone(): void {
+    this.server = undefined
+    this.replica.serverGone()
+    if (this.isStopped || this.node.isStopping) {
+      this.letGo()
+      return
+    }
+    this.restarts++
+    const { name } = this.options
+    this.node.log.error({ table: name, restarts: this.restarts }, 'the table server has ended and is started again')
+    const delayMs = Math.min(RESTART_MOST_MS, RESTART_FIRST_MS * 2 ** Math.min(this.restarts - 1, 10))
+    this.node.clock.setTimer(delayMs, () => {
+      if (this.isStopped || this.node.isStopping) return
+      this.startServer().catch((error: unknown) => {
+        this.node.log.error({ table: name, problem: String(error) }, 'the table server could not be started')
+      })
+    })
+  }
+}

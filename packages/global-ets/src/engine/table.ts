@@ -1,0 +1,521 @@
+/**
+ * The table as a pure core: the rows of this node and its copies of the others', and what is seen of them.
+ *
+ *   own operations, what comes of others ─▶ put, change, remove ─▶ rows of a copy ─┐
+ *   a copy is whole, a node is gone ─▶ show, hide, discard ────────────────────────┴─▶ visible(key)      at once
+ *                                                                                  └─▶ listener         row by row, in `work`
+ *
+ * What is seen is a pure function of the rows of the visible copies: of a name, the first by the policy of all claims to it; of a group, all. To show, hide and
+ * discard a copy of any size takes no time; what follows for each of its rows (telling, freeing) is done in pieces.
+ *
+ * Invariants (numbers as in docs/replication.md): I4 visible(name) is the first of all claims in visible copies. At most one row of a name is told, and the
+ * listener hears of joins and leaves of a name in turn: what it was told and what is seen differ only in rows that `work` has not come to.
+ */
+import type { NodeIdentity } from '@pidmesh/runtime'
+import type { Claim, Meta } from './claim.ts'
+import type { CompareClaims } from './conflict.ts'
+import { Copy, type Cursor } from './copy.ts'
+import { hashOfKey, hashOfRow, KeyIndex } from './key-index.ts'
+import { ProcessIndex } from './process-index.ts'
+import { NONE, Rows } from './rows.ts'
+
+/** Is told of what is seen, in turn, a name's or a member's leave before the next join. Rows can be read in it, and nothing may be changed. */
+export interface TableWatcher {
+  joined(slot: number): void
+  left(slot: number): void
+  /** The same process has other metadata now. */
+  changed(slot: number): void
+  /** The first row of a key has come, or its last one has gone. */
+  keyAdded(key: string): void
+  keyRemoved(key: string): void
+}
+
+export interface TableOptions {
+  readonly self: NodeIdentity
+  /** A name is one process's; of a group there are many rows. */
+  readonly kind: 'names' | 'groups'
+  /** Of names. */
+  readonly compare: CompareClaims
+  /** Keys that begin with one of these are counted. */
+  readonly prefixes: readonly string[]
+  /** An odd number of 32 bits that nobody can guess. */
+  readonly multiplier: number
+  readonly watcher: TableWatcher
+}
+
+/** A row as it is put. */
+export interface RowValue {
+  readonly key: string
+  readonly id: number
+  readonly epoch: number
+  readonly meta: Meta
+  /** Of the metadata as it is encoded; 0 if there is none. */
+  readonly metaHash: number
+}
+
+/** Multiplies what is no other's to choose: 2^32 divided by the golden ratio. */
+const GOLDEN = 0x9e3779b1
+
+/** A copy of which rows are still to be looked at. */
+interface Walk {
+  readonly copy: Copy
+  readonly cursor: Cursor
+}
+
+export class Table {
+  readonly rows: Rows = new Rows()
+  /** This node's own rows. */
+  readonly own: Copy
+  private readonly options: TableOptions
+  private readonly index = new KeyIndex()
+  private readonly copies: (Copy | undefined)[] = []
+  private readonly walks: Walk[] = []
+  /** Keys with rows of more than one node. Nearly always none. */
+  private readonly contested = new Set<string>()
+  /** Of the visible rows of names, those that are not the first of their name; and by prefix. */
+  private surplus = 0
+  private readonly prefixSurplus: number[]
+  /** Names that may have a row of ours which isn't the one that is seen. */
+  private readonly suspects = new Set<string>()
+  /** The largest epoch that has been seen. */
+  epoch = 0
+  /** Counts the changes of what is seen. */
+  version = 0
+
+  constructor(options: TableOptions) {
+    this.options = options
+    this.prefixSurplus = options.prefixes.map(() => 0)
+    this.own = this.newCopy(options.self, new ProcessIndex(this.rows, GOLDEN))
+    this.own.isVisible = true
+  }
+
+  /** Names that are seen, or memberships. */
+  get size(): number {
+    let size = -this.surplus
+    for (const copy of this.copies) if (copy?.isVisible === true) size += copy.count
+    return size
+  }
+
+  /** Rows that are held, seen or not. */
+  get rowsHeld(): number {
+    return this.rows.size
+  }
+
+  /** What the rows of visible copies whose keys begin with the counted prefix are, as `size`. */
+  countOfPrefix(prefix: number): number {
+    let count = -(this.prefixSurplus[prefix] ?? 0)
+    for (const copy of this.copies) if (copy?.isVisible === true) count += copy.prefixCounts[prefix] ?? 0
+    return count
+  }
+
+  /** Rows of a copy that are seen. */
+  countOfCopy(copy: Copy): number {
+    if (!copy.isVisible) return 0
+    let count = copy.count
+    if (this.options.kind === 'names')
+      for (const key of this.contested) {
+        const seen = this.visible(key)
+        for (const slot of this.rowsOf(key)) if (slot !== seen && this.copyOf(slot) === copy) count--
+      }
+    return count
+  }
+
+  /** The row of a name that is seen, or `NONE`. Of a group: one of its members. */
+  visible(key: string): number {
+    return this.visibleOf(this.index.first(key, hashOfKey(key)))
+  }
+
+  /** All rows of a key, in copies that are seen or not. */
+  *rowsOf(key: string): Generator<number> {
+    for (let slot = this.index.first(key, hashOfKey(key)); slot !== NONE; slot = this.rows.nextOfKey(slot)) yield slot
+  }
+
+  /** The members of a group that are seen. */
+  *membersOf(key: string): Generator<number> {
+    for (const slot of this.rowsOf(key)) if (this.copyOf(slot).isVisible) yield slot
+  }
+
+  /** All keys that have rows, seen or not, in any order. */
+  keys(): Generator<string> {
+    return this.index.keys()
+  }
+
+  get keyCount(): number {
+    return this.index.size
+  }
+
+  /** The first row of a key in a copy, or `NONE`. */
+  find(copy: Copy, key: string): number {
+    return this.inCopy(copy, this.index.first(key, hashOfKey(key)))
+  }
+
+  /** A claim in a copy, or `NONE`. Of a name whatever its epoch: there is one. */
+  findClaim(copy: Copy, key: string, id: number, epoch: number): number {
+    const { rows } = this
+    if (this.options.kind === 'names') {
+      const slot = this.find(copy, key)
+      return slot !== NONE && rows.idOf(slot) === id ? slot : NONE
+    }
+    for (let slot = copy.processes?.first(id) ?? NONE; slot !== NONE; slot = rows.next('process', slot))
+      if (rows.epochOf(slot) === epoch && rows.keyOf(slot) === key) return slot
+    return NONE
+  }
+
+  /** All claims of a process to a key, in a copy. The newest is the first. */
+  findClaims(copy: Copy, key: string, id: number): number[] {
+    if (this.options.kind === 'groups')
+      return this.rowsOfProcess(copy, id).filter((slot) => this.rows.keyOf(slot) === key)
+    const slot = this.findClaim(copy, key, id, 0)
+    return slot === NONE ? [] : [slot]
+  }
+
+  /** The rows of a process in a copy that looks rows up by their process. Taken before they are changed. */
+  rowsOfProcess(copy: Copy, id: number): number[] {
+    const slots: number[] = []
+    for (let slot = copy.processes?.first(id) ?? NONE; slot !== NONE; slot = this.rows.next('process', slot))
+      slots.push(slot)
+    return slots
+  }
+
+  /** The rows of a copy, the newest first. It may be changed meanwhile, but for those that are discarded. */
+  *rowsOfCopy(copy: Copy): Generator<number> {
+    const cursor: Cursor = { slot: copy.first }
+    copy.cursors.add(cursor)
+    try {
+      while (cursor.slot !== NONE) {
+        const { slot } = cursor
+        cursor.slot = this.rows.next('copy', slot)
+        yield slot
+      }
+    } finally {
+      copy.cursors.delete(cursor)
+    }
+  }
+
+  copyOf(slot: number): Copy {
+    return this.copies[this.rows.copyOf(slot)] as Copy
+  }
+
+  claimOf(slot: number): Claim {
+    const { rows } = this
+    return {
+      key: rows.keyOf(slot),
+      owner: this.copyOf(slot).owner,
+      id: rows.idOf(slot),
+      epoch: rows.epochOf(slot),
+      meta: rows.metaOf(slot),
+    }
+  }
+
+  /** Whether the first claim would be seen rather than the second. */
+  precedes(a: Claim, b: Claim): boolean {
+    return this.options.compare(a, b) < 0
+  }
+
+  /** A copy of another node's rows, empty and not seen. */
+  addCopy(owner: NodeIdentity): Copy {
+    const { kind, multiplier } = this.options
+    return this.newCopy(owner, kind === 'groups' ? new ProcessIndex(this.rows, multiplier) : undefined)
+  }
+
+  /** Puts a row into a copy: a name in place of what that copy has under it, a membership besides those that it has. Doing it again changes nothing. Returns its slot. */
+  put(copy: Copy, value: RowValue): number {
+    if (value.epoch > this.epoch) this.epoch = value.epoch
+    const keyHash = hashOfKey(value.key)
+    const hash = hashOfRow(keyHash, value.id, value.epoch, value.metaHash)
+    const known = this.replaced(copy, value, this.index.first(value.key, keyHash))
+    if (known !== NONE && this.rows.idOf(known) === value.id) {
+      this.changeRow(copy, known, value, hash)
+      return known
+    }
+    if (known !== NONE) this.removeRow(copy, known)
+    return this.insert(copy, value, keyHash, hash)
+  }
+
+  /** Other metadata for a row. */
+  change(copy: Copy, slot: number, { meta, metaHash }: { meta: Meta; metaHash: number }): void {
+    const { rows } = this
+    const [key, id, epoch] = [rows.keyOf(slot), rows.idOf(slot), rows.epochOf(slot)]
+    this.changeRow(copy, slot, { key, id, epoch, meta, metaHash }, hashOfRow(hashOfKey(key), id, epoch, metaHash))
+  }
+
+  /** Takes out a row of a copy. */
+  removeRow(copy: Copy, slot: number): void {
+    const { rows, index } = this
+    const key = rows.keyOf(slot)
+    const keyHash = hashOfKey(key)
+    const isAlone = rows.isAlone(slot)
+    if (isAlone) {
+      index.setFirst(key, keyHash, NONE)
+      this.options.watcher.keyRemoved(key)
+    } else {
+      this.countSurplus(key, -1)
+      index.setFirst(key, keyHash, rows.unlink('key', slot, index.first(key, keyHash)))
+    }
+    for (const cursor of copy.cursors) if (cursor.slot === slot) cursor.slot = rows.next('copy', slot)
+    copy.first = rows.unlink('copy', slot, copy.first)
+    if (copy.processes !== undefined) {
+      const id = rows.idOf(slot)
+      copy.processes.setFirst(id, rows.unlink('process', slot, copy.processes.first(id)))
+    }
+    copy.digest = (copy.digest - rows.hashOf(slot)) >>> 0
+    this.count(copy, key, -1)
+    if (!isAlone) this.recount(key)
+    if (copy.isVisible) this.version++
+    if (rows.isTold(slot)) this.tellGone(slot, key)
+    rows.free(slot)
+  }
+
+  /** What is in the copy is seen from now on. */
+  show(copy: Copy): void {
+    this.setVisible(copy, true)
+  }
+
+  /** Nothing of it is seen any more; it is kept. */
+  hide(copy: Copy): void {
+    this.setVisible(copy, false)
+  }
+
+  /** Nothing of it is seen any more, and it goes, in pieces. */
+  discard(copy: Copy): void {
+    if (copy.isDiscarded) return
+    this.hide(copy)
+    copy.isDiscarded = true
+    this.stopWalk(copy)
+    if (copy.first === NONE) this.dropCopy(copy)
+    else this.walks.push({ copy, cursor: { slot: NONE } })
+  }
+
+  /** Whether `work` has something to do. */
+  get hasWork(): boolean {
+    return this.walks.length > 0
+  }
+
+  /** Does what is left to do for so many rows at most. */
+  work(rows: number): void {
+    for (let left = rows; left > 0; left--) {
+      const [walk] = this.walks
+      if (walk === undefined) return
+      if (walk.copy.isDiscarded) this.discardNext(walk.copy)
+      else this.settleNext(walk)
+    }
+  }
+
+  /** A name of which the row of ours isn't the one that is seen; and that one. One at a time: what is done about it may change others. */
+  takeDefeat(): { readonly loser: number; readonly winner: number } | undefined {
+    for (const key of this.suspects) {
+      this.suspects.delete(key)
+      const loser = this.find(this.own, key)
+      const winner = this.visible(key)
+      if (loser !== NONE && winner !== loser) return { loser, winner }
+    }
+    return undefined
+  }
+
+  get hasSuspects(): boolean {
+    return this.suspects.size > 0
+  }
+
+  /** In place of what a row is put: of the row that the copy has under the name; or of that very membership. `first`: of the key. */
+  private replaced(copy: Copy, { key, id, epoch }: RowValue, first: number): number {
+    if (first === NONE) return NONE
+    return this.options.kind === 'names' ? this.inCopy(copy, first) : this.findClaim(copy, key, id, epoch)
+  }
+
+  /** Of the rows of a key, from `first` on, the first in the copy. */
+  private inCopy(copy: Copy, first: number): number {
+    for (let slot = first; slot !== NONE; slot = this.rows.nextOfKey(slot))
+      if (this.rows.copyOf(slot) === copy.number) return slot
+    return NONE
+  }
+
+  private newCopy(owner: NodeIdentity, processes: ProcessIndex | undefined): Copy {
+    const free = this.copies.indexOf(undefined)
+    const number = free === -1 ? this.copies.length : free
+    const copy = new Copy(number, owner, { prefixes: this.options.prefixes.length, processes })
+    this.copies[number] = copy
+    return copy
+  }
+
+  private dropCopy(copy: Copy): void {
+    this.copies[copy.number] = undefined
+  }
+
+  private insert(copy: Copy, value: RowValue, keyHash: number, hash: number): number {
+    const { rows, index } = this
+    const { key, id, epoch, meta } = value
+    // After what is taken out in its place.
+    const first = index.first(key, keyHash)
+    const slot = rows.add({ key, copy: copy.number, id, epoch, meta, hash })
+    if (first !== NONE) this.countSurplus(key, -1)
+    else this.options.watcher.keyAdded(key)
+    rows.linkBefore('key', slot, first)
+    index.setFirst(key, keyHash, slot)
+    rows.linkBefore('copy', slot, copy.first)
+    copy.first = slot
+    if (copy.processes !== undefined) {
+      rows.linkBefore('process', slot, copy.processes.first(id))
+      copy.processes.setFirst(id, slot)
+    }
+    copy.digest = (copy.digest + hash) >>> 0
+    this.count(copy, key, 1)
+    if (first !== NONE) this.recount(key)
+    if (copy.isVisible) {
+      this.version++
+      this.settle(slot)
+    }
+    return slot
+  }
+
+  private changeRow(copy: Copy, slot: number, { key, epoch, meta }: RowValue, hash: number): void {
+    const { rows } = this
+    const before = rows.hashOf(slot)
+    copy.digest = (copy.digest - before + hash) >>> 0
+    rows.change(slot, epoch, meta, hash)
+    if (!copy.isVisible) return
+    this.version++
+    if (rows.isTold(slot) && before !== hash) this.options.watcher.changed(slot)
+    if (this.options.kind === 'names' && this.contested.has(key)) this.settle(slot)
+  }
+
+  /** Counts a row of the key more or less. */
+  private count(copy: Copy, key: string, step: 1 | -1): void {
+    const { prefixes } = this.options
+    copy.count += step
+    for (let at = 0; at < prefixes.length; at++)
+      if (key.startsWith(prefixes[at] as string)) copy.prefixCounts[at] = (copy.prefixCounts[at] ?? 0) + step
+  }
+
+  /** A key that has, or had, several rows has one more or less: are they of more than one node? */
+  private recount(key: string): void {
+    if (this.options.kind !== 'names') return
+    const first = this.index.first(key, hashOfKey(key))
+    const node = this.copyOf(first).owner.name
+    let isContested = false
+    for (let slot = this.rows.nextOfKey(first); slot !== NONE; slot = this.rows.nextOfKey(slot))
+      if (this.copyOf(slot).owner.name !== node) isContested = true
+    if (isContested) this.contested.add(key)
+    else this.contested.delete(key)
+    this.countSurplus(key, 1)
+  }
+
+  private countSurplus(key: string, sign: 1 | -1): void {
+    if (this.contested.size === 0 || !this.contested.has(key)) return
+    let seen = 0
+    for (const slot of this.rowsOf(key)) if (this.copyOf(slot).isVisible) seen++
+    if (seen < 2) return
+    const { prefixes } = this.options
+    this.surplus += sign * (seen - 1)
+    for (let at = 0; at < prefixes.length; at++)
+      if (key.startsWith(prefixes[at] as string))
+        this.prefixSurplus[at] = (this.prefixSurplus[at] ?? 0) + sign * (seen - 1)
+  }
+
+  private setVisible(copy: Copy, isVisible: boolean): void {
+    if (copy.isVisible === isVisible || copy.isDiscarded) return
+    for (const key of this.contested) this.countSurplus(key, -1)
+    copy.isVisible = isVisible
+    for (const key of this.contested) this.countSurplus(key, 1)
+    if (copy.count > 0) this.version++
+    this.stopWalk(copy)
+    if (copy.first === NONE) return
+    const cursor = { slot: copy.first }
+    copy.cursors.add(cursor)
+    this.walks.push({ copy, cursor })
+  }
+
+  private stopWalk(copy: Copy): void {
+    const at = this.walks.findIndex((walk) => walk.copy === copy)
+    if (at === -1) return
+    const [walk] = this.walks.splice(at, 1)
+    if (walk !== undefined) copy.cursors.delete(walk.cursor)
+  }
+
+  private discardNext(copy: Copy): void {
+    this.removeRow(copy, copy.first)
+    if (copy.first !== NONE) return
+    this.walks.shift()
+    this.dropCopy(copy)
+  }
+
+  private settleNext({ copy, cursor }: Walk): void {
+    const { slot } = cursor
+    if (slot === NONE) {
+      this.walks.shift()
+      copy.cursors.delete(cursor)
+      return
+    }
+    cursor.slot = this.rows.next('copy', slot)
+    this.settle(slot)
+  }
+
+  /** Tells what is seen of the row's key, as far as it isn't what was told. */
+  private settle(slot: number): void {
+    const { rows } = this
+    const { watcher, kind } = this.options
+    if (kind === 'groups' || rows.isAlone(slot)) {
+      const { isVisible } = this.copyOf(slot)
+      if (rows.isTold(slot) === isVisible) return
+      rows.setTold(slot, isVisible)
+      if (isVisible) watcher.joined(slot)
+      else watcher.left(slot)
+      return
+    }
+    const key = rows.keyOf(slot)
+    const seen = this.visible(key)
+    const told = this.toldOf(key)
+    if (told !== seen) {
+      if (told !== NONE) rows.setTold(told, false)
+      this.tellMove(told, seen)
+    }
+    this.suspect(key, seen)
+  }
+
+  private tellMove(told: number, seen: number): void {
+    const { watcher } = this.options
+    if (seen !== NONE) this.rows.setTold(seen, true)
+    if (told !== NONE && seen !== NONE && this.isSameProcess(told, seen)) {
+      if (this.rows.hashOf(told) !== this.rows.hashOf(seen)) watcher.changed(seen)
+      return
+    }
+    if (told !== NONE) watcher.left(told)
+    if (seen !== NONE) watcher.joined(seen)
+  }
+
+  /** A row that was told has been taken out: what takes its place. */
+  private tellGone(slot: number, key: string): void {
+    if (this.options.kind === 'groups') {
+      this.options.watcher.left(slot)
+      return
+    }
+    const seen = this.visible(key)
+    this.tellMove(slot, seen)
+    if (seen !== NONE) this.suspect(key, seen)
+  }
+
+  /** Is a row of ours not the one that is seen? */
+  private suspect(key: string, seen: number): void {
+    const ours = this.find(this.own, key)
+    if (ours !== NONE && ours !== seen) this.suspects.add(key)
+  }
+
+  private isSameProcess(a: number, b: number): boolean {
+    const [one, other] = [this.copyOf(a).owner, this.copyOf(b).owner]
+    return this.rows.idOf(a) === this.rows.idOf(b) && one.name === other.name && one.incarnation === other.incarnation
+  }
+
+  private toldOf(key: string): number {
+    for (const slot of this.rowsOf(key)) if (this.rows.isTold(slot)) return slot
+    return NONE
+  }
+
+  private visibleOf(first: number): number {
+    const { rows } = this
+    let seen = NONE
+    for (let slot = first; slot !== NONE; slot = rows.nextOfKey(slot)) {
+      if (!this.copyOf(slot).isVisible) continue
+      if (seen === NONE || this.options.compare(this.claimOf(slot), this.claimOf(seen)) < 0) seen = slot
+    }
+    return seen
+  }
+}
