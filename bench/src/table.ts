@@ -10,7 +10,7 @@ export function tableOf(figures: readonly Figure[], peers: readonly string[]): s
   const rows = figures.map((figure) => [
     figure.name,
     figure.unit,
-    formatNumber(figure.ours.median),
+    figure.ours === undefined ? '–' : formatNumber(figure.ours.median),
     ...peers.map((peer) => peerCell(figure, peer)),
     figure.target === undefined ? '' : formatTarget(figure.target, figure.higherIsBetter),
     verdictOf(figure),
@@ -52,7 +52,8 @@ export function formatNumber(value: number): string {
 function peerCell({ ours, peers }: Figure, peer: string): string {
   const spread = peers[peer]
   if (spread === undefined) return '–'
-  return `${formatNumber(spread.median)} (${formatNumber(ours.median / spread.median)} ×)`
+  const ratio = ours === undefined ? '' : ` (${formatNumber(ours.median / spread.median)} ×)`
+  return `${formatNumber(spread.median)}${ratio}`
 }
 
 function formatTarget(target: Target, higherIsBetter: boolean): string {
@@ -67,7 +68,7 @@ function verdictOf({ target, holds }: Figure): string {
 }
 
 function missBy({ ours, target, ratio, unit, higherIsBetter }: Figure): string {
-  if (target === undefined) return ''
+  if (target === undefined || ours === undefined) return ''
   const aim = formatTarget(target, higherIsBetter)
   return ratio === undefined
     ? `${formatNumber(ours.median)} ${unit}, target ${aim}`
