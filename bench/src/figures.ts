@@ -72,10 +72,18 @@ export function spreadOf(samples: readonly number[]): Spread {
   return { median: rounded((low + high) / 2), min: rounded(min), max: rounded(max) }
 }
 
+/** The smallest of the values that at least this share of them, above 0 and up to 1, does not exceed. */
+export function quantileOf(values: readonly number[], share: number): number {
+  const found = values.toSorted((a, b) => a - b)[Math.ceil(share * values.length) - 1]
+  if (found === undefined) throw new Error('there are no values')
+  return found
+}
+
 export function figureOf(plan: FigurePlan, samples: Samples): Figure {
   const spreads = [...samples].map(([name, values]) => [name, spreadOf(values)] as const)
   const ours = spreads.find(([name]) => name === OURS)?.[1]
-  if (ours === undefined && plan.parts[OURS] !== undefined) throw new Error(`${plan.name}: there are no samples of ${OURS}`)
+  if (ours === undefined && plan.parts[OURS] !== undefined)
+    throw new Error(`${plan.name}: there are no samples of ${OURS}`)
   const { name, unit, higherIsBetter, target } = plan
   const peers = Object.fromEntries(spreads.filter(([peer]) => peer !== OURS))
   const figure = { name, unit, higherIsBetter, ...(ours === undefined ? {} : { ours }), peers }

@@ -13,13 +13,14 @@ import { figureOf, type Figure } from './figures.ts'
 import { OURS, type FigurePlan, type Group } from './group.ts'
 import { distribution } from './groups/distribution.ts'
 import { genServer } from './groups/gen-server.ts'
+import { globalEts } from './groups/global-ets.ts'
 import { runtime } from './groups/runtime.ts'
 import { measure, takenTogether, type Runner } from './measure.ts'
 import { readOptions, usage, UsageError, type Options } from './options.ts'
 import { commit, machine, writeReport } from './report.ts'
 import { formatSpread, summaryOf, tableOf } from './table.ts'
 
-const groups: readonly Group[] = [runtime, genServer, distribution]
+const groups: readonly Group[] = [runtime, genServer, distribution, globalEts]
 
 const folder = mkdtempSync(join(tmpdir(), 'pidmesh-bench-'))
 let interrupted = false
