@@ -27,9 +27,9 @@ export interface Figure {
   readonly ours?: Spread
   readonly peers: Readonly<Record<string, Spread>>
   readonly target?: Target
-  /** Ours to the target's peer, by medians; absent if there is no such peer or it is missing. */
+  /** Ours to the target's peer, by medians; absent if there is no such peer, or one of the two is missing. */
   readonly ratio?: number
-  /** Absent if there is no target, or its peer is missing. */
+  /** Absent if there is no target, or its peer or ours is missing. */
   readonly holds?: boolean
 }
 

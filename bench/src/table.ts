@@ -34,7 +34,7 @@ export function summaryOf(figures: readonly Figure[], missing: readonly string[]
   const lines = [judged === 0 ? 'no target was judged' : `${judged - missed.length} of ${judged} targets hold`]
   for (const figure of missed) lines.push(`missed: ${figure.name}: ${missBy(figure)}`)
   if (missing.length > 0) lines.push(`not installed, so not measured: ${missing.join(', ')}`)
-  for (const { name } of unjudged) lines.push(`not judged, its peer is missing: ${name}`)
+  for (const { name } of unjudged) lines.push(`not judged, ours or its peer is missing: ${name}`)
   return lines.join('\n')
 }
 
@@ -61,8 +61,9 @@ function formatTarget(target: Target, higherIsBetter: boolean): string {
   return 'absolute' in target ? `${sign} ${target.absolute}` : `${sign} ${target.ratio} × ${target.peer}`
 }
 
-function verdictOf({ target, holds }: Figure): string {
+function verdictOf({ ours, target, holds }: Figure): string {
   if (target === undefined) return ''
+  if (ours === undefined) return '? ours is missing'
   if (holds === undefined) return 'peer' in target ? `? ${target.peer} is missing` : '?'
   return holds ? 'yes' : 'NO'
 }
