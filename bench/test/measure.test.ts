@@ -24,7 +24,11 @@ describe('figures are taken from the same runs', () => {
 
   it('in group global-ets if they agree on rounds and children', () => {
     for (const together of takenTogether(globalEts.figures)) {
-      const runs = together.map(({ maxRounds, freshChild, onlyWhenAsked }) => ({ maxRounds, freshChild, onlyWhenAsked }))
+      const runs = together.map(({ maxRounds, freshChild, onlyWhenAsked }) => ({
+        maxRounds,
+        freshChild,
+        onlyWhenAsked,
+      }))
       expect(new Set(runs.map((run) => JSON.stringify(run))).size).toBe(1)
     }
   })

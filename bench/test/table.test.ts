@@ -10,7 +10,9 @@ describe('the table', () => {
   })
 
   it('says of a target that ours is missing, and not its peer', () => {
-    const row = tableOf([{ ...figure, target: { peer: 'beam', ratio: 1 } }], ['beam']).split('\n').at(-1)
+    const row = tableOf([{ ...figure, target: { peer: 'beam', ratio: 1 } }], ['beam'])
+      .split('\n')
+      .at(-1)
     expect(row?.split(/ {2,}/)).toEqual(['join', 'ms', '–', '200', '≤ 1 × beam', '? ours is missing'])
   })
 

@@ -57,7 +57,7 @@ const registrations = ofRun(both('register', MANY), { maxRounds: 3 }, [
   },
 ])
 
-const registrationsOf100Callers = ofRun(both('register-callers', MANY), { maxRounds: 3 }, [
+const registrationsOf100Callers = ofRun(both('register-callers', MANY), { maxRounds: 2 }, [
   {
     name: 'register 100,000 names, 100 callers',
     unit: 'names/s',
@@ -98,7 +98,7 @@ const joins = ofRun(both('join', MANY), { maxRounds: 2 }, [
   },
 ])
 
-const kills = ofRun(both('kill-9', MANY), { maxRounds: 3 }, [
+const kills = ofRun(both('kill-9', MANY), { maxRounds: 2 }, [
   {
     name: '100,000 names of a killed node gone on both others',
     unit: 'ms',
