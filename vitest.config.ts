@@ -17,7 +17,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'docs/examples/test/**/*.test.ts'],
+          include: [
+            '{packages,apps}/*/test/**/*.test.ts',
+            'bench/test/**/*.test.ts',
+            'docs/examples/test/**/*.test.ts',
+          ],
           maxWorkers: 2,
           // A hung test is told late; a machine that is busy with something else fails none.
           testTimeout: 20_000,

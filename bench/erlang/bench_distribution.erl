@@ -22,8 +22,8 @@ main() -> main([]).
 
 main(Cores) ->
     {NearCore, FarCore} = case Cores of [N, F] -> {N, F}; [] -> {undefined, undefined} end,
-    start_distribution("near"),
-    {Far, FarOsPid} = start_other("far", FarCore),
+    bench_nodes:start_distribution("near"),
+    {Far, FarOsPid} = bench_nodes:start_other(?MODULE, "far", FarCore),
     Bench = #bench{near_core = NearCore, far_core = FarCore, far = Far, far_os_pid = FarOsPid,
                    echo = erpc:call(Far, erlang, whereis, [echo]), sink = erpc:call(Far, erlang, whereis, [sink])},
     bench_protocol:serve(fun(Workload, Size) -> run(Workload, Size, Bench) end).
@@ -40,29 +40,8 @@ run("idle", Size, Bench) -> idle(Size, Bench).
 
 %%% Nodes
 
-start_distribution(Role) ->
-    {ok, Socket} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
-    {ok, Port} = inet:port(Socket),
-    ok = gen_tcp:close(Socket),
-    Name = list_to_atom(Role ++ "-" ++ integer_to_list(Port) ++ "@127.0.0.1"),
-    {ok, _} = net_kernel:start([Name, longnames]).
-
-%% Connected when it returns. It belongs to the calling process, and ends with it.
-start_other(Role, Core) ->
-    Erl = [os:find_executable("erl"), "-noshell", "-pa", filename:dirname(code:which(?MODULE)),
-           "-epmd_module", "bench_epmd", "-start_epmd", "false", "-setcookie", atom_to_list(erlang:get_cookie()),
-           "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-kernel", "logger_level", "error",
-           "-run", ?MODULE_STRING, "far", Role],
-    [Program | Args] = case Core of undefined -> Erl; _ -> [os:find_executable("taskset"), "-c", Core | Erl] end,
-    Port = open_port({spawn_executable, Program}, [{args, Args}, {line, 1000}]),
-    Line = receive {Port, {data, {eol, L}}} -> L after 10000 -> error(no_other_node) end,
-    [Name, OsPid] = string:lexemes(Line, " "),
-    Node = list_to_atom(Name),
-    true = net_kernel:connect_node(Node),
-    {Node, OsPid}.
-
 far([Role]) ->
-    start_distribution(Role),
+    bench_nodes:start_distribution(Role),
     {ok, _} = gen_server:start({local, echo}, ?MODULE, [], []),
     register(sink, spawn(fun sink/0)),
     io:format("~s ~s~n", [node(), os:getpid()]),
@@ -167,7 +146,7 @@ begin_due(N, Size, Due, Interval, Call) ->
 
 %% The CPU time of three connected nodes in which nothing happens, over Ms. The third ends with this run.
 idle(Ms, #bench{far = Far, far_os_pid = FarOsPid, near_core = Core}) ->
-    {Third, ThirdOsPid} = start_other("third", Core),
+    {Third, ThirdOsPid} = bench_nodes:start_other(?MODULE, "third", Core),
     true = erpc:call(Far, net_kernel, connect_node, [Third]),
     OsPids = [os:getpid(), FarOsPid, ThirdOsPid],
     timer:sleep(?SETTLE_MS),

@@ -1,6 +1,7 @@
 %% The child's side of the line protocol of src/contestant.ts, for contestants in Erlang:
 %%
-%%   stdin {"run":"send","size":1000}  ->  stdout {"ms":1.5,"operations":1000} | {"bytes":..., "operations":...} | {"cpuMs":..., ...} | {"error":"..."}
+%%   stdin {"run":"send","size":1000}  ->  stdout {"ms":1.5,"operations":1000} | {"bytes":..., "operations":...} | {"cpuMs":..., ...} |
+%%                                               {"values":{"join":1.5},"operations":1000} | {"error":"..."}
 %%
 %% One process reads, so that the end of stdin ends the emulator in the middle of a run too; each run has a process of its own, which starts with a
 %% heap as small as that of any other.
@@ -9,7 +10,7 @@
 -export([serve/1, halt_with_input/0]).
 
 %% Says that it is ready, then runs what it is told to. Run takes the workload's name and its size, and returns
-%% {ms, Ms, Operations}, {bytes, Bytes, Operations} or {cpu_ms, CpuMs, Ms, Operations}.
+%% {ms, Ms, Operations}, {bytes, Bytes, Operations}, {cpu_ms, CpuMs, Ms, Operations} or {values, [{Name, Float}], Operations}.
 serve(Run) ->
     io:format("{\"ready\":\"OTP ~s, ERTS ~s, ~b schedulers\"}~n",
               [erlang:system_info(otp_release), erlang:system_info(version), erlang:system_info(schedulers_online)]),
@@ -35,6 +36,9 @@ answer(Run, Workload, Size) ->
     try Run(Workload, Size) of
         {ms, Ms, Operations} -> io:format("{\"ms\":~.4f,\"operations\":~b}~n", [Ms, Operations]);
         {bytes, Bytes, Operations} -> io:format("{\"bytes\":~b,\"operations\":~b}~n", [Bytes, Operations]);
+        {values, Values, Operations} ->
+            Fields = lists:join(",", [io_lib:format("\"~s\":~.4f", [Name, Value]) || {Name, Value} <- Values]),
+            io:format("{\"values\":{~s},\"operations\":~b}~n", [Fields, Operations]);
         {cpu_ms, CpuMs, Ms, Operations} ->
             io:format("{\"cpuMs\":~.4f,\"ms\":~.4f,\"operations\":~b}~n", [CpuMs, Ms, Operations])
     catch

@@ -4,7 +4,7 @@
  *   bench ── {"run":"send","size":1000} ──▶ stdin   child   stdout ── {"ms":1.5,"operations":1000} ──▶ bench
  *
  * The child starts with {"ready":"<its version>"}, answers each run with one line, in order, and ends when its stdin does. An answer is
- * { ms, operations }, { bytes, operations }, { cpuMs, ms, operations }, or { error }. The child takes the time itself, around the work only, by its own monotonic clock: so all
+ * { ms, operations }, { bytes, operations }, { cpuMs, ms, operations }, { values, operations }, or { error }. The child takes the time itself, around the work only, by its own monotonic clock: so all
  * contestants are treated alike, in whatever language, keep what their compilers have learnt, and have no heap in common.
  *
  * Invariant: no child outlives the bench. `endAll` closes their stdin and kills who doesn't heed that; `killAll` is for when nothing can be awaited
@@ -139,6 +139,7 @@ function answerOf(line: string, who: string): Answer {
         ? { cpuMs: answer.cpuMs, ms, operations }
         : { ms, operations }
     }
+    if (hasField(answer, 'values') && isRecordOfNumbers(answer.values)) return { values: answer.values, operations }
     if (hasField(answer, 'bytes') && typeof answer.bytes === 'number') return { bytes: answer.bytes, operations }
   }
   throw new Error(`${who}: not an answer: ${line}`)
@@ -154,6 +155,10 @@ function parseLine(line: string): unknown {
 
 function hasField<Name extends string>(value: unknown, name: Name): value is Record<Name, unknown> {
   return typeof value === 'object' && value !== null && name in value
+}
+
+function isRecordOfNumbers(value: unknown): value is Record<string, number> {
+  return typeof value === 'object' && value !== null && Object.values(value).every(Number.isFinite)
 }
 
 function isPositive(value: unknown): value is number {

@@ -7,6 +7,8 @@ import { OURS, type FigureKind, type FigurePlan, type Target } from './group.ts'
 export type Answer =
   | { readonly ms: number; readonly operations: number }
   | { readonly bytes: number; readonly operations: number }
+  /** Of a run that yields several figures: milliseconds or bytes, by name. A name that a contestant hasn't got is no sample of it. */
+  | { readonly values: Readonly<Record<string, number>>; readonly operations: number }
   /** Of `operations` processes of the operating system together, in `ms`. */
   | { readonly cpuMs: number; readonly ms: number; readonly operations: number }
 
@@ -21,19 +23,30 @@ export interface Figure {
   readonly name: string
   readonly unit: string
   readonly higherIsBetter: boolean
-  readonly ours: Spread
+  /** Absent where only peers have the figure so far. */
+  readonly ours?: Spread
   readonly peers: Readonly<Record<string, Spread>>
   readonly target?: Target
-  /** Ours to the target's peer, by medians; absent if there is no such peer or it is missing. */
+  /** Ours to the target's peer, by medians; absent if there is no such peer, or one of the two is missing. */
   readonly ratio?: number
-  /** Absent if there is no target, or its peer is missing. */
+  /** Absent if there is no target, or its peer or ours is missing. */
   readonly holds?: boolean
 }
 
 /** A contestant's samples of one figure, one a round. */
 export type Samples = ReadonlyMap<string, readonly number[]>
 
-export function sampleOf(kind: FigureKind, answer: Answer): number {
+/** `undefined`: the answer has values, and not this one. */
+export function sampleOf({ kind, value }: Pick<FigurePlan, 'kind' | 'value'>, answer: Answer): number | undefined {
+  if (value === undefined) return soleSampleOf(kind, answer)
+  if (!('values' in answer)) throw new Error(`the answer has no values, but is asked for ${value}`)
+  const { values, operations } = answer
+  const found = values[value]
+  if (found === undefined) return undefined
+  return soleSampleOf(kind, kind === 'bytesPerOperation' ? { bytes: found, operations } : { ms: found, operations })
+}
+
+function soleSampleOf(kind: FigureKind, answer: Answer): number {
   switch (kind) {
     case 'operationsPerSecond':
       return (answer.operations / msOf(answer)) * 1_000
@@ -59,22 +72,31 @@ export function spreadOf(samples: readonly number[]): Spread {
   return { median: rounded((low + high) / 2), min: rounded(min), max: rounded(max) }
 }
 
+/** The smallest of the values that at least this share of them, above 0 and up to 1, does not exceed. */
+export function quantileOf(values: readonly number[], share: number): number {
+  const found = values.toSorted((a, b) => a - b)[Math.ceil(share * values.length) - 1]
+  if (found === undefined) throw new Error('there are no values')
+  return found
+}
+
 export function figureOf(plan: FigurePlan, samples: Samples): Figure {
   const spreads = [...samples].map(([name, values]) => [name, spreadOf(values)] as const)
   const ours = spreads.find(([name]) => name === OURS)?.[1]
-  if (ours === undefined) throw new Error(`${plan.name}: there are no samples of ${OURS}`)
+  if (ours === undefined && plan.parts[OURS] !== undefined)
+    throw new Error(`${plan.name}: there are no samples of ${OURS}`)
   const { name, unit, higherIsBetter, target } = plan
   const peers = Object.fromEntries(spreads.filter(([peer]) => peer !== OURS))
-  const figure = { name, unit, higherIsBetter, ours, peers }
+  const figure = { name, unit, higherIsBetter, ...(ours === undefined ? {} : { ours }), peers }
   return target === undefined ? figure : { ...figure, target, ...judge(figure, target) }
 }
 
-/** Nothing, if the target's peer is missing. */
+/** Nothing, if the target's peer is missing, or ours. */
 export function judge(
   { higherIsBetter, ours, peers }: Pick<Figure, 'higherIsBetter' | 'ours' | 'peers'>,
   target: Target,
 ): { readonly ratio?: number; readonly holds?: boolean } {
   const reaches = (value: number, aim: number): boolean => (higherIsBetter ? value >= aim : value <= aim)
+  if (ours === undefined) return {}
   if ('absolute' in target) return { holds: reaches(ours.median, target.absolute) }
   const peer = peers[target.peer]
   if (peer === undefined) return {}

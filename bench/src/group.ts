@@ -35,9 +35,16 @@ export interface FigurePlan {
   readonly unit: string
   readonly kind: FigureKind
   readonly higherIsBetter: boolean
-  /** By contestant; who isn't named has no such figure. */
+  /** By contestant; who isn't named has no such figure, ours included, as long as there is none. */
   readonly parts: Readonly<Record<string, Part>>
+  /**
+   * Of an answer with several values, the one that this figure is. Figures of the same parts that name values are taken from the same runs.
+   * @default the answer has but one
+   */
+  readonly value?: string
   readonly target?: Target
+  /** Taken only if `--only` says so: for figures that need a minute, or much memory. @default false */
+  readonly onlyWhenAsked?: boolean
   /** Each round in a child of its own, without a warm-up round: for memory, where what ran before would count. @default false */
   readonly freshChild?: boolean
   /** Takes so many rounds at most, whatever `--rounds` says: for figures of which one takes seconds. @default as many as `--rounds` says */

@@ -13,13 +13,14 @@ import { figureOf, type Figure } from './figures.ts'
 import { OURS, type FigurePlan, type Group } from './group.ts'
 import { distribution } from './groups/distribution.ts'
 import { genServer } from './groups/gen-server.ts'
+import { globalEts } from './groups/global-ets.ts'
 import { runtime } from './groups/runtime.ts'
-import { measure, type Runner } from './measure.ts'
+import { measure, takenTogether, type Runner } from './measure.ts'
 import { readOptions, usage, UsageError, type Options } from './options.ts'
 import { commit, machine, writeReport } from './report.ts'
 import { formatSpread, summaryOf, tableOf } from './table.ts'
 
-const groups: readonly Group[] = [runtime, genServer, distribution]
+const groups: readonly Group[] = [runtime, genServer, distribution, globalEts]
 
 const folder = mkdtempSync(join(tmpdir(), 'pidmesh-bench-'))
 let interrupted = false
@@ -70,15 +71,16 @@ async function run(group: Group, plans: readonly FigurePlan[], { rounds, quick, 
 
   const figures: Figure[] = []
   const longest = Math.max(...group.contestants.map(({ name }) => name.length))
-  for (const [index, plan] of plans.entries()) {
-    console.log(`\n[${index + 1}/${plans.length}] ${plan.name}, ${plan.unit}`)
-    const samples = await measure(plan, runners, { rounds, quick })
-    // Small sizes say whether it runs, and nothing about a target.
-    const figure = figureOf(quick ? withoutTarget(plan) : plan, samples)
-    for (const [name, spread] of [['ours', figure.ours] as const, ...Object.entries(figure.peers)]) {
-      console.log(`  ${name.padEnd(longest)}  ${formatSpread(spread)}`)
+  for (const together of takenTogether(plans)) {
+    const samples = await measure(together, runners, { rounds, quick })
+    for (const [index, plan] of together.entries()) {
+      console.log(`\n[${figures.length + 1}/${plans.length}] ${plan.name}, ${plan.unit}`)
+      // Small sizes say whether it runs, and nothing about a target.
+      const figure = figureOf(quick ? withoutTarget(plan) : plan, samples[index] ?? new Map())
+      const spreads = Object.entries(figure.ours === undefined ? figure.peers : { ours: figure.ours, ...figure.peers })
+      for (const [name, spread] of spreads) console.log(`  ${name.padEnd(longest)}  ${formatSpread(spread)}`)
+      figures.push(figure)
     }
-    figures.push(figure)
   }
 
   console.log(`\n${tableOf(figures, peers)}\n\n${summaryOf(figures, missing)}`)
@@ -99,7 +101,7 @@ async function startAll({ name: group, contestants }: Group): Promise<Map<string
 }
 
 function chosen({ name, figures }: Group, only: string | undefined): readonly FigurePlan[] {
-  if (only === undefined) return figures
+  if (only === undefined) return figures.filter(({ onlyWhenAsked }) => onlyWhenAsked !== true)
   const wanted = only.toLowerCase()
   const found = figures.filter((figure) => figure.name.toLowerCase().includes(wanted))
   if (found.length > 0) return found

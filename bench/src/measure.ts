@@ -3,8 +3,8 @@
  * in reverse, so that nobody always runs in another's wake. What counts is the ratio of medians; a number alone belongs to one machine and one moment.
  */
 import { Contestant } from './contestant.ts'
-import { sampleOf, type Samples } from './figures.ts'
-import { OURS, type Command, type FigurePlan, type Part } from './group.ts'
+import { sampleOf, type Answer, type Samples } from './figures.ts'
+import type { Command, FigurePlan, Part } from './group.ts'
 
 /** A contestant that is installed. */
 export interface Runner {
@@ -27,30 +27,60 @@ interface Entry {
   readonly part: Part
 }
 
+/** Figures that are taken from the same runs, in the order of the plans: those of the same parts that name values; any other is alone. */
+export function takenTogether(plans: readonly FigurePlan[]): FigurePlan[][] {
+  const together = new Map<string, FigurePlan[]>()
+  for (const [index, plan] of plans.entries()) {
+    const key = plan.value === undefined ? `${index}` : JSON.stringify(plan.parts)
+    const others = together.get(key)
+    if (others === undefined) together.set(key, [plan])
+    else others.push(plan)
+  }
+  return [...together.values()]
+}
+
+/** The samples of each of the plans, which are taken together: the first says how. */
 export async function measure(
-  plan: FigurePlan,
+  plans: readonly FigurePlan[],
   runners: ReadonlyMap<string, Runner>,
   { rounds, quick }: Pace,
-): Promise<Samples> {
-  const entries = entriesOf(plan, runners)
-  const samples = new Map<string, number[]>(entries.map(({ name }) => [name, []]))
-  const lastRound = Math.min(rounds, plan.maxRounds ?? rounds)
+): Promise<Samples[]> {
+  const [first] = plans
+  if (first === undefined) return []
+  const entries = entriesOf(first, runners)
+  const samples = plans.map(() => new Map<string, number[]>())
+  const lastRound = Math.min(rounds, first.maxRounds ?? rounds)
   // Round 0 warms up and does not count.
-  for (let round = plan.freshChild ? 1 : 0; round <= lastRound; round++) {
+  for (let round = first.freshChild ? 1 : 0; round <= lastRound; round++) {
     for (const { name, runner, part } of round % 2 === 0 ? entries : entries.toReversed()) {
       const size = quick ? Math.max(1, Math.round(part.size / QUICK_SHARE)) : part.size
-      const answer = await (plan.freshChild
+      const answer = await (first.freshChild
         ? runFresh(name, runner, { ...part, size })
         : runner.contestant.run(part.workload, size))
-      if (round > 0) samples.get(name)?.push(sampleOf(plan.kind, answer))
+      if (round > 0) keep(plans, samples, name, answer)
     }
   }
   return samples
 }
 
-/** Ours first, then the peers as the plan names them. */
-function entriesOf({ name: figure, parts }: FigurePlan, runners: ReadonlyMap<string, Runner>): Entry[] {
-  if (parts[OURS] === undefined) throw new Error(`${figure}: ${OURS} has no part in it`)
+function keep(
+  plans: readonly FigurePlan[],
+  samples: readonly Map<string, number[]>[],
+  name: string,
+  answer: Answer,
+): void {
+  for (const [index, plan] of plans.entries()) {
+    const sample = sampleOf(plan, answer)
+    const ofPlan = samples[index]
+    if (sample === undefined || ofPlan === undefined) continue
+    const known = ofPlan.get(name)
+    if (known === undefined) ofPlan.set(name, [sample])
+    else known.push(sample)
+  }
+}
+
+/** As the plan names them: ours first, where it takes part. */
+function entriesOf({ parts }: FigurePlan, runners: ReadonlyMap<string, Runner>): Entry[] {
   return Object.entries(parts).flatMap(([name, part]) => {
     const runner = runners.get(name)
     return runner === undefined ? [] : [{ name, runner, part }]

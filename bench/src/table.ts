@@ -10,7 +10,7 @@ export function tableOf(figures: readonly Figure[], peers: readonly string[]): s
   const rows = figures.map((figure) => [
     figure.name,
     figure.unit,
-    formatNumber(figure.ours.median),
+    figure.ours === undefined ? '–' : formatNumber(figure.ours.median),
     ...peers.map((peer) => peerCell(figure, peer)),
     figure.target === undefined ? '' : formatTarget(figure.target, figure.higherIsBetter),
     verdictOf(figure),
@@ -34,7 +34,7 @@ export function summaryOf(figures: readonly Figure[], missing: readonly string[]
   const lines = [judged === 0 ? 'no target was judged' : `${judged - missed.length} of ${judged} targets hold`]
   for (const figure of missed) lines.push(`missed: ${figure.name}: ${missBy(figure)}`)
   if (missing.length > 0) lines.push(`not installed, so not measured: ${missing.join(', ')}`)
-  for (const { name } of unjudged) lines.push(`not judged, its peer is missing: ${name}`)
+  for (const { name } of unjudged) lines.push(`not judged, ours or its peer is missing: ${name}`)
   return lines.join('\n')
 }
 
@@ -52,7 +52,8 @@ export function formatNumber(value: number): string {
 function peerCell({ ours, peers }: Figure, peer: string): string {
   const spread = peers[peer]
   if (spread === undefined) return '–'
-  return `${formatNumber(spread.median)} (${formatNumber(ours.median / spread.median)} ×)`
+  const ratio = ours === undefined ? '' : ` (${formatNumber(ours.median / spread.median)} ×)`
+  return `${formatNumber(spread.median)}${ratio}`
 }
 
 function formatTarget(target: Target, higherIsBetter: boolean): string {
@@ -60,14 +61,15 @@ function formatTarget(target: Target, higherIsBetter: boolean): string {
   return 'absolute' in target ? `${sign} ${target.absolute}` : `${sign} ${target.ratio} × ${target.peer}`
 }
 
-function verdictOf({ target, holds }: Figure): string {
+function verdictOf({ ours, target, holds }: Figure): string {
   if (target === undefined) return ''
+  if (ours === undefined) return '? ours is missing'
   if (holds === undefined) return 'peer' in target ? `? ${target.peer} is missing` : '?'
   return holds ? 'yes' : 'NO'
 }
 
 function missBy({ ours, target, ratio, unit, higherIsBetter }: Figure): string {
-  if (target === undefined) return ''
+  if (target === undefined || ours === undefined) return ''
   const aim = formatTarget(target, higherIsBetter)
   return ratio === undefined
     ? `${formatNumber(ours.median)} ${unit}, target ${aim}`

@@ -2,7 +2,7 @@
  * What Linux can do with processes and sockets that Node.js can't: place them, and count what they took.
  */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 
 /** Moves a process, with all its threads, to a core. */
 export function moveToCore(pid: number, core: number): void {
@@ -27,4 +27,26 @@ export function cpuMsOf(pids: readonly number[]): number {
     }
   }
   return nanoseconds / 1e6
+}
+
+/** For how long this process's main thread has been ready to run, and had no core. Always 0 where the kernel doesn't say. */
+export class CoreWait {
+  private readonly file: number | undefined
+  private readonly text = Buffer.alloc(128)
+
+  constructor() {
+    const path = `/proc/self/task/${process.pid}/schedstat`
+    this.file = existsSync(path) ? openSync(path, 'r') : undefined
+  }
+
+  ms(): number {
+    if (this.file === undefined) return 0
+    const length = readSync(this.file, this.text, 0, this.text.length, 0)
+    const [, waited = ''] = this.text.toString('latin1', 0, length).split(' ')
+    return Number(waited) / 1e6
+  }
+
+  close(): void {
+    if (this.file !== undefined) closeSync(this.file)
+  }
 }

@@ -4,10 +4,9 @@
  * Where two processes run moves such figures severalfold. So each node has one core to itself, alike for all contestants: the near one, which is the
  * contestant and takes the time, and the far one, which it starts. "One core" means that the far one was moved to the near one's.
  */
-import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { FigurePlan, Group } from '../group.ts'
-import { erlang } from './erlang.ts'
+import { distributed, erlang } from './erlang.ts'
 import { nodeJs } from './node-js.ts'
 import { coresForTwo, isInstalled, pinned } from './placement.ts'
 
@@ -15,12 +14,6 @@ const cores = coresForTwo()
 const hasSocketCounts = isInstalled('ss')
 const hasCpuCounts = existsSync('/proc/self/schedstat')
 const place = cores === undefined ? 'not pinned' : 'two cores'
-
-/** No epmd: bench_epmd takes a node's port from its name. Cookies are of this run only. */
-const OTP_FLAGS = ['-epmd_module', 'bench_epmd', '-start_epmd', 'false', '-setcookie', randomUUID()]
-const OTP_LOOPBACK = ['-kernel', 'inet_dist_use_interface', '{127,0,0,1}']
-/** Its logger writes to standard output, which is the protocol's: that a node has gone is no error. */
-const OTP_ERRORS_ONLY = ['-kernel', 'logger_level', 'error']
 
 const onOneCore: readonly FigurePlan[] = [
   {
@@ -91,8 +84,8 @@ export const distribution: Group = {
     pinned(nodeJs('ours', 'ours/distribution.js'), cores),
     pinned(
       erlang('bench_distribution', {
-        with: ['bench_protocol', 'bench_epmd'],
-        flags: [...OTP_FLAGS, ...OTP_LOOPBACK, ...OTP_ERRORS_ONLY],
+        with: ['bench_protocol', 'bench_epmd', 'bench_nodes'],
+        flags: distributed(),
       }),
       cores,
     ),

@@ -2,6 +2,7 @@
  * Plain Erlang as a contestant: a module of bench/erlang, compiled for this run, on an emulator with its default flags but for those that are given.
  */
 import { spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import type { Command, ContestantPlan } from '../group.ts'
 
@@ -18,6 +19,16 @@ export interface ErlangOptions {
  */
 export function erlang(module: string, options: ErlangOptions = {}): ContestantPlan {
   return { name: 'beam', prepare: (folder) => prepare(module, options, folder) }
+}
+
+/** Flags of an emulator that becomes a node, on loopback only, with a cookie of this run only. */
+export function distributed(): string[] {
+  // No epmd: bench_epmd takes a node's port from its name.
+  const noEpmd = ['-epmd_module', 'bench_epmd', '-start_epmd', 'false', '-setcookie', randomUUID()]
+  const loopback = ['-kernel', 'inet_dist_use_interface', '{127,0,0,1}']
+  // Its logger writes to standard output, which is the protocol's: that a node has gone is no error.
+  const errorsOnly = ['-kernel', 'logger_level', 'error']
+  return [...noEpmd, ...loopback, ...errorsOnly]
 }
 
 function prepare(

@@ -1,5 +1,5 @@
 /**
- * Another node of the contestant `ours` in group `distribution`, in an OS process of its own: see distribution-nodes.ts. Ends when stdin does.
+ * Another node of the contestant `ours` in group `distribution`, in an OS process of its own: see other-node.ts. Ends when stdin does.
  */
 import { startNode } from '@pidmesh/runtime'
 import { startServers } from './distribution-servers.ts'

@@ -10,7 +10,7 @@ import { cpuMsOf, moveToCore } from '../linux.ts'
 import { serve, type Workload } from '../serve.ts'
 import { calls, pacedCalls, requests } from './distribution-calls.ts'
 import { bulkBytes, send, singleBytes } from './distribution-messages.ts'
-import { startOtherNode } from './distribution-nodes.ts'
+import { startOtherNode } from './other-node.ts'
 import { serversOf } from './distribution-servers.ts'
 
 const CALLERS = 100
@@ -20,7 +20,8 @@ const [nearCore, farCore] = process.argv.slice(2).map(Number)
 const cookie = randomUUID()
 const nameOf = (role: string): string => `${role}-${process.pid}@127.0.0.1`
 
-const far = await startOtherNode({ name: nameOf('far'), cookie, seeds: [], core: farCore })
+const program = 'distribution-far.js'
+const far = await startOtherNode({ program, name: nameOf('far'), cookie, seeds: [], core: farCore })
 const node = await startNode({ name: nameOf('near'), cookie, seeds: [far.address], logLevel: 'silent' })
 const servers = await serversOf(node, far.name)
 const farPort = Number(far.address.slice(far.address.lastIndexOf(':') + 1))
@@ -55,7 +56,7 @@ function onOneCore(workload: Workload): Workload {
 /** The CPU time of three connected nodes in which nothing happens, over `ms`. The third stays until this process ends: each run has its own. */
 async function idle(ms: number): Promise<Answer> {
   const seeds = [node.address, far.address]
-  const third = await startOtherNode({ name: nameOf('third'), cookie, seeds, core: nearCore })
+  const third = await startOtherNode({ program, name: nameOf('third'), cookie, seeds, core: nearCore })
   if (node.nodes().length !== 2) throw new Error(`connected with ${node.nodes().join(' and ')} only`)
   const pids = [process.pid, far.pid, third.pid]
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))

@@ -1,0 +1,12 @@
+/**
+ * Another node of the contestant `ours` in group `global-ets`, in an OS process of its own: see other-node.ts. Ends when stdin does.
+ */
+import { startNode } from '@pidmesh/runtime'
+import { exportMember } from './global-ets-member.ts'
+
+const [name = '', ...seeds] = process.argv.slice(2)
+process.stdin.on('end', () => process.exit()).resume()
+
+const node = await startNode({ name, cookie: process.env['BENCH_COOKIE'] ?? '', seeds, logLevel: 'silent' })
+exportMember(node)
+process.stdout.write(`${node.address}\n`)
