@@ -14,3 +14,5 @@ export type {
   Registered,
 } from './names-messages.ts'
 export type { Claimant, ConflictPolicy, SortKeyPolicy } from './engine/conflict.ts'
+export { ProcessGroups, type ProcessGroupsOptions } from './process-groups.ts'
+export type { GroupMember, GroupMessage, GroupsMonitor } from './groups-messages.ts'

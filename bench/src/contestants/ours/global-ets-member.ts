@@ -159,7 +159,7 @@ class Member {
           self.exit('normal')
         }),
       )
-      this.names.notifyOfChanges(watcher)
+      this.names.watch(watcher)
     })
   }
 
