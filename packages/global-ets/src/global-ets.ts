@@ -315,8 +315,9 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     return kept
   }
 
+  /** What can be nobody's name is nobody's: only what is no text is a mistake. */
   private visible(name: string): number {
-    checkKey('name', name)
+    if (typeof name !== 'string') checkKey('name', name)
     return this.table.replica.table.visible(name)
   }
 

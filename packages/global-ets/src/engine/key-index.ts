@@ -13,14 +13,14 @@ export class KeyIndex {
   /** Keys that have rows. */
   size = 0
 
-  /** The first row, or `NONE`. `hash`: `hashOfKey(key)`. */
-  first(key: string, hash: number): number {
-    return this.shardOf(hash).get(key) ?? NONE
+  /** The first row, or `NONE`. */
+  first(key: string): number {
+    return this.shardOf(key).get(key) ?? NONE
   }
 
   /** With `NONE` the key has no rows any more. */
-  setFirst(key: string, hash: number, slot: number): void {
-    const shard = this.shardOf(hash)
+  setFirst(key: string, slot: number): void {
+    const shard = this.shardOf(key)
     const before = shard.size
     if (slot === NONE) shard.delete(key)
     else shard.set(key, slot)
@@ -31,10 +31,19 @@ export class KeyIndex {
     for (const shard of this.shards) yield* shard.keys()
   }
 
-  private shardOf(hash: number): Map<string, number> {
-    // The shift keeps the index within the shards.
-    return this.shards[hash >>> 24] as Map<string, number>
+  private shardOf(key: string): Map<string, number> {
+    return this.shards[shardOfKey(key)] as Map<string, number>
   }
+}
+
+/** Four characters of it say in which: to look at all would take as long as to look it up. Of a key that is shorter those that aren't there count nothing. */
+function shardOfKey(key: string): number {
+  const last = key.length - 1
+  const mixed = Math.imul(key.charCodeAt(last) | 0, 31) + (key.charCodeAt(last - 1) | 0)
+  return (
+    (Math.imul(Math.imul(mixed, 31) + (key.charCodeAt(last - 2) | 0), 31) + (key.charCodeAt(last >> 1) | 0)) &
+    (SHARDS - 1)
+  )
 }
 
 /** FNV-1a over code units, and its bits mixed: its lowest alone depend on the lowest of the text alone. */

@@ -31,17 +31,24 @@ export class ProcessIndex {
     return part === undefined ? NONE : (part.places[this.placeOf(part, id)] as number)
   }
 
-  /** With `NONE` the process has no rows any more. */
-  setFirst(id: number, slot: number): void {
+  /** Makes a row the first of its process. Returns the one that was. */
+  put(id: number, slot: number): number {
     const part = (this.parts[id % PARTS] ??= new Part())
     const place = this.placeOf(part, id)
-    const isNew = part.places[place] === NONE
-    if (slot === NONE) {
-      if (!isNew) this.remove(part, place)
-      return
-    }
+    const before = part.places[place] as number
     part.places[place] = slot
-    if (isNew && ++part.count * 2 > part.places.length) this.resize(part, part.places.length * 2)
+    if (before === NONE && ++part.count * 2 > part.places.length) this.resize(part, part.places.length * 2)
+    return before
+  }
+
+  /** The process has no rows any more; or another is the first. Its first row must still be one. */
+  setFirst(id: number, slot: number): void {
+    const part = this.parts[id % PARTS]
+    if (part === undefined) return
+    const place = this.placeOf(part, id)
+    if (part.places[place] === NONE) return
+    if (slot === NONE) this.remove(part, place)
+    else part.places[place] = slot
   }
 
   /** Where it is, or would be put. */

@@ -15,7 +15,7 @@ const PAGE_BITS = 10
 const PAGE_ROWS = 1 << PAGE_BITS
 const PAGE_MASK = PAGE_ROWS - 1
 
-/** Where in a row's eight integers what stands. */
+/** Where in a row's twelve integers what stands; the last four are two numbers of 64 bits. All of them together: a look-up touches one place of the memory. */
 const KEY_NEXT = 0
 const KEY_PREV = 1
 const COPY_NEXT = 2
@@ -24,12 +24,16 @@ const PROCESS_NEXT = 4
 const PROCESS_PREV = 5
 const COPY_AND_TOLD = 6
 const HASH = 7
+const INTEGERS = 12
+/** In sixes: the process's id, and the epoch. Both may be larger than 32 bits. */
+const ID = 4
+const EPOCH = 5
+const NUMBERS = 6
 
 interface Page {
   readonly links: Int32Array
-  /** The process's id, and the epoch, of each row: both may be larger than 32 bits. */
-  readonly ids: Float64Array
-  readonly epochs: Float64Array
+  /** The same memory. */
+  readonly numbers: Float64Array
   readonly keys: string[]
   readonly metas: Meta[]
 }
@@ -63,10 +67,10 @@ export class Rows {
     const slot = this.takeSlot()
     const page = this.pageOf(slot)
     const at = slot & PAGE_MASK
-    page.links[at * 8 + COPY_AND_TOLD] = copy << 1
-    page.links[at * 8 + HASH] = hash
-    page.ids[at] = id
-    page.epochs[at] = epoch
+    page.links[at * INTEGERS + COPY_AND_TOLD] = copy << 1
+    page.links[at * INTEGERS + HASH] = hash
+    page.numbers[at * NUMBERS + ID] = id
+    page.numbers[at * NUMBERS + EPOCH] = epoch
     page.keys[at] = key
     page.metas[at] = meta
     this.size++
@@ -79,7 +83,7 @@ export class Rows {
     const at = slot & PAGE_MASK
     page.keys[at] = ''
     page.metas[at] = EMPTY_META
-    page.links[at * 8 + KEY_NEXT] = this.freed
+    page.links[at * INTEGERS + KEY_NEXT] = this.freed
     this.freed = slot
     this.size--
   }
@@ -89,11 +93,11 @@ export class Rows {
   }
 
   idOf(slot: number): number {
-    return this.pageOf(slot).ids[slot & PAGE_MASK] as number
+    return this.pageOf(slot).numbers[(slot & PAGE_MASK) * NUMBERS + ID] as number
   }
 
   epochOf(slot: number): number {
-    return this.pageOf(slot).epochs[slot & PAGE_MASK] as number
+    return this.pageOf(slot).numbers[(slot & PAGE_MASK) * NUMBERS + EPOCH] as number
   }
 
   metaOf(slot: number): Meta {
@@ -122,9 +126,9 @@ export class Rows {
   change(slot: number, epoch: number, meta: Meta, hash: number): void {
     const page = this.pageOf(slot)
     const at = slot & PAGE_MASK
-    page.epochs[at] = epoch
+    page.numbers[at * NUMBERS + EPOCH] = epoch
     page.metas[at] = meta
-    page.links[at * 8 + HASH] = hash
+    page.links[at * INTEGERS + HASH] = hash
   }
 
   next(kind: ListKind, slot: number): number {
@@ -138,6 +142,10 @@ export class Rows {
   /** Whether it is its key's only row. */
   isAlone(slot: number): boolean {
     return this.link(slot, KEY_NEXT) === NONE && this.link(slot, KEY_PREV) === NONE
+  }
+
+  isFirst(kind: ListKind, slot: number): boolean {
+    return this.link(slot, PREV[kind]) === NONE
   }
 
   /** Puts a row before `head`, the first of its list: it is the first now. */
@@ -158,11 +166,11 @@ export class Rows {
   }
 
   private link(slot: number, column: number): number {
-    return this.pageOf(slot).links[(slot & PAGE_MASK) * 8 + column] as number
+    return this.pageOf(slot).links[(slot & PAGE_MASK) * INTEGERS + column] as number
   }
 
   private setLink(slot: number, column: number, value: number): void {
-    this.pageOf(slot).links[(slot & PAGE_MASK) * 8 + column] = value
+    this.pageOf(slot).links[(slot & PAGE_MASK) * INTEGERS + column] = value
   }
 
   private pageOf(slot: number): Page {
@@ -181,10 +189,10 @@ export class Rows {
 }
 
 function newPage(): Page {
+  const memory = new ArrayBuffer(PAGE_ROWS * INTEGERS * 4)
   return {
-    links: new Int32Array(PAGE_ROWS * 8),
-    ids: new Float64Array(PAGE_ROWS),
-    epochs: new Float64Array(PAGE_ROWS),
+    links: new Int32Array(memory),
+    numbers: new Float64Array(memory),
     keys: new Array<string>(PAGE_ROWS).fill(''),
     metas: new Array<Meta>(PAGE_ROWS).fill(EMPTY_META),
   }

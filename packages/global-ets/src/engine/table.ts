@@ -122,12 +122,12 @@ export class Table {
 
   /** The row of a name that is seen, or `NONE`. Of a group: one of its members. */
   visible(key: string): number {
-    return this.visibleOf(this.index.first(key, hashOfKey(key)))
+    return this.visibleOf(this.index.first(key))
   }
 
   /** All rows of a key, in copies that are seen or not. */
   *rowsOf(key: string): Generator<number> {
-    for (let slot = this.index.first(key, hashOfKey(key)); slot !== NONE; slot = this.rows.nextOfKey(slot)) yield slot
+    for (let slot = this.index.first(key); slot !== NONE; slot = this.rows.nextOfKey(slot)) yield slot
   }
 
   /** The members of a group that are seen. */
@@ -146,7 +146,7 @@ export class Table {
 
   /** The first row of a key in a copy, or `NONE`. */
   find(copy: Copy, key: string): number {
-    return this.inCopy(copy, this.index.first(key, hashOfKey(key)))
+    return this.inCopy(copy, this.index.first(key))
   }
 
   /** A claim in a copy, or `NONE`. Of a name whatever its epoch: there is one. */
@@ -221,15 +221,16 @@ export class Table {
   /** Puts a row into a copy: a name in place of what that copy has under it, a membership besides those that it has. Doing it again changes nothing. Returns its slot. */
   put(copy: Copy, value: RowValue): number {
     if (value.epoch > this.epoch) this.epoch = value.epoch
-    const keyHash = hashOfKey(value.key)
-    const hash = hashOfRow(keyHash, value.id, value.epoch, value.metaHash)
-    const known = this.replaced(copy, value, this.index.first(value.key, keyHash))
+    const hash = hashOfRow(hashOfKey(value.key), value.id, value.epoch, value.metaHash)
+    const first = this.index.first(value.key)
+    const known = this.replaced(copy, value, first)
     if (known !== NONE && this.rows.idOf(known) === value.id) {
       this.changeRow(copy, known, value, hash)
       return known
     }
-    if (known !== NONE) this.removeRow(copy, known)
-    return this.insert(copy, value, keyHash, hash)
+    if (known === NONE) return this.insert(copy, value, hash, first)
+    this.removeRow(copy, known)
+    return this.insert(copy, value, hash, this.index.first(value.key))
   }
 
   /** Other metadata for a row. */
@@ -243,20 +244,21 @@ export class Table {
   removeRow(copy: Copy, slot: number): void {
     const { rows, index } = this
     const key = rows.keyOf(slot)
-    const keyHash = hashOfKey(key)
     const isAlone = rows.isAlone(slot)
     if (isAlone) {
-      index.setFirst(key, keyHash, NONE)
+      index.setFirst(key, NONE)
       this.options.watcher.keyRemoved(key)
     } else {
       this.countSurplus(key, -1)
-      index.setFirst(key, keyHash, rows.unlink('key', slot, index.first(key, keyHash)))
+      index.setFirst(key, rows.unlink('key', slot, index.first(key)))
     }
     for (const cursor of copy.cursors) if (cursor.slot === slot) cursor.slot = rows.next('copy', slot)
     copy.first = rows.unlink('copy', slot, copy.first)
     if (copy.processes !== undefined) {
-      const id = rows.idOf(slot)
-      copy.processes.setFirst(id, rows.unlink('process', slot, copy.processes.first(id)))
+      // In the midst of its process's rows, or the last of them: the first stays.
+      const isFirst = rows.isFirst('process', slot)
+      const next = rows.unlink('process', slot, slot)
+      if (isFirst) copy.processes.setFirst(rows.idOf(slot), next)
     }
     copy.digest = (copy.digest - rows.hashOf(slot)) >>> 0
     this.count(copy, key, -1)
@@ -341,21 +343,19 @@ export class Table {
     this.copies[copy.number] = undefined
   }
 
-  private insert(copy: Copy, value: RowValue, keyHash: number, hash: number): number {
+  /** `first`: of the rows of the key that are there. */
+  private insert(copy: Copy, value: RowValue, hash: number, first: number): number {
     const { rows, index } = this
     const { key, id, epoch, meta } = value
-    // After what is taken out in its place.
-    const first = index.first(key, keyHash)
     const slot = rows.add({ key, copy: copy.number, id, epoch, meta, hash })
     if (first !== NONE) this.countSurplus(key, -1)
     else this.options.watcher.keyAdded(key)
     rows.linkBefore('key', slot, first)
-    index.setFirst(key, keyHash, slot)
+    index.setFirst(key, slot)
     rows.linkBefore('copy', slot, copy.first)
     copy.first = slot
     if (copy.processes !== undefined) {
-      rows.linkBefore('process', slot, copy.processes.first(id))
-      copy.processes.setFirst(id, slot)
+      rows.linkBefore('process', slot, copy.processes.put(id, slot))
     }
     copy.digest = (copy.digest + hash) >>> 0
     this.count(copy, key, 1)
@@ -389,7 +389,7 @@ export class Table {
   /** A key that has, or had, several rows has one more or less: are they of more than one node? */
   private recount(key: string): void {
     if (this.options.kind !== 'names') return
-    const first = this.index.first(key, hashOfKey(key))
+    const first = this.index.first(key)
     const node = this.copyOf(first).owner.name
     let isContested = false
     for (let slot = this.rows.nextOfKey(first); slot !== NONE; slot = this.rows.nextOfKey(slot))
