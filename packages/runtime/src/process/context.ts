@@ -5,6 +5,7 @@
  * that is no more.
  */
 import { ExitError, PidmeshError, shown } from '../errors.ts'
+import { withItem, withoutItem } from '../few.ts'
 import { Pid, sameIdentity, type NameOnNode, type NodeName, type Ref } from '../ids.ts'
 import type { NodeDownMessage, NodeType, SystemMessages, TimeoutMessage } from '../messages.ts'
 import type { Kernel } from '../node/kernel.ts'
@@ -33,7 +34,7 @@ import {
   isA,
 } from './checks.ts'
 import { awaitAny, checkOpenRequests, OpenRequest } from './open-request.ts'
-import { exitedError, type Process } from './process.ts'
+import { exitedError, type ExitHook, type Process } from './process.ts'
 import type { KeptContext } from './propagator.ts'
 import { checkReceive, flushDown, receive, type ReceiveOptions, type ReceiveTimeout } from './receive.ts'
 import { request, type RequestOutcome } from './requests.ts'
@@ -143,6 +144,43 @@ export class Context {
     checkFunction('an instrument of telemetry', instrument)
     this.living()
     return this.kernel.telemetry.instrument(instrument as Instrument<unknown, unknown>)
+  }
+
+  /**
+   * For libraries: what one of them holds for this node. There is one of each class, made when it is first asked for, with the context of the node's main process.
+   * @example const tables = self.perNode(Tables)
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`; what the constructor throws
+   */
+  perNode<T extends object>(kind: new (main: Context) => T): T {
+    checkFunction('what there is one of for each node', kind)
+    this.living()
+    return this.kernel.perNode(kind)
+  }
+
+  /**
+   * For libraries: calls `run` once, when a process of this node ends, before anybody is told of its end: what belongs to it can go with it. What it throws is logged.
+   * @returns what takes it back
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` if it is no living process of this node
+   */
+  onExitOf(pid: Pid, run: () => void): () => void {
+    this.living()
+    checkFunction('what is to run at the end of a process', run)
+    const { router, log } = this.kernel
+    const process = router.isHere(checkPid(pid)) ? router.processOf(pid) : undefined
+    if (process === undefined) throw new PidmeshError('ERR_BAD_ARGUMENT', `${pid} is not a living process of this node`)
+    const hook: ExitHook = {
+      onExit: () => {
+        try {
+          run()
+        } catch (thrown) {
+          log.error({ pid: pid.toString(), reason: reasonOfThrown(thrown) }, 'what was to run at the end of a process has thrown')
+        }
+      },
+    }
+    process.exitHooks = withItem(process.exitHooks, hook)
+    return () => {
+      process.exitHooks = withoutItem(process.exitHooks, hook)
+    }
   }
 
   /** A text for logs and observation; no address. */

@@ -475,6 +475,19 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
     without(NO_PID, 'a function'),
     ({ self }, bad) => self.instrumentTelemetry(bad),
   ],
+  ['perNode(kind)', 'ERR_BAD_ARGUMENT', without(NO_PID, 'a function'), ({ self }, bad) => self.perNode(bad)],
+  [
+    'onExitOf(pid)',
+    'ERR_BAD_ARGUMENT',
+    { ...NO_PID, 'a dead process': ({ dead }) => dead, 'a process of another node': ({ remote }) => remote },
+    ({ self }, bad) => self.onExitOf(bad, () => undefined),
+  ],
+  [
+    'onExitOf(run)',
+    'ERR_BAD_ARGUMENT',
+    without(NO_PID, 'a function'),
+    ({ self }, bad) => self.onExitOf(self.pid, bad),
+  ],
   [
     'inMessageContext(run)',
     'ERR_BAD_ARGUMENT',

@@ -68,6 +68,8 @@ const MEMBERS: Readonly<
   cancelTimer: { acts: (self, { ref }) => self.cancelTimer(ref) },
   attachTelemetry: { acts: (self) => self.attachTelemetry(() => undefined) },
   instrumentTelemetry: { acts: (self) => self.instrumentTelemetry((_, run) => run()) },
+  perNode: { acts: (self) => self.perNode(Set) },
+  onExitOf: { acts: (self, { other }) => self.onExitOf(other.pid, () => undefined) },
   inMessageContext: { acts: (self) => self.inMessageContext(() => undefined) },
   keepContext: { acts: (self) => self.keepContext() },
   monitorNodes: { acts: (self) => self.monitorNodes(true) },
