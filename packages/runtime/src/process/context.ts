@@ -173,7 +173,10 @@ export class Context {
         try {
           run()
         } catch (thrown) {
-          log.error({ pid: pid.toString(), reason: reasonOfThrown(thrown) }, 'what was to run at the end of a process has thrown')
+          log.error(
+            { pid: pid.toString(), reason: reasonOfThrown(thrown) },
+            'what was to run at the end of a process has thrown',
+          )
         }
       },
     }

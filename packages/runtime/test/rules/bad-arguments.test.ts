@@ -482,12 +482,7 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
     { ...NO_PID, 'a dead process': ({ dead }) => dead, 'a process of another node': ({ remote }) => remote },
     ({ self }, bad) => self.onExitOf(bad, () => undefined),
   ],
-  [
-    'onExitOf(run)',
-    'ERR_BAD_ARGUMENT',
-    without(NO_PID, 'a function'),
-    ({ self }, bad) => self.onExitOf(self.pid, bad),
-  ],
+  ['onExitOf(run)', 'ERR_BAD_ARGUMENT', without(NO_PID, 'a function'), ({ self }, bad) => self.onExitOf(self.pid, bad)],
   [
     'inMessageContext(run)',
     'ERR_BAD_ARGUMENT',

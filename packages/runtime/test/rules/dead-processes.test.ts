@@ -68,7 +68,7 @@ const MEMBERS: Readonly<
   cancelTimer: { acts: (self, { ref }) => self.cancelTimer(ref) },
   attachTelemetry: { acts: (self) => self.attachTelemetry(() => undefined) },
   instrumentTelemetry: { acts: (self) => self.instrumentTelemetry((_, run) => run()) },
-  perNode: { acts: (self) => self.perNode(Set) },
+  perNode: { acts: (self) => self.perNode(class {}) },
   onExitOf: { acts: (self, { other }) => self.onExitOf(other.pid, () => undefined) },
   inMessageContext: { acts: (self) => self.inMessageContext(() => undefined) },
   keepContext: { acts: (self) => self.keepContext() },
