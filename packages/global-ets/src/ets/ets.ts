@@ -14,23 +14,15 @@
  * Each method throws PidmeshError `ERR_NO_TABLE` if the table is gone, `ERR_TABLE_ACCESS` if the process may not do that, `ERR_PROCESS_EXITED` if the process has ended,
  * and `ERR_BAD_ARGUMENT` for what is no key, row or pattern.
  */
-import { contextOf, PidmeshError, Pid, shown, type Caller, type Context, type NodeName } from '@pidmesh/runtime'
+import { contextOf, PidmeshError, shown, type Caller, type Context } from '@pidmesh/runtime'
 import { counted, type CounterUpdate, type GivenUpdate } from './counter.ts'
+import { checkName, EtsHandle, infoOf, type EtsInfo } from './handle.ts'
 import { checkKey } from './key.ts'
-import {
-  checkEtsOptions,
-  checkHeir,
-  isOfSameNode,
-  type EtsHeir,
-  type EtsOptions,
-  type EtsProtection,
-  type KeyField,
-  type KeyOf,
-} from './options.ts'
+import { checkEtsOptions, isOfSameNode, type EtsOptions, type KeyField, type KeyOf } from './options.ts'
 import { checkPattern, type CheckedPattern, type Pattern } from './pattern.ts'
 import { rowsInRange, rowsWithPrefix, type KeyPrefix, type KeyRange } from './range.ts'
 import type { Page, ReadableTable } from './readable-table.ts'
-import type { EtsType, Rows } from './rows.ts'
+import type { EtsType } from './rows.ts'
 import type { Slot } from './slots.ts'
 import { Tables, type Table } from './tables.ts'
 import { Tid } from './tid.ts'
@@ -38,36 +30,12 @@ import { Tid } from './tid.ts'
 /** The types that have one row for each key. */
 export type EtsSetType = 'set' | 'ordered_set'
 
-export interface EtsInfo {
-  /** Unique within one life of the node. */
-  readonly id: number
-  readonly name: string
-  readonly named: boolean
-  readonly type: EtsType
-  /** The field that is the key. */
-  readonly key: string
-  readonly protection: EtsProtection
-  readonly owner: Pid
-  readonly heir: Pid | undefined
-  readonly node: NodeName
-  /** Rows. */
-  readonly size: number
-  readonly maxRows: number
-}
-
-export class Ets<Row extends object, Key extends KeyField<Row>, Type extends EtsType = 'set'> implements ReadableTable<
-  Row,
-  KeyOf<Row, Key>
-> {
-  /** What stands for the table in messages. */
-  readonly tid: Tid<Row, Key, Type>
-  private readonly table: Table
-  private readonly self: Context
-
+export class Ets<Row extends object, Key extends KeyField<Row>, Type extends EtsType = 'set'>
+  extends EtsHandle<Row, Key, Type>
+  implements ReadableTable<Row, KeyOf<Row, Key>>
+{
   private constructor(self: Context, table: Table) {
-    this.self = self
-    this.table = table
-    this.tid = new Tid(table)
+    super(self, table)
   }
 
   /**
@@ -135,23 +103,6 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
   /** A handle that acts as another process. @throws PidmeshError `ERR_BAD_ARGUMENT` for one of another node */
   as(caller: Caller): Ets<Row, Key, Type> {
     return Ets.open(caller, this.tid)
-  }
-
-  get name(): string {
-    return this.table.name
-  }
-
-  get type(): Type {
-    return this.table.rows.type as Type
-  }
-
-  get size(): number {
-    return this.reading().size
-  }
-
-  /** `undefined` if the table is gone. Anybody may ask. */
-  info(): EtsInfo | undefined {
-    return this.table.isGone ? undefined : infoOf(this.table)
   }
 
   /**
@@ -335,72 +286,6 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
     return rowsWithPrefix(this.reading(), checkKey(prefix))
   }
 
-  /**
-   * Gives the table to another process of the node, which gets an `EtsTransferMessage`. Only its owner may.
-   * @throws PidmeshError `ERR_BAD_ARGUMENT` for a process that has ended, is of another node, or owns it already
-   */
-  giveAway(pid: Pid, data: unknown): true {
-    const tables = this.owning()
-    if (!(pid instanceof Pid) || !isOfSameNode(pid, this.self.pid) || pid.equals(this.self.pid) || !tables.isAlive(pid))
-      throw bad(`a table is given to another living process of its node, not to ${shown(pid)}`)
-    tables.give(this.table, pid, data)
-    return true
-  }
-
-  /** Says who gets the table when its owner ends; `undefined`: nobody. Only its owner may. As `ets:setopts/2`. @throws PidmeshError `ERR_BAD_OPTION` */
-  setHeir(heir: EtsHeir | undefined): true {
-    this.owning()
-    this.table.heir = checkHeir(this.self, heir)
-    return true
-  }
-
-  /** @throws PidmeshError `ERR_NAME_TAKEN`, `ERR_BAD_ARGUMENT` */
-  rename(name: string): string {
-    checkName(name)
-    this.writing()
-    this.self.perNode(Tables).rename(this.table, name)
-    return name
-  }
-
-  /** Deletes the table itself. As `ets:delete/1`. */
-  deleteTable(): true {
-    this.writing()
-    this.self.perNode(Tables).remove(this.table)
-    return true
-  }
-
-  private reading(): Rows<Row> {
-    const { table } = this.living()
-    return this.allow(table.protection !== 'private', 'read')
-  }
-
-  private writing(): Rows<Row> {
-    const { table } = this.living()
-    return this.allow(table.protection === 'public', 'write')
-  }
-
-  private owning(): Tables {
-    this.living()
-    this.allow(false, 'give away')
-    return this.self.perNode(Tables)
-  }
-
-  private living(): this {
-    // Throws, and says why.
-    if (!this.self.isAlive) this.self.perNode(Tables)
-    if (this.table.isGone) throw new PidmeshError('ERR_NO_TABLE', `table ${shown(this.table.name)} is gone`)
-    return this
-  }
-
-  private allow(isForAll: boolean, what: string): Rows<Row> {
-    const { owner, name, protection, rows } = this.table
-    if (isForAll || owner === this.self.pid || owner.equals(this.self.pid)) return rows as unknown as Rows<Row>
-    throw new PidmeshError(
-      'ERR_TABLE_ACCESS',
-      `table ${shown(name)} is ${protection} and ${owner}'s: ${this.self.pid} may not ${what} it`,
-    )
-  }
-
   /** Before anything is changed: what is read of the rows may run code of theirs. */
   private copiesOf(rows: Row | readonly Row[]): Row[] {
     const table = this.writing()
@@ -413,18 +298,8 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
   }
 }
 
-function infoOf({ id, name, isNamed, protection, owner, heir, rows, maxRows }: Table): EtsInfo {
-  const { type, keyField, size } = rows
-  const { node } = owner
-  return { id, name, named: isNamed, type, key: keyField, protection, owner, heir: heir?.pid, node, size, maxRows }
-}
-
 function isList<T>(value: T | readonly T[]): value is readonly T[] {
   return Array.isArray(value)
-}
-
-function checkName(name: unknown): void {
-  if (typeof name !== 'string' || name === '') throw bad(`the name of a table is a text, not ${shown(name)}`)
 }
 
 function bad(problem: string): PidmeshError {

@@ -36,7 +36,9 @@ export function checkKey(key: unknown, level: number = 0): EtsKey {
       if (key instanceof Pid || key instanceof Ref) return key
       if (Array.isArray(key)) return checkList(key, level)
       break
-    default:
+    case 'function':
+    case 'symbol':
+    case 'undefined':
   }
   throw badKey(`it is ${key === null ? 'null' : `of type ${typeof key}`}`)
 }
@@ -51,8 +53,7 @@ function checkList(list: readonly unknown[], level: number): readonly EtsKey[] {
 /** The order of all keys. */
 export function compareKeys(a: EtsKey, b: EtsKey): number {
   if (typeof a === 'string' && typeof b === 'string') return ascending(a, b)
-  const kind = kindOf(a)
-  const kinds = kind - kindOf(b)
+  const kinds = kindOf(a) - kindOf(b)
   if (kinds !== 0) return kinds
   if (isList(a) && isList(b)) return compareLists(a, b)
   if (isIdentity(a) && isIdentity(b)) return compareIdentities(a, b)
@@ -62,19 +63,12 @@ export function compareKeys(a: EtsKey, b: EtsKey): number {
 /** A text for a key that no `Map` can have by its value: equal keys give equal texts, and others others. */
 export function textOf(key: EtsKey): string {
   if (isList(key)) return `[${key.map(textOf).join('')}]`
-  switch (typeof key) {
-    case 'string':
-      return `s${key.length}:${key}`
-    case 'number':
-      // Not -0.
-      return `n${key === 0 ? 0 : key};`
-    case 'bigint':
-      return `i${key};`
-    case 'boolean':
-      return key ? 't' : 'f'
-    default:
-      return `${key instanceof Pid ? 'p' : 'r'}${key.toString()};`
-  }
+  if (typeof key === 'string') return `s${key.length}:${key}`
+  // Not -0.
+  if (typeof key === 'number') return `n${key === 0 ? 0 : key};`
+  if (typeof key === 'bigint') return `i${key};`
+  if (typeof key === 'boolean') return key ? 't' : 'f'
+  return `${key instanceof Pid ? 'p' : 'r'}${key.toString()};`
 }
 
 /** Whether a table that is no `ordered_set` takes two keys for one. */
@@ -87,17 +81,10 @@ export function isList(key: unknown): key is readonly EtsKey[] {
 }
 
 function kindOf(key: EtsKey): number {
-  switch (typeof key) {
-    case 'number':
-    case 'bigint':
-      return 0
-    case 'boolean':
-      return 1
-    case 'string':
-      return 5
-    default:
-      return key instanceof Ref ? 2 : key instanceof Pid ? 3 : 4
-  }
+  if (typeof key === 'string') return 5
+  if (typeof key === 'boolean') return 1
+  if (typeof key !== 'object') return 0
+  return key instanceof Ref ? 2 : key instanceof Pid ? 3 : 4
 }
 
 function isIdentity(key: EtsKey): key is Pid | Ref {

@@ -60,17 +60,10 @@ export class ShardedMap<V extends {}> {
 
 /** 0 to 255, the same for keys that a `Map` takes for one. */
 function shardOf(key: MapKey): number {
-  switch (typeof key) {
-    case 'string':
-      return mixed(hashOf(key))
-    case 'number':
-      // `| 0` is 0 for what has no place in 32 bits: such numbers differ in their digits.
-      return Number.isInteger(key) && Math.abs(key) < 2 ** 31 ? mixed(key | 0) : mixed(hashOf(String(key)))
-    case 'bigint':
-      return mixed(Number(BigInt.asIntN(32, key)))
-    case 'boolean':
-      return 0
-  }
+  if (typeof key === 'string') return mixed(hashOf(key))
+  if (typeof key === 'bigint') return mixed(Number(BigInt.asIntN(32, key)))
+  if (typeof key === 'boolean') return 0
+  return Number.isInteger(key) && Math.abs(key) < 2 ** 31 ? mixed(key | 0) : mixed(hashOf(String(key)))
 }
 
 function hashOf(text: string): number {

@@ -69,7 +69,7 @@ describe('rows', () => {
       },
     }
     for (const bad of [null, 1, [], new Map(), {}, { id: Number.NaN }, { id: {} }, cycle, trap])
-      expect(() => Reflect.apply(table.insert, table, [[{ id: 7 }, bad]])).toThrow(code('ERR_BAD_ARGUMENT'))
+      expect(() => void Reflect.apply(table.insert, table, [[{ id: 7 }, bad]])).toThrow(code('ERR_BAD_ARGUMENT'))
     expect(table.size).toBe(0)
   })
 
@@ -217,7 +217,7 @@ describe('who may do what', () => {
       { key: 'name', maxRows: 0 },
       null,
     ])
-      expect(() => Reflect.apply(Ets.new, Ets, [node, 't', bad])).toThrow(code('ERR_BAD_OPTION'))
+      expect(() => void Reflect.apply(Ets.new, Ets, [node, 't', bad])).toThrow(code('ERR_BAD_OPTION'))
   })
 })
 

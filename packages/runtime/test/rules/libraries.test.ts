@@ -36,7 +36,7 @@ describe('perNode', () => {
   })
 
   it('refuses what is no class, and who has ended', async () => {
-    expect(() => Reflect.apply(node.self.perNode, node.self, ['Shelf'])).toThrow(
+    expect(() => void Reflect.apply(node.self.perNode, node.self, ['Shelf'])).toThrow(
       expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
     )
     const late: Context[] = []
