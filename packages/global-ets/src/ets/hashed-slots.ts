@@ -7,7 +7,7 @@
  * Invariants: a slot in the list has slots of the list as its neighbours. A slot that was removed keeps the one that was before it: from there, over others that
  * were removed since, the list is found again, for new slots come at its end only. So whoever stands on a slot that is removed goes on behind its place.
  */
-import { isSameKey, textOf, type EtsKey } from './key.ts'
+import { textOf, type EtsKey } from './key.ts'
 import { ShardedMap, type MapKey } from './sharded-map.ts'
 import type { Slot, Slots } from './slots.ts'
 
@@ -93,10 +93,6 @@ export class HashedSlots<Row> implements Slots<Row> {
       yield slot
       slot = this.after(slot)
     }
-  }
-
-  isSame(a: EtsKey, b: EtsKey): boolean {
-    return isSameKey(a, b)
   }
 
   private mapOf(key: EtsKey): ShardedMap<Link<Row>> {

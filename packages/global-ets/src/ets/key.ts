@@ -64,16 +64,11 @@ export function compareKeys(a: EtsKey, b: EtsKey): number {
 export function textOf(key: EtsKey): string {
   if (isList(key)) return `[${key.map(textOf).join('')}]`
   if (typeof key === 'string') return `s${key.length}:${key}`
-  // Not -0.
-  if (typeof key === 'number') return `n${key === 0 ? 0 : key};`
+  // -0 as 0.
+  if (typeof key === 'number') return `n${key};`
   if (typeof key === 'bigint') return `i${key};`
   if (typeof key === 'boolean') return key ? 't' : 'f'
   return `${key instanceof Pid ? 'p' : 'r'}${key.toString()};`
-}
-
-/** Whether a table that is no `ordered_set` takes two keys for one. */
-export function isSameKey(a: EtsKey, b: EtsKey): boolean {
-  return a === b || (typeof a === 'object' && typeof b === 'object' && textOf(a) === textOf(b))
 }
 
 export function isList(key: unknown): key is readonly EtsKey[] {

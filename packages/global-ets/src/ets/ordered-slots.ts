@@ -48,10 +48,6 @@ export class OrderedSlots<Row> implements Slots<Row> {
     return behind === undefined ? this.sorted.from() : this.sorted.after(behind)
   }
 
-  isSame(a: EtsKey, b: EtsKey): boolean {
-    return compareKeys(a, b) === 0
-  }
-
   /** The slots below a key, or all, in descending order. */
   below(key?: EtsKey): IterableIterator<Slot<Row>, undefined> {
     return this.sorted.before(key === undefined ? undefined : probe(key))

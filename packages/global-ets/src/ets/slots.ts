@@ -27,6 +27,4 @@ export interface Slots<Row> {
   before(slot: Slot<Row>): Slot<Row> | undefined
   /** From the first on, or from what is behind a slot. Slots may be added and removed meanwhile. */
   walk(behind?: Slot<Row>): IterableIterator<Slot<Row>, undefined>
-  /** Whether two keys are one here. */
-  isSame(a: EtsKey, b: EtsKey): boolean
 }

@@ -88,6 +88,33 @@ describe('rows', () => {
   })
 })
 
+describe('keys', () => {
+  it('are equal by value, pids and lists too; a text is never a list, nor 1 a 1n, and 0 is -0', async () => {
+    const { self } = await puppet()
+    const keys = [
+      self.pid,
+      [self.pid],
+      ['a', 1],
+      ['a', '1'],
+      [['a'], 1],
+      'sa',
+      [0],
+      0,
+      1,
+      1n,
+      '1',
+      true,
+      'true',
+    ] as const
+    const table = Ets.new<{ id: string | number; at: number }, 'id'>(node, 't', { key: 'id' })
+    const any: { insert(row: object): true; lookup(key: unknown): object[] } = table
+    keys.forEach((id, at) => any.insert({ id, at }))
+    expect(table.size).toBe(keys.length)
+    keys.forEach((id, at) => expect(any.lookup(Array.isArray(id) ? id.slice() : id)).toEqual([{ id, at }]))
+    expect([any.lookup(-0).length, any.lookup([-0]).length]).toEqual([1, 1])
+  })
+})
+
 describe('counters and elements', () => {
   it('updateCounter adds, holds to a threshold, begins with the row for one that is absent, and is all or nothing', () => {
     const table = Ets.new<{ id: string; a: number; b: bigint }, 'id'>(node, 't', { key: 'id' })
