@@ -21,6 +21,8 @@ import { NONE } from './engine/rows.ts'
 import type { TableServer } from './engine/table-server.ts'
 import type { ChangeType } from './engine/watches.ts'
 import { checkNamesOptions, type CheckedOptions, type GlobalEtsOptions } from './names-options.ts'
+import type { ReadableTable } from './ets/readable-table.ts'
+import { NamesTable } from './names-table.ts'
 import { checkPattern, keyFilter, type NamePattern, type WatchPattern } from './name-pattern.ts'
 import type {
   MetaField,
@@ -259,6 +261,17 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   /** All rows, in key order. */
   registeredInfo(): NameRow<M>[] {
     return [...this.rowsInOrder({})].map((slot) => this.rowOf(slot))
+  }
+
+  /** The row of a name. */
+  lookup(name: string): NameRow<M> | undefined {
+    const slot = this.visible(name)
+    return slot === NONE ? undefined : this.rowOf(slot)
+  }
+
+  /** The rows as a table that can be read as those of `Ets` are. */
+  asTable(): ReadableTable<NameRow<M>> {
+    return new NamesTable(this)
   }
 
   /**

@@ -21,11 +21,14 @@ export type ErrorCode =
   | 'ERR_NAME_TAKEN'
   | 'ERR_NODEDOWN'
   | 'ERR_NODE_STOPPED'
+  | 'ERR_NO_TABLE'
   | 'ERR_NOT_EXPORTED'
   | 'ERR_NOT_REGISTERED'
   | 'ERR_NOT_SENDABLE'
   | 'ERR_PORT_IN_USE'
   | 'ERR_PROCESS_EXITED'
+  | 'ERR_TABLE_ACCESS'
+  | 'ERR_TABLE_FULL'
 
 /** The base of all errors that pidmesh throws. Test `code`, never the message. */
 export class PidmeshError<Code extends `ERR_${string}` = ErrorCode> extends Error {

@@ -49,7 +49,7 @@ export {
   type SystemMessages,
   type TimeoutMessage,
 } from './messages.ts'
-export { ExitError, PidmeshError, ProcessExited, type ErrorCode } from './errors.ts'
+export { ExitError, PidmeshError, ProcessExited, shown, type ErrorCode } from './errors.ts'
 export { isNameOnNode, via, ViaName, type Awaitable, type NameMeta, type Via } from './via.ts'
 export type { NodeCounters } from './observe/counters.ts'
 export { RateLimitedLog } from './observe/rate-limited-log.ts'

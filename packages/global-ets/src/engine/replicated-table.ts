@@ -78,7 +78,7 @@ export class ReplicatedTable<Change> {
       multiplier: Math.floor(node.random.fraction() * 2 ** 31) * 2 + 1,
       watcher: this.watches,
     })
-    this.attached = node.attachTable({
+    this.attached = self.attachTable({
       onProcessEnd: (pid) => this.onProcessEnd(pid),
       onNodeDown: (identity) => this.onNodeDown(identity),
     })

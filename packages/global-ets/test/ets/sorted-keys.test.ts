@@ -96,6 +96,16 @@ describe('a set of sorted keys', () => {
     expect(given).toEqual([...upTo(2_000).filter((key) => key >= 100 && key % 2 === 0), 5_000])
   })
 
+  it('gives no key twice, when others come before it while it is read', () => {
+    const set = keysOf(10, 20, 30)
+    const given: number[] = []
+    for (const key of set) {
+      given.push(key)
+      set.add(key - 5)
+    }
+    expect(given).toEqual([10, 20, 30])
+  })
+
   it('gives nothing more of a set that is cleared while it is read', () => {
     const set = keysOf(...upTo(1_000))
     const keys = set.from(0)

@@ -2,7 +2,7 @@
  * Tables that a library keeps beside a node's processes, as the BEAM's own tables of names stand beside its processes: what they hold of a process or a node is gone
  * before anyone is told of its end.
  *
- *   library ─ node.attachTable(listener) ─▶ AttachedTable ─ watch(pid) ─▶ process.isInTables
+ *   library ─ self.attachTable(listener) ─▶ AttachedTable ─ watch(pid) ─▶ process.isInTables
  *   a process ends, a connection is lost ─▶ listener, at once ─▶ then links, monitors, `nodedown`
  *
  * State: who listens. A monitor would do for a few processes; this costs a bit of a process, and nothing of its watcher.

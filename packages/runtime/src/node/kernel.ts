@@ -82,6 +82,9 @@ export class Kernel {
   readonly exports: Exports = new Exports(this)
   readonly tables: AttachedTables
   private readonly mailbox: MailboxOptions
+  /** What libraries hold for this node, by its class. */
+  private readonly held = new Map<unknown, unknown>()
+  private main: Context | undefined = undefined
   private lastId = 0
   private stopped = false
 
@@ -180,7 +183,17 @@ export class Kernel {
   spawnMain(body: HandlerBody): Context {
     const process = this.spawn(body, { label: 'main', trapExit: true })
     process.isMain = true
-    return new Context(this, process)
+    return (this.main = new Context(this, process))
+  }
+
+  /** See `Context.perNode`. */
+  perNode<T extends object>(kind: new (main: Context) => T): T {
+    const known = this.held.get(kind)
+    if (isA(known, kind)) return known
+    if (this.main === undefined) throw new PidmeshError('ERR_NODE_STOPPED', 'the node has no main process')
+    const made = new kind(this.main)
+    this.held.set(kind, made)
+    return made
   }
 
   /** Ends all processes of the node, quietly. */

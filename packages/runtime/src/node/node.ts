@@ -18,7 +18,7 @@ import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts
 import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
 import type { Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
 import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
-import { checkFunction, checkNodeName, checkNodeType, checkOptions, checkPid } from '../process/checks.ts'
+import { checkNodeName, checkNodeType, checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { Discovered } from '../discovery/discovered.ts'
@@ -30,7 +30,6 @@ import type { ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
 import { FrameCodec } from '../wire/codec.ts'
 import { TermCodec } from '../wire/term.ts'
-import type { AttachedTable, TableListener } from './attached-tables.ts'
 import type { ExportedFunction } from './exports.ts'
 import { Kernel } from './kernel.ts'
 import type { Destination } from './router.ts'
@@ -44,7 +43,6 @@ export interface NodeComponents {
   readonly log: Logger
 }
 
-const TABLE_EVENTS: ReadonlyArray<keyof TableListener> = ['onProcessEnd', 'onNodeDown']
 const TICKS = 4
 const HANDSHAKE_TIMEOUT_MS = 5_000
 const BACKOFF_MS = { first: 100, most: 1_000 }
@@ -277,17 +275,6 @@ export class Node {
    */
   exportFunctions(functions: Readonly<Record<string, ExportedFunction>>): void {
     this.kernel.exports.add(functions)
-  }
-
-  /**
-   * For libraries that keep tables of processes: they are told of ends at once, before any process is. See `TableListener`.
-   * @throws PidmeshError `ERR_BAD_OPTION`; `ERR_BAD_ARGUMENT` if one of the two is no function
-   */
-  attachTable(listener: TableListener): AttachedTable {
-    const read = checkOptions('attachTable', listener, TABLE_EVENTS)
-    for (const name of TABLE_EVENTS) checkFunction(name, read[name])
-    const { router, tables } = this.kernel
-    return tables.attach(listener, (pid) => (router.isHere(checkPid(pid)) ? router.processOf(pid) : undefined))
   }
 
   /** What the node has counted, as plain numbers for a metrics library: see docs/observation.md. */

@@ -7,6 +7,7 @@
 import { ExitError, PidmeshError, shown } from '../errors.ts'
 import { Pid, sameIdentity, type NameOnNode, type NodeIdentity, type NodeName, type Ref } from '../ids.ts'
 import type { NodeDownMessage, NodeType, SystemMessages, TimeoutMessage } from '../messages.ts'
+import type { AttachedTable, TableListener } from '../node/attached-tables.ts'
 import type { Kernel } from '../node/kernel.ts'
 import type { Destination } from '../node/router.ts'
 import type { EventListener, Instrument, Telemetry } from '../observe/telemetry.ts'
@@ -66,6 +67,8 @@ export interface AliasOptions {
   /** Closes the alias with the first message to it. @default false */
   readonly reply?: boolean
 }
+
+const TABLE_EVENTS: ReadonlyArray<keyof TableListener> = ['onProcessEnd', 'onNodeDown']
 
 /** Calls in a process that has exited which are told so, before it is let wait. */
 const MAX_LATE_CALLS = 100
@@ -143,6 +146,30 @@ export class Context {
     checkFunction('an instrument of telemetry', instrument)
     this.living()
     return this.kernel.telemetry.instrument(instrument as Instrument<unknown, unknown>)
+  }
+
+  /**
+   * For libraries: what one of them holds for this node. There is one of each class, made when it is first asked for, with the context of the node's main process.
+   * @example const tables = self.perNode(Tables)
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`; what the constructor throws
+   */
+  perNode<T extends object>(kind: new (main: Context) => T): T {
+    checkFunction('what there is one of for each node', kind)
+    this.living()
+    return this.kernel.perNode(kind)
+  }
+
+  /**
+   * For libraries that keep tables of processes: they are told of ends at once, before any process is. It stays when this process ends, until it is detached. See
+   * `TableListener`.
+   * @throws PidmeshError `ERR_BAD_OPTION`; `ERR_BAD_ARGUMENT` if one of the two is no function
+   */
+  attachTable(listener: TableListener): AttachedTable {
+    const read = checkOptions('attachTable', listener, TABLE_EVENTS)
+    for (const name of TABLE_EVENTS) checkFunction(name, read[name])
+    this.living()
+    const { router, tables } = this.kernel
+    return tables.attach(listener, (pid) => (router.isHere(checkPid(pid)) ? router.processOf(pid) : undefined))
   }
 
   /** A text for logs and observation; no address. */

@@ -36,7 +36,7 @@ describe('a table beside the processes', () => {
       }),
     )
     await cluster.settle()
-    const table = a.attachTable(listener)
+    const table = a.self.attachTable(listener)
     expect(table.watch(watched)).toBe(true)
     a.exit(other, 'kill')
     a.exit(watched, 'kill')
@@ -46,7 +46,7 @@ describe('a table beside the processes', () => {
   })
 
   it('cannot watch the dead, nor processes of other nodes', async () => {
-    const table = a.attachTable(listener)
+    const table = a.self.attachTable(listener)
     const dead = a.spawn(() => undefined)
     await cluster.settle()
     expect(table.watch(dead)).toBe(false)
@@ -61,7 +61,7 @@ describe('a table beside the processes', () => {
       }),
     )
     await cluster.settle()
-    const table = a.attachTable(listener)
+    const table = a.self.attachTable(listener)
     cluster.crash('b')
     await cluster.advance(10)
     expect(told).toEqual(['down b@127.0.0.1', 'nodedown'])
@@ -73,14 +73,14 @@ describe('a table beside the processes', () => {
   })
 
   it('that throws keeps nobody from being told', () => {
-    a.attachTable({
+    a.self.attachTable({
       onProcessEnd: () => {
         throw new Error('broken')
       },
       onNodeDown: () => undefined,
     })
     const pid = idle(a)
-    a.attachTable(listener).watch(pid)
+    a.self.attachTable(listener).watch(pid)
     a.exit(pid, 'kill')
     expect(told).toEqual([`ended ${pid.id}`])
     expect(cluster.log.lines.map(({ message }) => message)).toContain('a table has failed over an end')

@@ -420,16 +420,16 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
   ['tagRemote(tag)', 'ERR_BAD_ARGUMENT', without(NO_PID, 'a function'), ({ self }, bad) => self.tagRemote(bad)],
   ['drained(node)', 'ERR_BAD_ARGUMENT', { ...NO_TEXT, ...PIDS }, ({ self }, bad) => self.drained(bad)],
   [
-    'Node.attachTable(listener)',
+    'attachTable(listener)',
     'ERR_BAD_OPTION',
     { ...UNDEFINED, ...NO_OPTIONS },
-    ({ node }, bad) => node.attachTable(bad),
+    ({ self }, bad) => self.attachTable(bad),
   ],
   [
-    'Node.attachTable(listener.onNodeDown)',
+    'attachTable(listener.onNodeDown)',
     'ERR_BAD_ARGUMENT',
     without(NO_PID, 'a function'),
-    ({ node }, bad) => node.attachTable({ onProcessEnd: () => undefined, onNodeDown: bad }),
+    ({ self }, bad) => self.attachTable({ onProcessEnd: () => undefined, onNodeDown: bad }),
   ],
   ['within(promise)', 'ERR_BAD_ARGUMENT', NO_PID, ({ self }, bad) => self.within(bad, 1_000)],
   [
@@ -489,6 +489,7 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
     without(NO_PID, 'a function'),
     ({ self }, bad) => self.instrumentTelemetry(bad),
   ],
+  ['perNode(kind)', 'ERR_BAD_ARGUMENT', without(NO_PID, 'a function'), ({ self }, bad) => self.perNode(bad)],
   [
     'inMessageContext(run)',
     'ERR_BAD_ARGUMENT',

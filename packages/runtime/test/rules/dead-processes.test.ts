@@ -71,6 +71,10 @@ const MEMBERS: Readonly<
   cancelTimer: { acts: (self, { ref }) => self.cancelTimer(ref) },
   attachTelemetry: { acts: (self) => self.attachTelemetry(() => undefined) },
   instrumentTelemetry: { acts: (self) => self.instrumentTelemetry((_, run) => run()) },
+  perNode: { acts: (self) => self.perNode(class {}) },
+  attachTable: {
+    acts: (self) => self.attachTable({ onProcessEnd: () => undefined, onNodeDown: () => undefined }),
+  },
   inMessageContext: { acts: (self) => self.inMessageContext(() => undefined) },
   keepContext: { acts: (self) => self.keepContext() },
   monitorNodes: { acts: (self) => self.monitorNodes(true) },

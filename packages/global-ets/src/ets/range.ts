@@ -1,0 +1,61 @@
+/**
+ * Parts of an `ordered_set` that lie together: the keys between two others, and those that begin alike.
+ */
+import { PidmeshError, shown } from '@pidmesh/runtime'
+import { checkKey, compareKeys, isList, type EtsKey } from './key.ts'
+import type { Rows } from './rows.ts'
+
+export interface KeyRange<Key> {
+  /** The least key, included. @default from the first on */
+  readonly from?: Key
+  /** The end, not included. @default to the last */
+  readonly to?: Key
+  /** Rows at most. @default all */
+  readonly limit?: number
+  /** Begins at the end, and goes down. @default false */
+  readonly reverse?: boolean
+}
+
+/** What keys can begin with: a text, or the first items of a list. */
+export type KeyPrefix<Key> = Key extends string ? string : Key extends readonly unknown[] ? ListPrefix<Key> : never
+
+type ListPrefix<List extends readonly unknown[]> = List extends readonly [...infer Init, unknown]
+  ? Readonly<List> | ListPrefix<Init>
+  : Readonly<List>
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function rowsInRange<Row extends object>(rows: Rows<Row>, range: KeyRange<EtsKey>): Row[] {
+  if (typeof range !== 'object' || range === null) throw bad(`a range is an object, not ${shown(range)}`)
+  const { limit = Infinity, reverse = false } = range
+  if (typeof limit !== 'number' || !(limit >= 0)) throw bad(`a limit is a number, 0 or more, not ${shown(limit)}`)
+  const from = range.from === undefined ? undefined : checkKey(range.from)
+  const to = range.to === undefined ? undefined : checkKey(range.to)
+  const found: Row[] = []
+  const slots = reverse ? rows.ordered?.below(to) : from === undefined ? rows.ordered?.walk() : rows.ordered?.from(from)
+  for (const slot of slots ?? []) {
+    const isOver = reverse
+      ? from !== undefined && compareKeys(slot.key, from) < 0
+      : to !== undefined && compareKeys(slot.key, to) >= 0
+    if (isOver || found.length >= limit) break
+    found.push(...slot.rows)
+  }
+  return found
+}
+
+export function rowsWithPrefix<Row extends object>(rows: Rows<Row>, prefix: EtsKey): Row[] {
+  const found: Row[] = []
+  for (const { key, rows: own } of rows.ordered?.from(prefix) ?? []) {
+    if (!hasPrefix(key, prefix)) break
+    found.push(...own)
+  }
+  return found
+}
+
+function hasPrefix(key: EtsKey, prefix: EtsKey): boolean {
+  if (typeof key === 'string') return typeof prefix === 'string' && key.startsWith(prefix)
+  return isList(key) && isList(prefix) && compareKeys(key.slice(0, prefix.length), prefix) === 0
+}
+
+function bad(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_ARGUMENT', problem)
+}
