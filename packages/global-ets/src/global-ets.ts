@@ -93,7 +93,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     return this.table.stop()
   }
 
-  /** Names that this node knows of, its own among them. O(nodes). */
+  /** Names that this node knows of, its own among them. O(nodes). A name that two nodes have, until one gives it up, may count twice for some turns. */
   get size(): number {
     return this.table.replica.table.size
   }
@@ -108,7 +108,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     return this.table.replica.table.countOfPrefix(at)
   }
 
-  /** Names of the processes of a node, this one included. O(1), but for names that are being fought for. */
+  /** Names of the processes of a node, this one included. O(1) */
   countOn(node: NodeName): number {
     const { table, views } = this.table.replica
     const copy = node === this.owner.name ? table.own : views.get(node)?.copy

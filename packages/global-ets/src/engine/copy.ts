@@ -21,12 +21,15 @@ export class Copy {
   isVisible = false
   /** It goes, row by row. */
   isDiscarded = false
+  /** Rows that it has. */
   count = 0
+  /** Those of them that don't stand behind another node's. */
+  seen = 0
   /** The sum of the hashes of its rows: equal sets of rows have equal digests, whatever their order. */
   digest = 0
   first: number = NONE
   readonly cursors: Set<Cursor> = new Set()
-  /** Rows by counted prefix. */
+  /** As `seen`, by counted prefix. */
   readonly prefixCounts: number[]
 
   constructor(

@@ -22,9 +22,13 @@ const COPY_NEXT = 2
 const COPY_PREV = 3
 const PROCESS_NEXT = 4
 const PROCESS_PREV = 5
-const COPY_AND_TOLD = 6
+const COPY_AND_FLAGS = 6
 const HASH = 7
 const INTEGERS = 12
+/** In the integer of the copy, its lowest bits. */
+const TOLD = 1
+const BEHIND = 2
+const COPY_SHIFT = 2
 /** In sixes: the process's id, and the epoch. Both may be larger than 32 bits. */
 const ID = 4
 const EPOCH = 5
@@ -67,7 +71,7 @@ export class Rows {
     const slot = this.takeSlot()
     const page = this.pageOf(slot)
     const at = slot & PAGE_MASK
-    page.links[at * INTEGERS + COPY_AND_TOLD] = copy << 1
+    page.links[at * INTEGERS + COPY_AND_FLAGS] = copy << COPY_SHIFT
     page.links[at * INTEGERS + HASH] = hash
     page.numbers[at * NUMBERS + ID] = id
     page.numbers[at * NUMBERS + EPOCH] = epoch
@@ -105,7 +109,7 @@ export class Rows {
   }
 
   copyOf(slot: number): number {
-    return this.link(slot, COPY_AND_TOLD) >> 1
+    return this.link(slot, COPY_AND_FLAGS) >> COPY_SHIFT
   }
 
   /** A hash of the row's content. */
@@ -115,12 +119,20 @@ export class Rows {
 
   /** Whether the watchers have been told that this row is there. */
   isTold(slot: number): boolean {
-    return (this.link(slot, COPY_AND_TOLD) & 1) === 1
+    return (this.link(slot, COPY_AND_FLAGS) & TOLD) !== 0
   }
 
   setTold(slot: number, isTold: boolean): void {
-    const copyAndTold = this.link(slot, COPY_AND_TOLD)
-    this.setLink(slot, COPY_AND_TOLD, isTold ? copyAndTold | 1 : copyAndTold & ~1)
+    this.setFlag(slot, TOLD, isTold)
+  }
+
+  /** Whether it stands behind another node's row of the same name. */
+  isBehind(slot: number): boolean {
+    return (this.link(slot, COPY_AND_FLAGS) & BEHIND) !== 0
+  }
+
+  setBehind(slot: number, isBehind: boolean): void {
+    this.setFlag(slot, BEHIND, isBehind)
   }
 
   change(slot: number, epoch: number, meta: Meta, hash: number): void {
@@ -163,6 +175,11 @@ export class Rows {
     if (prev === NONE) return head === slot ? next : head
     this.setLink(prev, NEXT[kind], next)
     return head
+  }
+
+  private setFlag(slot: number, flag: number, isSet: boolean): void {
+    const before = this.link(slot, COPY_AND_FLAGS)
+    this.setLink(slot, COPY_AND_FLAGS, isSet ? before | flag : before & ~flag)
   }
 
   private link(slot: number, column: number): number {

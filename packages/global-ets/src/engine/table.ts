@@ -70,11 +70,6 @@ export class Table {
   private readonly index = new KeyIndex()
   private readonly copies: (Copy | undefined)[] = []
   private readonly walks: Walk[] = []
-  /** Keys with rows of more than one node. Nearly always none. */
-  private readonly contested = new Set<string>()
-  /** Of the visible rows of names, those that are not the first of their name; and by prefix. */
-  private surplus = 0
-  private readonly prefixSurplus: number[]
   /** Names that may have a row of ours which isn't the one that is seen. */
   private readonly suspects = new Set<string>()
   /** The largest epoch that has been seen. */
@@ -84,15 +79,14 @@ export class Table {
 
   constructor(options: TableOptions) {
     this.options = options
-    this.prefixSurplus = options.prefixes.map(() => 0)
     this.own = this.newCopy(options.self, new ProcessIndex(this.rows, GOLDEN))
     this.own.isVisible = true
   }
 
-  /** Names that are seen, or memberships. */
+  /** Names that are seen, or memberships. Of a name that two nodes have each may be counted until `work` has come to it. */
   get size(): number {
-    let size = -this.surplus
-    for (const copy of this.copies) if (copy?.isVisible === true) size += copy.count
+    let size = 0
+    for (const copy of this.copies) if (copy?.isVisible === true) size += copy.seen
     return size
   }
 
@@ -101,23 +95,16 @@ export class Table {
     return this.rows.size
   }
 
-  /** What the rows of visible copies whose keys begin with the counted prefix are, as `size`. */
+  /** As `size`, of the keys that begin with a counted prefix. */
   countOfPrefix(prefix: number): number {
-    let count = -(this.prefixSurplus[prefix] ?? 0)
+    let count = 0
     for (const copy of this.copies) if (copy?.isVisible === true) count += copy.prefixCounts[prefix] ?? 0
     return count
   }
 
-  /** Rows of a copy that are seen. */
+  /** Of these those of one copy. */
   countOfCopy(copy: Copy): number {
-    if (!copy.isVisible) return 0
-    let count = copy.count
-    if (this.options.kind === 'names')
-      for (const key of this.contested) {
-        const seen = this.visible(key)
-        for (const slot of this.rowsOf(key)) if (slot !== seen && this.copyOf(slot) === copy) count--
-      }
-    return count
+    return copy.isVisible ? copy.seen : 0
   }
 
   /** The row of a name that is seen, or `NONE`. Of a group: one of its members. */
@@ -244,14 +231,9 @@ export class Table {
   removeRow(copy: Copy, slot: number): void {
     const { rows, index } = this
     const key = rows.keyOf(slot)
-    const isAlone = rows.isAlone(slot)
-    if (isAlone) {
-      index.setFirst(key, NONE)
-      this.options.watcher.keyRemoved(key)
-    } else {
-      this.countSurplus(key, -1)
-      index.setFirst(key, rows.unlink('key', slot, index.first(key)))
-    }
+    const first = rows.isAlone(slot) ? NONE : rows.unlink('key', slot, index.first(key))
+    index.setFirst(key, first)
+    if (first === NONE) this.options.watcher.keyRemoved(key)
     for (const cursor of copy.cursors) if (cursor.slot === slot) cursor.slot = rows.next('copy', slot)
     copy.first = rows.unlink('copy', slot, copy.first)
     if (copy.processes !== undefined) {
@@ -261,10 +243,11 @@ export class Table {
       if (isFirst) copy.processes.setFirst(rows.idOf(slot), next)
     }
     copy.digest = (copy.digest - rows.hashOf(slot)) >>> 0
-    this.count(copy, key, -1)
-    if (!isAlone) this.recount(key)
+    copy.count--
+    if (!rows.isBehind(slot)) this.countSeen(copy, key, -1)
     if (copy.isVisible) this.version++
     if (rows.isTold(slot)) this.tellGone(slot, key)
+    if (first !== NONE && this.options.kind === 'names') this.settle(first)
     rows.free(slot)
   }
 
@@ -348,8 +331,7 @@ export class Table {
     const { rows, index } = this
     const { key, id, epoch, meta } = value
     const slot = rows.add({ key, copy: copy.number, id, epoch, meta, hash })
-    if (first !== NONE) this.countSurplus(key, -1)
-    else this.options.watcher.keyAdded(key)
+    if (first === NONE) this.options.watcher.keyAdded(key)
     rows.linkBefore('key', slot, first)
     index.setFirst(key, slot)
     rows.linkBefore('copy', slot, copy.first)
@@ -358,8 +340,8 @@ export class Table {
       rows.linkBefore('process', slot, copy.processes.put(id, slot))
     }
     copy.digest = (copy.digest + hash) >>> 0
-    this.count(copy, key, 1)
-    if (first !== NONE) this.recount(key)
+    copy.count++
+    this.countSeen(copy, key, 1)
     if (copy.isVisible) {
       this.version++
       this.settle(slot)
@@ -367,7 +349,7 @@ export class Table {
     return slot
   }
 
-  private changeRow(copy: Copy, slot: number, { key, epoch, meta }: RowValue, hash: number): void {
+  private changeRow(copy: Copy, slot: number, { epoch, meta }: RowValue, hash: number): void {
     const { rows } = this
     const before = rows.hashOf(slot)
     copy.digest = (copy.digest - before + hash) >>> 0
@@ -375,47 +357,27 @@ export class Table {
     if (!copy.isVisible) return
     this.version++
     if (rows.isTold(slot) && before !== hash) this.options.watcher.changed(slot)
-    if (this.options.kind === 'names' && this.contested.has(key)) this.settle(slot)
+    if (this.options.kind === 'names' && !rows.isAlone(slot)) this.settle(slot)
   }
 
-  /** Counts a row of the key more or less. */
-  private count(copy: Copy, key: string, step: 1 | -1): void {
+  private countSeen(copy: Copy, key: string, step: 1 | -1): void {
     const { prefixes } = this.options
-    copy.count += step
+    copy.seen += step
     for (let at = 0; at < prefixes.length; at++)
       if (key.startsWith(prefixes[at] as string)) copy.prefixCounts[at] = (copy.prefixCounts[at] ?? 0) + step
   }
 
-  /** A key that has, or had, several rows has one more or less: are they of more than one node? */
-  private recount(key: string): void {
-    if (this.options.kind !== 'names') return
-    const first = this.index.first(key)
-    const node = this.copyOf(first).owner.name
-    let isContested = false
-    for (let slot = this.rows.nextOfKey(first); slot !== NONE; slot = this.rows.nextOfKey(slot))
-      if (this.copyOf(slot).owner.name !== node) isContested = true
-    if (isContested) this.contested.add(key)
-    else this.contested.delete(key)
-    this.countSurplus(key, 1)
-  }
-
-  private countSurplus(key: string, sign: 1 | -1): void {
-    if (this.contested.size === 0 || !this.contested.has(key)) return
-    let seen = 0
-    for (const slot of this.rowsOf(key)) if (this.copyOf(slot).isVisible) seen++
-    if (seen < 2) return
-    const { prefixes } = this.options
-    this.surplus += sign * (seen - 1)
-    for (let at = 0; at < prefixes.length; at++)
-      if (key.startsWith(prefixes[at] as string))
-        this.prefixSurplus[at] = (this.prefixSurplus[at] ?? 0) + sign * (seen - 1)
+  /** Whether the row stands behind another node's: it isn't counted then. */
+  private setBehind(slot: number, isBehind: boolean): void {
+    const { rows } = this
+    if (rows.isBehind(slot) === isBehind) return
+    rows.setBehind(slot, isBehind)
+    this.countSeen(this.copyOf(slot), rows.keyOf(slot), isBehind ? -1 : 1)
   }
 
   private setVisible(copy: Copy, isVisible: boolean): void {
     if (copy.isVisible === isVisible || copy.isDiscarded) return
-    for (const key of this.contested) this.countSurplus(key, -1)
     copy.isVisible = isVisible
-    for (const key of this.contested) this.countSurplus(key, 1)
     if (copy.count > 0) this.version++
     this.stopWalk(copy)
     if (copy.first === NONE) return
@@ -455,6 +417,7 @@ export class Table {
     const { watcher, kind } = this.options
     if (kind === 'groups' || rows.isAlone(slot)) {
       const { isVisible } = this.copyOf(slot)
+      this.setBehind(slot, false)
       if (rows.isTold(slot) === isVisible) return
       rows.setTold(slot, isVisible)
       if (isVisible) watcher.joined(slot)
@@ -468,6 +431,7 @@ export class Table {
       if (told !== NONE) rows.setTold(told, false)
       this.tellMove(told, seen)
     }
+    for (const other of this.rowsOf(key)) this.setBehind(other, other !== seen && this.copyOf(other).isVisible)
     this.suspect(key, seen)
   }
 
@@ -488,9 +452,7 @@ export class Table {
       this.options.watcher.left(slot)
       return
     }
-    const seen = this.visible(key)
-    this.tellMove(slot, seen)
-    if (seen !== NONE) this.suspect(key, seen)
+    this.tellMove(slot, this.visible(key))
   }
 
   /** Is a row of ours not the one that is seen? */
