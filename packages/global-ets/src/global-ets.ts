@@ -16,7 +16,7 @@ import { bad, checkKey, checkMeta, checkPid } from './checks.ts'
 import type { Claim } from './engine/claim.ts'
 import { policyName } from './engine/conflict.ts'
 import type { EncodedMeta } from './engine/ops.ts'
-import { ReplicatedTable } from './engine/replicated-table.ts'
+import { ReplicatedTable, type TableStats } from './engine/replicated-table.ts'
 import { NONE } from './engine/rows.ts'
 import type { TableServer } from './engine/table-server.ts'
 import type { ChangeType } from './engine/watches.ts'
@@ -86,6 +86,11 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     })
     const names: GlobalEts<M> = new GlobalEts<M>(node, table, checked)
     return names
+  }
+
+  /** What the table is like now, as plain numbers for a metrics library. */
+  get stats(): TableStats {
+    return this.table.stats
   }
 
   /** Ends this node's part in the table: its names are gone everywhere, and the processes that had them live on. */

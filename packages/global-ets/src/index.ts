@@ -13,6 +13,8 @@ export type {
   NewName,
   Registered,
 } from './names-messages.ts'
+export type { TableStats } from './engine/replicated-table.ts'
+export type { ViewState } from './engine/view.ts'
 export type { Claimant, ConflictPolicy, SortKeyPolicy } from './engine/conflict.ts'
 export { ProcessGroups, type ProcessGroupsOptions } from './process-groups.ts'
 export type { GroupMember, GroupMessage, GroupsMonitor } from './groups-messages.ts'

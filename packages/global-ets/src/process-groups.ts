@@ -13,7 +13,7 @@
 import { PidmeshError, type NameMeta, type Node, type NodeName, type Pid, type Ref } from '@pidmesh/runtime'
 import { bad, badOption, checkKey, checkMeta, checkOptionNames, checkPid } from './checks.ts'
 import { QUOTA } from './engine/quota.ts'
-import { ReplicatedTable } from './engine/replicated-table.ts'
+import { ReplicatedTable, type TableStats } from './engine/replicated-table.ts'
 import type { ChangeType } from './engine/watches.ts'
 import { groupMessages, type GroupChange, type GroupMember, type GroupsMonitor } from './groups-messages.ts'
 import { checkCount, checkScope } from './names-options.ts'
@@ -81,6 +81,11 @@ export class ProcessGroups<M extends NameMeta = NameMeta> {
     })
     const groups: ProcessGroups<M> = new ProcessGroups<M>(node, table, { name, metadata })
     return groups
+  }
+
+  /** What the table is like now, as plain numbers for a metrics library. */
+  get stats(): TableStats {
+    return this.table.stats
   }
 
   /** Ends this node's part: its processes are in no groups any more. */

@@ -24,6 +24,7 @@ import type { EncodedMeta } from './ops.ts'
 import { QUOTA, type Quota } from './quota.ts'
 import { Replica } from './replica.ts'
 import { TableServer, type ServedTable } from './table-server.ts'
+import type { ViewState } from './view.ts'
 import { MAX_WATCHES, Watches, type ChangeType, type KeyFilter } from './watches.ts'
 
 export interface ReplicatedTableOptions<Change> {
@@ -41,6 +42,29 @@ export interface ReplicatedTableOptions<Change> {
   /** A row of ours isn't the one that is seen. */
   readonly onDefeat?: (server: TableServer, loser: number, winner: number) => void
   readonly onBroadcast?: (self: Context, group: string, message: unknown) => void
+}
+
+/** What a table is like now, as plain numbers for a metrics library. */
+export interface TableStats {
+  /** Names or memberships that are seen. */
+  readonly size: number
+  /** Of processes of this node. */
+  readonly own: number
+  /** Rows that are held, seen or not. */
+  readonly rowsHeld: number
+  /** Operations that are kept for nodes that come back. 4 MiB at most. */
+  readonly logBytes: number
+  readonly watches: number
+  /** How often the table's server has ended and was started again. */
+  readonly restarts: number
+  readonly nodes: readonly {
+    readonly node: NodeName
+    /** Of this node's copy: see docs/replication.md. */
+    readonly state: ViewState
+    readonly rows: number
+    /** It takes what is sent to it more slowly than it comes about. */
+    readonly isBusy: boolean
+  }[]
 }
 
 /** How often others are asked whether they have what this node has. */
@@ -155,9 +179,22 @@ export class ReplicatedTable<Change> {
     return table.copyOf(slot) === table.own
   }
 
-  /** Whether a row is there, and its watchers know it. */
-  isTold(slot: number): boolean {
-    return this.replica.table.rows.isTold(slot)
+  get stats(): TableStats {
+    const { table, log, views, feeds } = this.replica
+    return {
+      size: table.size,
+      own: table.own.count,
+      rowsHeld: table.rowsHeld,
+      logBytes: log.ringBytes,
+      watches: this.watches.size,
+      restarts: this.restarts,
+      nodes: [...views].map(([node, { state, copy }]) => ({
+        node,
+        state,
+        rows: copy?.count ?? 0,
+        isBusy: feeds.get(node)?.isWaiting === true,
+      })),
+    }
   }
 
   /**

@@ -90,7 +90,7 @@ export class Table {
     return size
   }
 
-  /** Rows that are held, seen or not. */
+  /** Rows that are held, seen or not: also of nodes that are gone and may come back, and of copies that are being filled. */
   get rowsHeld(): number {
     return this.rows.size
   }
@@ -125,10 +125,6 @@ export class Table {
   /** All keys that have rows, seen or not, in any order. */
   keys(): Generator<string> {
     return this.index.keys()
-  }
-
-  get keyCount(): number {
-    return this.index.size
   }
 
   /** The first row of a key in a copy, or `NONE`. */
