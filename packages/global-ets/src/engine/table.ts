@@ -74,8 +74,6 @@ export class Table {
   private readonly suspects = new Set<string>()
   /** The largest epoch that has been seen. */
   epoch = 0
-  /** Counts the changes of what is seen. */
-  version = 0
 
   constructor(options: TableOptions) {
     this.options = options
@@ -241,7 +239,6 @@ export class Table {
     copy.digest = (copy.digest - rows.hashOf(slot)) >>> 0
     copy.count--
     if (!rows.isBehind(slot)) this.countSeen(copy, key, -1)
-    if (copy.isVisible) this.version++
     if (rows.isTold(slot)) this.tellGone(slot, key)
     if (first !== NONE && this.options.kind === 'names') this.settle(first)
     rows.free(slot)
@@ -338,10 +335,7 @@ export class Table {
     copy.digest = (copy.digest + hash) >>> 0
     copy.count++
     this.countSeen(copy, key, 1)
-    if (copy.isVisible) {
-      this.version++
-      this.settle(slot)
-    }
+    if (copy.isVisible) this.settle(slot)
     return slot
   }
 
@@ -351,7 +345,6 @@ export class Table {
     copy.digest = (copy.digest - before + hash) >>> 0
     rows.change(slot, epoch, meta, hash)
     if (!copy.isVisible) return
-    this.version++
     if (rows.isTold(slot) && before !== hash) this.options.watcher.changed(slot)
     if (this.options.kind === 'names' && !rows.isAlone(slot)) this.settle(slot)
   }
@@ -374,7 +367,6 @@ export class Table {
   private setVisible(copy: Copy, isVisible: boolean): void {
     if (copy.isVisible === isVisible || copy.isDiscarded) return
     copy.isVisible = isVisible
-    if (copy.count > 0) this.version++
     this.stopWalk(copy)
     if (copy.first === NONE) return
     const cursor = { slot: copy.first }
