@@ -231,7 +231,11 @@ export class ReplicatedTable<Change> {
 
   private isFilling(): boolean {
     if (this.isStopped || this.node.isStopping) return false
-    return this.server === undefined || [...this.replica.views.values()].some((view) => view.isFilling)
+    return (
+      this.server === undefined ||
+      this.server.isAskingWhoIsThere ||
+      [...this.replica.views.values()].some((view) => view.isFilling)
+    )
   }
 
   private changed(): void {

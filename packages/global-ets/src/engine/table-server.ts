@@ -84,6 +84,8 @@ export class TableServer extends GenServer {
   #ticks = 0
   /** The monitors on the servers of other nodes: only a `DOWN` of one of ours is believed. */
   readonly #servers = new Map<string, Pid>()
+  /** Nodes that have not answered a hello, and the monitors that tell whether there is a server there at all. */
+  readonly #unanswered = new Map<NodeName, Ref>()
   /** What the timers are for, by their references; and those of a node. */
   readonly #due = new Map<string, Due>()
   readonly #forgets = new Map<NodeName, Ref>()
@@ -135,6 +137,11 @@ export class TableServer extends GenServer {
       ),
       feeds: [...feeds.keys()],
     }
+  }
+
+  /** Whether a node that may have the table hasn't said so yet. */
+  get isAskingWhoIsThere(): boolean {
+    return this.#unanswered.size > 0
   }
 
   get context(): Context {
@@ -200,12 +207,15 @@ export class TableServer extends GenServer {
   }
 
   #onHello(origin: NodeIdentity, hello: TableMessage & { type: 'hello' }): void {
+    this.#answered(origin.name)
     const known = this.#replica.views.get(origin.name)?.server
     if (!this.#replica.onHello(origin, hello, this.pid, this.#served.nowMs())) {
       this.log.error(
         { peer: origin.name, theirs: hello.policy, ours: this.#replica.policy },
         'the table is of another kind or policy on another node: neither sees what the other has',
       )
+      // It is to know that too.
+      if (hello.isNew) this.#sayHello(origin.name, false)
       return
     }
     if (known?.equals(hello.from) !== true) this.#servers.set(this.self.monitor(hello.from).toString(), hello.from)
@@ -238,7 +248,18 @@ export class TableServer extends GenServer {
   }
 
   #sayHello(node: NodeName, isNew: boolean): void {
-    this.self.send({ name: this.#served.name, node }, this.#replica.hello(this.pid, node, isNew))
+    const there = { name: this.#served.name, node }
+    if (this.#replica.views.get(node)?.server === undefined && !this.#unanswered.has(node))
+      this.#unanswered.set(node, this.self.monitor(there))
+    this.self.send(there, this.#replica.hello(this.pid, node, isNew))
+  }
+
+  /** It has said hello, or there is nobody to. */
+  #answered(node: NodeName): void {
+    const ref = this.#unanswered.get(node)
+    if (ref === undefined) return
+    this.#unanswered.delete(node)
+    this.self.demonitor(ref)
   }
 
   #flush(): void {
@@ -291,6 +312,8 @@ export class TableServer extends GenServer {
 
   #onDown({ ref }: Partial<DownMessage>): void {
     const key = String(ref)
+    for (const [node, asked] of this.#unanswered) if (asked.equals(ref)) this.#unanswered.delete(node)
+    this.#served.onProgress()
     const server = this.#servers.get(key)
     this.#servers.delete(key)
     if (server === undefined || this.#replica.views.get(server.node)?.server?.equals(server) !== true) return
