@@ -47,11 +47,6 @@ export interface ServedTable {
   onBroadcast(self: Context, group: string, message: unknown): void
 }
 
-/** Rows that are settled or freed in one turn, and clashes that are. */
-const ROWS_PER_TURN = 500
-const DEFEATS_PER_TURN = 100
-/** Messages to one node in one turn. */
-const MESSAGES_PER_TURN = 8
 /** How long what is known of a node that is gone is kept, in case it comes back. */
 const KEPT_MS = 60_000
 /** A node that was refused is asked again after so long. */
@@ -243,9 +238,9 @@ export class TableServer extends GenServer {
 
   #flush(): void {
     this.#isFlushing = false
-    const { table } = this.#replica
-    table.work(ROWS_PER_TURN)
-    for (let left = DEFEATS_PER_TURN; left > 0; left--) {
+    const { table, pace } = this.#replica
+    table.work(pace.rowsPerTurn)
+    for (let left = pace.defeatsPerTurn; left > 0; left--) {
       const defeat = table.takeDefeat()
       if (defeat === undefined) break
       this.#served.onDefeat(this, defeat.loser, defeat.winner)
@@ -262,7 +257,7 @@ export class TableServer extends GenServer {
 
   #pump(feed: Feed): void {
     if (feed.isWaiting) return
-    for (let left = MESSAGES_PER_TURN; left > 0; left--) {
+    for (let left = this.#replica.pace.messagesPerTurn; left > 0; left--) {
       const message = feed.next()
       if (message === undefined) return
       if (this.self.send(feed.server, message) === 'busy') {
