@@ -116,7 +116,10 @@ export class Replica {
     const { table, log, terms } = this
     const { chunkBytes } = this.pace
     const nextSnapshotId = (): number => ++this.snapshotId
-    this.feeds.set(origin.name, new Feed(hello.from, hello.knows, { from, table, log, terms, nextSnapshotId, chunkBytes }))
+    this.feeds.set(
+      origin.name,
+      new Feed(hello.from, hello.knows, { from, table, log, terms, nextSnapshotId, chunkBytes }),
+    )
     return true
   }
 
