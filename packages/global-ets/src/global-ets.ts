@@ -18,7 +18,6 @@ import { policyName } from './engine/conflict.ts'
 import type { EncodedMeta } from './engine/ops.ts'
 import { ReplicatedTable, type TableStats } from './engine/replicated-table.ts'
 import { NONE } from './engine/rows.ts'
-import type { TableServer } from './engine/table-server.ts'
 import type { ChangeType } from './engine/watches.ts'
 import { checkNamesOptions, type CheckedOptions, type GlobalEtsOptions } from './names-options.ts'
 import type { ReadableTable } from './ets/readable-table.ts'
@@ -82,7 +81,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
         const message: NamesMessage<M> = { type: 'names', scope, ref, changes }
         self.send(pid, message)
       },
-      onDefeat: (server, loser, winner) => names.giveUp(server, loser, winner),
+      onDefeat: (loser, winner) => names.giveUp(loser, winner),
     })
     const names: GlobalEts<M> = new GlobalEts<M>(node, table, checked)
     return names
@@ -396,18 +395,13 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   }
 
   /** A row of ours isn't the one that is seen: the name goes at once, and its process is told why. */
-  private giveUp(server: TableServer, loser: number, winner: number): void {
+  private giveUp(loser: number, winner: number): void {
     const [name, pid, winnerPid] = [this.nameOf(loser), this.table.pidOf(loser), this.table.pidOf(winner)]
     this.table.remove(loser)
-    this.endLoser(name, pid, winnerPid, server)
+    this.endLoser(name, pid, winnerPid)
   }
 
-  private endLoser(
-    name: string,
-    loser: Pid,
-    winner: Pid,
-    server: TableServer | undefined = this.table.livingServer,
-  ): void {
+  private endLoser(name: string, loser: Pid, winner: Pid): void {
     const { scope, policy } = this.options
     const conflict: NameConflict = { name, winner, policy: policyName(policy) }
     this.owner.log.warn(
@@ -417,10 +411,8 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     if (this.options.loser === 'tell') {
       const lost: NameLostMessage = { type: 'name_lost', scope, ...conflict }
       this.owner.send(loser, lost)
-    } else if (server === undefined) {
-      this.owner.exit(loser, { name_conflict: conflict })
     } else {
-      server.endLoser(loser, { name_conflict: conflict })
+      this.table.endLoser(loser, { name_conflict: conflict })
     }
   }
 }

@@ -11,12 +11,10 @@ import type { Pid, TermCodec } from '@pidmesh/runtime'
 import { EMPTY_META } from './claim.ts'
 import type { OwnerLog } from './log.ts'
 import { OpWriter } from './ops.ts'
+import { PACE } from './pace.ts'
 import type { Known, TableMessage } from './protocol.ts'
 import { NONE } from './rows.ts'
 import type { Table } from './table.ts'
-
-/** A chunk of a snapshot is closed when it has so many bytes. */
-const CHUNK_BYTES = 32 * 1024
 
 export interface FeedComponents {
   /** This node's table server. */
@@ -25,6 +23,8 @@ export interface FeedComponents {
   readonly log: OwnerLog
   readonly terms: TermCodec
   readonly nextSnapshotId: () => number
+  /** @default 32 KiB */
+  readonly chunkBytes?: number
 }
 
 interface Snapshot {
@@ -97,9 +97,9 @@ export class Feed {
   }
 
   private nextOfSnapshot({ id, rows }: Snapshot): TableMessage {
-    const { from, log, table, terms } = this.components
+    const { from, log, table, terms, chunkBytes = PACE.chunkBytes } = this.components
     const ops = new OpWriter()
-    while (ops.bytes < CHUNK_BYTES) {
+    while (ops.bytes < chunkBytes) {
       const next = rows.next()
       if (next.done === true) break
       const slot = next.value

@@ -33,10 +33,11 @@ export const LOG_LIMITS: LogLimits = { batchBytes: 32 * 1024, ringBytes: 4 * 102
 
 export class OwnerLog {
   readonly life: number
+  /** Others may be set at any time. */
+  limits: LogLimits
   /** The number of the last operation. */
   seq = 0
   private sealedSeq = 0
-  private readonly limits: LogLimits
   private readonly open = new OpWriter()
   private ring: (Batch | undefined)[] = []
   /** The first batch of the ring that is still there. */

@@ -12,6 +12,7 @@ import { compareBy, policyName, type ConflictPolicy } from './conflict.ts'
 import { Feed } from './feed.ts'
 import { OwnerLog } from './log.ts'
 import { OpReader, type EncodedMeta } from './ops.ts'
+import { PACE, type Pace } from './pace.ts'
 import type { TableMessage } from './protocol.ts'
 import { Allowance, type Quota } from './quota.ts'
 import { NONE } from './rows.ts'
@@ -37,6 +38,8 @@ export class Replica {
   readonly views: Map<NodeName, View> = new Map()
   readonly feeds: Map<NodeName, Feed> = new Map()
   readonly terms: TermCodec = new TermCodec()
+  /** Another one may be set at any time. */
+  pace: Pace = PACE
   private readonly options: ReplicaOptions
   private readonly reader = new OpReader(this.terms)
   private snapshotId = 0
@@ -111,8 +114,12 @@ export class Replica {
     this.viewOf(origin, nowMs).greet(hello.from)
     this.feeds.get(origin.name)?.end()
     const { table, log, terms } = this
+    const { chunkBytes } = this.pace
     const nextSnapshotId = (): number => ++this.snapshotId
-    this.feeds.set(origin.name, new Feed(hello.from, hello.knows, { from, table, log, terms, nextSnapshotId }))
+    this.feeds.set(
+      origin.name,
+      new Feed(hello.from, hello.knows, { from, table, log, terms, nextSnapshotId, chunkBytes }),
+    )
     return true
   }
 

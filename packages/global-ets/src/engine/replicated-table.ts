@@ -18,6 +18,7 @@ import {
   type NodeIdentity,
   type NodeName,
   type Ref,
+  type TimerHandle,
 } from '@pidmesh/runtime'
 import type { ConflictPolicy } from './conflict.ts'
 import type { EncodedMeta } from './ops.ts'
@@ -40,7 +41,7 @@ export interface ReplicatedTableOptions<Change> {
   /** Tells a watcher. */
   readonly tell: (self: Context, watcher: { readonly ref: Ref; readonly pid: Pid }, changes: readonly Change[]) => void
   /** A row of ours isn't the one that is seen. */
-  readonly onDefeat?: (server: TableServer, loser: number, winner: number) => void
+  readonly onDefeat?: (loser: number, winner: number) => void
   readonly onBroadcast?: (self: Context, group: string, message: unknown) => void
 }
 
@@ -72,6 +73,8 @@ const TICK_MS = 1_000
 /** A server that ends is started again, later and later if it ends again and again. */
 const RESTART_FIRST_MS = 10
 const RESTART_MOST_MS = 5_000
+/** How long the loser of a clash that traps exits has to end by itself. */
+const LOSER_GRACE_MS = 5_000
 
 export class ReplicatedTable<Change> {
   readonly node: Node
@@ -82,6 +85,8 @@ export class ReplicatedTable<Change> {
   /** Connections that are lost, by the identity that came with each. */
   private readonly over = new WeakSet<NodeIdentity>()
   private readonly waiting = new Set<() => void>()
+  /** Those who have lost and haven't ended yet, by their ids. */
+  private readonly losers = new Map<number, TimerHandle>()
   private server: TableServer | undefined = undefined
   private restarts = 0
   private isStopped = false
@@ -169,6 +174,18 @@ export class ReplicatedTable<Change> {
     this.changed()
   }
 
+  /** A process of this node has lost, and has to end; one that traps exits has a while to do so, whatever becomes of the server meanwhile. */
+  endLoser(pid: Pid, reason: { readonly [key: string]: unknown }): void {
+    const { node } = this
+    ;(this.livingServer?.context ?? node).exit(pid, reason)
+    // It may have lost several names.
+    if (!node.isProcessAlive(pid) || this.losers.has(pid.id)) return
+    this.losers.set(
+      pid.id,
+      node.clock.setTimer(LOSER_GRACE_MS, () => node.exit(pid, 'kill')),
+    )
+  }
+
   pidOf(slot: number): Pid {
     const { table } = this.replica
     return new Pid(table.copyOf(slot).owner, table.rows.idOf(slot))
@@ -248,6 +265,8 @@ export class ReplicatedTable<Change> {
 
   private onProcessEnd(pid: Pid): void {
     this.watches.processEnded(pid.id)
+    this.losers.get(pid.id)?.cancel()
+    this.losers.delete(pid.id)
     if (!this.replica.holds(pid.id)) return
     this.replica.release(pid.id)
     this.changed()
@@ -273,7 +292,7 @@ export class ReplicatedTable<Change> {
       nowMs: () => node.clock.monotonicMs(),
       isOver: (origin) => this.over.has(origin),
       onServer: (server) => this.onServer(server),
-      onDefeat: (server, loser, winner) => options.onDefeat?.(server, loser, winner),
+      onDefeat: (loser, winner) => options.onDefeat?.(loser, winner),
       hasNews: () => watches.isDue,
       onProgress: () => this.letGo(),
       tellWatchers: (self) => {

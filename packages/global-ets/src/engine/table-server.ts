@@ -38,7 +38,7 @@ export interface ServedTable {
   /** There is a server now. */
   onServer(server: TableServer): void
   /** A clash: the row of ours, and the one that is seen. */
-  onDefeat(server: TableServer, loser: number, winner: number): void
+  onDefeat(loser: number, winner: number): void
   /** To whoever watches: what has changed. */
   tellWatchers(self: Context): void
   hasNews(): boolean
@@ -47,19 +47,12 @@ export interface ServedTable {
   onBroadcast(self: Context, group: string, message: unknown): void
 }
 
-/** Rows that are settled or freed in one turn, and clashes that are. */
-const ROWS_PER_TURN = 500
-const DEFEATS_PER_TURN = 100
-/** Messages to one node in one turn. */
-const MESSAGES_PER_TURN = 8
 /** How long what is known of a node that is gone is kept, in case it comes back. */
 const KEPT_MS = 60_000
 /** A node that was refused is asked again after so long. */
 const REFUSED_MS = 60_000
 /** Every so many ticks one is sent though nothing has changed. */
 const IDLE_TICKS = 10
-/** How long the loser of a clash that traps exits has to end by itself. */
-const LOSER_GRACE_MS = 5_000
 
 /** A message of another table server, and the node that it has come from. */
 class FromNode {
@@ -73,10 +66,7 @@ class FromNode {
 }
 
 /** What a timer of the server's is for. */
-type Due =
-  | { readonly type: 'forget'; readonly node: NodeName }
-  | { readonly type: 'ask'; readonly node: NodeName }
-  | { readonly type: 'loser_grace'; readonly pid: Pid }
+type Due = { readonly type: 'forget'; readonly node: NodeName } | { readonly type: 'ask'; readonly node: NodeName }
 
 export class TableServer extends GenServer {
   #table: ServedTable | undefined = undefined
@@ -164,12 +154,6 @@ export class TableServer extends GenServer {
   /** The node is gone. It may come back; but not for ever. */
   forgetLater(node: NodeName): void {
     this.#arm(this.#forgets, KEPT_MS, { type: 'forget', node })
-  }
-
-  /** The process has to end; and one that traps exits has a while to do so. */
-  endLoser(pid: Pid, reason: { readonly [key: string]: unknown }): void {
-    this.self.exit(pid, reason)
-    this.#startTimer(LOSER_GRACE_MS, { type: 'loser_grace', pid })
   }
 
   get #served(): ServedTable {
@@ -264,12 +248,12 @@ export class TableServer extends GenServer {
 
   #flush(): void {
     this.#isFlushing = false
-    const { table } = this.#replica
-    table.work(ROWS_PER_TURN)
-    for (let left = DEFEATS_PER_TURN; left > 0; left--) {
+    const { table, pace } = this.#replica
+    table.work(pace.rowsPerTurn)
+    for (let left = pace.defeatsPerTurn; left > 0; left--) {
       const defeat = table.takeDefeat()
       if (defeat === undefined) break
-      this.#served.onDefeat(this, defeat.loser, defeat.winner)
+      this.#served.onDefeat(defeat.loser, defeat.winner)
     }
     this.sendBatches()
     this.#served.tellWatchers(this.self)
@@ -283,7 +267,7 @@ export class TableServer extends GenServer {
 
   #pump(feed: Feed): void {
     if (feed.isWaiting) return
-    for (let left = MESSAGES_PER_TURN; left > 0; left--) {
+    for (let left = this.#replica.pace.messagesPerTurn; left > 0; left--) {
       const message = feed.next()
       if (message === undefined) return
       if (this.self.send(feed.server, message) === 'busy') {
@@ -346,9 +330,6 @@ export class TableServer extends GenServer {
         this.#asks.delete(due.node)
         if (this.#served.nodes().includes(due.node)) this.#sayHello(due.node, false)
         return
-      case 'loser_grace':
-        this.self.exit(due.pid, 'kill')
-        return
       case undefined:
         // Nobody else's timer, and no text that only looks like one, makes it do anything.
         return
@@ -358,7 +339,7 @@ export class TableServer extends GenServer {
   }
 
   /** In place of an earlier timer for the same. */
-  #arm(timers: Map<NodeName, Ref>, delayMs: number, due: Due & { readonly node: NodeName }): void {
+  #arm(timers: Map<NodeName, Ref>, delayMs: number, due: Due): void {
     this.#disarm(timers, due.node)
     timers.set(due.node, this.#startTimer(delayMs, due))
   }
