@@ -142,18 +142,20 @@ export class ProcessGroups<M extends NameMeta = NameMeta> {
 
   /** The members of a group on all nodes, in no certain order: `pg:get_members/2`. */
   members(group: string): Pid[] {
-    return this.slotsOf(group, (slot) => this.table.pidOf(slot))
+    return this.slotsOf(group).map((slot) => this.table.pidOf(slot))
   }
 
   /** Those of this node: `pg:get_local_members/2`. */
   localMembers(group: string): Pid[] {
-    return this.members(group).filter((pid) => this.isHere(pid))
+    return this.slotsOf(group)
+      .filter((slot) => this.table.isOwn(slot))
+      .map((slot) => this.table.pidOf(slot))
   }
 
   /** The members of a group on all nodes, and what is known of each: who is present. */
   presence(group: string): GroupMember<M>[] {
     const { rows } = this.table.replica.table
-    return this.slotsOf(group, (slot) => ({ pid: this.table.pidOf(slot), meta: rows.metaOf(slot) as M }))
+    return this.slotsOf(group).map((slot) => ({ pid: this.table.pidOf(slot), meta: rows.metaOf(slot) as M }))
   }
 
   /** The groups that have members, on whatever node, in key order: `pg:which_groups/1`. It looks at all groups. */
@@ -240,11 +242,9 @@ export class ProcessGroups<M extends NameMeta = NameMeta> {
     return pid.node === this.owner.name && pid.incarnation === this.owner.incarnation
   }
 
-  private slotsOf<T>(group: string, make: (slot: number) => T): T[] {
+  private slotsOf(group: string): number[] {
     checkKey('group', group)
-    const made: T[] = []
-    for (const slot of this.table.replica.table.membersOf(group)) made.push(make(slot))
-    return made
+    return this.table.replica.table.membersOf(group)
   }
 
   private toldMembers(group: string): GroupMember<M>[] {

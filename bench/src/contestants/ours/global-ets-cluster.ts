@@ -18,6 +18,8 @@ export class Cluster {
   private readonly node: Node
   private readonly seeds: readonly string[]
   private readonly cookie: string
+  /** The near and the second node have tables of groups. */
+  hasGroups = false
   private started = 0
 
   private constructor(node: Node, second: OtherNode, cookie: string) {
@@ -133,6 +135,22 @@ export class MemberNode {
 
   lookups(span: Span, passes: number): Promise<number> {
     return this.call('lookups', [span, passes])
+  }
+
+  startGroups(): Promise<void> {
+    return this.call('startGroups', [])
+  }
+
+  untilMembers(count: number): Promise<void> {
+    return this.call('untilMembers', [count, WITHIN_MS], 2 * WITHIN_MS)
+  }
+
+  changeGroups(change: 'join' | 'leave'): Promise<number> {
+    return this.call('changeGroups', [change])
+  }
+
+  getMembers(count: number): Promise<number> {
+    return this.call('getMembers', [count])
   }
 
   bytes(): Promise<number> {

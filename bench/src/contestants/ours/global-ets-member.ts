@@ -5,7 +5,7 @@
  * Names are made where they are used, and kept by nobody but the table: `nameOf(7)` is `user:0000007`. Their processes are idle handlers, each with so
  * many names as it is told.
  */
-import { GlobalEts } from '@pidmesh/global-ets'
+import { GlobalEts, ProcessGroups } from '@pidmesh/global-ets'
 import { handler, type Context, type Node, type Pid } from '@pidmesh/runtime'
 import { collectGarbage } from '../serve.ts'
 import { BlockSampler } from './block-sampler.ts'
@@ -31,6 +31,8 @@ export interface Registered {
 }
 
 const POLL_MS = 1
+/** As many as there are on BEAM's side. */
+const GROUPS = 100
 const EXITS_PER_TURN = 1_000
 
 /** Lets this node be told. It has no table yet. */
@@ -47,6 +49,10 @@ export function exportMember(node: Node): void {
     seen: () => member.seen(),
     release: (self: Context) => member.release(self),
     lookups: (_self: Context, span: Span, passes: number) => member.lookups(span, passes),
+    startGroups: () => member.startGroups(),
+    untilMembers: (self: Context, count: number, withinMs: number) => member.untilMembers(self, count, withinMs),
+    changeGroups: (self: Context, change: 'join' | 'leave') => member.changeGroups(self, change),
+    getMembers: (_self: Context, count: number) => member.getMembers(count),
     bytes: () => bytesHeld(),
     startBlocks: () => member.startBlocks(),
     longestBlock: () => member.longestBlock(),
@@ -56,6 +62,7 @@ export function exportMember(node: Node): void {
 class Member {
   private readonly node: Node
   private table: GlobalEts | undefined = undefined
+  private groups: ProcessGroups | undefined = undefined
   private holders: Pid[] = []
   private namesPerHolder = 1
   private watching: Promise<number[]> | undefined = undefined
@@ -192,6 +199,49 @@ class Member {
     return tookMs / passes
   }
 
+  async startGroups(): Promise<void> {
+    this.groups = await ProcessGroups.start(this.node, { scope: 'bench' })
+  }
+
+  /** Counts the members of all groups every millisecond. */
+  async untilMembers(self: Context, count: number, withinMs: number): Promise<void> {
+    const deadlineMs = performance.now() + withinMs
+    while (this.membersOfAll() !== count) {
+      if (performance.now() > deadlineMs) throw new Error(`${this.node.name} has ${this.membersOfAll()} members`)
+      await self.receive({ timeoutMs: POLL_MS })
+    }
+  }
+
+  /** Each of the processes joins, or leaves, one group. How long that took. */
+  async changeGroups(self: Context, change: 'join' | 'leave'): Promise<number> {
+    const groups = this.running()
+    const startMs = performance.now()
+    for (const [index, pid] of this.holders.entries()) {
+      if (index > 0 && index % EXITS_PER_TURN === 0) await nextTurn(self)
+      groups[change](groupOf(index), pid)
+    }
+    return performance.now() - startMs
+  }
+
+  getMembers(count: number): number {
+    const groups = this.running()
+    const startMs = performance.now()
+    for (let n = 0; n < count; n++) groups.members(groupOf(n))
+    return performance.now() - startMs
+  }
+
+  private membersOfAll(): number {
+    const groups = this.running()
+    let count = 0
+    for (let n = 0; n < GROUPS; n++) count += groups.members(groupOf(n)).length
+    return count
+  }
+
+  private running(): ProcessGroups {
+    if (this.groups === undefined) throw new Error(`${this.node.name} has no groups`)
+    return this.groups
+  }
+
   startBlocks(): void {
     this.sampler = new BlockSampler()
   }
@@ -252,4 +302,8 @@ function bytesHeld(): number {
   collectGarbage()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
+}
+
+function groupOf(n: number): string {
+  return `group:${n % GROUPS}`
 }

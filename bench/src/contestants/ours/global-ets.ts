@@ -7,6 +7,7 @@ import { createRequire } from 'node:module'
 import { serve } from '../serve.ts'
 import { Cluster } from './global-ets-cluster.ts'
 import { kill9, stopped } from './global-ets-failures.ts'
+import { groups } from './global-ets-groups.ts'
 import { bytes, join, million } from './global-ets-sizes.ts'
 import { register, visible } from './global-ets-registrations.ts'
 
@@ -21,5 +22,6 @@ serve(version, {
   bytes: (size) => bytes(cluster, { settleMs: 2_000 }, size),
   'kill-9': (size) => kill9(cluster, size),
   stopped: (size) => stopped(cluster, size),
+  groups: (size) => groups(cluster, size),
   million: (size) => million(cluster, size),
 })

@@ -115,9 +115,13 @@ export class Table {
     for (let slot = this.index.first(key); slot !== NONE; slot = this.rows.nextOfKey(slot)) yield slot
   }
 
-  /** The members of a group that are seen. */
-  *membersOf(key: string): Generator<number> {
-    for (const slot of this.rowsOf(key)) if (this.copyOf(slot).isVisible) yield slot
+  /** The members of a group that are seen. No generator: it is asked for each message to a room. */
+  membersOf(key: string): number[] {
+    const { rows } = this
+    const members: number[] = []
+    for (let slot = this.index.first(key); slot !== NONE; slot = rows.nextOfKey(slot))
+      if (this.copyOf(slot).isVisible) members.push(slot)
+    return members
   }
 
   /** All keys that have rows, seen or not, in any order. */
