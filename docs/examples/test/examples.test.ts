@@ -9,7 +9,6 @@ import { blocksOf, pages, programs, sourceText, urlOf } from './pages.ts'
 const notYetCompiled = [
   'docs/benchmarks.md',
   'docs/gateway.md',
-  'docs/names.md',
   'docs/observation.md',
   'docs/operations.md',
   'docs/semantics.md',

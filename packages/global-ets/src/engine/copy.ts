@@ -19,6 +19,8 @@ export class Copy {
   /** Of tables that look rows up by their process. */
   readonly processes: ProcessIndex | undefined
   isVisible = false
+  /** The copy of the same owner in whose place it has come, as long as that is there. */
+  replaces: Copy | undefined = undefined
   /** It goes, row by row. */
   isDiscarded = false
   /** Rows that it has. */

@@ -7,6 +7,7 @@
  *
  * key: a length and UTF-8; id, epoch, lengths: LEB128; metadata: a length (0: none) and a term. Whose process it is isn't written: an owner speaks for its own only.
  */
+import { isUtf8 } from 'node:buffer'
 import type { TermCodec } from '@pidmesh/runtime'
 import { EMPTY_META, type Meta } from './claim.ts'
 import { hashOfBytes } from './key-index.ts'
@@ -178,10 +179,8 @@ export class OpReader {
     let isAscii = true
     for (let at = start; at < end; at++) if ((bytes[at] as number) >= 128) isAscii = false
     if (isAscii) return bytes.toString('latin1', start, end)
-    const key = bytes.toString('utf8', start, end)
-    // Bytes that are no UTF-8 are read as something that is written otherwise.
-    if (Buffer.byteLength(key) !== length || key.includes('\ufffd')) throw new BadOps('a key that is no text')
-    return key
+    if (!isUtf8(bytes.subarray(start, end))) throw new BadOps('a key that is no text')
+    return bytes.toString('utf8', start, end)
   }
 
   private meta(): EncodedMeta {

@@ -253,6 +253,13 @@ export class Table {
     this.setVisible(copy, true)
   }
 
+  /** What is in `fresh` is seen from now on, and the other goes. Who watches is told of the difference. */
+  replace(old: Copy, fresh: Copy): void {
+    fresh.replaces = old
+    this.show(fresh)
+    this.discard(old)
+  }
+
   /** Nothing of it is seen any more; it is kept. */
   hide(copy: Copy): void {
     this.setVisible(copy, false)
@@ -320,6 +327,7 @@ export class Table {
   }
 
   private dropCopy(copy: Copy): void {
+    for (const other of this.copies) if (other?.replaces === copy) other.replaces = undefined
     this.copies[copy.number] = undefined
   }
 
@@ -406,32 +414,32 @@ export class Table {
   /** Tells what is seen of the row's key, as far as it isn't what was told. */
   private settle(slot: number): void {
     const { rows } = this
-    const { watcher, kind } = this.options
+    const { kind } = this.options
     if (kind === 'groups' || rows.isAlone(slot)) {
-      const { isVisible } = this.copyOf(slot)
+      const copy = this.copyOf(slot)
       this.setBehind(slot, false)
-      if (rows.isTold(slot) === isVisible) return
-      rows.setTold(slot, isVisible)
-      if (isVisible) watcher.joined(slot)
-      else watcher.left(slot)
+      if (rows.isTold(slot) === copy.isVisible) return
+      const told = copy.isVisible && kind === 'groups' ? this.toldBefore(copy, slot) : NONE
+      if (copy.isVisible) this.tellMove(told, slot)
+      else this.tellMove(slot, NONE)
       return
     }
     const key = rows.keyOf(slot)
     const seen = this.visible(key)
     const told = this.toldOf(key)
-    if (told !== seen) {
-      if (told !== NONE) rows.setTold(told, false)
-      this.tellMove(told, seen)
-    }
+    if (told !== seen) this.tellMove(told, seen)
     for (const other of this.rowsOf(key)) this.setBehind(other, other !== seen && this.copyOf(other).isVisible)
     this.suspect(key, seen)
   }
 
+  /** What was told isn't what is seen: tells the difference. */
   private tellMove(told: number, seen: number): void {
+    const { rows } = this
     const { watcher } = this.options
-    if (seen !== NONE) this.rows.setTold(seen, true)
+    if (told !== NONE) rows.setTold(told, false)
+    if (seen !== NONE) rows.setTold(seen, true)
     if (told !== NONE && seen !== NONE && this.isSameProcess(told, seen)) {
-      if (this.rows.hashOf(told) !== this.rows.hashOf(seen)) watcher.changed(seen)
+      if (rows.hashOf(told) !== rows.hashOf(seen)) watcher.changed(seen)
       return
     }
     if (told !== NONE) watcher.left(told)
@@ -456,6 +464,14 @@ export class Table {
   private isSameProcess(a: number, b: number): boolean {
     const [one, other] = [this.copyOf(a).owner, this.copyOf(b).owner]
     return this.rows.idOf(a) === this.rows.idOf(b) && one.name === other.name && one.incarnation === other.incarnation
+  }
+
+  /** The same membership in the copy that this one has replaced, if that has been told. */
+  private toldBefore({ replaces }: Copy, slot: number): number {
+    if (replaces === undefined) return NONE
+    const { rows } = this
+    const before = this.findClaim(replaces, rows.keyOf(slot), rows.idOf(slot), rows.epochOf(slot))
+    return before !== NONE && rows.isTold(before) ? before : NONE
   }
 
   private toldOf(key: string): number {

@@ -171,8 +171,8 @@ export class View {
       return { type: 'ask_later', delayMs: WRONG_SUM_PAUSE_MS }
     }
     this.shadow = undefined
-    this.components.table.show(shadow.copy)
-    this.dropCopy()
+    if (this.copy === undefined) this.components.table.show(shadow.copy)
+    else this.components.table.replace(this.copy, shadow.copy)
     this.copy = shadow.copy
     this.life = shadow.life
     this.seq = seq
