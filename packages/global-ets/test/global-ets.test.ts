@@ -144,6 +144,34 @@ describe('as simple_global', () => {
     expect(b.node.isProcessAlive(trapping.pid)).toBe(false)
   })
 
+  it('who has lost and traps exits is killed after 5 s, also if the table server ends meanwhile, or none runs', async () => {
+    const a = await join('a', { policy: 'newest' })
+    const b = await join('b', { policy: 'newest' })
+    const losers = ['x', 'y'].map((name) => {
+      const { pid, messages } = collector(a.node, (self) => {
+        self.trapExit = true
+      })
+      return { name, pid, messages }
+    })
+    await cluster.settle()
+    for (const { name, pid } of losers) a.names.registerName(name, pid)
+    await cluster.advance(10)
+    // x is lost to another node just before the server ends, y to a process of this node while none runs.
+    expect(b.names.takeover('x', collector(b.node).pid)).toBeGreaterThan(0)
+    await cluster.advance(10)
+    const server = a.node.whereis('pidmesh_global_ets:default')
+    if (server === undefined) throw new Error('there is no table server')
+    a.node.exit(server, 'kill')
+    expect(a.names.takeover('y', collector(a.node).pid)).toBeGreaterThan(0)
+    await cluster.advance(4_900)
+    for (const { name, pid, messages } of losers) {
+      expect(messages).toMatchObject([{ type: 'EXIT', reason: { name_conflict: { name, policy: 'newest' } } }])
+      expect(a.node.isProcessAlive(pid)).toBe(true)
+    }
+    await cluster.advance(200)
+    for (const { pid } of losers) expect(a.node.isProcessAlive(pid)).toBe(false)
+  })
+
   it('with the policy newest the later claim keeps the name, whatever the node names', async () => {
     const a = await join('a', { policy: 'newest' })
     const b = await join('b', { policy: 'newest' })

@@ -14,4 +14,10 @@ export interface Pace {
   readonly pauseMs: number
 }
 
-export const PACE: Pace = { chunkBytes: 32 * 1024, messagesPerTurn: 8, rowsPerTurn: 500, defeatsPerTurn: 100, pauseMs: 0 }
+export const PACE: Pace = {
+  chunkBytes: 32 * 1024,
+  messagesPerTurn: 8,
+  rowsPerTurn: 500,
+  defeatsPerTurn: 100,
+  pauseMs: 0,
+}

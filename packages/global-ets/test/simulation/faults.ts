@@ -82,6 +82,9 @@ export class Faults {
         this.world.later(draws[2] * 30, () => this.killServer(a))
         if (draws[3] < 0.5) this.world.later(draws[3] * 30, () => this.killServer(b))
         return
+      case 'table_restart':
+        this.restartTable(a)
+        return
       case 'rot':
         this.rot(a, draws)
         return
@@ -144,6 +147,17 @@ export class Faults {
     )
   }
 
+  /** The table is stopped, and another one started on the same node: what processes had in the first they don't have in the second. */
+  private restartTable(host: string): void {
+    const member = this.world.members.get(host)
+    if (member === undefined) return
+    this.world.end(host)
+    const stopped = member.names === undefined ? member.table.stop() : member.names.stop()
+    stopped
+      .then(() => this.world.join(host, member.node))
+      .catch((error: unknown) => this.world.note(`${host} has no table again: ${String(error)}`))
+  }
+
   /** After a while, or when all faults are over. */
   private comeBack(host: string, downMs: number): void {
     const { clock } = this.world.cluster
@@ -188,10 +202,15 @@ export class Faults {
     member.node.exit(server, 'kill')
   }
 
-  /** A row of a copy goes, as by a mistake in the code: the sums tell. */
+  /** A row of a copy, or a delta, is lost, as by a mistake in the code: sums, or numbers, tell. */
   private rot(host: string, draws: Draws): void {
     const member: Member | undefined = this.world.members.get(host)
     if (member === undefined) return
+    this.world.judge.hasRot = true
+    if (draws[3] < 0.5) {
+      member.losesDelta = true
+      return
+    }
     const { table, views } = member.table.replica
     const view = pick(
       [...views.values()].filter(({ copy }) => copy?.isVisible === true && copy.count > 0),

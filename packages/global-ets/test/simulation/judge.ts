@@ -25,11 +25,15 @@ export class Judge implements MemberEvents {
   readonly damaged: WeakSet<Copy> = new WeakSet()
   /** Members that have crashed, or were stopped. */
   readonly ended: Set<Member> = new Set()
+  /** Something was lost that never is. */
+  hasRot = false
   private readonly plan: Plan
   private readonly records = new Map<number, OwnerRecord>()
   /** The largest number that a member has had of a log. */
   private readonly reached = new Map<string, number>()
   private readonly filling = new Set<string>()
+  /** Nodes that a member has lost, and has not been sent anything whole of since then. */
+  private readonly unsynced = new Set<string>()
   /** What each member was like when it was last looked at. */
   private readonly looked = new WeakMap<Member, string>()
   private readonly summed = new WeakMap<Copy, string>()
@@ -62,7 +66,12 @@ export class Judge implements MemberEvents {
     this.count(type)
     if (before !== after) this.count(`${before} → ${after} by ${type}`)
     if (verdict !== 'nothing') this.count(`verdict ${verdict}`)
+    // On an ordered connection nothing is ever missing. But of two hellos that cross the second may be answered for what was so before the first was.
+    const isLate = type === 'resume' && verdict === 'ask'
+    if (verdict !== 'nothing' && !isLate && !this.plan.isTight && !this.hasRot)
+      this.breach(`${member.host} takes ${type} of ${origin.name} for something that can't be: ${verdict}`)
     this.noteFilling(`${member.record.log.life} ${origin.name}`, type)
+    if (type === 'resume' || type === 'snapshot_end') this.unsynced.delete(`${member.record.log.life} ${origin.name}`)
     if (view !== undefined) this.judgeView(member, view)
     this.onTaken(member.host, origin.name.slice(0, 1), type)
   }
@@ -71,6 +80,7 @@ export class Judge implements MemberEvents {
     this.note(`${member.host} has lost ${node}: ${before}`)
     this.count(`${before} is lost`)
     this.noteFilling(`${member.record.log.life} ${node}`, 'gone')
+    this.unsynced.add(`${member.record.log.life} ${node}`)
     for (const view of member.table.replica.views.values())
       if (view.owner.name === node && view.copy?.isVisible === true)
         this.breach(`I6 ${member.host} has lost ${node}, and still sees it`)
@@ -180,6 +190,8 @@ export class Judge implements MemberEvents {
     const { copy, life, seq, owner } = view
     if (copy === undefined) return
     const who = `${member.host} of ${owner.name}`
+    if (copy.isVisible && this.unsynced.has(`${member.record.log.life} ${owner.name}`))
+      this.breach(`I6 ${who} was lost, and is seen before it has been said again what there is`)
     const record = this.records.get(life)
     if (copy.isVisible && !member.node.nodes().includes(owner.name))
       this.breach(`I6 ${member.host} sees ${owner.name}, with which it is not connected`)
@@ -245,7 +257,7 @@ export class Judge implements MemberEvents {
   }
 
   private judgeBounds(member: Member): void {
-    const { table, log, feeds } = member.table.replica
+    const { table, log, feeds, views } = member.table.replica
     const bound = log.limits.ringBytes + 2_000
     if (log.ringBytes > bound) this.breach(`the ring of ${member.host} has ${log.ringBytes} bytes`)
     if (table.rowsHeld > MAX_ROWS_HELD) this.breach(`${member.host} holds ${table.rowsHeld} rows`)
@@ -255,6 +267,10 @@ export class Judge implements MemberEvents {
     if (held !== table.rowsHeld) this.breach(`${member.host} holds ${table.rowsHeld} rows, ${held} of them in copies`)
     if (!table.hasWork && copies.some((copy) => copy?.isDiscarded === true))
       this.breach(`${member.host} still has a copy that was discarded`)
+    const kept = new Set([table.own, ...[...views.values()].map(({ copy }) => copy)])
+    for (const copy of copies)
+      if (copy?.isDiscarded === false && !kept.has(copy) && views.get(copy.owner.name)?.server === undefined)
+        this.breach(`${member.host} keeps a copy of ${copy.owner.name} that nothing can come of`)
     for (const node of feeds.keys())
       if (!member.node.nodes().includes(node)) this.breach(`${member.host} still has a feed to ${node}`)
   }

@@ -64,6 +64,8 @@ export class Member {
   readonly claims: Map<string, string[]> = new Map()
   /** The history itself is changing the table. */
   isActing = false
+  /** The next delta is not taken: as by a mistake in the code. */
+  losesDelta = false
   private isReleasing = false
   private readonly events: MemberEvents
   private readonly kind: Plan['kind']
@@ -259,6 +261,11 @@ export class Member {
     const { onMessage, onHello, gone, forget, remove, release } = replica
     replica.onMessage = (origin, message, nowMs) => {
       const before = stateOf(origin.name)
+      if (this.losesDelta && message.type === 'delta') {
+        this.losesDelta = false
+        events.note(`${this.host} loses a delta of ${origin.name}`)
+        return { type: 'nothing' }
+      }
       const verdict = onMessage.call(replica, origin, message, nowMs)
       events.onMessage(this, origin, message.type, verdict.type, before)
       return verdict

@@ -38,6 +38,7 @@ export type Fault =
   | 'server_crash'
   | 'server_crash_twice'
   | 'rot'
+  | 'table_restart'
   | 'in_the_midst'
 
 export type Draws = readonly [number, number, number, number]
@@ -104,6 +105,7 @@ export const FAULTS: Readonly<Record<Fault, number>> = {
   server_crash: 10,
   server_crash_twice: 4,
   rot: 4,
+  table_restart: 4,
   in_the_midst: 16,
 }
 

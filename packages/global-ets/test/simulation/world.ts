@@ -105,7 +105,7 @@ export class World {
     this.judge.ended.add(member)
   }
 
-  private async join(host: string, node: Node): Promise<void> {
+  async join(host: string, node: Node): Promise<void> {
     const member = await Member.start(host, node, this.plan, this.judge)
     this.judge.began(member)
     this.members.set(host, member)
@@ -140,6 +140,7 @@ export class World {
     this.isOver = true
     this.note('all faults are over')
     cluster.heal()
+    for (const member of this.members.values()) member.losesDelta = false
     if (plan.isTight && (plan.kind === 'groups' || plan.seed % 2 === 0))
       for (const member of this.members.values()) this.acts.shrink(member)
     // One that is stalled is lost later, and one that was cut off too.
