@@ -8,7 +8,7 @@
  * @property {string} replace
  */
 
-/** @typedef {'nodes' | 'supervision'} Suite Which histories must notice: those of whole clusters, or of supervisors */
+/** @typedef {'nodes' | 'supervision' | 'tables'} Suite Which histories must notice: those of whole clusters, of supervisors, or of replicated tables */
 
 /** @typedef {{ name: string, suite: Suite, patches: Patch[] }} Mutant */
 
@@ -33,6 +33,15 @@ const supervision = (name, file, find, replace) => ({
   suite: 'supervision',
   patches: [{ file: `supervisor/${file}`, find, replace }],
 })
+
+/**
+ * @param {string} name what is broken
+ * @param {string} file
+ * @param {string} find
+ * @param {string} replace
+ * @returns {Mutant}
+ */
+const tables = (name, file, find, replace) => ({ name, suite: 'tables', patches: [{ file, find, replace }] })
 
 /** @type {Mutant[]} */
 export const mutants = [
@@ -391,5 +400,277 @@ export const mutants = [
     'static-children.ts',
     "    if (child.pid !== undefined) return [{ type: 'stop', child }]\n    child.status = 'stopped'",
     "    if (child.pid !== undefined) return [{ type: 'stop', child }]",
+  ),
+
+  // Views
+  tables(
+    'a snapshot is merged into what was there',
+    'engine/view.ts',
+    '    this.dropCopy()\n    this.copy = shadow.copy\n',
+    '    for (const slot of this.copy === undefined ? [] : [...this.components.table.rowsOfCopy(this.copy)]) {\n' +
+      '      const { key, id, epoch, meta } = this.components.table.claimOf(slot)\n' +
+      '      if (this.components.table.find(shadow.copy, key) === NONE)\n' +
+      '        this.components.table.put(shadow.copy, { key, id, epoch, meta, metaHash: 0 })\n' +
+      '    }\n    this.dropCopy()\n    this.copy = shadow.copy\n',
+  ),
+  tables(
+    'the old copy stays beside the new one',
+    'engine/view.ts',
+    '    this.dropCopy()\n    this.copy = shadow.copy\n',
+    '    this.copy = shadow.copy\n',
+  ),
+  {
+    name: 'a snapshot goes on in the shadow of an earlier one, and its sums are not compared',
+    suite: 'tables',
+    patches: [
+      {
+        file: 'engine/view.ts',
+        find: '    this.dropShadow()\n    this.shadow = { id, life, seq, copy: this.components.table.addCopy(this.owner) }',
+        replace:
+          '    this.shadow = { id, life, seq, copy: this.shadow?.copy ?? this.components.table.addCopy(this.owner) }',
+      },
+      {
+        file: 'engine/view.ts',
+        find: 'if (shadow.seq !== seq || shadow.copy.count !== count || shadow.copy.digest !== digest) {',
+        replace: 'if (shadow.seq < 0 || count < 0 || digest < 0) {',
+      },
+    ],
+  },
+  tables(
+    'a gap in the deltas is not noticed',
+    'engine/view.ts',
+    'if (life !== at.life || first > at.seq + 1) return this.lost()',
+    'if (life !== at.life) return this.lost()',
+  ),
+  tables('a delta is applied again to what has it', 'engine/view.ts', '    if (last <= at.seq) return NOTHING\n', ''),
+  tables(
+    'a delta is applied to the old copy while a new one is filled',
+    'engine/view.ts',
+    'const copy = shadow?.copy ?? this.copy\n',
+    'const copy = this.copy ?? shadow?.copy\n',
+  ),
+  tables(
+    'a tick is not compared by its number',
+    'engine/view.ts',
+    'if (life !== this.life || seq !== this.seq) return this.lost()',
+    'if (life !== this.life) return this.lost()\n    if (seq !== this.seq) return NOTHING',
+  ),
+  tables(
+    'a tick is not compared by its sums',
+    'engine/view.ts',
+    'if (count === this.copy?.count && digest === this.copy.digest) return NOTHING',
+    'if (count >= 0 || digest >= 0) return NOTHING',
+  ),
+  tables('a copy whose sums are wrong is resumed', 'engine/view.ts', '    this.isWrong = true\n', ''),
+  tables(
+    'what is hidden is shown as soon as its server says hello',
+    'engine/view.ts',
+    '    this.server = server\n  }',
+    "    this.server = server\n    if (this.copy !== undefined) this.components.table.show(this.copy)\n    if (this.copy !== undefined) this.state = 'live'\n  }",
+  ),
+  tables(
+    'what is hidden stays so though it is resumed',
+    'engine/view.ts',
+    '    this.components.table.show(this.copy)\n    this.state',
+    '    this.state',
+  ),
+  tables('a node that is gone is still seen', 'engine/view.ts', '    this.components.table.hide(this.copy)\n', ''),
+  tables(
+    'what was to be filled goes on after its connection',
+    'engine/view.ts',
+    '    this.server = undefined\n    this.dropShadow()\n    if',
+    '    this.server = undefined\n    if',
+  ),
+  // Feeds and logs
+  {
+    name: 'one who was away is sent what is left in the ring',
+    suite: 'tables',
+    patches: [
+      {
+        file: 'engine/feed.ts',
+        find: 'knows.life !== log.life || !log.covers(knows.seq)) return this.beginSnapshot()',
+        replace: 'knows.life !== log.life) return this.beginSnapshot()',
+      },
+      { file: 'engine/feed.ts', find: '    if (!log.covers(this.sent)) return this.beginSnapshot()\n', replace: '' },
+    ],
+  },
+  tables(
+    'one who is behind what the ring has is sent what is left',
+    'engine/feed.ts',
+    '    if (!log.covers(this.sent)) return this.beginSnapshot()\n',
+    '',
+  ),
+  tables('the ring says that it has one more than it has', 'engine/log.ts', 'seq >= first - 1', 'seq >= first - 2'),
+  tables(
+    'a log of an earlier life is resumed',
+    'engine/feed.ts',
+    'knows.life !== log.life || !log.covers',
+    '!log.covers',
+  ),
+  tables(
+    'no deltas go out until a snapshot is whole',
+    'engine/feed.ts',
+    '    if (batch !== undefined) {',
+    '    if (batch !== undefined && this.snapshot === undefined) {',
+  ),
+  tables('the ring is never trimmed', 'engine/log.ts', '    this.trim(nowMs)\n', ''),
+  tables(
+    'a batch is left out',
+    'engine/log.ts',
+    'if ((this.ring[middle] as Batch).to <= seq)',
+    'if ((this.ring[middle] as Batch).from <= seq + 1 && this.ring.length - this.oldest > 2)',
+  ),
+  // Replicas
+  tables(
+    'what a node had in its earlier life is its own in the next',
+    'engine/replica.ts',
+    'if (known !== undefined && known.owner.incarnation === owner.incarnation) return known',
+    'if (known !== undefined) return known',
+  ),
+  tables('an earlier life of a node is forgotten, and its copy stays', 'engine/replica.ts', '    known?.drop()\n', ''),
+  tables(
+    'what comes of an earlier server is taken',
+    'engine/replica.ts',
+    'if (view?.server?.equals(message.from) !== true)',
+    'if (view === undefined)',
+  ),
+  tables(
+    'a node that is gone is told on, and its feed stays',
+    'engine/replica.ts',
+    '    this.feeds.get(node)?.end()\n    this.feeds.delete(node)\n',
+    '',
+  ),
+  tables(
+    'the copies of others stay when the table server ends',
+    'engine/replica.ts',
+    '    for (const node of [...this.views.keys()]) this.gone(node)',
+    '',
+  ),
+  tables(
+    'an epoch is not larger than those that were seen',
+    'engine/replica.ts',
+    'const epoch = table.epoch + 1',
+    'const epoch = 1',
+  ),
+  tables('the end of a process is not noticed', 'engine/replicated-table.ts', '    this.replica.release(pid.id)\n', ''),
+  tables(
+    'the end of a process is not sent',
+    'engine/replica.ts',
+    'for (const slot of this.table.rowsOfProcess(this.table.own, id)) this.remove(slot)',
+    'for (const slot of this.table.rowsOfProcess(this.table.own, id)) this.table.removeRow(this.table.own, slot)',
+  ),
+  // The server
+  tables(
+    'what a lost connection has brought is taken',
+    'engine/table-server.ts',
+    '    if (this.#served.isOver(origin)) return\n',
+    '',
+  ),
+  tables(
+    'a server that has just started says hello to nobody',
+    'engine/table-server.ts',
+    '    for (const node of table.nodes()) this.#sayHello(node, true)\n',
+    '',
+  ),
+  tables(
+    'a hello of one who knows nobody is not answered',
+    'engine/table-server.ts',
+    '    if (hello.isNew) this.#sayHello(origin.name, false)\n',
+    '',
+  ),
+  tables(
+    'nobody says hello to a node that is up',
+    'engine/table-server.ts',
+    'if (isNodeName(node)) this.#sayHello(node, false)',
+    'if (isNodeName(node)) return',
+  ),
+  tables(
+    'who was refused is not asked again',
+    'engine/table-server.ts',
+    "this.#arm(this.#asks, REFUSED_MS, { type: 'ask', node })",
+    '',
+  ),
+  tables(
+    'who misses something does not ask for it',
+    'engine/table-server.ts',
+    "      case 'ask':\n        this.#sayHello(node, false)\n",
+    "      case 'ask':\n",
+  ),
+  tables('no tick is sent', 'engine/table-server.ts', 'if (tick !== undefined) this.self.send(feed.server, tick)', ''),
+  tables(
+    'who waits for a connection to drain waits for ever',
+    'engine/table-server.ts',
+    '        feed.isWaiting = false\n',
+    '',
+  ),
+  tables(
+    'the end of a table server is not noticed',
+    'engine/table-server.ts',
+    "    else if (hasType(message, 'DOWN')) this.#onDown(message)\n",
+    "    else if (hasType(message, 'DOWN')) return\n",
+  ),
+  tables(
+    'a node that has come back is forgotten all the same',
+    'engine/replica.ts',
+    'if (view === undefined || view.server !== undefined) return',
+    'if (view === undefined) return',
+  ),
+  // The table
+  tables('who has lost a name is not told', 'global-ets.ts', '    this.endLoser(name, pid, winnerPid)\n', ''),
+  tables(
+    'who has lost a name keeps its claim',
+    'global-ets.ts',
+    '    this.table.remove(loser)\n    this.endLoser',
+    '    this.endLoser',
+  ),
+  tables(
+    'a clash is not looked for',
+    'engine/table.ts',
+    'if (ours !== NONE && ours !== seen) this.suspects.add(key)',
+    '',
+  ),
+  tables(
+    'a claim is given up though it is the first',
+    'engine/table.ts',
+    'if (loser !== NONE && winner !== loser) return { loser, winner }',
+    'if (loser !== NONE) return { loser, winner }',
+  ),
+  tables(
+    'who has lost and traps exits is not killed',
+    'engine/replicated-table.ts',
+    "node.clock.setTimer(LOSER_GRACE_MS, () => node.exit(pid, 'kill'))",
+    'node.clock.setTimer(LOSER_GRACE_MS, () => undefined)',
+  ),
+  tables(
+    'of two claims the one that came first is seen',
+    'engine/table.ts',
+    'if (seen === NONE || this.options.compare(this.claimOf(slot), this.claimOf(seen)) < 0) seen = slot',
+    'seen = slot',
+  ),
+  tables('rows that are hidden are seen', 'engine/table.ts', '      if (!this.copyOf(slot).isVisible) continue\n', ''),
+  tables(
+    'a row is taken out whoever has it',
+    'engine/table.ts',
+    'return slot !== NONE && rows.idOf(slot) === id ? slot : NONE',
+    'return slot',
+  ),
+  tables('who watches is told twice', 'engine/watches.ts', '      watcher.pending = []\n', ''),
+  tables(
+    'who watches is not told of what is put in the place of another',
+    'engine/table.ts',
+    '    if (told !== NONE) watcher.left(told)\n    if (seen !== NONE) watcher.joined(seen)',
+    '    if (told !== NONE) watcher.left(told)\n    else if (seen !== NONE) watcher.joined(seen)',
+  ),
+  tables(
+    'a walk is led astray by a row that goes',
+    'engine/table.ts',
+    "    for (const cursor of copy.cursors) if (cursor.slot === slot) cursor.slot = rows.next('copy', slot)\n",
+    '',
+  ),
+  tables(
+    'names that several have are counted for each',
+    'engine/table.ts',
+    '    this.surplus += sign * (seen - 1)\n',
+    '',
   ),
 ]

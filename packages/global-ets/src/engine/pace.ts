@@ -10,6 +10,14 @@ export interface Pace {
   readonly rowsPerTurn: number
   /** Clashes that are settled in one turn. */
   readonly defeatsPerTurn: number
+  /** From one turn to the next. 0: at once, when others have had theirs. */
+  readonly pauseMs: number
 }
 
-export const PACE: Pace = { chunkBytes: 32 * 1024, messagesPerTurn: 8, rowsPerTurn: 500, defeatsPerTurn: 100 }
+export const PACE: Pace = {
+  chunkBytes: 32 * 1024,
+  messagesPerTurn: 8,
+  rowsPerTurn: 500,
+  defeatsPerTurn: 100,
+  pauseMs: 0,
+}

@@ -142,7 +142,9 @@ export class TableServer extends GenServer {
   requestFlush(): void {
     if (this.#isFlushing) return
     this.#isFlushing = true
-    this.self.send(this.pid, { type: 'flush' })
+    const { pauseMs } = this.#replica.pace
+    if (pauseMs === 0) this.self.send(this.pid, { type: 'flush' })
+    else this.self.sendAfter(pauseMs, this.pid, { type: 'flush' })
   }
 
   /** Sends what there is now: a batch is full. */
