@@ -13,4 +13,5 @@ for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
   if (broken.length > 0 && mode === '') break
   for (const [what, times] of outcome.seen) seen.set(what, (seen.get(what) ?? 0) + times)
 }
-if (mode === '--seen') console.log(JSON.stringify(Object.fromEntries([...seen].sort()), undefined, 1))
+if (mode === '--seen')
+  console.log(JSON.stringify(Object.fromEntries([...seen].sort(([a], [b]) => (a < b ? -1 : 1))), undefined, 1))

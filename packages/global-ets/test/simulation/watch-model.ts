@@ -2,7 +2,7 @@
  * What one who watches knows, by nothing but the rows at the beginning and the changes since then.
  */
 import type { NameChange } from '@pidmesh/global-ets'
-import type { Pid, Ref } from '@pidmesh/runtime'
+import type { Ref } from '@pidmesh/runtime'
 import type { Proc } from './member.ts'
 
 type Row = Pick<NameChange, 'name' | 'pid' | 'meta'>

@@ -10,7 +10,7 @@ import { Acts } from './acts.ts'
 import { isConverged, judgeEnd } from './end.ts'
 import { Faults } from './faults.ts'
 import { Judge } from './judge.ts'
-import { Member } from './member.ts'
+import { Member, TIGHT_ROWS } from './member.ts'
 import type { Plan } from './plan.ts'
 
 /** Longer than a node is kept in mind that is gone. */
@@ -72,6 +72,7 @@ export class World {
       else this.faults.strike(what.fault, draws)
     }
     await this.passTo(plan.endMs)
+    if (plan.isTight) await this.overfill()
     if (plan.isLong) await this.passTo(this.nowMs + LONG_MS)
     if (!this.isBroken) await this.recover()
     if (this.isBroken) return
@@ -132,6 +133,13 @@ export class World {
       this.judge.look(member)
       if ((this.stalledUntilMs.get(member.host) ?? -1) < this.nowMs) this.judge.judgeWatches(member)
     }
+  }
+
+  /** One node has more than the others take of it. */
+  private async overfill(): Promise<void> {
+    const [member] = this.members.values()
+    if (member !== undefined) this.acts.registerMany(member, TIGHT_ROWS * 2)
+    await this.passTo(this.nowMs + 200)
   }
 
   /** What was down comes back, what was parted meets, and time passes until all have come to the same, or too much of it has passed. */
