@@ -149,7 +149,7 @@ export class World {
     this.note('all faults are over')
     cluster.heal()
     for (const member of this.members.values()) member.losesDelta = false
-    if (plan.isTight && (plan.kind === 'groups' || plan.seed % 2 === 0))
+    if (plan.isTight && (plan.kind === 'groups' || plan.seed % 4 < 2))
       for (const member of this.members.values()) this.acts.shrink(member)
     // One that is stalled is lost later, and one that was cut off too.
     await this.passTo(Math.max(this.nowMs, ...this.stalledUntilMs.values()) + plan.netTickTimeMs * 1.5)
