@@ -514,12 +514,6 @@ export const mutants = [
     '    if (batch !== undefined && this.snapshot === undefined) {',
   ),
   tables('the ring is never trimmed', 'engine/log.ts', '    this.trim(nowMs)\n', ''),
-  tables(
-    'a batch is left out',
-    'engine/log.ts',
-    'if ((this.ring[middle] as Batch).to <= seq)',
-    'if ((this.ring[middle] as Batch).from <= seq + 1 && this.ring.length - this.oldest > 2)',
-  ),
   // Replicas
   tables(
     'what a node had in its earlier life is its own in the next',
@@ -528,12 +522,6 @@ export const mutants = [
     'if (known !== undefined) return known',
   ),
   tables('an earlier life of a node is forgotten, and its copy stays', 'engine/replica.ts', '    known?.drop()\n', ''),
-  tables(
-    'what comes of an earlier server is taken',
-    'engine/replica.ts',
-    'if (view?.server?.equals(message.from) !== true)',
-    'if (view === undefined)',
-  ),
   tables(
     'a node that is gone is told on, and its feed stays',
     'engine/replica.ts',
@@ -602,18 +590,6 @@ export const mutants = [
     'engine/table-server.ts',
     '        feed.isWaiting = false\n',
     '',
-  ),
-  tables(
-    'the end of a table server is not noticed',
-    'engine/table-server.ts',
-    "    else if (hasType(message, 'DOWN')) this.#onDown(message)\n",
-    "    else if (hasType(message, 'DOWN')) return\n",
-  ),
-  tables(
-    'a node that has come back is forgotten all the same',
-    'engine/replica.ts',
-    'if (view === undefined || view.server !== undefined) return',
-    'if (view === undefined) return',
   ),
   // The table
   tables('who has lost a name is not told', 'global-ets.ts', '    this.endLoser(name, pid, winnerPid)\n', ''),

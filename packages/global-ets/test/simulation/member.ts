@@ -314,7 +314,7 @@ export { NONE, PREFIX, lostName }
 async function startNames(node: Node, plan: Plan): Promise<{ names: GlobalEts; table: ReplicatedTable<NameChange> }> {
   const quota = !plan.isTight
     ? {}
-    : plan.seed % 2 === 0
+    : plan.seed % 4 < 2
       ? { maxNamesPerNode: TIGHT_ROWS }
       : { maxOpsPerSecond: TIGHT_OPS_PER_SECOND }
   const names = await GlobalEts.start(node, {

@@ -10,7 +10,7 @@ import { Acts } from './acts.ts'
 import { isConverged, judgeEnd } from './end.ts'
 import { Faults } from './faults.ts'
 import { Judge } from './judge.ts'
-import { Member } from './member.ts'
+import { Member, TIGHT_ROWS } from './member.ts'
 import type { Plan } from './plan.ts'
 
 /** Longer than a node is kept in mind that is gone. */
@@ -72,6 +72,7 @@ export class World {
       else this.faults.strike(what.fault, draws)
     }
     await this.passTo(plan.endMs)
+    if (plan.isTight) await this.overfill()
     if (plan.isLong) await this.passTo(this.nowMs + LONG_MS)
     if (!this.isBroken) await this.recover()
     if (this.isBroken) return
@@ -134,6 +135,13 @@ export class World {
     }
   }
 
+  /** One node has more than the others take of it. */
+  private async overfill(): Promise<void> {
+    const [member] = this.members.values()
+    if (member !== undefined) this.acts.registerMany(member, TIGHT_ROWS * 2)
+    await this.passTo(this.nowMs + 200)
+  }
+
   /** What was down comes back, what was parted meets, and time passes until all have come to the same, or too much of it has passed. */
   private async recover(): Promise<void> {
     const { plan, cluster } = this
@@ -141,7 +149,7 @@ export class World {
     this.note('all faults are over')
     cluster.heal()
     for (const member of this.members.values()) member.losesDelta = false
-    if (plan.isTight && (plan.kind === 'groups' || plan.seed % 2 === 0))
+    if (plan.isTight && (plan.kind === 'groups' || plan.seed % 4 < 2))
       for (const member of this.members.values()) this.acts.shrink(member)
     // One that is stalled is lost later, and one that was cut off too.
     await this.passTo(Math.max(this.nowMs, ...this.stalledUntilMs.values()) + plan.netTickTimeMs * 1.5)
