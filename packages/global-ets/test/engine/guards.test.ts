@@ -27,7 +27,12 @@ function greeted(): Replica {
     watcher,
   })
   const { policy } = replica
-  replica.onHello(owner, { type: 'hello', from: server, isNew: true, policy, knows: undefined }, new Pid(self, 1), 0)
+  replica.onHello(
+    owner,
+    { type: 'hello', from: server, isNew: true, lacks: false, policy, knows: undefined },
+    new Pid(self, 1),
+    0,
+  )
   return replica
 }
 
