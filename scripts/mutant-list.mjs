@@ -563,8 +563,8 @@ export const mutants = [
   tables(
     'a hello of one who knows nobody is not answered',
     'engine/table-server.ts',
-    "    if (hello.isNew) this.#sayHello(origin.name, 'greets')\n",
-    '',
+    "    if (hello.isNew) this.#sayHello(origin.name, 'greets')\n    this.requestFlush()\n",
+    '    this.requestFlush()\n',
   ),
   tables(
     'nobody says hello to a node that is up',
