@@ -442,7 +442,6 @@ export const mutants = [
     'if (life !== at.life || first > at.seq + 1) return this.lost()',
     'if (life !== at.life) return this.lost()',
   ),
-  tables('a delta is applied again to what has it', 'engine/view.ts', '    if (last <= at.seq) return NOTHING\n', ''),
   tables(
     'a delta is applied to the old copy while a new one is filled',
     'engine/view.ts',
@@ -624,12 +623,6 @@ export const mutants = [
     'seen = slot',
   ),
   tables('rows that are hidden are seen', 'engine/table.ts', '      if (!this.copyOf(slot).isVisible) continue\n', ''),
-  tables(
-    'a row is taken out whoever has it',
-    'engine/table.ts',
-    'return slot !== NONE && rows.idOf(slot) === id ? slot : NONE',
-    'return slot',
-  ),
   tables('who watches is told twice', 'engine/watches.ts', '      watcher.pending = []\n', ''),
   tables(
     'who watches is not told of what is put in the place of another',

@@ -33,12 +33,7 @@ export interface Request {
 const TIMEOUT: RequestOutcome = { type: 'timeout' }
 
 /** @param timeoutMs milliseconds, or `Infinity`. No field of the request: one that is now an integer and now `Infinity` made a call a fifth dearer. */
-export function request(
-  kernel: Kernel,
-  caller: Process,
-  request: Request,
-  timeoutMs: number,
-): Promise<RequestOutcome> {
+export function request(kernel: Kernel, caller: Process, request: Request, timeoutMs: number): Promise<RequestOutcome> {
   return startRequest(kernel, caller, request, timeoutMs).outcome
 }
 
