@@ -67,6 +67,7 @@ describe('a replica', () => {
     replica.onMessage(owner, { type: 'delta', from: server, life: 5, first: 1, last: 2, ops: ops.take() }, 0)
     expect(table.rows.idOf(table.visible('x'))).toBe(1)
     expect(table.rows.idOf(table.visible('y'))).toBe(3)
+    replica.onMessage(owner, { type: 'delta', from: server, life: 5, first: 1, last: 1, ops: old }, 0)
     expect(replica.views.get(owner.name)).toMatchObject({ state: 'live', seq: 2 })
   })
 
