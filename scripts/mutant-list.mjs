@@ -406,18 +406,18 @@ export const mutants = [
   tables(
     'a snapshot is merged into what was there',
     'engine/view.ts',
-    '    this.dropCopy()\n    this.copy = shadow.copy\n',
+    '    if (this.copy === undefined) this.components.table.show(shadow.copy)\n',
     '    for (const slot of this.copy === undefined ? [] : [...this.components.table.rowsOfCopy(this.copy)]) {\n' +
       '      const { key, id, epoch, meta } = this.components.table.claimOf(slot)\n' +
       '      if (this.components.table.find(shadow.copy, key) === NONE)\n' +
       '        this.components.table.put(shadow.copy, { key, id, epoch, meta, metaHash: 0 })\n' +
-      '    }\n    this.dropCopy()\n    this.copy = shadow.copy\n',
+      '    }\n    if (this.copy === undefined) this.components.table.show(shadow.copy)\n',
   ),
   tables(
     'the old copy stays beside the new one',
     'engine/view.ts',
-    '    this.dropCopy()\n    this.copy = shadow.copy\n',
-    '    this.copy = shadow.copy\n',
+    'else this.components.table.replace(this.copy, shadow.copy)',
+    'else this.components.table.show(shadow.copy)',
   ),
   {
     name: 'a snapshot goes on in the shadow of an earlier one, and its sums are not compared',
@@ -442,7 +442,6 @@ export const mutants = [
     'if (life !== at.life || first > at.seq + 1) return this.lost()',
     'if (life !== at.life) return this.lost()',
   ),
-  tables('a delta is applied again to what has it', 'engine/view.ts', '    if (last <= at.seq) return NOTHING\n', ''),
   tables(
     'a delta is applied to the old copy while a new one is filled',
     'engine/view.ts',
@@ -557,19 +556,19 @@ export const mutants = [
   tables(
     'a server that has just started says hello to nobody',
     'engine/table-server.ts',
-    '    for (const node of table.nodes()) this.#sayHello(node, true)\n',
+    "    for (const node of table.nodes()) this.#sayHello(node, 'is new')\n",
     '',
   ),
   tables(
     'a hello of one who knows nobody is not answered',
     'engine/table-server.ts',
-    '    if (hello.isNew) this.#sayHello(origin.name, false)\n',
-    '',
+    "    if (hello.isNew) this.#sayHello(origin.name, 'greets')\n    this.requestFlush()\n",
+    '    this.requestFlush()\n',
   ),
   tables(
     'nobody says hello to a node that is up',
     'engine/table-server.ts',
-    'if (isNodeName(node)) this.#sayHello(node, false)',
+    "if (isNodeName(node)) this.#sayHello(node, 'greets')",
     'if (isNodeName(node)) return',
   ),
   tables(
@@ -581,7 +580,7 @@ export const mutants = [
   tables(
     'who misses something does not ask for it',
     'engine/table-server.ts',
-    "      case 'ask':\n        this.#sayHello(node, false)\n",
+    "      case 'ask':\n        this.#sayHello(node, 'lacks something')\n",
     "      case 'ask':\n",
   ),
   tables('no tick is sent', 'engine/table-server.ts', 'if (tick !== undefined) this.self.send(feed.server, tick)', ''),
@@ -624,12 +623,6 @@ export const mutants = [
     'seen = slot',
   ),
   tables('rows that are hidden are seen', 'engine/table.ts', '      if (!this.copyOf(slot).isVisible) continue\n', ''),
-  tables(
-    'a row is taken out whoever has it',
-    'engine/table.ts',
-    'return slot !== NONE && rows.idOf(slot) === id ? slot : NONE',
-    'return slot',
-  ),
   tables('who watches is told twice', 'engine/watches.ts', '      watcher.pending = []\n', ''),
   tables(
     'who watches is not told of what is put in the place of another',
@@ -646,7 +639,7 @@ export const mutants = [
   tables(
     'names that several have are counted for each',
     'engine/table.ts',
-    '    this.surplus += sign * (seen - 1)\n',
-    '',
+    'this.setBehind(other, other !== seen && this.copyOf(other).isVisible)',
+    'this.setBehind(other, false)',
   ),
 ]

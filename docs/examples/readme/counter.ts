@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import { call, GenServer, start, type Call, type ServerRef } from '@pidmesh/gen-server'
 import { GlobalEts } from '@pidmesh/global-ets'
 import { startNode, via } from '@pidmesh/runtime'
@@ -28,7 +27,7 @@ console.log(await call(node, counter, { type: 'add', by: 2 }))
 // From another node, by its name in the table; the type of the reference is all that it needs to know:
 const node2 = await startNode({ name: 'counter2@127.0.0.1', cookie: 'a-shared-secret', seeds: [node.address] })
 const names2 = await GlobalEts.start(node2)
-while (names2.whereisName('counter:1') === undefined) await setTimeout(10) // the table comes a moment later
+await names2.filled() // with the names of the nodes that it is connected with
 const remote: ServerRef<CounterCall, never> = via(names2, 'counter:1')
 console.log(await call(node2, remote, { type: 'get' }))
 

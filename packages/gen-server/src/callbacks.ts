@@ -34,14 +34,13 @@ export type AnyServer = GenServer<object, unknown, unknown>
 
 const IDLE: IdleTimeoutMessage = { type: 'idle_timeout' }
 
-/** Makes the instance and runs its `init`. */
+/** Runs the `init` of an instance that has just been made. */
 export function initialise(
   self: Context,
   debug: Debug,
-  make: () => AnyServer,
+  server: AnyServer,
   args: readonly unknown[],
 ): Initialised | Promise<Initialised> {
-  const server = make()
   server.enter(self)
   const result: InitResult | Promise<InitResult> = server.init(...(args as readonly never[]))
   const enter = (outcome: InitResult): Initialised => initialised(new Callbacks(self, server, debug), outcome)

@@ -127,10 +127,10 @@ const CALL_OUTCOMES: Record<CallErrorCode, CallOutcome> = {
 }
 
 /** @param durationMs that its `init` took, if that is known */
-export function tellStarted(self: Context, module: string, durationMs?: number): void {
+export function tellStarted(self: Context, behaviour: Behaviour, durationMs?: number): void {
   const { telemetry } = self
   if (telemetry !== undefined)
-    tell(telemetry, { type: 'server_started', node: self.node, server: infoOf(self, module), durationMs })
+    tell(telemetry, { type: 'server_started', node: self.node, server: infoOf(self, behaviour.name), durationMs })
 }
 
 export function tellStartFailed(self: Context, reason: ExitReason): void {
@@ -139,11 +139,11 @@ export function tellStartFailed(self: Context, reason: ExitReason): void {
     tell(telemetry, { type: 'server_start_failed', node: self.node, server: infoOf(self, undefined), reason })
 }
 
-export function tellEnded(self: Context, module: string, reason: ExitReason): void {
+export function tellEnded(self: Context, behaviour: Behaviour, reason: ExitReason): void {
   const { telemetry } = self
   if (telemetry === undefined) return
   const type = isQuietReason(reason) ? 'server_stopped' : 'server_crashed'
-  tell(telemetry, { type, node: self.node, server: infoOf(self, module), reason })
+  tell(telemetry, { type, node: self.node, server: infoOf(self, behaviour.name), reason })
 }
 
 export function tellSupervision(self: Context, supervisor: string, report: SupervisionReport): void {

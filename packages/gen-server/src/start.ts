@@ -128,7 +128,7 @@ export function enterLoop(
   const debug = new Debug(self)
   server.enter(self)
   const behaviour = new Callbacks(self, server, debug)
-  tellStarted(self, behaviour.name)
+  tellStarted(self, behaviour)
   return new ServerLoop({ self, behaviour, debug, parent: options.parent }).start()
 }
 
@@ -148,7 +148,7 @@ function initOf(server: new () => object, args: readonly unknown[]): Init {
     const made = new server()
     return made instanceof GenStatem
       ? initialiseStatem(self, debug, made, args)
-      : initialise(self, debug, () => made as AnyServer, args)
+      : initialise(self, debug, made as AnyServer, args)
   }
 }
 

@@ -260,7 +260,7 @@ export class ServerLoop {
     const { self, behaviour } = this
     // `terminate` may have ended the process itself.
     if (!self.isAlive) return
-    tellEnded(self, behaviour.name, reason)
+    tellEnded(self, behaviour, reason)
     self.finish(
       reason,
       isQuietReason(reason) ? undefined : endDetails(behaviour, reason, message === BEGIN ? undefined : message),

@@ -176,7 +176,7 @@ function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody 
           const loop = new ServerLoop({ self, behaviour: initialised.behaviour, debug, parent })
           if (self.isAlive) {
             const tookMs = beganMs === undefined ? undefined : self.monotonicMs() - beganMs
-            tellStarted(self, initialised.behaviour.name, tookMs)
+            tellStarted(self, initialised.behaviour, tookMs)
           }
           // Neither of a caller nor of a process that has been killed while `init` was under way.
           if (self.isAlive && report.watcher?.isAlive === true) report.watch = report.watcher.monitor(self.pid)

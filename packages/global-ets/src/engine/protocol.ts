@@ -23,6 +23,8 @@ export type TableMessage =
       readonly type: 'hello'
       readonly from: Pid
       readonly isNew: boolean
+      /** Something that was sent is missing. Otherwise it is a greeting: to one who has been greeted already it says nothing. */
+      readonly lacks: boolean
       /** The table's kind and policy: they must be the same everywhere. */
       readonly policy: string
       readonly knows: Known | undefined
@@ -91,7 +93,12 @@ export function isTableMessage(message: unknown): message is TableMessage {
   if (!(fields['from'] instanceof Pid)) return false
   switch (message.type as TableMessage['type']) {
     case 'hello':
-      return typeof fields['isNew'] === 'boolean' && typeof fields['policy'] === 'string' && isKnown(fields['knows'])
+      return (
+        typeof fields['isNew'] === 'boolean' &&
+        typeof fields['lacks'] === 'boolean' &&
+        typeof fields['policy'] === 'string' &&
+        isKnown(fields['knows'])
+      )
     case 'resume':
       return isCount(fields['life']) && isCount(fields['seq'])
     case 'snapshot_begin':

@@ -104,15 +104,18 @@ export class Replica {
     return view
   }
 
-  hello(from: Pid, to: NodeName, isNew: boolean): TableMessage {
-    return { type: 'hello', from, isNew, policy: this.policy, knows: this.views.get(to)?.knows }
+  hello(from: Pid, to: NodeName, { isNew, lacks }: { readonly isNew: boolean; readonly lacks: boolean }): TableMessage {
+    return { type: 'hello', from, isNew, lacks, policy: this.policy, knows: this.views.get(to)?.knows }
   }
 
   /** A hello: it is sent what it lacks, from now on. `from`: this node's server. Says whether the tables fit. */
   onHello(origin: NodeIdentity, hello: TableMessage & { type: 'hello' }, from: Pid, nowMs: number): boolean {
     if (hello.policy !== this.policy) return false
     this.viewOf(origin, nowMs).greet(hello.from)
-    this.feeds.get(origin.name)?.end()
+    const feed = this.feeds.get(origin.name)
+    // Greetings cross when a server starts while its node is being connected: all that it is to have is on its way already.
+    if (!hello.isNew && !hello.lacks && feed?.server.equals(hello.from) === true) return true
+    feed?.end()
     const { table, log, terms } = this
     const { chunkBytes } = this.pace
     const nextSnapshotId = (): number => ++this.snapshotId

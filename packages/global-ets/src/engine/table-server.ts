@@ -86,7 +86,7 @@ export class TableServer extends GenServer {
     this.self.tagRemote((message, origin) => (looksLikeTableMessage(message) ? new FromNode(message, origin) : message))
     this.self.monitorNodes(true)
     for (const [node, view] of this.#replica.views) if (view.state === 'hidden') this.forgetLater(node)
-    for (const node of table.nodes()) this.#sayHello(node, true)
+    for (const node of table.nodes()) this.#sayHello(node, 'is new')
     this.self.sendAfter(table.tickMs, this.pid, { type: 'table_tick' })
     table.onServer(this)
     // What an earlier server has not done any more.
@@ -201,12 +201,12 @@ export class TableServer extends GenServer {
         'the table is of another kind or policy on another node: neither sees what the other has',
       )
       // It is to know that too.
-      if (hello.isNew) this.#sayHello(origin.name, false)
+      if (hello.isNew) this.#sayHello(origin.name, 'greets')
       return
     }
     if (known?.equals(hello.from) !== true) this.#servers.set(this.self.monitor(hello.from).toString(), hello.from)
     this.#disarm(this.#forgets, origin.name)
-    if (hello.isNew) this.#sayHello(origin.name, false)
+    if (hello.isNew) this.#sayHello(origin.name, 'greets')
     this.requestFlush()
   }
 
@@ -215,7 +215,7 @@ export class TableServer extends GenServer {
       case 'nothing':
         return
       case 'ask':
-        this.#sayHello(node, false)
+        this.#sayHello(node, 'lacks something')
         return
       case 'ask_later':
         this.log.warn(
@@ -233,11 +233,14 @@ export class TableServer extends GenServer {
     }
   }
 
-  #sayHello(node: NodeName, isNew: boolean): void {
+  #sayHello(node: NodeName, why: 'greets' | 'is new' | 'lacks something'): void {
     const there = { name: this.#served.name, node }
     if (this.#replica.views.get(node)?.server === undefined && !this.#unanswered.has(node))
       this.#unanswered.set(node, this.self.monitor(there))
-    this.self.send(there, this.#replica.hello(this.pid, node, isNew))
+    this.self.send(
+      there,
+      this.#replica.hello(this.pid, node, { isNew: why === 'is new', lacks: why === 'lacks something' }),
+    )
   }
 
   /** It has said hello, or there is nobody to. */
@@ -293,7 +296,7 @@ export class TableServer extends GenServer {
   }
 
   #onNodeUp({ node }: Partial<NodeUpMessage>): void {
-    if (isNodeName(node)) this.#sayHello(node, false)
+    if (isNodeName(node)) this.#sayHello(node, 'greets')
   }
 
   #onDown({ ref }: Partial<DownMessage>): void {
@@ -330,7 +333,7 @@ export class TableServer extends GenServer {
         return
       case 'ask':
         this.#asks.delete(due.node)
-        if (this.#served.nodes().includes(due.node)) this.#sayHello(due.node, false)
+        if (this.#served.nodes().includes(due.node)) this.#sayHello(due.node, 'lacks something')
         return
       case undefined:
         // Nobody else's timer, and no text that only looks like one, makes it do anything.

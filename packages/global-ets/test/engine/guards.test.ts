@@ -27,7 +27,12 @@ function greeted(): Replica {
     watcher,
   })
   const { policy } = replica
-  replica.onHello(owner, { type: 'hello', from: server, isNew: true, policy, knows: undefined }, new Pid(self, 1), 0)
+  replica.onHello(
+    owner,
+    { type: 'hello', from: server, isNew: true, lacks: false, policy, knows: undefined },
+    new Pid(self, 1),
+    0,
+  )
   return replica
 }
 
@@ -48,6 +53,24 @@ function fill(replica: Replica, from: Pid): void {
 }
 
 describe('a replica', () => {
+  it('drops a delta that it has already, and takes of one that overlaps what is new', () => {
+    const replica = greeted()
+    fill(replica, server)
+    const ops = new OpWriter()
+    ops.put('x', 9, 2, NO_META.bytes)
+    const old = ops.take()
+    replica.onMessage(owner, { type: 'delta', from: server, life: 5, first: 1, last: 1, ops: old }, 0)
+    const { table } = replica
+    expect(table.rows.idOf(table.visible('x'))).toBe(1)
+    ops.put('x', 9, 2, NO_META.bytes)
+    ops.put('y', 3, 3, NO_META.bytes)
+    replica.onMessage(owner, { type: 'delta', from: server, life: 5, first: 1, last: 2, ops: ops.take() }, 0)
+    expect(table.rows.idOf(table.visible('x'))).toBe(1)
+    expect(table.rows.idOf(table.visible('y'))).toBe(3)
+    replica.onMessage(owner, { type: 'delta', from: server, life: 5, first: 1, last: 1, ops: old }, 0)
+    expect(replica.views.get(owner.name)).toMatchObject({ state: 'live', seq: 2 })
+  })
+
   it('takes nothing of a server that has not said hello, or has said it before another one did', () => {
     const replica = greeted()
     fill(replica, earlier)

@@ -64,6 +64,17 @@ describe.each(['names', 'groups'] as const)('a new copy in place of an old one (
   })
 })
 
+describe('a claim', () => {
+  it('is found by its process: what one process gives up another one keeps', () => {
+    const { table } = tableOf('names')
+    const copy = table.addCopy(node('a'))
+    const slot = put(table, copy, 'x', 7)
+    expect(table.findClaim(copy, 'x', 7, 0)).toBe(slot)
+    expect(table.findClaim(copy, 'x', 8, 1)).toBe(-1)
+    expect(table.findClaims(copy, 'x', 8)).toEqual([])
+  })
+})
+
 describe('memberships', () => {
   it('of one process in one group are told apart by their epochs: putting one again changes nothing', () => {
     const { table, told } = tableOf('groups')

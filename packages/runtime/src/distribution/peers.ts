@@ -159,6 +159,8 @@ export class Peers {
   }
 
   flush(): void {
+    // Of a node alone: each turn comes by here.
+    if (this.byName.size === 0 && this.approaches.size === 0) return
     for (const peer of [...this.byName.values()]) peer.flush()
     for (const [node, approach] of this.approaches) if (approach.isFull) this.giveUp(node, approach)
   }

@@ -534,7 +534,8 @@ export class Context {
     checkDuration('timeoutMs', timeoutMs)
     checkFunction('build', build)
     checkAddressee(target)
-    return this.process.isAlive ? request(this.kernel, this.process, { target, build, timeoutMs }) : this.tooLate()
+    if (!this.process.isAlive) return this.tooLate()
+    return request(this.kernel, this.process, { target, build, tell: undefined }, timeoutMs)
   }
 
   /**
@@ -556,7 +557,8 @@ export class Context {
     checkDuration('timeoutMs', timeoutMs)
     checkAddressee(object)
     if (!this.process.isAlive) return this.tooLate()
-    const ended = request(this.kernel, this.process, { target: object, build: undefined, timeoutMs }).then((outcome) =>
+    const asked = { target: object, build: undefined, tell: undefined }
+    const ended = request(this.kernel, this.process, asked, timeoutMs).then((outcome) =>
       outcome.type === 'down' ? outcome.reason : undefined,
     )
     // As of a request: one who is killed while he waits takes nobody with him.
@@ -608,7 +610,7 @@ export class Context {
     checkFunction('tell', tell)
     checkPid(target)
     if (!this.process.isAlive) return this.tooLate()
-    return request(this.kernel, this.process, { target, build: undefined, tell, timeoutMs })
+    return request(this.kernel, this.process, { target, build: undefined, tell }, timeoutMs)
   }
 
   /**

@@ -25,7 +25,7 @@ export class OpenRequest {
 
   /** Made by `Context.openRequest`. */
   constructor(kernel: Kernel, caller: Process, { target, build }: Pick<Request, 'target' | 'build'>) {
-    this.#pending = startRequest(kernel, caller, { target, build, timeoutMs: Infinity })
+    this.#pending = startRequest(kernel, caller, { target, build, tell: undefined }, Infinity)
     this.#pending.outcome.then(
       (outcome) => this.#end(() => (this.outcome = outcome)),
       (thrown: unknown) => this.#end(() => (this.error = errorOfThrown(thrown))),

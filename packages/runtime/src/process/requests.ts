@@ -27,20 +27,20 @@ export interface Request {
   /** `undefined`: there is nothing to send. */
   readonly build: ((replyTo: Ref) => unknown) | undefined
   /** Makes the alias known otherwise than by a message. */
-  readonly tell?: (replyTo: Ref) => void
-  /** Milliseconds, or `Infinity`. */
-  readonly timeoutMs: number
+  readonly tell: ((replyTo: Ref) => void) | undefined
 }
 
 const TIMEOUT: RequestOutcome = { type: 'timeout' }
 
-export function request(kernel: Kernel, caller: Process, request: Request): Promise<RequestOutcome> {
-  return startRequest(kernel, caller, request).outcome
+/** @param timeoutMs milliseconds, or `Infinity`. No field of the request: one that is now an integer and now `Infinity` made a call a fifth dearer. */
+export function request(kernel: Kernel, caller: Process, request: Request, timeoutMs: number): Promise<RequestOutcome> {
+  return startRequest(kernel, caller, request, timeoutMs).outcome
 }
 
-export function startRequest(kernel: Kernel, caller: Process, request: Request): PendingRequest {
+/** As `request`, and gives what waits. */
+export function startRequest(kernel: Kernel, caller: Process, request: Request, timeoutMs: number): PendingRequest {
   const pending = new PendingRequest(kernel, caller)
-  pending.start(request)
+  pending.start(request, timeoutMs)
   return pending
 }
 
@@ -67,7 +67,7 @@ export class PendingRequest implements AliasTarget, DownListener, ExitHook {
     return false
   }
 
-  start({ target, build, tell, timeoutMs }: Request): void {
+  start({ target, build, tell }: Request, timeoutMs: number): void {
     const { kernel, caller, ref } = this
     caller.exitHooks = withItem<ExitHook>(caller.exitHooks, this)
     kernel.aliases.add(ref.id, this)
