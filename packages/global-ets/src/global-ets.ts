@@ -159,7 +159,8 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
    * Registers a process under a name whether or not another one has it. Who had it loses it as in a clash, here at once, on another node as soon as the message is
    * there. Of two that take a name over at the same time on two nodes one loses it, by the policy.
    *
-   * The name's epoch grows with each takeover: who acts for a name elsewhere, on a database say, shows it there, and one with a lesser epoch is refused ("fencing").
+   * The name's epoch grows with each takeover: who acts for a name elsewhere, on a database say, shows it there, and one with a lesser epoch is refused ("fencing"). Parts of a
+   * cluster that are apart can give the same epoch, and epochs begin anew when all nodes have been started anew.
    * @param expectedEpoch takes the name only if its epoch is still this one (0: nobody has it)
    * @returns the name's new epoch; or `undefined` if the process is dead or not of this node, the epoch another one, or this node's claim wouldn't win by the
    * policy: a table of the policy `newest` always lets the later one win
