@@ -198,6 +198,10 @@ describe('many names', () => {
         { name: '', pid },
       ]),
     ).toThrowError(expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }))
+    for (const bad of ['x', [undefined], [7]])
+      expect(() => a.names.registerNames(bad as never)).toThrowError(
+        expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+      )
     expect(a.names.registeredNames()).toEqual(['taken', 'x'])
   })
 

@@ -110,6 +110,8 @@ export class TableServer extends GenServer {
     else if (hasType(message, 'DOWN')) this.#onDown(message)
     else if (hasType(message, 'table_tick')) this.#onTick()
     else if (hasType(message, 'timeout')) this.#onDue(message)
+    // Came before init had begun, from nobody knows where: whom the hello of this server reaches says it again.
+    else if (looksLikeTableMessage(message)) return
     else this.log.warn({ message: typeof message }, 'the table server got a message that is not for it')
   }
 
