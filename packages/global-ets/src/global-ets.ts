@@ -136,7 +136,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
    */
   registerNames(names: readonly NewName<M>[]): ('yes' | 'no')[] {
     if (!Array.isArray(names)) throw bad('names are a list')
-    const checked = names.map((entry) => {
+    const checked = names.map((entry: NewName<M>) => {
       if (typeof entry !== 'object' || entry === null) throw bad('names are a list of { name, pid, meta }')
       const { name, pid, meta } = entry
       checkKey('name', name)
