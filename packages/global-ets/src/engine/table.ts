@@ -53,6 +53,9 @@ export interface RowValue {
   readonly metaHash: number
 }
 
+/** Of another node no larger epoch is followed: our next one must still be one that others can read, for ever so many claims. */
+const LARGEST_FOLLOWED = 2 ** 52
+
 /** Multiplies what is no other's to choose: 2^32 divided by the golden ratio. */
 const GOLDEN = 0x9e3779b1
 
@@ -72,7 +75,7 @@ export class Table {
   private readonly walks: Walk[] = []
   /** Names that may have a row of ours which isn't the one that is seen. */
   private readonly suspects = new Set<string>()
-  /** The largest epoch that has been seen. */
+  /** The largest epoch that has been seen, and is to be gone beyond. */
   epoch = 0
 
   constructor(options: TableOptions) {
@@ -205,7 +208,7 @@ export class Table {
 
   /** Puts a row into a copy: a name in place of what that copy has under it, a membership besides those that it has. Doing it again changes nothing. Returns its slot. */
   put(copy: Copy, value: RowValue): number {
-    if (value.epoch > this.epoch) this.epoch = value.epoch
+    if (value.epoch > this.epoch && (copy === this.own || value.epoch <= LARGEST_FOLLOWED)) this.epoch = value.epoch
     const hash = hashOfRow(hashOfKey(value.key), value.id, value.epoch, value.metaHash)
     const first = this.index.first(value.key)
     const known = this.replaced(copy, value, first)
