@@ -260,8 +260,13 @@ export class ProcessGroups<M extends NameMeta = NameMeta> {
     return this.owner.sendAll(servers, { type: 'broadcast', from, group, message })
   }
 
+  /** Another node may name what is no group: it has no members. */
   private sendLocal(group: string, message: unknown): void {
-    this.owner.sendAll(this.localMembers(group), message)
+    const slots = this.table.replica.table.membersOf(group).filter((slot) => this.table.isOwn(slot))
+    this.owner.sendAll(
+      slots.map((slot) => this.table.pidOf(slot)),
+      message,
+    )
   }
 }
 
