@@ -66,7 +66,11 @@ class FromNode {
 }
 
 /** What a timer of the server's is for. */
-type Due = { readonly type: 'forget'; readonly node: NodeName } | { readonly type: 'ask'; readonly node: NodeName }
+type Due = { readonly type: 'tick' } | ({ readonly type: 'forget' | 'ask' } & OfNode)
+
+interface OfNode {
+  readonly node: NodeName
+}
 
 export class TableServer extends GenServer {
   #table: ServedTable | undefined = undefined
@@ -87,7 +91,7 @@ export class TableServer extends GenServer {
     this.self.monitorNodes(true)
     for (const [node, view] of this.#replica.views) if (view.state === 'hidden') this.forgetLater(node)
     for (const node of table.nodes()) this.#sayHello(node, 'is new')
-    this.self.sendAfter(table.tickMs, this.pid, { type: 'table_tick' })
+    this.#startTimer(table.tickMs, { type: 'tick' })
     table.onServer(this)
     // What an earlier server has not done any more.
     this.requestFlush()
@@ -108,7 +112,6 @@ export class TableServer extends GenServer {
     else if (hasType(message, 'nodeup')) this.#onNodeUp(message)
     else if (hasType(message, 'nodedown')) return
     else if (hasType(message, 'DOWN')) this.#onDown(message)
-    else if (hasType(message, 'table_tick')) this.#onTick()
     else if (hasType(message, 'timeout')) this.#onDue(message)
     // Came before init had begun, from nobody knows where: whom the hello of this server reaches says it again.
     else if (looksLikeTableMessage(message)) return
@@ -314,7 +317,7 @@ export class TableServer extends GenServer {
   }
 
   #onTick(): void {
-    this.self.sendAfter(this.#served.tickMs, this.pid, { type: 'table_tick' })
+    this.#startTimer(this.#served.tickMs, { type: 'tick' })
     const always = ++this.#ticks % IDLE_TICKS === 0
     this.#replica.log.seal(this.#served.nowMs())
     for (const feed of this.#replica.feeds.values()) {
@@ -328,6 +331,9 @@ export class TableServer extends GenServer {
     const due = this.#due.get(key)
     this.#due.delete(key)
     switch (due?.type) {
+      case 'tick':
+        this.#onTick()
+        return
       case 'forget':
         this.#forgets.delete(due.node)
         this.#replica.forget(due.node)
@@ -346,7 +352,7 @@ export class TableServer extends GenServer {
   }
 
   /** In place of an earlier timer for the same. */
-  #arm(timers: Map<NodeName, Ref>, delayMs: number, due: Due): void {
+  #arm(timers: Map<NodeName, Ref>, delayMs: number, due: Due & OfNode): void {
     this.#disarm(timers, due.node)
     timers.set(due.node, this.#startTimer(delayMs, due))
   }
