@@ -76,8 +76,8 @@ export class TableServer extends GenServer {
   #table: ServedTable | undefined = undefined
   #isFlushing = false
   #ticks = 0
-  /** The monitors on the servers of other nodes: only a `DOWN` of one of ours is believed. */
-  readonly #servers = new Map<string, Pid>()
+  /** The monitors on the servers of other nodes, one a node: only a `DOWN` of one of ours is believed. */
+  readonly #servers = new Map<NodeName, { readonly ref: Ref; readonly server: Pid }>()
   /** Nodes that have not answered a hello, and the monitors that tell whether there is a server there at all. */
   readonly #unanswered = new Map<NodeName, Ref>()
   /** What the timers are for, by their references; and those of a node. */
@@ -209,10 +209,17 @@ export class TableServer extends GenServer {
       if (hello.isNew) this.#sayHello(origin.name, 'greets')
       return
     }
-    if (known?.equals(hello.from) !== true) this.#servers.set(this.self.monitor(hello.from).toString(), hello.from)
+    if (known?.equals(hello.from) !== true) this.#watchServer(hello.from)
     this.#disarm(this.#forgets, origin.name)
     if (hello.isNew) this.#sayHello(origin.name, 'greets')
     this.requestFlush()
+  }
+
+  /** Of a node's servers the last one that has said hello: the end of an earlier one means nothing any more. */
+  #watchServer(server: Pid): void {
+    const earlier = this.#servers.get(server.node)
+    if (earlier !== undefined) this.self.demonitor(earlier.ref)
+    this.#servers.set(server.node, { ref: this.self.monitor(server), server })
   }
 
   #do(node: NodeName, verdict: Verdict): void {
@@ -305,12 +312,12 @@ export class TableServer extends GenServer {
   }
 
   #onDown({ ref }: Partial<DownMessage>): void {
-    const key = String(ref)
     for (const [node, asked] of this.#unanswered) if (asked.equals(ref)) this.#unanswered.delete(node)
     this.#served.onProgress()
-    const server = this.#servers.get(key)
-    this.#servers.delete(key)
-    if (server === undefined || this.#replica.views.get(server.node)?.server?.equals(server) !== true) return
+    const server = [...this.#servers.values()].find((watched) => watched.ref.equals(ref))?.server
+    if (server === undefined) return
+    this.#servers.delete(server.node)
+    if (this.#replica.views.get(server.node)?.server?.equals(server) !== true) return
     // Another one may be started there, and say hello.
     if (this.#replica.gone(server.node)) this.forgetLater(server.node)
     this.requestFlush()
