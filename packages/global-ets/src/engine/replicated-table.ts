@@ -119,6 +119,7 @@ export class ReplicatedTable<Change> {
     try {
       await table.startServer()
     } catch (error) {
+      table.isStopped = true
       table.attached.detach()
       throw error
     }
@@ -322,11 +323,20 @@ export class ReplicatedTable<Change> {
     this.restarts++
     const { name } = this.options
     this.node.log.error({ table: name, restarts: this.restarts }, 'the table server has ended and is started again')
-    const delayMs = Math.min(RESTART_MOST_MS, RESTART_FIRST_MS * 2 ** Math.min(this.restarts - 1, 10))
+    this.startLater(this.restarts)
+  }
+
+  /** `attempt`: 1 for the first. Each waits longer than the one before. */
+  private startLater(attempt: number): void {
+    const delayMs = Math.min(RESTART_MOST_MS, RESTART_FIRST_MS * 2 ** Math.min(attempt - 1, 10))
     this.node.clock.setTimer(delayMs, () => {
       if (this.isStopped || this.node.isStopping) return
+      const { restarts } = this
       this.startServer().catch((error: unknown) => {
-        this.node.log.error({ table: name, problem: String(error) }, 'the table server could not be started')
+        const problem = String(error)
+        this.node.log.error({ table: this.options.name, problem }, 'the table server could not be started')
+        // Unless it was there for a moment: then its end has been seen, and is being dealt with.
+        if (this.server === undefined && this.restarts === restarts) this.startLater(attempt + 1)
       })
     })
   }
