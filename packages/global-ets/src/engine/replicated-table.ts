@@ -132,7 +132,11 @@ export class ReplicatedTable<Change> {
     this.isStopped = true
     this.attached.detach()
     const server = this.livingServer
-    if (server === undefined) return
+    if (server === undefined) {
+      // None ends, of whose end those who wait would learn.
+      this.letGo()
+      return
+    }
     const { pid } = server.context
     this.node.exit(pid, 'shutdown')
     await this.node.self.awaitDown(pid, Infinity)
