@@ -261,11 +261,12 @@ export class ReplicatedTable<Change> {
   }
 
   private changed(): void {
-    const server = this.livingServer
-    if (server === undefined) return
-    server.requestFlush()
-    // A loop of registrations may be longer than a turn: what is gathered must not grow.
-    if (this.replica.log.isFull) server.sendBatches()
+    const { livingServer: server, replica } = this
+    server?.requestFlush()
+    // A loop of registrations may be longer than a turn, and a server away for long: what is gathered must not grow.
+    if (!replica.log.isFull) return
+    if (server === undefined) replica.log.seal(this.node.clock.monotonicMs())
+    else server.sendBatches()
   }
 
   private onProcessEnd(pid: Pid): void {
