@@ -7,9 +7,9 @@
  * A snapshot is a walk through the rows as they are when it comes to them; what changes meanwhile is in the batches too, and doing an operation twice does nothing.
  * So nothing is copied, however large the table is. One who can't keep up is simply behind: it is sent what it lacks when it takes more.
  */
-import type { Pid, TermCodec } from '@pidmesh/runtime'
-import { EMPTY_META } from './claim.ts'
+import type { Pid } from '@pidmesh/runtime'
 import type { OwnerLog } from './log.ts'
+import type { MetaBytes } from './meta-bytes.ts'
 import { OpWriter } from './ops.ts'
 import { PACE } from './pace.ts'
 import type { Known, TableMessage } from './protocol.ts'
@@ -21,7 +21,7 @@ export interface FeedComponents {
   readonly from: Pid
   readonly table: Table
   readonly log: OwnerLog
-  readonly terms: TermCodec
+  readonly metaBytes: MetaBytes
   readonly nextSnapshotId: () => number
   /** @default 32 KiB */
   readonly chunkBytes?: number
@@ -97,15 +97,13 @@ export class Feed {
   }
 
   private nextOfSnapshot({ id, rows }: Snapshot): TableMessage {
-    const { from, log, table, terms, chunkBytes = PACE.chunkBytes } = this.components
+    const { from, log, table, metaBytes, chunkBytes = PACE.chunkBytes } = this.components
     const ops = new OpWriter()
     while (ops.bytes < chunkBytes) {
       const next = rows.next()
       if (next.done === true) break
       const slot = next.value
-      const meta = table.rows.metaOf(slot)
-      const slice = meta === EMPTY_META ? undefined : terms.encode(meta)
-      const bytes = slice === undefined ? NO_BYTES : slice.bytes.subarray(slice.start, slice.end)
+      const bytes = metaBytes.of(table.rows.metaOf(slot))
       ops.put(table.rows.keyOf(slot), table.rows.idOf(slot), table.rows.epochOf(slot), bytes)
     }
     if (ops.count > 0) return { type: 'snapshot_chunk', from, id, ops: ops.take() }
@@ -113,5 +111,3 @@ export class Feed {
     return { type: 'snapshot_end', from, id, seq: log.seq, count: table.own.count, digest: table.own.digest }
   }
 }
-
-const NO_BYTES = new Uint8Array(0)

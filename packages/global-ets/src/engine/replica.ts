@@ -11,6 +11,7 @@ import { TermCodec, type NodeIdentity, type NodeName, type Pid } from '@pidmesh/
 import { compareBy, policyName, type ConflictPolicy } from './conflict.ts'
 import { Feed } from './feed.ts'
 import { OwnerLog } from './log.ts'
+import { MetaBytes } from './meta-bytes.ts'
 import { OpReader, type EncodedMeta } from './ops.ts'
 import { PACE, type Pace } from './pace.ts'
 import type { TableMessage } from './protocol.ts'
@@ -42,6 +43,7 @@ export class Replica {
   pace: Pace = PACE
   private readonly options: ReplicaOptions
   private readonly reader = new OpReader(this.terms)
+  private readonly metaBytes = new MetaBytes(this.terms)
   private snapshotId = 0
 
   constructor(options: ReplicaOptions) {
@@ -57,8 +59,10 @@ export class Replica {
   }
 
   /** A row of this node's own. Its epoch is larger than all that were seen. */
-  put(key: string, id: number, { meta, bytes, hash }: EncodedMeta): number {
+  put(key: string, id: number, encoded: EncodedMeta): number {
     const { table, log } = this
+    const { meta, bytes, hash } = encoded
+    this.metaBytes.keep(encoded)
     const epoch = table.epoch + 1
     const slot = table.put(table.own, { key, id, epoch, meta, metaHash: hash })
     log.put(key, id, epoch, bytes)
@@ -73,8 +77,10 @@ export class Replica {
   }
 
   /** Other metadata for all rows of this node's own of a key and process. */
-  change(slots: readonly number[], { meta, bytes, hash }: EncodedMeta): void {
+  change(slots: readonly number[], encoded: EncodedMeta): void {
     const { table, log } = this
+    const { meta, bytes, hash } = encoded
+    this.metaBytes.keep(encoded)
     const [first] = slots
     if (first === undefined) return
     log.change(table.rows.keyOf(first), table.rows.idOf(first), bytes)
@@ -116,12 +122,12 @@ export class Replica {
     // Greetings cross when a server starts while its node is being connected: all that it is to have is on its way already.
     if (!hello.isNew && !hello.lacks && feed?.server.equals(hello.from) === true) return true
     feed?.end()
-    const { table, log, terms } = this
+    const { table, log, metaBytes } = this
     const { chunkBytes } = this.pace
     const nextSnapshotId = (): number => ++this.snapshotId
     this.feeds.set(
       origin.name,
-      new Feed(hello.from, hello.knows, { from, table, log, terms, nextSnapshotId, chunkBytes }),
+      new Feed(hello.from, hello.knows, { from, table, log, metaBytes, nextSnapshotId, chunkBytes }),
     )
     return true
   }
