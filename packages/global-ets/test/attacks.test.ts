@@ -1,0 +1,245 @@
+/**
+ * Attacks on the table: by a node of the cluster that says what no table server would say, by faults in the middle of a start, and by callers that change the table
+ * where it asks them something. What is attacked lives on, holds no more than before, and others see what they would have seen.
+ */
+import { GlobalEts, ProcessGroups, type GlobalEtsOptions } from '@pidmesh/global-ets'
+import type { Pid } from '@pidmesh/runtime'
+import { handler, type Node } from '@pidmesh/runtime'
+import { TestCluster } from '@pidmesh/runtime/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { NO_META, OpWriter } from '../src/engine/ops.ts'
+
+interface Member {
+  readonly node: Node
+  readonly names: GlobalEts
+}
+
+const SERVER = 'pidmesh_global_ets:default'
+const POLICY = 'names smaller_node'
+
+let cluster: TestCluster
+let a: Member
+let b: Member
+
+async function join(name: string, options?: GlobalEtsOptions): Promise<Member> {
+  const node = await cluster.start(name)
+  const names = await cluster.run(GlobalEts.start(node, options))
+  await cluster.advance(50)
+  return { node, names }
+}
+
+const idle = ({ node }: { readonly node: Node }): Pid => node.spawn(handler(() => () => undefined))
+
+/** From a node without a table of its own, as if it were a table server: its own process speaks. */
+function forge(evil: Node, message: object, to: Node = a.node): void {
+  evil.send({ name: SERVER, node: to.name }, { from: evil.self.pid, ...message })
+}
+
+function serverOf({ node }: Member): Pid {
+  const server = node.whereis(SERVER)
+  if (server === undefined) throw new Error('there is no server')
+  return server
+}
+
+beforeEach(async () => {
+  cluster = new TestCluster()
+  a = await join('a')
+  b = await join('b')
+})
+
+afterEach(async () => {
+  await cluster.stop()
+})
+
+/** A name of each node gets to the other. */
+async function expectConnected(): Promise<void> {
+  const [onA, onB] = [idle(a), idle(b)]
+  expect(a.names.registerName('later:a', onA)).toBe('yes')
+  expect(b.names.registerName('later:b', onB)).toBe('yes')
+  await cluster.advance(20)
+  expect(b.names.whereisName('later:a')?.equals(onA)).toBe(true)
+  expect(a.names.whereisName('later:b')?.equals(onB)).toBe(true)
+}
+
+/** As that, and no server has crashed. */
+async function expectAlive(): Promise<void> {
+  await cluster.advance(20)
+  expect(cluster.log.lines.filter(({ fields }) => fields['report'] === 'crash')).toEqual([])
+  await expectConnected()
+}
+
+const hello = { type: 'hello', isNew: false, lacks: false, policy: POLICY, knows: undefined }
+
+describe('a hostile node', () => {
+  it('cannot spend the epochs of all: who has seen its largest one is still believed', async () => {
+    const evil = await cluster.start('evil')
+    await cluster.advance(50)
+    forge(evil, hello)
+    await cluster.advance(5)
+    const ops = new OpWriter()
+    ops.put('theirs', 1, Number.MAX_SAFE_INTEGER, NO_META.bytes)
+    forge(evil, { type: 'snapshot_begin', id: 1, life: 1, seq: 0 })
+    forge(evil, { type: 'delta', life: 1, first: 1, last: 1, ops: ops.take() })
+    await cluster.advance(20)
+    await expectAlive()
+  })
+
+  it('that forges ticks of the clock does not set more clocks going', async () => {
+    const evil = await cluster.start('evil')
+    await cluster.advance(50)
+    const timers = (): number | undefined => a.node.processInfo(serverOf(a))?.timers
+    const before = timers()
+    for (let i = 0; i < 1_000; i++) forge(evil, { type: 'table_tick' })
+    await cluster.advance(3_000)
+    expect(timers()).toBe(before)
+    await expectAlive()
+  })
+
+  it('that says hello from ever other servers is watched once', async () => {
+    const evil = await cluster.start('evil')
+    await cluster.advance(50)
+    for (let i = 0; i < 100; i++) forge(evil, { ...hello, from: idle({ node: evil }) })
+    await cluster.advance(20)
+    expect(a.node.processInfo(serverOf(a))?.monitors.length).toBeLessThan(5)
+    await expectAlive()
+  })
+
+  it.each(['', 'x'.repeat(257), '\ud800'])(
+    'that broadcasts to %j, which is no group, ends no server',
+    async (group) => {
+      const groups = await cluster.run(ProcessGroups.start(a.node))
+      const evil = await cluster.start('evil')
+      await cluster.advance(50)
+      const name = 'pidmesh_groups:default'
+      const server = a.node.whereis(name)
+      evil.send({ name, node: a.node.name }, { type: 'broadcast', from: evil.self.pid, group, message: 1 })
+      await cluster.advance(20)
+      expect(a.node.whereis(name)?.equals(server)).toBe(true)
+      expect(groups.stats.restarts).toBe(0)
+      await expectAlive()
+    },
+  )
+})
+
+describe('a table server', () => {
+  it('whose name another process has for a while is started when that is gone', async () => {
+    a.node.exit(serverOf(a), 'kill')
+    await cluster.settle()
+    const squatter = idle(a)
+    a.node.register(SERVER, squatter)
+    await cluster.advance(2_000)
+    a.node.exit(squatter, 'kill')
+    await cluster.advance(20_000)
+    await expectConnected()
+  })
+
+  it('that is away does not keep who waits for the table to be filled, when that is stopped', async () => {
+    a.node.exit(serverOf(a), 'kill')
+    await cluster.settle()
+    let isFilled = false
+    const filled = a.names.filled().then(() => (isFilled = true))
+    await cluster.run(a.names.stop())
+    await cluster.advance(100)
+    expect(isFilled).toBe(true)
+    await filled
+  })
+
+  it('that is being started when its table is stopped does not stay', async () => {
+    for (let step = 0; step < 30; step++) {
+      const { node, names } = await join(`s${step}`)
+      node.exit(node.whereis(SERVER) ?? a.node.self.pid, 'kill')
+      await cluster.settle()
+      let left = step
+      // Stops it so many turns after the timer.
+      const stopped = new Promise<void>((resolve) => {
+        const next = (): void => void (left-- === 0 ? names.stop().then(resolve) : queueMicrotask(next))
+        node.clock.setTimer(10, next)
+      })
+      await cluster.run(stopped)
+      await cluster.advance(1_000)
+      expect(node.whereis(SERVER), `${step} steps`).toBeUndefined()
+      await cluster.run(node.stop())
+    }
+  })
+
+  it('that is away lets nothing gather', async () => {
+    a.node.exit(serverOf(a), 'kill')
+    await cluster.settle()
+    const pid = idle(a)
+    for (let i = 0; i < 50_000; i++) {
+      a.names.registerName(`name:${'x'.repeat(200)}`, pid)
+      a.names.unregisterName(`name:${'x'.repeat(200)}`)
+    }
+    // All but the open batch is in the ring, which drops what is too much: it is full.
+    const { logBytes } = a.names.stats
+    expect(logBytes).toBeGreaterThan(3 * 1024 * 1024)
+    expect(logBytes).toBeLessThanOrEqual(4 * 1024 * 1024)
+    await cluster.advance(1_000)
+    await expectConnected()
+  })
+})
+
+describe('metadata', () => {
+  const [map, bytes, date] = [new Map([['k', 1]]), new Uint8Array([1, 2]), new Date(5)]
+  const changes: Record<string, (meta: unknown) => void> = {
+    'a Map': (meta) => void (meta as { map: Map<string, number> }).map.set('k', 2),
+    bytes: (meta) => void (meta as { bytes: Uint8Array }).bytes.fill(9),
+    'a date': (meta) => void (meta as { date: Date }).date.setTime(7),
+  }
+
+  it.each(Object.entries(changes))(
+    'of which %s is changed by a reader keeps no new node from its copy',
+    async (_what, change) => {
+      a.names.registerName('x', idle(a), { map, bytes, date })
+      await cluster.advance(20)
+      change(a.names.metaOf('x'))
+      const c = await join('c')
+      expect(c.names.metaOf('x')).toEqual({ map, bytes, date })
+    },
+  )
+
+  it('with pids and references is shown', async () => {
+    const pid = idle(a)
+    a.names.registerName('x', pid, { pid, ref: a.node.self.makeRef() })
+    await cluster.advance(20)
+    expect(String(b.names.metaOf('x')?.['pid'])).toBe(String(pid))
+    expect(String(a.names.metaOf('x')?.['pid'])).toBe(String(pid))
+  })
+})
+
+describe('a sort key', () => {
+  it('that changes the table within the call breaks nothing', async () => {
+    let attack: (() => void) | undefined
+    const sortKey = (): number => {
+      attack?.()
+      return 1
+    }
+    const policy = { name: 'evil', sortKey }
+    const [c, d] = [await join('c', { scope: 'k', policy }), await join('d', { scope: 'k', policy })]
+    cluster.partition(['c'], ['d'])
+    await cluster.advance(6_000)
+    for (let i = 0; i < 5; i++) {
+      c.names.registerName(`n${i}`, idle(c))
+      d.names.registerName(`n${i}`, idle(d))
+    }
+    let calls = 0
+    attack = (): void => {
+      if (calls++ > 200) return
+      for (const m of [c, d])
+        for (let i = 0; i < 5; i++) {
+          m.names.unregisterName(`n${i}`)
+          m.names.registerName(`n${i}`, idle(m))
+        }
+    }
+    cluster.heal()
+    await cluster.advance(10_000)
+    attack = undefined
+    expect(calls).toBeGreaterThan(0)
+    await cluster.advance(10_000)
+    expect(cluster.log.lines.filter(({ fields }) => fields['report'] === 'crash')).toEqual([])
+    expect(c.names.registeredInfo().map(({ name, pid }) => `${name} ${pid}`)).toEqual(
+      d.names.registeredInfo().map(({ name, pid }) => `${name} ${pid}`),
+    )
+    expect(c.names.size).toBe(c.names.registeredNames().length)
+  })
+})
