@@ -14,6 +14,7 @@ import { PidmeshError, type NameMeta, type Node, type NodeName, type Pid, type R
 import { bad, badOption, checkKey, checkMeta, checkOptionNames, checkPid } from './checks.ts'
 import { QUOTA } from './engine/quota.ts'
 import { ReplicatedTable, type TableStats } from './engine/replicated-table.ts'
+import { NONE } from './engine/rows.ts'
 import type { ChangeType } from './engine/watches.ts'
 import { groupMessages, type GroupChange, type GroupMember, type GroupsMonitor } from './groups-messages.ts'
 import { checkCount, checkScope } from './names-options.ts'
@@ -119,8 +120,8 @@ export class ProcessGroups<M extends NameMeta = NameMeta> {
     let left = 0
     for (const pid of pidsOf(pids)) {
       if (!this.isHere(pid)) continue
-      const [slot] = table.findClaims(table.own, group, pid.id)
-      if (slot === undefined) continue
+      const slot = table.findNewest(table.own, group, pid.id)
+      if (slot === NONE) continue
       this.table.remove(slot)
       left++
     }

@@ -6,8 +6,9 @@ import { GlobalEts, ProcessGroups, type GlobalEtsOptions } from '@pidmesh/global
 import type { Pid } from '@pidmesh/runtime'
 import { handler, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { NO_META, OpWriter } from '../src/engine/ops.ts'
+import { Rows } from '../src/engine/rows.ts'
 
 interface Member {
   readonly node: Node
@@ -241,5 +242,46 @@ describe('a sort key', () => {
       d.names.registeredInfo().map(({ name, pid }) => `${name} ${pid}`),
     )
     expect(c.names.size).toBe(c.names.registeredNames().length)
+  })
+})
+
+describe('a process in 2,000 groups', () => {
+  it('leaves each of them without a look at the others, here and on other nodes', async () => {
+    const [onA, onB] = [await cluster.run(ProcessGroups.start(a.node)), await cluster.run(ProcessGroups.start(b.node))]
+    const pid = idle(a)
+    const groups = Array.from({ length: 2_000 }, (_, at) => `group:${at}`)
+    for (const group of groups) onA.join(group, pid)
+    await cluster.advance(100)
+    expect(onB.size).toBe(2_000)
+    const steps = vi.spyOn(Rows.prototype, 'next')
+    try {
+      for (const group of groups) expect(onA.leave(group, pid)).toBe('ok')
+      await cluster.advance(100)
+      expect(onB.size).toBe(0)
+      // Along 2,000 rows for each of 2,000 they would be millions.
+      expect(steps.mock.calls.length).toBeLessThan(20_000)
+    } finally {
+      steps.mockRestore()
+    }
+  })
+
+  it('leaves one that it has joined three times once, and its metadata there is one', async () => {
+    const [onA, onB] = [await cluster.run(ProcessGroups.start(a.node)), await cluster.run(ProcessGroups.start(b.node))]
+    const [pid, other] = [idle(a), idle(a)]
+    for (let at = 0; at < 3; at++) {
+      onA.join('room', [pid, other])
+      onA.join(`group:${at}`, pid)
+    }
+    onA.leave('room', pid)
+    onA.setMeta('room', pid, { nick: 'alice' })
+    await cluster.advance(100)
+    for (const groups of [onA, onB]) {
+      const members = groups.presence('room')
+      expect(members.filter((member) => member.pid.equals(pid)).map(({ meta }) => meta)).toEqual([
+        { nick: 'alice' },
+        { nick: 'alice' },
+      ])
+      expect(members.filter((member) => member.pid.equals(other)).map(({ meta }) => meta)).toEqual([{}, {}, {}])
+    }
   })
 })

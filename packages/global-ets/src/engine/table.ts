@@ -144,17 +144,21 @@ export class Table {
       const slot = this.find(copy, key)
       return slot !== NONE && rows.idOf(slot) === id ? slot : NONE
     }
-    for (let slot = copy.processes?.first(id) ?? NONE; slot !== NONE; slot = rows.next('process', slot))
-      if (rows.epochOf(slot) === epoch && rows.keyOf(slot) === key) return slot
-    return NONE
+    return this.findMembership(copy, { key, id, epoch })
+  }
+
+  /** The newest claim of a process to a key, in a copy, or `NONE`. */
+  findNewest(copy: Copy, key: string, id: number): number {
+    return this.options.kind === 'names'
+      ? this.findClaim(copy, key, id, 0)
+      : this.findMembership(copy, { key, id, epoch: undefined })
   }
 
   /** All claims of a process to a key, in a copy. The newest is the first. */
   findClaims(copy: Copy, key: string, id: number): number[] {
-    if (this.options.kind === 'groups')
-      return this.rowsOfProcess(copy, id).filter((slot) => this.rows.keyOf(slot) === key)
-    const slot = this.findClaim(copy, key, id, 0)
-    return slot === NONE ? [] : [slot]
+    const newest = this.findNewest(copy, key, id)
+    if (newest === NONE || this.options.kind === 'names') return newest === NONE ? [] : [newest]
+    return this.membershipsFrom(newest)
   }
 
   /** The rows of a process in a copy that looks rows up by their process. Taken before they are changed. */
@@ -306,6 +310,48 @@ export class Table {
 
   get hasSuspects(): boolean {
     return this.suspects.size > 0
+  }
+
+  /**
+   * The newest membership of a process, of that epoch if one is given. It goes along the rows of the key and those of the process at once: a process may be in ever so many
+   * groups, and a group have ever so many members, and neither is to make the other slow.
+   */
+  private findMembership(
+    copy: Copy,
+    { key, id, epoch }: { readonly key: string; readonly id: number; readonly epoch: number | undefined },
+  ): number {
+    const { rows } = this
+    const isIt = (slot: number): boolean =>
+      rows.copyOf(slot) === copy.number &&
+      rows.idOf(slot) === id &&
+      (epoch === undefined || rows.epochOf(slot) === epoch) &&
+      rows.keyOf(slot) === key
+    let [ofKey, ofProcess] = [this.index.first(key), copy.processes?.first(id) ?? NONE]
+    while (ofKey !== NONE && ofProcess !== NONE) {
+      if (isIt(ofKey)) return ofKey
+      if (isIt(ofProcess)) return ofProcess
+      ofKey = rows.nextOfKey(ofKey)
+      ofProcess = rows.next('process', ofProcess)
+    }
+    return NONE
+  }
+
+  /** A membership, and those of the same process in the same group that are older: along the key or the process, whichever comes to its end first. */
+  private membershipsFrom(newest: number): number[] {
+    const { rows } = this
+    const isLike = (slot: number): boolean =>
+      rows.copyOf(slot) === rows.copyOf(newest) &&
+      rows.idOf(slot) === rows.idOf(newest) &&
+      rows.keyOf(slot) === rows.keyOf(newest)
+    const [byKey, byProcess]: [number[], number[]] = [[], []]
+    let [ofKey, ofProcess] = [newest, newest]
+    while (ofKey !== NONE && ofProcess !== NONE) {
+      if (isLike(ofKey)) byKey.push(ofKey)
+      if (isLike(ofProcess)) byProcess.push(ofProcess)
+      ofKey = rows.nextOfKey(ofKey)
+      ofProcess = rows.next('process', ofProcess)
+    }
+    return ofKey === NONE ? byKey : byProcess
   }
 
   /** In place of what a row is put: of the row that the copy has under the name; or of that very membership. `first`: of the key. */
