@@ -1,12 +1,12 @@
 /**
  * What callers give, looked at before anything of the table's has changed: a name, metadata, a pid.
  */
-import { PidmeshError, Pid, type TermCodec } from '@pidmesh/runtime'
+import { PidmeshError, Pid, Ref, type TermCodec } from '@pidmesh/runtime'
 import { frozen, hashOfMeta, MAX_KEY_BYTES, MAX_META_BYTES, NO_META, type EncodedMeta } from './engine/ops.ts'
 import type { Meta } from './engine/claim.ts'
 
 /** Half of a surrogate pair has no form in UTF-8: other nodes would know another name. */
-const HALF_PAIR = /\p{Surrogate}/u
+export const HALF_PAIR = /\p{Surrogate}/u
 /** A code unit takes three bytes at most. */
 const SURELY_SHORT = Math.floor(MAX_KEY_BYTES / 3)
 
@@ -23,13 +23,18 @@ export function checkPid(pid: unknown): asserts pid is Pid {
   if (!isPid(pid)) throw bad(`not a pid: ${kindOf(pid)}`)
 }
 
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkRef(ref: unknown): asserts ref is Ref {
+  if (!isRef(ref)) throw bad(`not a reference: ${kindOf(ref)}`)
+}
+
 /**
  * The metadata as its own copy, frozen, and as it is sent: what the caller does with its object later is not the table's.
  * @throws PidmeshError `ERR_BAD_ARGUMENT`
  */
 export function checkMeta(terms: TermCodec, meta: unknown): EncodedMeta {
   if (meta === undefined) return NO_META
-  if (typeof meta !== 'object' || meta === null || Array.isArray(meta))
+  if (typeof meta !== 'object' || meta === null || isList(meta))
     throw bad(`metadata is an object, not ${kindOf(meta)}`)
   const copy = terms.decode(encoded(terms, meta))
   // What has been an instance of a class may have become something else.
@@ -59,10 +64,28 @@ function encoded(terms: TermCodec, meta: object): ReturnType<TermCodec['encode']
   return slice
 }
 
-/** A proxy may throw where it is asked what it is. */
+/** A proxy may throw where it is asked what it is; and what has a pid's prototype alone is none. */
 function isPid(value: unknown): value is Pid {
   try {
-    return value instanceof Pid
+    return value instanceof Pid && typeof value.id === 'number' && typeof value.node === 'string'
+  } catch {
+    return false
+  }
+}
+
+/** As `isPid`. */
+function isRef(value: unknown): value is Ref {
+  try {
+    return value instanceof Ref && typeof value.id === 'number' && typeof value.origin === 'object'
+  } catch {
+    return false
+  }
+}
+
+/** A proxy that has been revoked throws where it is asked. */
+export function isList(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value)
   } catch {
     return false
   }

@@ -12,7 +12,7 @@
  * engine/; here is what is asked of it.
  */
 import type { NameMeta, Node, NodeName, Pid, Ref, SendStatus, Via } from '@pidmesh/runtime'
-import { bad, checkKey, checkMeta, checkPid } from './checks.ts'
+import { bad, checkKey, checkMeta, checkPid, checkRef, isList } from './checks.ts'
 import type { Claim } from './engine/claim.ts'
 import { policyName } from './engine/conflict.ts'
 import type { EncodedMeta } from './engine/ops.ts'
@@ -108,7 +108,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
    */
   count(prefix: string): number {
     const at = this.options.countedPrefixes.indexOf(prefix)
-    if (at === -1) throw bad(`${JSON.stringify(prefix)} is none of the countedPrefixes`)
+    if (at === -1) throw bad(`${typeof prefix === 'string' ? JSON.stringify(prefix) : typeof prefix} is none of the countedPrefixes`)
     return this.table.replica.table.countOfPrefix(at)
   }
 
@@ -135,8 +135,9 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
    * @throws PidmeshError as `registerName`; then none is registered
    */
   registerNames(names: readonly NewName<M>[]): ('yes' | 'no')[] {
-    if (!Array.isArray(names)) throw bad('names are a list')
-    const checked = names.map((entry: NewName<M>) => {
+    if (!isList(names)) throw bad('names are a list')
+    // A copy: no place of it is left out.
+    const checked = [...names].map((entry: NewName<M>) => {
       if (typeof entry !== 'object' || entry === null) throw bad('names are a list of { name, pid, meta }')
       const { name, pid, meta } = entry
       checkKey('name', name)
@@ -175,7 +176,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   ): number | undefined {
     checkKey('name', name)
     checkPid(pid)
-    const { meta, expectedEpoch }: { readonly meta?: M; readonly expectedEpoch?: number } = options ?? {}
+    const { meta, expectedEpoch }: { readonly meta?: M; readonly expectedEpoch?: number } = checkTakeover(options)
     const kept = this.checkedMeta(meta)
     const { table } = this.table.replica
     const holder = table.visible(name)
@@ -315,8 +316,12 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     return { ref, rows: rows.map(({ name, pid: holder, meta }) => ({ name, pid: holder, meta })) }
   }
 
-  /** Ends a watch: nothing of it is sent any more. Says whether there was one. */
+  /**
+   * Ends a watch: nothing of it is sent any more. Says whether there was one.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for what is no reference
+   */
   unwatch(ref: Ref): boolean {
+    checkRef(ref)
     return this.table.watches.remove(ref)
   }
 
@@ -427,6 +432,20 @@ function changeOf<M extends NameMeta>(
 ): NameChange<M> {
   const { rows } = table.replica.table
   return { type, name: rows.keyOf(slot), pid: table.pidOf(slot), meta: rows.metaOf(slot) as M }
+}
+
+const TAKEOVER: ReadonlySet<string> = new Set(['meta', 'expectedEpoch'])
+
+/** A condition that is misspelt must not be none, and one that can't be met must not look like a name that another one has. */
+function checkTakeover<Options extends object>(options: Options | undefined): Options | Record<string, never> {
+  if (options === undefined) return {}
+  if (typeof options !== 'object' || options === null) throw bad('options are an object')
+  for (const field of Object.keys(options))
+    if (!TAKEOVER.has(field)) throw bad(`a takeover has no ${JSON.stringify(field)}`)
+  const { expectedEpoch } = options as { readonly expectedEpoch?: unknown }
+  if (expectedEpoch !== undefined && !(Number.isSafeInteger(expectedEpoch) && (expectedEpoch as number) >= 0))
+    throw bad('expectedEpoch is a whole number from 0 on')
+  return options
 }
 
 function byCodeUnit(a: string, b: string): number {

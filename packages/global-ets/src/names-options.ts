@@ -2,7 +2,7 @@
  * The options of a table of names, checked.
  */
 import type { NameMeta } from '@pidmesh/runtime'
-import { badOption, checkOptionNames } from './checks.ts'
+import { badOption, checkOptionNames, HALF_PAIR } from './checks.ts'
 import type { ConflictPolicy } from './engine/conflict.ts'
 import { QUOTA, type Quota } from './engine/quota.ts'
 
@@ -76,8 +76,8 @@ export function checkNamesOptions<M extends NameMeta>(options: GlobalEtsOptions<
 }
 
 export function checkScope(scope: unknown = 'default'): string {
-  if (typeof scope !== 'string' || scope === '' || scope.length > 100)
-    throw badOption('scope must be a text of 1 to 100 characters')
+  if (typeof scope !== 'string' || scope === '' || scope.length > 100 || HALF_PAIR.test(scope))
+    throw badOption('scope must be a well-formed text of 1 to 100 characters')
   return scope
 }
 

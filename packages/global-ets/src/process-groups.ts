@@ -11,7 +11,7 @@
  * The same engine as that of names (engine/): a membership is a row, of which a group has many.
  */
 import { PidmeshError, type NameMeta, type Node, type NodeName, type Pid, type Ref } from '@pidmesh/runtime'
-import { bad, badOption, checkKey, checkMeta, checkOptionNames, checkPid } from './checks.ts'
+import { bad, badOption, checkKey, checkMeta, checkOptionNames, checkPid, checkRef, isList } from './checks.ts'
 import { QUOTA } from './engine/quota.ts'
 import { ReplicatedTable, type TableStats } from './engine/replicated-table.ts'
 import { NONE } from './engine/rows.ts'
@@ -229,8 +229,12 @@ export class ProcessGroups<M extends NameMeta = NameMeta> {
     return { ref: this.table.watch(pid, { type: 'key', key: group }), members: this.toldMembers(group) }
   }
 
-  /** Ends a monitor: nothing of it is sent any more. Says whether there was one. */
+  /**
+   * Ends a monitor: nothing of it is sent any more. Says whether there was one.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for what is no reference
+   */
   demonitor(ref: Ref): boolean {
+    checkRef(ref)
     return this.table.watches.remove(ref)
   }
 
@@ -272,7 +276,7 @@ export class ProcessGroups<M extends NameMeta = NameMeta> {
 }
 
 function pidsOf(pids: unknown): Pid[] {
-  const list: readonly unknown[] = Array.isArray(pids) ? pids : [pids]
+  const list: readonly unknown[] = isList(pids) ? [...pids] : [pids]
   return list.map((pid) => {
     checkPid(pid)
     return pid

@@ -3,8 +3,7 @@
  * where it asks them something. What is attacked lives on, holds no more than before, and others see what they would have seen.
  */
 import { GlobalEts, ProcessGroups, type GlobalEtsOptions } from '@pidmesh/global-ets'
-import type { Pid } from '@pidmesh/runtime'
-import { handler, type Node } from '@pidmesh/runtime'
+import { handler, Pid, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { NO_META, OpWriter } from '../src/engine/ops.ts'
@@ -283,5 +282,40 @@ describe('a process in 2,000 groups', () => {
       ])
       expect(members.filter((member) => member.pid.equals(other)).map(({ meta }) => meta)).toEqual([{}, {}, {}])
     }
+  })
+})
+
+describe('what is no argument', () => {
+  const badArgument = expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' })
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const no = proxy as never
+
+  const calls: Record<string, (pid: Pid, groups: ProcessGroups) => unknown> = {
+    'metadata that is a revoked proxy': (pid) => a.names.registerName('x', pid, no),
+    'a revoked proxy for a list of names': () => a.names.registerNames(no),
+    'a list of names with a hole': () => a.names.registerNames(new Array<never>(1)),
+    'a pid by its prototype alone': () => a.names.registerName('x', Object.create(Pid.prototype) as Pid),
+    'a prefix that is a bigint': () => a.names.count(1n as never),
+    'no reference, for a watch': () => a.names.unwatch(undefined as never),
+    'no reference, for a monitor': (_pid, groups) => groups.demonitor(no),
+    'a revoked proxy for pids': (_pid, groups) => groups.join('g', no),
+    'an epoch that is a text': (pid) => a.names.takeover('x', pid, { expectedEpoch: '1' as never }),
+    'an epoch that is none': (pid) => a.names.takeover('x', pid, { expectedEpoch: Number.NaN }),
+    'a misspelt condition of a takeover': (pid) => a.names.takeover('x', pid, { expectedEpok: 0 } as never),
+    'a text for the options of a takeover': (pid) => a.names.takeover('x', pid, 'x' as never),
+  }
+
+  it.each(Object.entries(calls))('%s is an error at the caller, with a code', async (_what, attempt) => {
+    const groups = await cluster.run(ProcessGroups.start(a.node))
+    const pid = idle(a)
+    expect(() => attempt(pid, groups)).toThrowError(badArgument)
+    expect(a.names.registeredNames()).toEqual([])
+    expect(groups.groups()).toEqual([])
+  })
+
+  it('a scope that is no well-formed text is a bad option', async () => {
+    const started = GlobalEts.start(a.node, { scope: '\ud800' })
+    await expect(cluster.run(started)).rejects.toMatchObject({ code: 'ERR_BAD_OPTION' })
   })
 })
