@@ -357,8 +357,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   }
 
   private ownRows(): Iterable<number> {
-    const { table } = this.table.replica
-    return table.rowsOfCopy(table.own)
+    return this.table.replica.table.ownRows()
   }
 
   private inOrder(slots: Iterable<number>): number[] {

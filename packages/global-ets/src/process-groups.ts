@@ -168,7 +168,7 @@ export class ProcessGroups<M extends NameMeta = NameMeta> {
   /** The groups that have members on this node, in key order: `pg:which_local_groups/1`. */
   localGroups(): string[] {
     const { table } = this.table.replica
-    return [...new Set([...table.rowsOfCopy(table.own)].map((slot) => table.rows.keyOf(slot)))].sort()
+    return [...new Set([...table.ownRows()].map((slot) => table.rows.keyOf(slot)))].sort()
   }
 
   /** Memberships that this node knows of. O(nodes). */

@@ -319,3 +319,21 @@ describe('what is no argument', () => {
     await expect(cluster.run(started)).rejects.toMatchObject({ code: 'ERR_BAD_OPTION' })
   })
 })
+
+describe('a table that has been stopped', () => {
+  it('shows nobody: it would not learn of their ends', async () => {
+    const groups = await cluster.run(ProcessGroups.start(a.node))
+    const pid = idle(a)
+    a.names.registerName('x', pid)
+    groups.join('g', pid)
+    await cluster.advance(20)
+    await cluster.run(Promise.all([a.names.stop(), groups.stop()]))
+    a.node.exit(pid, 'kill')
+    await cluster.advance(20)
+    expect(a.names.whereisName('x')).toBeUndefined()
+    expect([a.names.registeredNames(), a.names.localRegisteredNames()]).toEqual([[], []])
+    expect([groups.members('g'), groups.groups(), groups.localGroups()]).toEqual([[], [], []])
+    expect([a.names.size, groups.size]).toEqual([0, 0])
+    expect(b.names.registeredNames()).toEqual([])
+  })
+})

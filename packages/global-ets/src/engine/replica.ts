@@ -92,6 +92,11 @@ export class Replica {
     for (const slot of this.table.rowsOfProcess(this.table.own, id)) this.remove(slot)
   }
 
+  /** Nothing of this node's own is seen any more. */
+  stop(): void {
+    this.table.hide(this.table.own)
+  }
+
   /** Whether anything of a process of this node is in the table. */
   holds(id: number): boolean {
     return this.table.own.processes?.first(id) !== NONE

@@ -131,6 +131,8 @@ export class ReplicatedTable<Change> {
     if (this.isStopped) return
     this.isStopped = true
     this.attached.detach()
+    // The ends of its processes aren't noticed any more.
+    this.replica.stop()
     const server = this.livingServer
     if (server === undefined) {
       // None ends, of whose end those who wait would learn.

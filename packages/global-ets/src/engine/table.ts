@@ -169,6 +169,11 @@ export class Table {
     return slots
   }
 
+  /** This node's own rows, as long as they are seen. */
+  ownRows(): Iterable<number> {
+    return this.own.isVisible ? this.rowsOfCopy(this.own) : []
+  }
+
   /** The rows of a copy, the newest first. It may be changed meanwhile, but for those that are discarded. */
   *rowsOfCopy(copy: Copy): Generator<number> {
     const cursor: Cursor = { slot: copy.first }
