@@ -46,6 +46,11 @@ export interface ViewComponents {
   readonly maxRows: number
 }
 
+/** Copies of one owner that are being freed, at most: one that begins snapshots faster than they can be freed waits. */
+const MOST_GOING = 2
+/** How long. */
+const GOING_PAUSE_MS = 1_000
+
 class TooManyRows extends Error {}
 
 /** A copy that is being filled. */
@@ -66,6 +71,8 @@ export class View {
   seq = 0
   copy: Copy | undefined = undefined
   private shadow: Shadow | undefined = undefined
+  /** Copies that were discarded, and may have rows still. */
+  private going: Copy[] = []
   /** Its sums were wrong: nothing can be added to it. */
   private isWrong = false
   private readonly components: ViewComponents
@@ -158,6 +165,11 @@ export class View {
   private onSnapshotBegin({ id, life, seq }: TableMessage & { type: 'snapshot_begin' }): Verdict {
     // Of two snapshots that overlap only the later one counts: mixed they would be a table that never was.
     this.dropShadow()
+    this.going = this.going.filter((copy) => copy.count > 0)
+    if (this.going.length > MOST_GOING) {
+      this.lost()
+      return { type: 'ask_later', delayMs: GOING_PAUSE_MS }
+    }
     this.shadow = { id, life, seq, copy: this.components.table.addCopy(this.owner) }
     this.state = this.copy?.isVisible === true ? 'stale' : 'syncing'
     return NOTHING
@@ -172,7 +184,10 @@ export class View {
     }
     this.shadow = undefined
     if (this.copy === undefined) this.components.table.show(shadow.copy)
-    else this.components.table.replace(this.copy, shadow.copy)
+    else {
+      this.components.table.replace(this.copy, shadow.copy)
+      this.going.push(this.copy)
+    }
     this.copy = shadow.copy
     this.life = shadow.life
     this.seq = seq
@@ -240,13 +255,19 @@ export class View {
   }
 
   private dropShadow(): void {
-    if (this.shadow !== undefined) this.components.table.discard(this.shadow.copy)
+    this.discard(this.shadow?.copy)
     this.shadow = undefined
   }
 
   private dropCopy(): void {
-    if (this.copy !== undefined) this.components.table.discard(this.copy)
+    this.discard(this.copy)
     this.copy = undefined
     this.isWrong = false
+  }
+
+  private discard(copy: Copy | undefined): void {
+    if (copy === undefined) return
+    this.components.table.discard(copy)
+    if (copy.count > 0) this.going.push(copy)
   }
 }

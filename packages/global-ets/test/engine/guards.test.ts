@@ -99,4 +99,24 @@ describe('a replica', () => {
     expect(replica.table.visible('x')).toBe(NONE)
     expect(replica.table.hasWork).toBe(true)
   })
+
+  it('holds no more of one that begins ever new snapshots than it can free', () => {
+    const replica = greeted()
+    const rows = new OpWriter()
+    for (let i = 0; i < 100; i++) rows.put(`x${i}`, 1, 1, NO_META.bytes)
+    const ops = rows.take()
+    const verdicts = new Set<string>()
+    // All of them before any work is done.
+    for (let id = 1; id <= 1_000; id++) {
+      verdicts.add(replica.onMessage(owner, { type: 'snapshot_begin', from: server, id, life: 5, seq: 0 }, 0).type)
+      replica.onMessage(owner, { type: 'snapshot_chunk', from: server, id, ops }, 0)
+    }
+    expect(replica.table.rowsHeld).toBeLessThanOrEqual(400)
+    expect([...verdicts]).toEqual(['nothing', 'ask_later'])
+    // When they are freed it is taken again.
+    replica.table.work(10_000)
+    expect(replica.table.rowsHeld).toBe(0)
+    fill(replica, server)
+    expect(replica.table.visible('x')).not.toBe(NONE)
+  })
 })
