@@ -104,6 +104,19 @@ describe('a hostile node', () => {
     await expectAlive()
   })
 
+  it('that leaves before its copy was whole is forgotten, under however many names it comes', async () => {
+    for (let i = 0; i < 5; i++) {
+      const evil = await cluster.start(`evil${i}`)
+      await cluster.advance(50)
+      forge(evil, hello)
+      await cluster.advance(5)
+      await cluster.run(evil.stop())
+    }
+    await cluster.advance(70_000)
+    expect(a.names.stats.nodes.map(({ node }) => node)).toEqual([b.node.name])
+    await expectAlive()
+  })
+
   it.each(['', 'x'.repeat(257), '\ud800'])(
     'that broadcasts to %j, which is no group, ends no server',
     async (group) => {

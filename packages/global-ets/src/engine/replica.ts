@@ -150,7 +150,10 @@ export class Replica {
     this.feeds.delete(node)
     const view = this.views.get(node)
     view?.hide()
-    return view?.state === 'hidden'
+    if (view?.state === 'hidden') return true
+    // Of nodes whose copy was never whole nothing is left either.
+    this.views.delete(node)
+    return false
   }
 
   /** It hasn't come back. */
