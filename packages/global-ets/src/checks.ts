@@ -6,7 +6,7 @@ import { frozen, hashOfMeta, MAX_KEY_BYTES, MAX_META_BYTES, NO_META, type Encode
 import type { Meta } from './engine/claim.ts'
 
 /** Half of a surrogate pair has no form in UTF-8: other nodes would know another name. */
-export const HALF_PAIR = /\p{Surrogate}/u
+export const HALF_PAIR: RegExp = /\p{Surrogate}/u
 /** A code unit takes three bytes at most. */
 const SURELY_SHORT = Math.floor(MAX_KEY_BYTES / 3)
 
@@ -34,8 +34,7 @@ export function checkRef(ref: unknown): asserts ref is Ref {
  */
 export function checkMeta(terms: TermCodec, meta: unknown): EncodedMeta {
   if (meta === undefined) return NO_META
-  if (typeof meta !== 'object' || meta === null || isList(meta))
-    throw bad(`metadata is an object, not ${kindOf(meta)}`)
+  if (typeof meta !== 'object' || meta === null || isList(meta)) throw bad(`metadata is an object, not ${kindOf(meta)}`)
   const copy = terms.decode(encoded(terms, meta))
   // What has been an instance of a class may have become something else.
   if (

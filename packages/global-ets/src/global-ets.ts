@@ -108,7 +108,8 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
    */
   count(prefix: string): number {
     const at = this.options.countedPrefixes.indexOf(prefix)
-    if (at === -1) throw bad(`${typeof prefix === 'string' ? JSON.stringify(prefix) : typeof prefix} is none of the countedPrefixes`)
+    if (at === -1)
+      throw bad(`${typeof prefix === 'string' ? JSON.stringify(prefix) : typeof prefix} is none of the countedPrefixes`)
     return this.table.replica.table.countOfPrefix(at)
   }
 
