@@ -23,6 +23,19 @@ export function checkPid(pid: unknown): asserts pid is Pid {
   if (!isPid(pid)) throw bad(`not a pid: ${kindOf(pid)}`)
 }
 
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkTakeover(options: unknown): void {
+  if (options === undefined) return
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw bad(`options of a takeover are an object, not ${kindOf(options)}`)
+  for (const option of Object.keys(options))
+    if (option !== 'meta' && option !== 'expectedEpoch')
+      throw bad(`a takeover has no option ${JSON.stringify(option)}, but meta and expectedEpoch`)
+  const { expectedEpoch } = options as { readonly expectedEpoch?: unknown }
+  if (expectedEpoch !== undefined && !(Number.isSafeInteger(expectedEpoch) && Number(expectedEpoch) >= 0))
+    throw bad('expectedEpoch is a whole number from 0 on')
+}
+
 /**
  * The metadata as its own copy, frozen, and as it is sent: what the caller does with its object later is not the table's.
  * @throws PidmeshError `ERR_BAD_ARGUMENT`
@@ -82,5 +95,6 @@ export function badOption(problem: string): PidmeshError {
 }
 
 function kindOf(value: unknown): string {
-  return value === null ? 'null' : typeof value
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'a list' : typeof value
 }

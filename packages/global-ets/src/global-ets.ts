@@ -12,7 +12,7 @@
  * engine/; here is what is asked of it.
  */
 import type { NameMeta, Node, NodeName, Pid, Ref, SendStatus, Via } from '@pidmesh/runtime'
-import { bad, checkKey, checkMeta, checkPid } from './checks.ts'
+import { bad, checkKey, checkMeta, checkPid, checkTakeover } from './checks.ts'
 import type { Claim } from './engine/claim.ts'
 import { policyName } from './engine/conflict.ts'
 import type { EncodedMeta } from './engine/ops.ts'
@@ -175,6 +175,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   ): number | undefined {
     checkKey('name', name)
     checkPid(pid)
+    checkTakeover(options)
     const { meta, expectedEpoch }: { readonly meta?: M; readonly expectedEpoch?: number } = options ?? {}
     const kept = this.checkedMeta(meta)
     const { table } = this.table.replica

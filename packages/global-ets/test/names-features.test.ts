@@ -61,6 +61,16 @@ afterEach(async () => {
 })
 
 describe('takeover', () => {
+  it('takes no options but its own: metadata that is given as to registerName would be lost', async () => {
+    const a = await join('a')
+    const pid = idle(a)
+    for (const options of [{ room: 'lobby' }, { expectedEpoch: '1' }, { expectedEpoch: -1 }, 'lobby', null, []])
+      expect(() => a.names.takeover('x', pid, options as never)).toThrowError(
+        expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+      )
+    expect(a.names.whereisName('x')).toBeUndefined()
+  })
+
   it('of a name of this node ends its holder, who learns who has it now', async () => {
     const a = await join('a')
     const [old, told] = collector(a, trap)
@@ -231,6 +241,8 @@ describe('many names', () => {
       expect(namesOf(a.names.select({ node: a.node.name, prefix: 'room:' }))).toEqual(['room:a', 'room:b'])
       expect(namesOf(a.names.select({ where: ({ meta }) => meta.room === 'lobby' }))).toEqual(['user:b'])
       expect(namesOf(a.names.select({ limit: 0 }))).toEqual([])
+      const none = a.names.select({ prefix: 'none:' })
+      expect(namesOf(a.names.select({ prefix: 'room:', after: none.at(-1)?.name }))).toEqual(['room:a', 'room:b'])
       a.names.unregisterName('user:a')
       expect(namesOf(a.names.select({ prefix: 'user:', limit: 1 }))).toEqual(['user:b'])
       for (const bad of [{ prefx: 'x' }, { prefix: 7 }, { limit: -1 }, { where: 'x' }, null])
@@ -264,6 +276,15 @@ describe('many names', () => {
 })
 
 describe('a watch', () => {
+  it('is of a name or of a prefix: both do not compile, and are an error', async () => {
+    const a = await join('a')
+    const pid = idle(a)
+    // @ts-expect-error: both
+    expect(() => a.names.watch(pid, { name: 'x', prefix: 'y' })).toThrowError(
+      expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+    )
+  })
+
   it('tells what there is, and then each change, in turn, with no gap', async () => {
     const [a, b] = [await join('a'), await join('b')]
     const [watcher, messages] = collector(a)
