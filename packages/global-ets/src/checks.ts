@@ -1,7 +1,7 @@
 /**
  * What callers give, looked at before anything of the table's has changed: a name, metadata, a pid.
  */
-import { PidmeshError, Pid, type TermCodec } from '@pidmesh/runtime'
+import { PidmeshError, Pid, shown, type TermCodec } from '@pidmesh/runtime'
 import { frozen, hashOfMeta, MAX_KEY_BYTES, MAX_META_BYTES, NO_META, type EncodedMeta } from './engine/ops.ts'
 import type { Meta } from './engine/claim.ts'
 
@@ -21,6 +21,12 @@ export function checkKey(what: 'name' | 'group', key: unknown): asserts key is s
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkPid(pid: unknown): asserts pid is Pid {
   if (!isPid(pid)) throw bad(`not a pid: ${kindOf(pid)}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` if it isn't a number of milliseconds from 0 on, or `Infinity` */
+export function checkTimeout(timeoutMs: unknown): void {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
+    throw bad(`timeoutMs must be a number of milliseconds, 0 or more, not ${shown(timeoutMs)}`)
 }
 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */

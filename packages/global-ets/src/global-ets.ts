@@ -12,7 +12,7 @@
  * engine/; here is what is asked of it.
  */
 import type { NameMeta, Node, NodeName, Pid, Ref, SendStatus, Via } from '@pidmesh/runtime'
-import { bad, checkKey, checkMeta, checkPid, checkTakeover } from './checks.ts'
+import { bad, checkKey, checkMeta, checkPid, checkTakeover, checkTimeout } from './checks.ts'
 import type { Claim } from './engine/claim.ts'
 import { policyName } from './engine/conflict.ts'
 import type { EncodedMeta } from './engine/ops.ts'
@@ -211,17 +211,20 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   /**
    * The process that has the name. If nobody is known to have it, and the names of a node that is connected are still on their way, it waits for them.
    * @param timeoutMs milliseconds, or `Infinity`. @default 5000
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` by rejection
    */
   async resolveName(name: string, timeoutMs: number = 5_000): Promise<Pid | undefined> {
+    checkTimeout(timeoutMs)
     const known = this.whereisName(name)
     if (known !== undefined) return known
     await this.table.filled(timeoutMs)
     return this.whereisName(name)
   }
 
-  /** Resolves when the names of all nodes that are connected are there, or after `timeoutMs`. */
-  filled(timeoutMs: number = Infinity): Promise<void> {
-    return this.table.filled(timeoutMs)
+  /** Resolves when the names of all nodes that are connected are there, or after `timeoutMs`. @throws PidmeshError `ERR_BAD_ARGUMENT` by rejection */
+  async filled(timeoutMs: number = Infinity): Promise<void> {
+    checkTimeout(timeoutMs)
+    await this.table.filled(timeoutMs)
   }
 
   /** Sends to whoever has the name. `noproc` if nobody has. */

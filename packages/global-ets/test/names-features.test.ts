@@ -1,6 +1,12 @@
 import { handler, type Context, type Node, type NodeName, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
-import { GlobalEts, type GlobalEtsOptions, type NameChange, type NamesMessage } from '@pidmesh/global-ets'
+import {
+  GlobalEts,
+  ProcessGroups,
+  type GlobalEtsOptions,
+  type NameChange,
+  type NamesMessage,
+} from '@pidmesh/global-ets'
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest'
 
 type Meta = { readonly room?: string }
@@ -365,6 +371,18 @@ describe('a watch', () => {
 })
 
 describe('a node that starts', () => {
+  it('waits no time that is none: of names and of groups that is an error, even if there is nothing to wait for', async () => {
+    const a = await join('a')
+    a.names.registerName('x', idle(a))
+    const groups = await cluster.run(ProcessGroups.start(a.node))
+    for (const timeoutMs of [-1, NaN, '50', null]) {
+      const badArgument = expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' })
+      await expect(a.names.resolveName('x', timeoutMs as never)).rejects.toEqual(badArgument)
+      await expect(a.names.filled(timeoutMs as never)).rejects.toEqual(badArgument)
+      await expect(groups.filled(timeoutMs as never)).rejects.toEqual(badArgument)
+    }
+  })
+
   it('waits in resolveName for names that are on their way, and no longer than it is told to', async () => {
     const a = await join('a')
     const pid = idle(a)
