@@ -416,8 +416,8 @@ export const mutants = [
   tables(
     'the old copy stays beside the new one',
     'engine/view.ts',
-    'else this.components.table.replace(this.copy, shadow.copy)',
-    'else this.components.table.show(shadow.copy)',
+    '      this.components.table.replace(this.copy, shadow.copy)\n',
+    '      this.components.table.show(shadow.copy)\n',
   ),
   {
     name: 'a snapshot goes on in the shadow of an earlier one, and its sums are not compared',
@@ -425,9 +425,14 @@ export const mutants = [
     patches: [
       {
         file: 'engine/view.ts',
-        find: '    this.dropShadow()\n    this.shadow = { id, life, seq, copy: this.components.table.addCopy(this.owner) }',
+        find: '    this.dropShadow()\n    this.going = ',
+        replace: '    this.going = ',
+      },
+      {
+        file: 'engine/view.ts',
+        find: 'this.shadow = { id, life, seq, copy: this.components.table.addCopy(this.owner) }',
         replace:
-          '    this.shadow = { id, life, seq, copy: this.shadow?.copy ?? this.components.table.addCopy(this.owner) }',
+          'this.shadow = { id, life, seq, copy: this.shadow?.copy ?? this.components.table.addCopy(this.owner) }',
       },
       {
         file: 'engine/view.ts',

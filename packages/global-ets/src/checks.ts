@@ -1,7 +1,7 @@
 /**
  * What callers give, looked at before anything of the table's has changed: a name, metadata, a pid.
  */
-import { PidmeshError, Pid, Ref, type TermCodec } from '@pidmesh/runtime'
+import { PidmeshError, Pid, Ref, shown, type TermCodec } from '@pidmesh/runtime'
 import { frozen, hashOfMeta, MAX_KEY_BYTES, MAX_META_BYTES, NO_META, type EncodedMeta } from './engine/ops.ts'
 import type { Meta } from './engine/claim.ts'
 
@@ -26,6 +26,28 @@ export function checkPid(pid: unknown): asserts pid is Pid {
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkRef(ref: unknown): asserts ref is Ref {
   if (!isRef(ref)) throw bad(`not a reference: ${kindOf(ref)}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` if it isn't a number of milliseconds from 0 on, or `Infinity` */
+export function checkTimeout(timeoutMs: unknown): void {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
+    throw bad(`timeoutMs must be a number of milliseconds, 0 or more, not ${shown(timeoutMs)}`)
+}
+
+/**
+ * A condition that is misspelt must not be none, and one that can't be met must not look like a name that another one has.
+ * @throws PidmeshError `ERR_BAD_ARGUMENT`
+ */
+export function checkTakeover(options: unknown): void {
+  if (options === undefined) return
+  if (typeof options !== 'object' || options === null || isList(options))
+    throw bad(`options of a takeover are an object, not ${kindOf(options)}`)
+  for (const option of Object.keys(options))
+    if (option !== 'meta' && option !== 'expectedEpoch')
+      throw bad(`a takeover has no option ${JSON.stringify(option)}, but meta and expectedEpoch`)
+  const { expectedEpoch } = options as { readonly expectedEpoch?: unknown }
+  if (expectedEpoch !== undefined && !(Number.isSafeInteger(expectedEpoch) && Number(expectedEpoch) >= 0))
+    throw bad('expectedEpoch is a whole number from 0 on')
 }
 
 /**
@@ -104,5 +126,6 @@ export function badOption(problem: string): PidmeshError {
 }
 
 function kindOf(value: unknown): string {
-  return value === null ? 'null' : typeof value
+  if (value === null) return 'null'
+  return isList(value) ? 'a list' : typeof value
 }

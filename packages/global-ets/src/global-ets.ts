@@ -12,7 +12,7 @@
  * engine/; here is what is asked of it.
  */
 import type { NameMeta, Node, NodeName, Pid, Ref, SendStatus, Via } from '@pidmesh/runtime'
-import { bad, checkKey, checkMeta, checkPid, checkRef, isList } from './checks.ts'
+import { bad, checkKey, checkMeta, checkPid, checkRef, checkTakeover, checkTimeout, isList } from './checks.ts'
 import type { Claim } from './engine/claim.ts'
 import { policyName } from './engine/conflict.ts'
 import type { EncodedMeta } from './engine/ops.ts'
@@ -177,7 +177,8 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   ): number | undefined {
     checkKey('name', name)
     checkPid(pid)
-    const { meta, expectedEpoch }: { readonly meta?: M; readonly expectedEpoch?: number } = checkTakeover(options)
+    checkTakeover(options)
+    const { meta, expectedEpoch }: { readonly meta?: M; readonly expectedEpoch?: number } = options ?? {}
     const kept = this.checkedMeta(meta)
     const { table } = this.table.replica
     const holder = table.visible(name)
@@ -212,17 +213,20 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   /**
    * The process that has the name. If nobody is known to have it, and the names of a node that is connected are still on their way, it waits for them.
    * @param timeoutMs milliseconds, or `Infinity`. @default 5000
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` by rejection
    */
   async resolveName(name: string, timeoutMs: number = 5_000): Promise<Pid | undefined> {
+    checkTimeout(timeoutMs)
     const known = this.whereisName(name)
     if (known !== undefined) return known
     await this.table.filled(timeoutMs)
     return this.whereisName(name)
   }
 
-  /** Resolves when the names of all nodes that are connected are there, or after `timeoutMs`. */
-  filled(timeoutMs: number = Infinity): Promise<void> {
-    return this.table.filled(timeoutMs)
+  /** Resolves when the names of all nodes that are connected are there, or after `timeoutMs`. @throws PidmeshError `ERR_BAD_ARGUMENT` by rejection */
+  async filled(timeoutMs: number = Infinity): Promise<void> {
+    checkTimeout(timeoutMs)
+    await this.table.filled(timeoutMs)
   }
 
   /** Sends to whoever has the name. `noproc` if nobody has. */
@@ -432,20 +436,6 @@ function changeOf<M extends NameMeta>(
 ): NameChange<M> {
   const { rows } = table.replica.table
   return { type, name: rows.keyOf(slot), pid: table.pidOf(slot), meta: rows.metaOf(slot) as M }
-}
-
-const TAKEOVER: ReadonlySet<string> = new Set(['meta', 'expectedEpoch'])
-
-/** A condition that is misspelt must not be none, and one that can't be met must not look like a name that another one has. */
-function checkTakeover<Options extends object>(options: Options | undefined): Options | Record<string, never> {
-  if (options === undefined) return {}
-  if (typeof options !== 'object' || options === null) throw bad('options are an object')
-  for (const field of Object.keys(options))
-    if (!TAKEOVER.has(field)) throw bad(`a takeover has no ${JSON.stringify(field)}`)
-  const { expectedEpoch } = options as { readonly expectedEpoch?: unknown }
-  if (expectedEpoch !== undefined && !(Number.isSafeInteger(expectedEpoch) && (expectedEpoch as number) >= 0))
-    throw bad('expectedEpoch is a whole number from 0 on')
-  return options
 }
 
 function byCodeUnit(a: string, b: string): number {

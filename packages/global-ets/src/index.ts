@@ -1,3 +1,4 @@
+export type { NameMeta } from '@pidmesh/runtime'
 export { GlobalEts, type TakeoverOptions } from './global-ets.ts'
 export type { GlobalEtsOptions } from './names-options.ts'
 export type { NamePattern, WatchPattern } from './name-pattern.ts'

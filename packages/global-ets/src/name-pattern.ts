@@ -11,8 +11,8 @@ export interface NamePattern<M extends NameMeta = NameMeta> {
   readonly prefix?: string
   /** The first name of a range. */
   readonly from?: string
-  /** As `from`, itself left out: to go on after it. */
-  readonly after?: string
+  /** As `from`, itself left out: to go on after it. `undefined`, as of `rows.at(-1)?.name` before the first page: from the beginning. */
+  readonly after?: string | undefined
   /** The end of a range, itself left out. */
   readonly to?: string
   /** Of whose processes they are. */
@@ -24,7 +24,9 @@ export interface NamePattern<M extends NameMeta = NameMeta> {
 }
 
 /** One name, or all that begin with a text, or all. */
-export type WatchPattern = { readonly name: string } | { readonly prefix?: string }
+export type WatchPattern =
+  | { readonly name: string; readonly prefix?: undefined }
+  | { readonly name?: undefined; readonly prefix?: string }
 
 const TEXTS = ['prefix', 'from', 'after', 'to', 'node'] as const
 const FIELDS: ReadonlySet<string> = new Set<keyof NamePattern>([...TEXTS, 'where', 'limit'])

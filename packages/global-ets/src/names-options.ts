@@ -21,7 +21,7 @@ export interface GlobalEtsOptions<M extends NameMeta = NameMeta> {
   /** Names that begin with one of these are counted all the time: see `count`. 16 at most. @default none */
   readonly countedPrefixes?: readonly string[]
   /**
-   * Keeps the names in order, for `select` and `names` with a prefix or a range: they take as long as what they find. Otherwise they look at all names. It takes
+   * Keeps the names in order, for `select` with a prefix or a range: it takes as long as what it finds. Otherwise it looks at all names. The order takes
    * about 10 bytes a name, and half a microsecond a registration. @default false
    */
   readonly ordered?: boolean

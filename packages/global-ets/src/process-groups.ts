@@ -11,7 +11,17 @@
  * The same engine as that of names (engine/): a membership is a row, of which a group has many.
  */
 import { PidmeshError, type NameMeta, type Node, type NodeName, type Pid, type Ref } from '@pidmesh/runtime'
-import { bad, badOption, checkKey, checkMeta, checkOptionNames, checkPid, checkRef, isList } from './checks.ts'
+import {
+  bad,
+  badOption,
+  checkKey,
+  checkMeta,
+  checkOptionNames,
+  checkPid,
+  checkRef,
+  checkTimeout,
+  isList,
+} from './checks.ts'
 import { QUOTA } from './engine/quota.ts'
 import { ReplicatedTable, type TableStats } from './engine/replicated-table.ts'
 import { NONE } from './engine/rows.ts'
@@ -238,9 +248,10 @@ export class ProcessGroups<M extends NameMeta = NameMeta> {
     return this.table.watches.remove(ref)
   }
 
-  /** Resolves when the groups of all nodes that are connected are there, or after `timeoutMs`. */
-  filled(timeoutMs: number = Infinity): Promise<void> {
-    return this.table.filled(timeoutMs)
+  /** Resolves when the groups of all nodes that are connected are there, or after `timeoutMs`. @throws PidmeshError `ERR_BAD_ARGUMENT` by rejection */
+  async filled(timeoutMs: number = Infinity): Promise<void> {
+    checkTimeout(timeoutMs)
+    await this.table.filled(timeoutMs)
   }
 
   private isHere(pid: Pid): boolean {

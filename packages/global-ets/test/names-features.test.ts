@@ -1,6 +1,12 @@
 import { handler, type Context, type Node, type NodeName, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
-import { GlobalEts, type GlobalEtsOptions, type NameChange, type NamesMessage } from '@pidmesh/global-ets'
+import {
+  GlobalEts,
+  ProcessGroups,
+  type GlobalEtsOptions,
+  type NameChange,
+  type NamesMessage,
+} from '@pidmesh/global-ets'
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest'
 
 type Meta = { readonly room?: string }
@@ -61,6 +67,16 @@ afterEach(async () => {
 })
 
 describe('takeover', () => {
+  it('takes no options but its own: metadata that is given as to registerName would be lost', async () => {
+    const a = await join('a')
+    const pid = idle(a)
+    for (const options of [{ room: 'lobby' }, { expectedEpoch: '1' }, { expectedEpoch: -1 }, 'lobby', null, []])
+      expect(() => a.names.takeover('x', pid, options as never)).toThrowError(
+        expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+      )
+    expect(a.names.whereisName('x')).toBeUndefined()
+  })
+
   it('of a name of this node ends its holder, who learns who has it now', async () => {
     const a = await join('a')
     const [old, told] = collector(a, trap)
@@ -231,6 +247,8 @@ describe('many names', () => {
       expect(namesOf(a.names.select({ node: a.node.name, prefix: 'room:' }))).toEqual(['room:a', 'room:b'])
       expect(namesOf(a.names.select({ where: ({ meta }) => meta.room === 'lobby' }))).toEqual(['user:b'])
       expect(namesOf(a.names.select({ limit: 0 }))).toEqual([])
+      const none = a.names.select({ prefix: 'none:' })
+      expect(namesOf(a.names.select({ prefix: 'room:', after: none.at(-1)?.name }))).toEqual(['room:a', 'room:b'])
       a.names.unregisterName('user:a')
       expect(namesOf(a.names.select({ prefix: 'user:', limit: 1 }))).toEqual(['user:b'])
       for (const bad of [{ prefx: 'x' }, { prefix: 7 }, { limit: -1 }, { where: 'x' }, null])
@@ -264,6 +282,15 @@ describe('many names', () => {
 })
 
 describe('a watch', () => {
+  it('is of a name or of a prefix: both do not compile, and are an error', async () => {
+    const a = await join('a')
+    const pid = idle(a)
+    // @ts-expect-error: both
+    expect(() => a.names.watch(pid, { name: 'x', prefix: 'y' })).toThrowError(
+      expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+    )
+  })
+
   it('tells what there is, and then each change, in turn, with no gap', async () => {
     const [a, b] = [await join('a'), await join('b')]
     const [watcher, messages] = collector(a)
@@ -344,6 +371,18 @@ describe('a watch', () => {
 })
 
 describe('a node that starts', () => {
+  it('waits no time that is none: of names and of groups that is an error, even if there is nothing to wait for', async () => {
+    const a = await join('a')
+    a.names.registerName('x', idle(a))
+    const groups = await cluster.run(ProcessGroups.start(a.node))
+    for (const timeoutMs of [-1, NaN, '50', null]) {
+      const badArgument = expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' })
+      await expect(a.names.resolveName('x', timeoutMs as never)).rejects.toEqual(badArgument)
+      await expect(a.names.filled(timeoutMs as never)).rejects.toEqual(badArgument)
+      await expect(groups.filled(timeoutMs as never)).rejects.toEqual(badArgument)
+    }
+  })
+
   it('waits in resolveName for names that are on their way, and no longer than it is told to', async () => {
     const a = await join('a')
     const pid = idle(a)

@@ -23,16 +23,17 @@ type ListPrefix<List extends readonly unknown[]> = List extends readonly [...inf
   ? Readonly<List> | ListPrefix<Init>
   : Readonly<List>
 
-/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+/** @throws PidmeshError `ERR_BAD_ARGUMENT`, also for a table without order */
 export function rowsInRange<Row extends object>(rows: Rows<Row>, range: KeyRange<EtsKey>): Row[] {
+  const ordered = orderedOf(rows)
   if (typeof range !== 'object' || range === null) throw bad(`a range is an object, not ${shown(range)}`)
   const { limit = Infinity, reverse = false } = range
   if (typeof limit !== 'number' || !(limit >= 0)) throw bad(`a limit is a number, 0 or more, not ${shown(limit)}`)
   const from = range.from === undefined ? undefined : checkKey(range.from)
   const to = range.to === undefined ? undefined : checkKey(range.to)
   const found: Row[] = []
-  const slots = reverse ? rows.ordered?.below(to) : from === undefined ? rows.ordered?.walk() : rows.ordered?.from(from)
-  for (const slot of slots ?? []) {
+  const slots = reverse ? ordered.below(to) : from === undefined ? ordered.walk() : ordered.from(from)
+  for (const slot of slots) {
     const isOver = reverse
       ? from !== undefined && compareKeys(slot.key, from) < 0
       : to !== undefined && compareKeys(slot.key, to) >= 0
@@ -42,13 +43,20 @@ export function rowsInRange<Row extends object>(rows: Rows<Row>, range: KeyRange
   return found
 }
 
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` for a table without order */
 export function rowsWithPrefix<Row extends object>(rows: Rows<Row>, prefix: EtsKey): Row[] {
   const found: Row[] = []
-  for (const { key, rows: own } of rows.ordered?.from(prefix) ?? []) {
+  for (const { key, rows: own } of orderedOf(rows).from(prefix)) {
     if (!hasPrefix(key, prefix)) break
     found.push(...own)
   }
   return found
+}
+
+/** The types keep others away; but of what type a table is that was found by its name is what the caller says. */
+function orderedOf<Row extends object>({ ordered }: Rows<Row>): NonNullable<Rows<Row>['ordered']> {
+  if (ordered === undefined) throw bad('prefix and range are of an ordered_set')
+  return ordered
 }
 
 function hasPrefix(key: EtsKey, prefix: EtsKey): boolean {

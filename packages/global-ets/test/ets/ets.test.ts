@@ -172,6 +172,13 @@ describe('order', () => {
     expect(texts.prefix('user:').map(({ name }) => name)).toEqual(['user:1', 'user:2'])
   })
 
+  it('prefix and range are of an ordered_set: a table that is only said to be one is an error, not an empty list', () => {
+    Ets.new<Room, 'name'>(node, 'rooms', { key: 'name', named: true }).insert({ name: 'a', guests: 1 })
+    const said = Ets.whereis<Room, 'name', 'ordered_set'>(node, 'rooms')
+    expect(() => said?.prefix('a')).toThrowError(code('ERR_BAD_ARGUMENT'))
+    expect(() => said?.range({})).toThrowError(code('ERR_BAD_ARGUMENT'))
+  })
+
   it('a set can change while it is gone through: what stays is seen once, what comes is not waited for', () => {
     const table = Ets.new<{ id: number }, 'id'>(node, 't', { key: 'id' })
     table.insert(Array.from({ length: 10_000 }, (_, id) => ({ id })))
