@@ -417,6 +417,18 @@ describe('quotas', () => {
     expect(a.names.stats.rowsHeld).toBe(101)
   })
 
+  it('a node that has just as many names as it may can claim one of them anew', async () => {
+    const quota = { maxNamesPerNode: 100 }
+    const [a, b] = [await join('a', { quota }), await join('b', { quota })]
+    const pid = idle(b)
+    b.names.registerNames(Array.from({ length: 100 }, (_, i) => ({ name: `name ${i}`, pid })))
+    await cluster.advance(10)
+    b.names.takeover('name 7', pid, { meta: { room: 'lobby' } })
+    await cluster.advance(10)
+    expect(a.names.metaOf('name 7')).toEqual({ room: 'lobby' })
+    expect(a.names.size).toBe(100)
+  })
+
   it('what a node sends faster than it may is taken later, all of it', async () => {
     const quota = { maxOpsPerSecond: 100 }
     const [a, b] = [await join('a', { quota }), await join('b', { quota })]

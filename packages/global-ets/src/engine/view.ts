@@ -238,8 +238,8 @@ export class View {
     const sink: OpSink = {
       put: (key, id, epoch, { meta, hash }) => {
         if (--left >= 0) return
-        if (copy.count >= maxRows) throw new TooManyRows(`more than ${maxRows} rows`)
         table.put(copy, { key, id, epoch, meta, metaHash: hash })
+        if (copy.count > maxRows) throw new TooManyRows(`more than ${maxRows} rows`)
       },
       remove: (key, id, epoch) => {
         if (--left >= 0) return
