@@ -2,17 +2,13 @@
  * Attacks on the table: by a node of the cluster that says what no table server would say, by faults in the middle of a start, and by callers that change the table
  * where it asks them something. What is attacked lives on, holds no more than before, and others see what they would have seen.
  */
-import { GlobalEts, ProcessGroups, type GlobalEtsOptions } from '@pidmesh/global-ets'
-import { handler, Pid, type Node } from '@pidmesh/runtime'
+import { GlobalEts, ProcessGroups } from '@pidmesh/global-ets'
+import { Pid, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { NO_META, OpWriter } from '../src/engine/ops.ts'
 import { Rows } from '../src/engine/rows.ts'
-
-interface Member {
-  readonly node: Node
-  readonly names: GlobalEts
-}
+import { type Member, idle, join } from './lab.ts'
 
 const SERVER = 'pidmesh_global_ets:default'
 const POLICY = 'names smaller_node'
@@ -20,15 +16,6 @@ const POLICY = 'names smaller_node'
 let cluster: TestCluster
 let a: Member
 let b: Member
-
-async function join(name: string, options?: GlobalEtsOptions): Promise<Member> {
-  const node = await cluster.start(name)
-  const names = await cluster.run(GlobalEts.start(node, options))
-  await cluster.advance(50)
-  return { node, names }
-}
-
-const idle = ({ node }: { readonly node: Node }): Pid => node.spawn(handler(() => () => undefined))
 
 /** From a node without a table of its own, as if it were a table server: its own process speaks. */
 function forge(evil: Node, message: object, to: Node = a.node): void {
@@ -43,8 +30,8 @@ function serverOf({ node }: Member): Pid {
 
 beforeEach(async () => {
   cluster = new TestCluster()
-  a = await join('a')
-  b = await join('b')
+  a = await join(cluster, 'a')
+  b = await join(cluster, 'b')
 })
 
 afterEach(async () => {
@@ -159,7 +146,7 @@ describe('a table server', () => {
 
   it('that is being started when its table is stopped does not stay', async () => {
     for (let step = 0; step < 30; step++) {
-      const { node, names } = await join(`s${step}`)
+      const { node, names } = await join(cluster, `s${step}`)
       node.exit(node.whereis(SERVER) ?? a.node.self.pid, 'kill')
       await cluster.settle()
       let left = step
@@ -206,7 +193,7 @@ describe('metadata', () => {
       a.names.registerName('x', idle(a), { map, bytes, date })
       await cluster.advance(20)
       change(a.names.metaOf('x'))
-      const c = await join('c')
+      const c = await join(cluster, 'c')
       expect(c.names.metaOf('x')).toEqual({ map, bytes, date })
     },
   )
@@ -228,7 +215,7 @@ describe('a sort key', () => {
       return 1
     }
     const policy = { name: 'evil', sortKey }
-    const [c, d] = [await join('c', { scope: 'k', policy }), await join('d', { scope: 'k', policy })]
+    const [c, d] = [await join(cluster, 'c', { scope: 'k', policy }), await join(cluster, 'd', { scope: 'k', policy })]
     cluster.partition(['c'], ['d'])
     await cluster.advance(6_000)
     for (let i = 0; i < 5; i++) {

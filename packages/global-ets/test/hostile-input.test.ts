@@ -2,15 +2,9 @@
  * What callers, clients behind them and other nodes may hand to the table: an error at the caller at most, and the table lives on.
  */
 import { call } from '@pidmesh/gen-server'
-import { GlobalEts } from '@pidmesh/global-ets'
-import { handler, type Node, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-
-interface Member {
-  readonly node: Node
-  readonly names: GlobalEts
-}
+import { type Member, idle, join } from './lab.ts'
 
 const SERVER = 'pidmesh_global_ets:default'
 const badArgument = expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' })
@@ -19,19 +13,10 @@ let cluster: TestCluster
 let a: Member
 let b: Member
 
-async function join(name: string): Promise<Member> {
-  const node = await cluster.start(name)
-  const names = await cluster.run(GlobalEts.start(node))
-  await cluster.advance(50)
-  return { node, names }
-}
-
-const idle = ({ node }: Member): Pid => node.spawn(handler(() => () => undefined))
-
 beforeEach(async () => {
   cluster = new TestCluster()
-  a = await join('a')
-  b = await join('b')
+  a = await join(cluster, 'a')
+  b = await join(cluster, 'b')
 })
 
 afterEach(async () => {

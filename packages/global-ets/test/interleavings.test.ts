@@ -2,15 +2,9 @@
  * The five interleavings that break simple_global, step by step. It keeps one slot a name: `{ name, pid }`, gossiped whole and merged by "is the other node smaller",
  * purged by node. Here each owner's claims are kept apart, and what is seen follows from all of them.
  */
-import { GlobalEts } from '@pidmesh/global-ets'
-import { handler, type Node, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-
-interface Member {
-  readonly node: Node
-  readonly names: GlobalEts
-}
+import { type Member, idle, join } from './lab.ts'
 
 /** All cuts of these histories are noticed by then: four ticks, and a quarter of one. */
 const NOTICED_MS = 5_000
@@ -21,15 +15,6 @@ let a: Member
 let b: Member
 let c: Member
 
-async function join(name: string): Promise<Member> {
-  const node = await cluster.start(name)
-  const names = await cluster.run(GlobalEts.start(node))
-  await cluster.advance(50)
-  return { node, names }
-}
-
-const idle = ({ node }: Member): Pid => node.spawn(handler(() => () => undefined))
-
 /** Who has the name, as each of the three sees it. */
 const seen = (name: string): (string | undefined)[] => [a, b, c].map(({ names }) => names.whereisName(name)?.toString())
 
@@ -39,9 +24,9 @@ function expectNoErrors(): void {
 
 beforeEach(async () => {
   cluster = new TestCluster()
-  a = await join('a')
-  b = await join('b')
-  c = await join('c')
+  a = await join(cluster, 'a')
+  b = await join(cluster, 'b')
+  c = await join(cluster, 'c')
 })
 
 afterEach(async () => {

@@ -1,4 +1,4 @@
-import { handler, type Context, type Node, type NodeName, type Pid } from '@pidmesh/runtime'
+import { handler, type Context, type NodeName, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import {
   GlobalEts,
@@ -8,35 +8,12 @@ import {
   type NamesMessage,
 } from '@pidmesh/global-ets'
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest'
+import { type Member, collector, idle, join } from './lab.ts'
 
 type Meta = { readonly room?: string }
 
-interface Member {
-  readonly node: Node
-  readonly names: GlobalEts<Meta>
-}
-
 let cluster: TestCluster
 
-async function join(name: string, options?: GlobalEtsOptions<Meta>): Promise<Member> {
-  const node = await cluster.start(name)
-  const names = await cluster.run(GlobalEts.start<Meta>(node, options))
-  await cluster.advance(50)
-  return { node, names }
-}
-
-function collector({ node }: Member, prepare: (self: Context) => void = () => undefined): [Pid, unknown[]] {
-  const messages: unknown[] = []
-  const pid = node.spawn(
-    handler((self) => {
-      prepare(self)
-      return (message) => void messages.push(message)
-    }),
-  )
-  return [pid, messages]
-}
-
-const idle = (member: Member): Pid => collector(member)[0]
 const trap = (self: Context): void => {
   self.trapExit = true
 }
@@ -68,7 +45,7 @@ afterEach(async () => {
 
 describe('takeover', () => {
   it('takes no options but its own: metadata that is given as to registerName would be lost', async () => {
-    const a = await join('a')
+    const a = await join(cluster, 'a')
     const pid = idle(a)
     for (const options of [{ room: 'lobby' }, { expectedEpoch: '1' }, { expectedEpoch: -1 }, 'lobby', null, []])
       expect(() => a.names.takeover('x', pid, options as never)).toThrowError(
@@ -78,7 +55,7 @@ describe('takeover', () => {
   })
 
   it('of a name of this node ends its holder, who learns who has it now', async () => {
-    const a = await join('a')
+    const a = await join(cluster, 'a')
     const [old, told] = collector(a, trap)
     const now = idle(a)
     await cluster.settle()
@@ -93,8 +70,8 @@ describe('takeover', () => {
   })
 
   it('of a name of another node wins in a table of the policy newest, and its holder ends there', async () => {
-    const a = await join('a', { policy: 'newest' })
-    const b = await join('b', { policy: 'newest' })
+    const a = await join(cluster, 'a', { policy: 'newest' })
+    const b = await join(cluster, 'b', { policy: 'newest' })
     const [old] = [idle(a)]
     const now = idle(b)
     a.names.registerName('x', old)
@@ -106,8 +83,8 @@ describe('takeover', () => {
   })
 
   it('is refused where this node’s claim would not win by the policy', async () => {
-    const a = await join('a')
-    const b = await join('b')
+    const a = await join(cluster, 'a')
+    const b = await join(cluster, 'b')
     a.names.registerName('x', idle(a))
     await cluster.advance(10)
     expect(b.names.takeover('x', idle(b))).toBeUndefined()
@@ -117,7 +94,7 @@ describe('takeover', () => {
   })
 
   it('with an epoch takes the name only if it has that epoch still; 0 is the epoch of a name that nobody has', async () => {
-    const a = await join('a', { policy: 'newest' })
+    const a = await join(cluster, 'a', { policy: 'newest' })
     const first = a.names.takeover('x', idle(a), { expectedEpoch: 0 })
     expect(first).toBeDefined()
     expect(a.names.takeover('x', idle(a), { expectedEpoch: 0 })).toBeUndefined()
@@ -126,9 +103,9 @@ describe('takeover', () => {
 
   it('at the same time on two nodes leaves one holder', async () => {
     const [a, b, c] = [
-      await join('a', { policy: 'newest' }),
-      await join('b', { policy: 'newest' }),
-      await join('c', { policy: 'newest' }),
+      await join(cluster, 'a', { policy: 'newest' }),
+      await join(cluster, 'b', { policy: 'newest' }),
+      await join(cluster, 'c', { policy: 'newest' }),
     ]
     c.names.registerName('x', idle(c))
     await cluster.advance(10)
@@ -142,7 +119,7 @@ describe('takeover', () => {
   })
 
   it('by the process that has the name already gives it a new epoch, and ends nobody', async () => {
-    const a = await join('a')
+    const a = await join(cluster, 'a')
     const pid = idle(a)
     a.names.registerName('x', pid)
     const before = a.names.epochOf('x')
@@ -156,7 +133,7 @@ describe('takeover', () => {
 describe('who loses a name', () => {
   it('is only told, if the table says so, and lives on', async () => {
     const options: GlobalEtsOptions<Meta> = { policy: 'newest', loser: 'tell' }
-    const [a, b] = [await join('a', options), await join('b', options)]
+    const [a, b] = [await join(cluster, 'a', options), await join(cluster, 'b', options)]
     const [old, told] = collector(a)
     const now = idle(b)
     a.names.registerName('x', old)
@@ -174,7 +151,7 @@ describe('who loses a name', () => {
       name: 'larger room',
       sortKey: ({ meta }: { readonly meta: Meta }) => meta.room?.length ?? 0,
     }
-    const [a, b] = [await join('a', { policy }), await join('b', { policy })]
+    const [a, b] = [await join(cluster, 'a', { policy }), await join(cluster, 'b', { policy })]
     cluster.partition(['a'], ['b'])
     await cluster.advance(6_000)
     const [one, two] = [idle(a), idle(b)]
@@ -187,7 +164,7 @@ describe('who loses a name', () => {
   })
 
   it('no name of another node is seen where the policies differ, and both nodes say so', async () => {
-    const [a, b] = [await join('a', { policy: 'newest' }), await join('b')]
+    const [a, b] = [await join(cluster, 'a', { policy: 'newest' }), await join(cluster, 'b')]
     a.names.registerName('x', idle(a))
     await cluster.advance(100)
     expect(b.names.registeredNames()).toEqual([])
@@ -198,7 +175,7 @@ describe('who loses a name', () => {
 
 describe('many names', () => {
   it('are registered at once, all checked before the first is', async () => {
-    const a = await join('a')
+    const a = await join(cluster, 'a')
     const pid = idle(a)
     a.names.registerName('taken', pid)
     expect(
@@ -222,7 +199,7 @@ describe('many names', () => {
   })
 
   it('register or find: whoever comes second finds the first', async () => {
-    const [a, b] = [await join('a'), await join('b')]
+    const [a, b] = [await join(cluster, 'a'), await join(cluster, 'b')]
     const [one, two] = [idle(a), idle(b)]
     expect(a.names.registerOrFind('x', one)).toMatchObject({ isNew: true })
     await cluster.advance(10)
@@ -234,7 +211,7 @@ describe('many names', () => {
   it.each([false, true])(
     'are selected by prefix, range, node and what else they are, in key order (ordered: %s)',
     async (ordered) => {
-      const [a, b] = [await join('a', { ordered }), await join('b', { ordered })]
+      const [a, b] = [await join(cluster, 'a', { ordered }), await join(cluster, 'b', { ordered })]
       const [one, two] = [idle(a), idle(b)]
       for (const name of ['room:b', 'room:a', 'user:c', 'user:a', 'user:é']) a.names.registerName(name, one)
       b.names.registerName('user:b', two, { room: 'lobby' })
@@ -258,7 +235,7 @@ describe('many names', () => {
 
   it('are counted: all, by node, and by prefix; also when a node is gone and comes back', async () => {
     const options = { countedPrefixes: ['user:'] }
-    const [a, b] = [await join('a', options), await join('b', options)]
+    const [a, b] = [await join(cluster, 'a', options), await join(cluster, 'b', options)]
     const [one, two] = [idle(a), idle(b)]
     a.names.registerNames(Array.from({ length: 20 }, (_, i) => ({ name: `user:${i}`, pid: one })))
     b.names.registerNames(Array.from({ length: 30 }, (_, i) => ({ name: `room:${i}`, pid: two })))
@@ -283,7 +260,7 @@ describe('many names', () => {
 
 describe('a watch', () => {
   it('is of a name or of a prefix: both do not compile, and are an error', async () => {
-    const a = await join('a')
+    const a = await join(cluster, 'a')
     const pid = idle(a)
     // @ts-expect-error: both
     expect(() => a.names.watch(pid, { name: 'x', prefix: 'y' })).toThrowError(
@@ -292,7 +269,7 @@ describe('a watch', () => {
   })
 
   it('tells what there is, and then each change, in turn, with no gap', async () => {
-    const [a, b] = [await join('a'), await join('b')]
+    const [a, b] = [await join(cluster, 'a'), await join(cluster, 'b')]
     const [watcher, messages] = collector(a)
     const [one, two] = [idle(a), idle(b)]
     b.names.registerName('before', two)
@@ -323,7 +300,7 @@ describe('a watch', () => {
   })
 
   it('of a prefix, or of a name, hears of no other', async () => {
-    const a = await join('a')
+    const a = await join(cluster, 'a')
     const [byPrefix, ofPrefix] = collector(a)
     const [byName, ofName] = collector(a)
     await cluster.settle()
@@ -339,7 +316,7 @@ describe('a watch', () => {
   })
 
   it('that begins while 5,000 names of a dead node are being taken out hears of each of them once', async () => {
-    const [a, b] = [await join('a'), await join('b')]
+    const [a, b] = [await join(cluster, 'a'), await join(cluster, 'b')]
     const pid = idle(b)
     b.names.registerNames(Array.from({ length: 5_000 }, (_, i) => ({ name: `name ${i}`, pid })))
     await cluster.advance(100)
@@ -372,7 +349,7 @@ describe('a watch', () => {
 
 describe('a node that starts', () => {
   it('waits no time that is none: of names and of groups that is an error, even if there is nothing to wait for', async () => {
-    const a = await join('a')
+    const a = await join(cluster, 'a')
     a.names.registerName('x', idle(a))
     const groups = await cluster.run(ProcessGroups.start(a.node))
     for (const timeoutMs of [-1, NaN, '50', null]) {
@@ -384,7 +361,7 @@ describe('a node that starts', () => {
   })
 
   it('waits in resolveName for names that are on their way, and no longer than it is told to', async () => {
-    const a = await join('a')
+    const a = await join(cluster, 'a')
     const pid = idle(a)
     a.names.registerName('x', pid)
     // A node that has no such table is not waited for.
@@ -404,7 +381,11 @@ describe('a node that starts', () => {
 describe('quotas', () => {
   it('of a node that has more names than it may nothing is seen, and the others go on', async () => {
     const quota = { maxNamesPerNode: 100 }
-    const [a, b, c] = [await join('a', { quota }), await join('b', { quota }), await join('c', { quota })]
+    const [a, b, c] = [
+      await join(cluster, 'a', { quota }),
+      await join(cluster, 'b', { quota }),
+      await join(cluster, 'c', { quota }),
+    ]
     const [pid, other] = [idle(b), idle(c)]
     c.names.registerName('of c', other)
     b.names.registerNames(Array.from({ length: 101 }, (_, i) => ({ name: `name ${i}`, pid })))
@@ -419,7 +400,7 @@ describe('quotas', () => {
 
   it('a node that has just as many names as it may can claim one of them anew', async () => {
     const quota = { maxNamesPerNode: 100 }
-    const [a, b] = [await join('a', { quota }), await join('b', { quota })]
+    const [a, b] = [await join(cluster, 'a', { quota }), await join(cluster, 'b', { quota })]
     const pid = idle(b)
     b.names.registerNames(Array.from({ length: 100 }, (_, i) => ({ name: `name ${i}`, pid })))
     await cluster.advance(10)
@@ -431,7 +412,7 @@ describe('quotas', () => {
 
   it('what a node sends faster than it may is taken later, all of it', async () => {
     const quota = { maxOpsPerSecond: 100 }
-    const [a, b] = [await join('a', { quota }), await join('b', { quota })]
+    const [a, b] = [await join(cluster, 'a', { quota }), await join(cluster, 'b', { quota })]
     const pid = idle(b)
     for (let i = 0; i < 3_000; i++) {
       b.names.registerName(`name ${i % 1_500}`, pid)
@@ -447,7 +428,7 @@ describe('quotas', () => {
 
 describe('the end of a table', () => {
   it('takes the names of the node out everywhere; their processes live on, and another table can be started', async () => {
-    const [a, b] = [await join('a'), await join('b')]
+    const [a, b] = [await join(cluster, 'a'), await join(cluster, 'b')]
     const pid = idle(a)
     a.names.registerName('x', pid)
     await cluster.advance(10)

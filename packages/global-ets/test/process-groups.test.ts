@@ -1,7 +1,8 @@
-import { handler, type Context, type Node, type Pid } from '@pidmesh/runtime'
+import { type Node, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { ProcessGroups, type GroupMessage, type ProcessGroupsOptions } from '@pidmesh/global-ets'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { collector } from './lab.ts'
 
 interface Member {
   readonly node: Node
@@ -17,17 +18,6 @@ async function join(name: string, options?: ProcessGroupsOptions): Promise<Membe
   const groups = await cluster.run(ProcessGroups.start(node, options))
   await cluster.advance(50)
   return { node, groups }
-}
-
-function collector({ node }: Member, prepare: (self: Context) => void = () => undefined): [Pid, unknown[]] {
-  const messages: unknown[] = []
-  const pid = node.spawn(
-    handler((self) => {
-      prepare(self)
-      return (message) => void messages.push(message)
-    }),
-  )
-  return [pid, messages]
 }
 
 const texts = (pids: readonly Pid[]): string[] => pids.map(String).sort()
