@@ -579,7 +579,7 @@ export const mutants = [
   tables(
     'who was refused is not asked again',
     'engine/table-server.ts',
-    "this.#arm(this.#asks, REFUSED_MS, { type: 'ask', node })",
+    "this.#timers.arm({ type: 'ask', node }, REFUSED_MS)",
     '',
   ),
   tables(
@@ -637,7 +637,7 @@ export const mutants = [
   ),
   tables(
     'a walk is led astray by a row that goes',
-    'engine/table.ts',
+    'engine/row-lists.ts',
     "    for (const cursor of copy.cursors) if (cursor.slot === slot) cursor.slot = rows.next('copy', slot)\n",
     '',
   ),

@@ -273,6 +273,26 @@ describe('replication', () => {
     expect(b.names.registeredNames()).toEqual(['later', 'on b'])
   })
 
+  it('a table server is started again later and later, and soon again after it has run for a minute', async () => {
+    const a = await join('a')
+    const kill = (): void => {
+      const server = a.node.whereis('pidmesh_global_ets:default')
+      if (server !== undefined) a.node.exit(server, 'kill')
+    }
+    for (let ends = 0; ends < 8; ends++) {
+      kill()
+      await cluster.advance(5_000)
+    }
+    kill()
+    await cluster.advance(1_000)
+    expect(a.node.whereis('pidmesh_global_ets:default')).toBeUndefined()
+    await cluster.advance(65_000)
+    kill()
+    await cluster.advance(20)
+    expect(a.node.whereis('pidmesh_global_ets:default')).toBeDefined()
+    expect(a.names.stats.restarts).toBe(10)
+  })
+
   it('a message that is no message of the protocol harms nothing', async () => {
     const a = await join('a')
     const b = await join('b')

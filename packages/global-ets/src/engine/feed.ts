@@ -11,7 +11,6 @@ import type { Pid } from '@pidmesh/runtime'
 import type { OwnerLog } from './log.ts'
 import type { MetaBytes } from './meta-bytes.ts'
 import { OpWriter } from './ops.ts'
-import { PACE } from './pace.ts'
 import type { Known, TableMessage } from './protocol.ts'
 import { NONE } from './rows.ts'
 import type { Table } from './table.ts'
@@ -23,8 +22,8 @@ export interface FeedComponents {
   readonly log: OwnerLog
   readonly metaBytes: MetaBytes
   readonly nextSnapshotId: () => number
-  /** @default 32 KiB */
-  readonly chunkBytes?: number
+  /** A chunk of a snapshot is closed when it has so many. */
+  readonly chunkBytes: number
 }
 
 interface Snapshot {
@@ -97,7 +96,7 @@ export class Feed {
   }
 
   private nextOfSnapshot({ id, rows }: Snapshot): TableMessage {
-    const { from, log, table, metaBytes, chunkBytes = PACE.chunkBytes } = this.components
+    const { from, log, table, metaBytes, chunkBytes } = this.components
     const ops = new OpWriter()
     while (ops.bytes < chunkBytes) {
       const next = rows.next()

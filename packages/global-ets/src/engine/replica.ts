@@ -18,7 +18,7 @@ import type { TableMessage } from './protocol.ts'
 import { Allowance, type Quota } from './quota.ts'
 import { NONE } from './rows.ts'
 import { Table, type TableWatcher } from './table.ts'
-import { View, type Verdict } from './view.ts'
+import { View, type Verdict, type ViewState } from './view.ts'
 
 export interface ReplicaOptions {
   readonly self: NodeIdentity
@@ -31,6 +31,26 @@ export interface ReplicaOptions {
   /** An odd number of 32 bits that nobody can guess. */
   readonly multiplier: number
   readonly watcher: TableWatcher
+}
+
+/** What a replica is like now. */
+export interface ReplicaStats {
+  /** Names or memberships that are seen. */
+  readonly size: number
+  /** Of processes of this node. */
+  readonly own: number
+  /** Rows that are held, seen or not. */
+  readonly rowsHeld: number
+  /** Operations that are kept for nodes that come back. 4 MiB at most. */
+  readonly logBytes: number
+  readonly nodes: readonly {
+    readonly node: NodeName
+    /** Of this node's copy: see docs/replication.md. */
+    readonly state: ViewState
+    readonly rows: number
+    /** It takes what is sent to it more slowly than it comes about. */
+    readonly isBusy: boolean
+  }[]
 }
 
 export class Replica {
@@ -56,6 +76,22 @@ export class Replica {
   /** What the tables of all nodes must have in common. */
   get policy(): string {
     return `${this.options.kind} ${policyName(this.options.policy)}`
+  }
+
+  get stats(): ReplicaStats {
+    const { table, log, views, feeds } = this
+    return {
+      size: table.size,
+      own: table.own.count,
+      rowsHeld: table.rowsHeld,
+      logBytes: log.ringBytes,
+      nodes: [...views].map(([node, { state, copy }]) => ({
+        node,
+        state,
+        rows: copy?.count ?? 0,
+        isBusy: feeds.get(node)?.isWaiting === true,
+      })),
+    }
   }
 
   /** A row of this node's own. Its epoch is larger than all that were seen. */

@@ -23,9 +23,8 @@ import {
 import type { ConflictPolicy } from './conflict.ts'
 import type { EncodedMeta } from './ops.ts'
 import { QUOTA, type Quota } from './quota.ts'
-import { Replica } from './replica.ts'
+import { Replica, type ReplicaStats } from './replica.ts'
 import { TableServer, type ServedTable } from './table-server.ts'
-import type { ViewState } from './view.ts'
 import { MAX_WATCHES, Watches, type ChangeType, type KeyFilter } from './watches.ts'
 
 export interface ReplicatedTableOptions<Change> {
@@ -46,26 +45,10 @@ export interface ReplicatedTableOptions<Change> {
 }
 
 /** What a table is like now, as plain numbers for a metrics library. */
-export interface TableStats {
-  /** Names or memberships that are seen. */
-  readonly size: number
-  /** Of processes of this node. */
-  readonly own: number
-  /** Rows that are held, seen or not. */
-  readonly rowsHeld: number
-  /** Operations that are kept for nodes that come back. 4 MiB at most. */
-  readonly logBytes: number
+export interface TableStats extends ReplicaStats {
   readonly watches: number
   /** How often the table's server has ended and was started again. */
   readonly restarts: number
-  readonly nodes: readonly {
-    readonly node: NodeName
-    /** Of this node's copy: see docs/replication.md. */
-    readonly state: ViewState
-    readonly rows: number
-    /** It takes what is sent to it more slowly than it comes about. */
-    readonly isBusy: boolean
-  }[]
 }
 
 /** How often others are asked whether they have what this node has. */
@@ -73,6 +56,8 @@ const TICK_MS = 1_000
 /** A server that ends is started again, later and later if it ends again and again. */
 const RESTART_FIRST_MS = 10
 const RESTART_MOST_MS = 5_000
+/** One that has run for so long ends for another reason than those before. */
+const RUNS_WELL_MS = 60_000
 /** How long the loser of a clash that traps exits has to end by itself. */
 const LOSER_GRACE_MS = 5_000
 
@@ -89,6 +74,9 @@ export class ReplicatedTable<Change> {
   private readonly losers = new Map<number, TimerHandle>()
   private server: TableServer | undefined = undefined
   private restarts = 0
+  /** Servers that have ended one soon after the other, and when the last one was started. */
+  private endsInTurn = 0
+  private startedAtMs = 0
   private isStopped = false
 
   private constructor(node: Node, options: ReplicatedTableOptions<Change>) {
@@ -204,21 +192,7 @@ export class ReplicatedTable<Change> {
   }
 
   get stats(): TableStats {
-    const { table, log, views, feeds } = this.replica
-    return {
-      size: table.size,
-      own: table.own.count,
-      rowsHeld: table.rowsHeld,
-      logBytes: log.ringBytes,
-      watches: this.watches.size,
-      restarts: this.restarts,
-      nodes: [...views].map(([node, { state, copy }]) => ({
-        node,
-        state,
-        rows: copy?.count ?? 0,
-        isBusy: feeds.get(node)?.isWaiting === true,
-      })),
-    }
+    return { ...this.replica.stats, watches: this.watches.size, restarts: this.restarts }
   }
 
   /**
@@ -312,6 +286,7 @@ export class ReplicatedTable<Change> {
 
   private onServer(server: TableServer): void {
     this.server = server
+    this.startedAtMs = this.node.clock.monotonicMs()
     server.context.signal.addEventListener('abort', () => this.onServerGone())
   }
 
@@ -330,7 +305,9 @@ export class ReplicatedTable<Change> {
     this.restarts++
     const { name } = this.options
     this.node.log.error({ table: name, restarts: this.restarts }, 'the table server has ended and is started again')
-    this.startLater(this.restarts)
+    const hasRunWell = this.node.clock.monotonicMs() - this.startedAtMs >= RUNS_WELL_MS
+    this.endsInTurn = hasRunWell ? 1 : this.endsInTurn + 1
+    this.startLater(this.endsInTurn)
   }
 
   /** `attempt`: 1 for the first. Each waits longer than the one before. */

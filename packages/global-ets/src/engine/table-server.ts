@@ -22,6 +22,7 @@ import {
   type TimeoutMessage,
 } from '@pidmesh/runtime'
 import type { Feed } from './feed.ts'
+import { NodeTimers } from './node-timers.ts'
 import { isTableMessage, looksLikeTableMessage, type TableMessage } from './protocol.ts'
 import type { Replica } from './replica.ts'
 import type { Verdict } from './view.ts'
@@ -65,13 +66,6 @@ class FromNode {
   }
 }
 
-/** What a timer of the server's is for. */
-type Due = { readonly type: 'tick' } | ({ readonly type: 'forget' | 'ask' } & OfNode)
-
-interface OfNode {
-  readonly node: NodeName
-}
-
 export class TableServer extends GenServer {
   #table: ServedTable | undefined = undefined
   #isFlushing = false
@@ -80,10 +74,8 @@ export class TableServer extends GenServer {
   readonly #servers = new Map<NodeName, { readonly ref: Ref; readonly server: Pid }>()
   /** Nodes that have not answered a hello, and the monitors that tell whether there is a server there at all. */
   readonly #unanswered = new Map<NodeName, Ref>()
-  /** What the timers are for, by their references; and those of a node. */
-  readonly #due = new Map<string, Due>()
-  readonly #forgets = new Map<NodeName, Ref>()
-  readonly #asks = new Map<NodeName, Ref>()
+  #nodeTimers: NodeTimers | undefined = undefined
+  #tick: Ref | undefined = undefined
 
   override init(table: ServedTable): void {
     this.#table = table
@@ -91,7 +83,7 @@ export class TableServer extends GenServer {
     this.self.monitorNodes(true)
     for (const [node, view] of this.#replica.views) if (view.state === 'hidden') this.forgetLater(node)
     for (const node of table.nodes()) this.#sayHello(node, 'is new')
-    this.#startTimer(table.tickMs, { type: 'tick' })
+    this.#tickLater()
     table.onServer(this)
     // What an earlier server has not done any more.
     this.requestFlush()
@@ -112,7 +104,7 @@ export class TableServer extends GenServer {
     else if (hasType(message, 'nodeup')) this.#onNodeUp(message)
     else if (hasType(message, 'nodedown')) return
     else if (hasType(message, 'DOWN')) this.#onDown(message)
-    else if (hasType(message, 'timeout')) this.#onDue(message)
+    else if (hasType(message, 'timeout')) this.#onTimeout(message)
     // Came before init had begun, from nobody knows where: whom the hello of this server reaches says it again.
     else if (looksLikeTableMessage(message)) return
     else this.log.warn({ message: typeof message }, 'the table server got a message that is not for it')
@@ -120,18 +112,8 @@ export class TableServer extends GenServer {
 
   /** What the table is like, for `sys.getState`. */
   override getState(): object {
-    const { table, views, feeds, log } = this.#replica
-    return {
-      table: this.#served.name,
-      policy: this.#replica.policy,
-      seq: log.seq,
-      own: table.own.count,
-      size: table.size,
-      views: Object.fromEntries(
-        [...views].map(([node, { state, seq, copy }]) => [node, { state, seq, rows: copy?.count ?? 0 }]),
-      ),
-      feeds: [...feeds.keys()],
-    }
+    const { policy, log, stats } = this.#replica
+    return { table: this.#served.name, policy, seq: log.seq, ...stats }
   }
 
   /** Whether a node that may have the table hasn't said so yet. */
@@ -160,12 +142,16 @@ export class TableServer extends GenServer {
 
   /** The node is gone. It may come back; but not for ever. */
   forgetLater(node: NodeName): void {
-    this.#arm(this.#forgets, KEPT_MS, { type: 'forget', node })
+    this.#timers.arm({ type: 'forget', node }, KEPT_MS)
   }
 
   get #served(): ServedTable {
     if (this.#table === undefined) throw new TypeError('the table server has not been started')
     return this.#table
+  }
+
+  get #timers(): NodeTimers {
+    return (this.#nodeTimers ??= new NodeTimers(this.self))
   }
 
   get #replica(): Replica {
@@ -210,7 +196,7 @@ export class TableServer extends GenServer {
       return
     }
     if (known?.equals(hello.from) !== true) this.#watchServer(hello.from)
-    this.#disarm(this.#forgets, origin.name)
+    this.#timers.disarm({ type: 'forget', node: origin.name })
     if (hello.isNew) this.#sayHello(origin.name, 'greets')
     this.requestFlush()
   }
@@ -234,11 +220,11 @@ export class TableServer extends GenServer {
           { peer: node, delayMs: verdict.delayMs },
           'a node sends more than is taken of it, or what does not add up',
         )
-        this.#arm(this.#asks, verdict.delayMs, { type: 'ask', node })
+        this.#timers.arm({ type: 'ask', node }, verdict.delayMs)
         return
       case 'refused':
         this.log.error({ peer: node, problem: verdict.problem }, 'what a node has in the table is refused')
-        this.#arm(this.#asks, REFUSED_MS, { type: 'ask', node })
+        this.#timers.arm({ type: 'ask', node }, REFUSED_MS)
         return
       default:
         assertNever(verdict)
@@ -323,8 +309,12 @@ export class TableServer extends GenServer {
     this.requestFlush()
   }
 
+  #tickLater(): void {
+    this.#tick = this.self.startTimer(this.#served.tickMs, this.pid, 'tick')
+  }
+
   #onTick(): void {
-    this.#startTimer(this.#served.tickMs, { type: 'tick' })
+    this.#tickLater()
     const always = ++this.#ticks % IDLE_TICKS === 0
     this.#replica.log.seal(this.#served.nowMs())
     for (const feed of this.#replica.feeds.values()) {
@@ -333,48 +323,18 @@ export class TableServer extends GenServer {
     }
   }
 
-  #onDue({ ref }: Partial<TimeoutMessage>): void {
-    const key = String(ref)
-    const due = this.#due.get(key)
-    this.#due.delete(key)
-    switch (due?.type) {
-      case 'tick':
-        this.#onTick()
-        return
-      case 'forget':
-        this.#forgets.delete(due.node)
-        this.#replica.forget(due.node)
-        this.requestFlush()
-        return
-      case 'ask':
-        this.#asks.delete(due.node)
-        if (this.#served.nodes().includes(due.node)) this.#sayHello(due.node, 'lacks something')
-        return
-      case undefined:
-        // Nobody else's timer, and no text that only looks like one, makes it do anything.
-        return
-      default:
-        assertNever(due)
+  #onTimeout({ ref }: Partial<TimeoutMessage>): void {
+    if (this.#tick?.equals(ref) === true) {
+      this.#onTick()
+      return
     }
-  }
-
-  /** In place of an earlier timer for the same. */
-  #arm(timers: Map<NodeName, Ref>, delayMs: number, due: Due & OfNode): void {
-    this.#disarm(timers, due.node)
-    timers.set(due.node, this.#startTimer(delayMs, due))
-  }
-
-  #disarm(timers: Map<NodeName, Ref>, node: NodeName): void {
-    const ref = timers.get(node)
-    if (ref === undefined) return
-    this.self.cancelTimer(ref)
-    this.#due.delete(ref.toString())
-    timers.delete(node)
-  }
-
-  #startTimer(delayMs: number, due: Due): Ref {
-    const ref = this.self.startTimer(delayMs, this.pid, 'due')
-    this.#due.set(ref.toString(), due)
-    return ref
+    const due = this.#timers.take(ref)
+    if (due === undefined) return
+    if (due.type === 'forget') {
+      this.#replica.forget(due.node)
+      this.requestFlush()
+    } else if (this.#served.nodes().includes(due.node)) {
+      this.#sayHello(due.node, 'lacks something')
+    }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The table as a pure core: the rows of this node and its copies of the others', and what is seen of them.
+ * The table as a pure core: what is seen of the rows of this node and of its copies of the others', and what is told of that. The rows in their lists: row-lists.ts.
  *
  *   own operations, what comes of others ─▶ put, change, remove ─▶ rows of a copy ─┐
  *   a copy is whole, a node is gone ─▶ show, hide, discard ────────────────────────┴─▶ visible(key)      at once
@@ -11,13 +11,12 @@
  * Invariants (numbers as in docs/replication.md): I4 visible(name) is the first of all claims in visible copies. At most one row of a name is told, and the
  * listener hears of joins and leaves of a name in turn: what it was told and what is seen differ only in rows that `work` has not come to.
  */
-import type { NodeIdentity } from '@pidmesh/runtime'
 import type { Claim, Meta } from './claim.ts'
 import type { CompareClaims } from './conflict.ts'
-import { Copy, type Cursor } from './copy.ts'
-import { hashOfKey, hashOfRow, KeyIndex } from './key-index.ts'
-import { ProcessIndex } from './process-index.ts'
-import { NONE, Rows } from './rows.ts'
+import type { Copy, Cursor } from './copy.ts'
+import { hashOfKey, hashOfRow } from './key-index.ts'
+import { RowLists, type RowListsOptions, type RowValue } from './row-lists.ts'
+import { NONE } from './rows.ts'
 
 /** Is told of what is seen, in turn, a name's or a member's leave before the next join. Rows can be read in it, and nothing may be changed. */
 export interface TableWatcher {
@@ -30,34 +29,14 @@ export interface TableWatcher {
   keyRemoved(key: string): void
 }
 
-export interface TableOptions {
-  readonly self: NodeIdentity
-  /** A name is one process's; of a group there are many rows. */
-  readonly kind: 'names' | 'groups'
+export interface TableOptions extends RowListsOptions {
   /** Of names. */
   readonly compare: CompareClaims
-  /** Keys that begin with one of these are counted. */
-  readonly prefixes: readonly string[]
-  /** An odd number of 32 bits that nobody can guess. */
-  readonly multiplier: number
   readonly watcher: TableWatcher
-}
-
-/** A row as it is put. */
-export interface RowValue {
-  readonly key: string
-  readonly id: number
-  readonly epoch: number
-  readonly meta: Meta
-  /** Of the metadata as it is encoded; 0 if there is none. */
-  readonly metaHash: number
 }
 
 /** Of another node no larger epoch is followed: our next one must still be one that others can read, for ever so many claims. */
 const LARGEST_FOLLOWED = 2 ** 52
-
-/** Multiplies what is no other's to choose: 2^32 divided by the golden ratio. */
-const GOLDEN = 0x9e3779b1
 
 /** A copy of which rows are still to be looked at. */
 interface Walk {
@@ -65,13 +44,8 @@ interface Walk {
   readonly cursor: Cursor
 }
 
-export class Table {
-  readonly rows: Rows = new Rows()
-  /** This node's own rows. */
-  readonly own: Copy
+export class Table extends RowLists {
   private readonly options: TableOptions
-  private readonly index = new KeyIndex()
-  private readonly copies: (Copy | undefined)[] = []
   private readonly walks: Walk[] = []
   /** Names that may have a row of ours which isn't the one that is seen. */
   private readonly suspects = new Set<string>()
@@ -79,8 +53,8 @@ export class Table {
   epoch = 0
 
   constructor(options: TableOptions) {
+    super(options)
     this.options = options
-    this.own = this.newCopy(options.self, new ProcessIndex(this.rows, GOLDEN))
     this.own.isVisible = true
   }
 
@@ -89,11 +63,6 @@ export class Table {
     let size = 0
     for (const copy of this.copies) if (copy?.isVisible === true) size += copy.seen
     return size
-  }
-
-  /** Rows that are held, seen or not: also of nodes that are gone and may come back, and of copies that are being filled. */
-  get rowsHeld(): number {
-    return this.rows.size
   }
 
   /** As `size`, of the keys that begin with a counted prefix. */
@@ -113,11 +82,6 @@ export class Table {
     return this.visibleOf(this.index.first(key))
   }
 
-  /** All rows of a key, in copies that are seen or not. */
-  *rowsOf(key: string): Generator<number> {
-    for (let slot = this.index.first(key); slot !== NONE; slot = this.rows.nextOfKey(slot)) yield slot
-  }
-
   /** The members of a group that are seen. No generator: it is asked for each message to a room. */
   membersOf(key: string): number[] {
     const { rows } = this
@@ -127,92 +91,14 @@ export class Table {
     return members
   }
 
-  /** All keys that have rows, seen or not, in any order. */
-  keys(): Generator<string> {
-    return this.index.keys()
-  }
-
-  /** The first row of a key in a copy, or `NONE`. */
-  find(copy: Copy, key: string): number {
-    return this.inCopy(copy, this.index.first(key))
-  }
-
-  /** A claim in a copy, or `NONE`. Of a name whatever its epoch: there is one. */
-  findClaim(copy: Copy, key: string, id: number, epoch: number): number {
-    const { rows } = this
-    if (this.options.kind === 'names') {
-      const slot = this.find(copy, key)
-      return slot !== NONE && rows.idOf(slot) === id ? slot : NONE
-    }
-    return this.findMembership(copy, { key, id, epoch })
-  }
-
-  /** The newest claim of a process to a key, in a copy, or `NONE`. */
-  findNewest(copy: Copy, key: string, id: number): number {
-    return this.options.kind === 'names'
-      ? this.findClaim(copy, key, id, 0)
-      : this.findMembership(copy, { key, id, epoch: undefined })
-  }
-
-  /** All claims of a process to a key, in a copy. The newest is the first. */
-  findClaims(copy: Copy, key: string, id: number): number[] {
-    const newest = this.findNewest(copy, key, id)
-    if (newest === NONE || this.options.kind === 'names') return newest === NONE ? [] : [newest]
-    return this.membershipsFrom(newest)
-  }
-
-  /** The rows of a process in a copy that looks rows up by their process. Taken before they are changed. */
-  rowsOfProcess(copy: Copy, id: number): number[] {
-    const slots: number[] = []
-    for (let slot = copy.processes?.first(id) ?? NONE; slot !== NONE; slot = this.rows.next('process', slot))
-      slots.push(slot)
-    return slots
-  }
-
   /** This node's own rows, as long as they are seen. */
   ownRows(): Iterable<number> {
     return this.own.isVisible ? this.rowsOfCopy(this.own) : []
   }
 
-  /** The rows of a copy, the newest first. It may be changed meanwhile, but for those that are discarded. */
-  *rowsOfCopy(copy: Copy): Generator<number> {
-    const cursor: Cursor = { slot: copy.first }
-    copy.cursors.add(cursor)
-    try {
-      while (cursor.slot !== NONE) {
-        const { slot } = cursor
-        cursor.slot = this.rows.next('copy', slot)
-        yield slot
-      }
-    } finally {
-      copy.cursors.delete(cursor)
-    }
-  }
-
-  copyOf(slot: number): Copy {
-    return this.copies[this.rows.copyOf(slot)] as Copy
-  }
-
-  claimOf(slot: number): Claim {
-    const { rows } = this
-    return {
-      key: rows.keyOf(slot),
-      owner: this.copyOf(slot).owner,
-      id: rows.idOf(slot),
-      epoch: rows.epochOf(slot),
-      meta: rows.metaOf(slot),
-    }
-  }
-
   /** Whether the first claim would be seen rather than the second. */
   precedes(a: Claim, b: Claim): boolean {
     return this.options.compare(a, b) < 0
-  }
-
-  /** A copy of another node's rows, empty and not seen. */
-  addCopy(owner: NodeIdentity): Copy {
-    const { kind, multiplier } = this.options
-    return this.newCopy(owner, kind === 'groups' ? new ProcessIndex(this.rows, multiplier) : undefined)
   }
 
   /** Puts a row into a copy: a name in place of what that copy has under it, a membership besides those that it has. Doing it again changes nothing. Returns its slot. */
@@ -239,21 +125,10 @@ export class Table {
 
   /** Takes out a row of a copy. */
   removeRow(copy: Copy, slot: number): void {
-    const { rows, index } = this
+    const { rows } = this
     const key = rows.keyOf(slot)
-    const first = rows.isAlone(slot) ? NONE : rows.unlink('key', slot, index.first(key))
-    index.setFirst(key, first)
+    const first = this.unlink(copy, slot)
     if (first === NONE) this.options.watcher.keyRemoved(key)
-    for (const cursor of copy.cursors) if (cursor.slot === slot) cursor.slot = rows.next('copy', slot)
-    copy.first = rows.unlink('copy', slot, copy.first)
-    if (copy.processes !== undefined) {
-      // In the midst of its process's rows, or the last of them: the first stays.
-      const isFirst = rows.isFirst('process', slot)
-      const next = rows.unlink('process', slot, slot)
-      if (isFirst) copy.processes.setFirst(rows.idOf(slot), next)
-    }
-    copy.digest = (copy.digest - rows.hashOf(slot)) >>> 0
-    copy.count--
     if (!rows.isBehind(slot)) this.countSeen(copy, key, -1)
     if (rows.isTold(slot)) this.tellGone(slot, key)
     if (first !== NONE && this.options.kind === 'names') this.settle(first)
@@ -317,90 +192,11 @@ export class Table {
     return this.suspects.size > 0
   }
 
-  /**
-   * The newest membership of a process, of that epoch if one is given. It goes along the rows of the key and those of the process at once: a process may be in ever so many
-   * groups, and a group have ever so many members, and neither is to make the other slow.
-   */
-  private findMembership(
-    copy: Copy,
-    { key, id, epoch }: { readonly key: string; readonly id: number; readonly epoch: number | undefined },
-  ): number {
-    const { rows } = this
-    const isIt = (slot: number): boolean =>
-      rows.copyOf(slot) === copy.number &&
-      rows.idOf(slot) === id &&
-      (epoch === undefined || rows.epochOf(slot) === epoch) &&
-      rows.keyOf(slot) === key
-    let [ofKey, ofProcess] = [this.index.first(key), copy.processes?.first(id) ?? NONE]
-    while (ofKey !== NONE && ofProcess !== NONE) {
-      if (isIt(ofKey)) return ofKey
-      if (isIt(ofProcess)) return ofProcess
-      ofKey = rows.nextOfKey(ofKey)
-      ofProcess = rows.next('process', ofProcess)
-    }
-    return NONE
-  }
-
-  /** A membership, and those of the same process in the same group that are older: along the key or the process, whichever comes to its end first. */
-  private membershipsFrom(newest: number): number[] {
-    const { rows } = this
-    const isLike = (slot: number): boolean =>
-      rows.copyOf(slot) === rows.copyOf(newest) &&
-      rows.idOf(slot) === rows.idOf(newest) &&
-      rows.keyOf(slot) === rows.keyOf(newest)
-    const [byKey, byProcess]: [number[], number[]] = [[], []]
-    let [ofKey, ofProcess] = [newest, newest]
-    while (ofKey !== NONE && ofProcess !== NONE) {
-      if (isLike(ofKey)) byKey.push(ofKey)
-      if (isLike(ofProcess)) byProcess.push(ofProcess)
-      ofKey = rows.nextOfKey(ofKey)
-      ofProcess = rows.next('process', ofProcess)
-    }
-    return ofKey === NONE ? byKey : byProcess
-  }
-
-  /** In place of what a row is put: of the row that the copy has under the name; or of that very membership. `first`: of the key. */
-  private replaced(copy: Copy, { key, id, epoch }: RowValue, first: number): number {
-    if (first === NONE) return NONE
-    return this.options.kind === 'names' ? this.inCopy(copy, first) : this.findClaim(copy, key, id, epoch)
-  }
-
-  /** Of the rows of a key, from `first` on, the first in the copy. */
-  private inCopy(copy: Copy, first: number): number {
-    for (let slot = first; slot !== NONE; slot = this.rows.nextOfKey(slot))
-      if (this.rows.copyOf(slot) === copy.number) return slot
-    return NONE
-  }
-
-  private newCopy(owner: NodeIdentity, processes: ProcessIndex | undefined): Copy {
-    const free = this.copies.indexOf(undefined)
-    const number = free === -1 ? this.copies.length : free
-    const copy = new Copy(number, owner, { prefixes: this.options.prefixes.length, processes })
-    this.copies[number] = copy
-    return copy
-  }
-
-  private dropCopy(copy: Copy): void {
-    for (const other of this.copies) if (other?.replaces === copy) other.replaces = undefined
-    this.copies[copy.number] = undefined
-  }
-
   /** `first`: of the rows of the key that are there. */
   private insert(copy: Copy, value: RowValue, hash: number, first: number): number {
-    const { rows, index } = this
-    const { key, id, epoch, meta } = value
-    const slot = rows.add({ key, copy: copy.number, id, epoch, meta, hash })
-    if (first === NONE) this.options.watcher.keyAdded(key)
-    rows.linkBefore('key', slot, first)
-    index.setFirst(key, slot)
-    rows.linkBefore('copy', slot, copy.first)
-    copy.first = slot
-    if (copy.processes !== undefined) {
-      rows.linkBefore('process', slot, copy.processes.put(id, slot))
-    }
-    copy.digest = (copy.digest + hash) >>> 0
-    copy.count++
-    this.countSeen(copy, key, 1)
+    const slot = this.link(copy, value, hash, first)
+    if (first === NONE) this.options.watcher.keyAdded(value.key)
+    this.countSeen(copy, value.key, 1)
     if (copy.isVisible) this.settle(slot)
     return slot
   }

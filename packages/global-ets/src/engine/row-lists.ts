@@ -1,0 +1,242 @@
+/**
+ * Rows in their lists: those of a key, of a copy, and of a process. What is seen of them is another matter: table.ts.
+ *
+ *   insert, take ─▶ rows.ts, key-index.ts, process-index.ts, and the count and digest of the copy
+ *   find …, rowsOf … ─▶ slots
+ *
+ * Invariants: a row is in the list of its key and of its copy, and in that of its process if the copy looks rows up by their processes. A copy's count and digest are
+ * those of its rows. Who goes through a copy comes to each of its rows that stays, once, whichever go meanwhile.
+ */
+import type { NodeIdentity } from '@pidmesh/runtime'
+import type { Claim, Meta } from './claim.ts'
+import { Copy, type Cursor } from './copy.ts'
+import { KeyIndex } from './key-index.ts'
+import { ProcessIndex } from './process-index.ts'
+import { NONE, Rows } from './rows.ts'
+
+export interface RowListsOptions {
+  readonly self: NodeIdentity
+  /** A name is one process's; of a group there are many rows. */
+  readonly kind: 'names' | 'groups'
+  /** Keys that begin with one of these are counted. */
+  readonly prefixes: readonly string[]
+  /** An odd number of 32 bits that nobody can guess. */
+  readonly multiplier: number
+}
+
+/** A row as it is put. */
+export interface RowValue {
+  readonly key: string
+  readonly id: number
+  readonly epoch: number
+  readonly meta: Meta
+  /** Of the metadata as it is encoded; 0 if there is none. */
+  readonly metaHash: number
+}
+
+/** Multiplies what is no other's to choose: 2^32 divided by the golden ratio. */
+const GOLDEN = 0x9e3779b1
+
+export class RowLists {
+  readonly rows: Rows = new Rows()
+  /** This node's own rows. */
+  readonly own: Copy
+  protected readonly index: KeyIndex = new KeyIndex()
+  protected readonly copies: (Copy | undefined)[] = []
+  private readonly lists: RowListsOptions
+
+  constructor(options: RowListsOptions) {
+    this.lists = options
+    this.own = this.newCopy(options.self, new ProcessIndex(this.rows, GOLDEN))
+  }
+
+  /** Rows that are held, seen or not: also of nodes that are gone and may come back, and of copies that are being filled. */
+  get rowsHeld(): number {
+    return this.rows.size
+  }
+
+  /** All rows of a key, in copies that are seen or not. */
+  *rowsOf(key: string): Generator<number> {
+    for (let slot = this.index.first(key); slot !== NONE; slot = this.rows.nextOfKey(slot)) yield slot
+  }
+
+  /** All keys that have rows, seen or not, in any order. */
+  keys(): Generator<string> {
+    return this.index.keys()
+  }
+
+  /** The first row of a key in a copy, or `NONE`. */
+  find(copy: Copy, key: string): number {
+    return this.inCopy(copy, this.index.first(key))
+  }
+
+  /** A claim in a copy, or `NONE`. Of a name whatever its epoch: there is one. */
+  findClaim(copy: Copy, key: string, id: number, epoch: number): number {
+    const { rows } = this
+    if (this.lists.kind === 'names') {
+      const slot = this.find(copy, key)
+      return slot !== NONE && rows.idOf(slot) === id ? slot : NONE
+    }
+    return this.findMembership(copy, { key, id, epoch })
+  }
+
+  /** The newest claim of a process to a key, in a copy, or `NONE`. */
+  findNewest(copy: Copy, key: string, id: number): number {
+    return this.lists.kind === 'names'
+      ? this.findClaim(copy, key, id, 0)
+      : this.findMembership(copy, { key, id, epoch: undefined })
+  }
+
+  /** All claims of a process to a key, in a copy. The newest is the first. */
+  findClaims(copy: Copy, key: string, id: number): number[] {
+    const newest = this.findNewest(copy, key, id)
+    if (newest === NONE || this.lists.kind === 'names') return newest === NONE ? [] : [newest]
+    return this.membershipsFrom(newest)
+  }
+
+  /** The rows of a process in a copy that looks rows up by their process. Taken before they are changed. */
+  rowsOfProcess(copy: Copy, id: number): number[] {
+    const slots: number[] = []
+    for (let slot = copy.processes?.first(id) ?? NONE; slot !== NONE; slot = this.rows.next('process', slot))
+      slots.push(slot)
+    return slots
+  }
+
+  /** The rows of a copy, the newest first. It may be changed meanwhile, but for those that are discarded. */
+  *rowsOfCopy(copy: Copy): Generator<number> {
+    const cursor: Cursor = { slot: copy.first }
+    copy.cursors.add(cursor)
+    try {
+      while (cursor.slot !== NONE) {
+        const { slot } = cursor
+        cursor.slot = this.rows.next('copy', slot)
+        yield slot
+      }
+    } finally {
+      copy.cursors.delete(cursor)
+    }
+  }
+
+  copyOf(slot: number): Copy {
+    return this.copies[this.rows.copyOf(slot)] as Copy
+  }
+
+  claimOf(slot: number): Claim {
+    const { rows } = this
+    return {
+      key: rows.keyOf(slot),
+      owner: this.copyOf(slot).owner,
+      id: rows.idOf(slot),
+      epoch: rows.epochOf(slot),
+      meta: rows.metaOf(slot),
+    }
+  }
+
+  /** A copy of another node's rows, empty and not seen. */
+  addCopy(owner: NodeIdentity): Copy {
+    const { kind, multiplier } = this.lists
+    return this.newCopy(owner, kind === 'groups' ? new ProcessIndex(this.rows, multiplier) : undefined)
+  }
+
+  /** Puts a new row into its lists. `first`: of the rows of the key that are there. */
+  protected link(copy: Copy, value: RowValue, hash: number, first: number): number {
+    const { rows, index } = this
+    const { key, id, epoch, meta } = value
+    const slot = rows.add({ key, copy: copy.number, id, epoch, meta, hash })
+    rows.linkBefore('key', slot, first)
+    index.setFirst(key, slot)
+    rows.linkBefore('copy', slot, copy.first)
+    copy.first = slot
+    if (copy.processes !== undefined) rows.linkBefore('process', slot, copy.processes.put(id, slot))
+    copy.digest = (copy.digest + hash) >>> 0
+    copy.count++
+    return slot
+  }
+
+  /** Takes a row out of its lists; it can still be read. Returns the first of the rows of its key that are left. */
+  protected unlink(copy: Copy, slot: number): number {
+    const { rows, index } = this
+    const key = rows.keyOf(slot)
+    const first = rows.isAlone(slot) ? NONE : rows.unlink('key', slot, index.first(key))
+    index.setFirst(key, first)
+    for (const cursor of copy.cursors) if (cursor.slot === slot) cursor.slot = rows.next('copy', slot)
+    copy.first = rows.unlink('copy', slot, copy.first)
+    if (copy.processes !== undefined) {
+      // In the midst of its process's rows, or the last of them: the first stays.
+      const isFirst = rows.isFirst('process', slot)
+      const next = rows.unlink('process', slot, slot)
+      if (isFirst) copy.processes.setFirst(rows.idOf(slot), next)
+    }
+    copy.digest = (copy.digest - rows.hashOf(slot)) >>> 0
+    copy.count--
+    return first
+  }
+
+  /**
+   * The newest membership of a process, of that epoch if one is given. It goes along the rows of the key and those of the process at once: a process may be in ever so many
+   * groups, and a group have ever so many members, and neither is to make the other slow.
+   */
+  private findMembership(
+    copy: Copy,
+    { key, id, epoch }: { readonly key: string; readonly id: number; readonly epoch: number | undefined },
+  ): number {
+    const { rows } = this
+    const isIt = (slot: number): boolean =>
+      rows.copyOf(slot) === copy.number &&
+      rows.idOf(slot) === id &&
+      (epoch === undefined || rows.epochOf(slot) === epoch) &&
+      rows.keyOf(slot) === key
+    let [ofKey, ofProcess] = [this.index.first(key), copy.processes?.first(id) ?? NONE]
+    while (ofKey !== NONE && ofProcess !== NONE) {
+      if (isIt(ofKey)) return ofKey
+      if (isIt(ofProcess)) return ofProcess
+      ofKey = rows.nextOfKey(ofKey)
+      ofProcess = rows.next('process', ofProcess)
+    }
+    return NONE
+  }
+
+  /** A membership, and those of the same process in the same group that are older: along the key or the process, whichever comes to its end first. */
+  private membershipsFrom(newest: number): number[] {
+    const { rows } = this
+    const isLike = (slot: number): boolean =>
+      rows.copyOf(slot) === rows.copyOf(newest) &&
+      rows.idOf(slot) === rows.idOf(newest) &&
+      rows.keyOf(slot) === rows.keyOf(newest)
+    const [byKey, byProcess]: [number[], number[]] = [[], []]
+    let [ofKey, ofProcess] = [newest, newest]
+    while (ofKey !== NONE && ofProcess !== NONE) {
+      if (isLike(ofKey)) byKey.push(ofKey)
+      if (isLike(ofProcess)) byProcess.push(ofProcess)
+      ofKey = rows.nextOfKey(ofKey)
+      ofProcess = rows.next('process', ofProcess)
+    }
+    return ofKey === NONE ? byKey : byProcess
+  }
+
+  /** In place of what a row is put: of the row that the copy has under the name; or of that very membership. `first`: of the key. */
+  protected replaced(copy: Copy, { key, id, epoch }: RowValue, first: number): number {
+    if (first === NONE) return NONE
+    return this.lists.kind === 'names' ? this.inCopy(copy, first) : this.findClaim(copy, key, id, epoch)
+  }
+
+  /** Of the rows of a key, from `first` on, the first in the copy. */
+  private inCopy(copy: Copy, first: number): number {
+    for (let slot = first; slot !== NONE; slot = this.rows.nextOfKey(slot))
+      if (this.rows.copyOf(slot) === copy.number) return slot
+    return NONE
+  }
+
+  private newCopy(owner: NodeIdentity, processes: ProcessIndex | undefined): Copy {
+    const free = this.copies.indexOf(undefined)
+    const number = free === -1 ? this.copies.length : free
+    const copy = new Copy(number, owner, { prefixes: this.lists.prefixes.length, processes })
+    this.copies[number] = copy
+    return copy
+  }
+
+  protected dropCopy(copy: Copy): void {
+    for (const other of this.copies) if (other?.replaces === copy) other.replaces = undefined
+    this.copies[copy.number] = undefined
+  }
+}
