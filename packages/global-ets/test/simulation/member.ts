@@ -96,7 +96,11 @@ export class Member {
     const member = new Member(host, node, part, events)
     const { replica } = part.table
     if (plan.tiny[plan.hosts.indexOf(host)] === true) {
-      replica.log.limits = { batchBytes: 100, ringBytes: Math.floor(plan.seed / 4) % 2 === 0 ? 300 : 1_000, ringMs: 60_000 }
+      replica.log.limits = {
+        batchBytes: 100,
+        ringBytes: Math.floor(plan.seed / 4) % 2 === 0 ? 300 : 1_000,
+        ringMs: 60_000,
+      }
       replica.pace = { chunkBytes: 60, messagesPerTurn: 1, rowsPerTurn: 2, defeatsPerTurn: 1, pauseMs: plan.seed % 3 }
     }
     return member
