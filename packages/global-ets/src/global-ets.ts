@@ -14,7 +14,7 @@
 import type { NameMeta, Node, NodeName, Pid, Ref, SendStatus, Via } from '@pidmesh/runtime'
 import { bad, checkKey, checkMeta, checkPid, checkRef, checkTakeover, checkTimeout, isList } from './checks.ts'
 import type { Claim } from './engine/claim.ts'
-import { policyName } from './engine/conflict.ts'
+import { compareCodeUnits, policyName } from './engine/conflict.ts'
 import type { EncodedMeta } from './engine/ops.ts'
 import { ReplicatedTable, type TableStats } from './engine/replicated-table.ts'
 import { NONE } from './engine/rows.ts'
@@ -27,6 +27,7 @@ import type {
   MetaField,
   NameChange,
   NameConflict,
+  NameEntry,
   NameLostMessage,
   NameRow,
   NamesMessage,
@@ -314,11 +315,16 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     const filter = keyFilter(pattern)
     const ref = this.table.watch(pid, filter)
     const { table } = this.table.replica
-    const slots =
-      filter.type === 'key' ? table.rowsOf(filter.key) : this.allSlots(filter.type === 'prefix' ? filter.prefix : '')
-    const told = [...slots].filter((slot) => table.rows.isTold(slot))
-    const rows = this.inOrder(told).map((slot) => changeOf<M>(this.table, 'joined', slot))
-    return { ref, rows: rows.map(({ name, pid: holder, meta }) => ({ name, pid: holder, meta })) }
+    const names = filter.type === 'key' ? [filter.key] : this.namesInOrder(filter.type === 'prefix' ? filter : {})
+    const rows: NameEntry<M>[] = []
+    for (const key of names) {
+      // What is told of it, and not what is seen: that may be ahead of what the watcher will be told next.
+      const slot = table.toldOf(key)
+      if (slot === NONE) continue
+      const { name, pid: holder, meta } = changeOf<M>(this.table, 'joined', slot)
+      rows.push({ name, pid: holder, meta })
+    }
+    return { ref, rows }
   }
 
   /**
@@ -367,26 +373,34 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
 
   private inOrder(slots: Iterable<number>): number[] {
     const { rows } = this.table.replica.table
-    return [...slots].sort((a, b) => (rows.keyOf(a) < rows.keyOf(b) ? -1 : 1))
+    return [...slots].sort((a, b) => compareCodeUnits(rows.keyOf(a), rows.keyOf(b)))
   }
 
   /** The rows that are seen, from one name to another. */
   private *rowsInOrder(pattern: NamePattern<M>): Generator<number> {
-    const { prefix = '', from = '', after, to } = pattern
     const { table } = this.table.replica
-    const keys = this.table.watches.keys
-    const first = [prefix, from, after ?? ''].reduce((a, b) => (a > b ? a : b))
-    for (const name of keys === undefined ? [...table.keys()].sort(byCodeUnit) : keys.from(first)) {
-      if (name < first || name === after) continue
-      if ((to !== undefined && name >= to) || (prefix !== '' && !name.startsWith(prefix))) return
+    for (const name of this.namesInOrder(pattern)) {
       const slot = table.visible(name)
       if (slot !== NONE) yield slot
     }
   }
 
-  private *allSlots(prefix: string): Generator<number> {
-    const { table } = this.table.replica
-    for (const key of table.keys()) if (key.startsWith(prefix)) yield* table.rowsOf(key)
+  /** The names of a range that have rows, seen or not. */
+  private *namesInOrder({ prefix = '', from = '', after, to }: NamePattern<M>): Generator<string> {
+    const first = [prefix, from, after ?? ''].reduce((a, b) => (a > b ? a : b))
+    const isBefore = (name: string): boolean => name < first || name === after
+    const isBehind = (name: string): boolean => (to !== undefined && name >= to) || !name.startsWith(prefix)
+    const { keys } = this.table.watches
+    if (keys === undefined) {
+      const within = [...this.table.replica.table.keys()].filter((name) => !isBefore(name) && !isBehind(name))
+      yield* within.sort(compareCodeUnits)
+      return
+    }
+    for (const name of keys.from(first)) {
+      if (isBefore(name)) continue
+      if (isBehind(name)) return
+      yield name
+    }
   }
 
   private rowOf(slot: number): NameRow<M> {
@@ -436,8 +450,4 @@ function changeOf<M extends NameMeta>(
 ): NameChange<M> {
   const { rows } = table.replica.table
   return { type, name: rows.keyOf(slot), pid: table.pidOf(slot), meta: rows.metaOf(slot) as M }
-}
-
-function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : 1
 }

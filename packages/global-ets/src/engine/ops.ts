@@ -10,7 +10,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { TermCodec } from '@pidmesh/runtime'
 import { EMPTY_META, type Meta } from './claim.ts'
-import { hashOfBytes } from './key-index.ts'
+import { hashOfBytes } from './hashes.ts'
 
 export const MAX_KEY_BYTES = 256
 export const MAX_META_BYTES = 1_024

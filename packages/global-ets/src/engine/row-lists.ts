@@ -1,7 +1,7 @@
 /**
  * Rows in their lists: those of a key, of a copy, and of a process. What is seen of them is another matter: table.ts.
  *
- *   insert, take ─▶ rows.ts, key-index.ts, process-index.ts, and the count and digest of the copy
+ *   insert, take ─▶ rows.ts, process-index.ts, the index of keys, and the count and digest of the copy
  *   find …, rowsOf … ─▶ slots
  *
  * Invariants: a row is in the list of its key and of its copy, and in that of its process if the copy looks rows up by their processes. A copy's count and digest are
@@ -9,8 +9,8 @@
  */
 import type { NodeIdentity } from '@pidmesh/runtime'
 import type { Claim, Meta } from './claim.ts'
+import { ShardedMap } from '../collections/sharded-map.ts'
 import { Copy, type Cursor } from './copy.ts'
-import { KeyIndex } from './key-index.ts'
 import { ProcessIndex } from './process-index.ts'
 import { NONE, Rows } from './rows.ts'
 
@@ -41,7 +41,8 @@ export class RowLists {
   readonly rows: Rows = new Rows()
   /** This node's own rows. */
   readonly own: Copy
-  protected readonly index: KeyIndex = new KeyIndex()
+  /** From a key to the first of its rows. */
+  private readonly index: ShardedMap<number, string> = new ShardedMap()
   protected readonly copies: (Copy | undefined)[] = []
   private readonly lists: RowListsOptions
 
@@ -57,17 +58,17 @@ export class RowLists {
 
   /** All rows of a key, in copies that are seen or not. */
   *rowsOf(key: string): Generator<number> {
-    for (let slot = this.index.first(key); slot !== NONE; slot = this.rows.nextOfKey(slot)) yield slot
+    for (let slot = this.firstOf(key); slot !== NONE; slot = this.rows.nextOfKey(slot)) yield slot
   }
 
   /** All keys that have rows, seen or not, in any order. */
-  keys(): Generator<string> {
+  keys(): IterableIterator<string> {
     return this.index.keys()
   }
 
   /** The first row of a key in a copy, or `NONE`. */
   find(copy: Copy, key: string): number {
-    return this.inCopy(copy, this.index.first(key))
+    return this.inCopy(copy, this.firstOf(key))
   }
 
   /** A claim in a copy, or `NONE`. Of a name whatever its epoch: there is one. */
@@ -138,13 +139,18 @@ export class RowLists {
     return this.newCopy(owner, kind === 'groups' ? new ProcessIndex(this.rows, multiplier) : undefined)
   }
 
+  /** The first row of a key, or `NONE`. */
+  protected firstOf(key: string): number {
+    return this.index.get(key) ?? NONE
+  }
+
   /** Puts a new row into its lists. `first`: of the rows of the key that are there. */
   protected link(copy: Copy, value: RowValue, hash: number, first: number): number {
-    const { rows, index } = this
+    const { rows } = this
     const { key, id, epoch, meta } = value
     const slot = rows.add({ key, copy: copy.number, id, epoch, meta, hash })
     rows.linkBefore('key', slot, first)
-    index.setFirst(key, slot)
+    this.index.set(key, slot)
     rows.linkBefore('copy', slot, copy.first)
     copy.first = slot
     if (copy.processes !== undefined) rows.linkBefore('process', slot, copy.processes.put(id, slot))
@@ -155,10 +161,11 @@ export class RowLists {
 
   /** Takes a row out of its lists; it can still be read. Returns the first of the rows of its key that are left. */
   protected unlink(copy: Copy, slot: number): number {
-    const { rows, index } = this
+    const { rows } = this
     const key = rows.keyOf(slot)
-    const first = rows.isAlone(slot) ? NONE : rows.unlink('key', slot, index.first(key))
-    index.setFirst(key, first)
+    const first = rows.isAlone(slot) ? NONE : rows.unlink('key', slot, this.firstOf(key))
+    if (first === NONE) this.index.take(key)
+    else this.index.set(key, first)
     for (const cursor of copy.cursors) if (cursor.slot === slot) cursor.slot = rows.next('copy', slot)
     copy.first = rows.unlink('copy', slot, copy.first)
     if (copy.processes !== undefined) {
@@ -186,7 +193,7 @@ export class RowLists {
       rows.idOf(slot) === id &&
       (epoch === undefined || rows.epochOf(slot) === epoch) &&
       rows.keyOf(slot) === key
-    let [ofKey, ofProcess] = [this.index.first(key), copy.processes?.first(id) ?? NONE]
+    let [ofKey, ofProcess] = [this.firstOf(key), copy.processes?.first(id) ?? NONE]
     while (ofKey !== NONE && ofProcess !== NONE) {
       if (isIt(ofKey)) return ofKey
       if (isIt(ofProcess)) return ofProcess

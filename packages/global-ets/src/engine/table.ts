@@ -14,7 +14,7 @@
 import type { Claim, Meta } from './claim.ts'
 import type { CompareClaims } from './conflict.ts'
 import type { Copy, Cursor } from './copy.ts'
-import { hashOfKey, hashOfRow } from './key-index.ts'
+import { hashOfKey, hashOfRow } from './hashes.ts'
 import { RowLists, type RowListsOptions, type RowValue } from './row-lists.ts'
 import { NONE } from './rows.ts'
 
@@ -79,14 +79,14 @@ export class Table extends RowLists {
 
   /** The row of a name that is seen, or `NONE`. Of a group: one of its members. */
   visible(key: string): number {
-    return this.visibleOf(this.index.first(key))
+    return this.visibleOf(this.firstOf(key))
   }
 
   /** The members of a group that are seen. No generator: it is asked for each message to a room. */
   membersOf(key: string): number[] {
     const { rows } = this
     const members: number[] = []
-    for (let slot = this.index.first(key); slot !== NONE; slot = rows.nextOfKey(slot))
+    for (let slot = this.firstOf(key); slot !== NONE; slot = rows.nextOfKey(slot))
       if (this.copyOf(slot).isVisible) members.push(slot)
     return members
   }
@@ -105,7 +105,7 @@ export class Table extends RowLists {
   put(copy: Copy, value: RowValue): number {
     if (value.epoch > this.epoch && (copy === this.own || value.epoch <= LARGEST_FOLLOWED)) this.epoch = value.epoch
     const hash = hashOfRow(hashOfKey(value.key), value.id, value.epoch, value.metaHash)
-    const first = this.index.first(value.key)
+    const first = this.firstOf(value.key)
     const known = this.replaced(copy, value, first)
     if (known !== NONE && this.rows.idOf(known) === value.id) {
       this.changeRow(copy, known, value, hash)
@@ -113,7 +113,7 @@ export class Table extends RowLists {
     }
     if (known === NONE) return this.insert(copy, value, hash, first)
     this.removeRow(copy, known)
-    return this.insert(copy, value, hash, this.index.first(value.key))
+    return this.insert(copy, value, hash, this.firstOf(value.key))
   }
 
   /** Other metadata for a row. */
@@ -324,7 +324,8 @@ export class Table extends RowLists {
     return before !== NONE && rows.isTold(before) ? before : NONE
   }
 
-  private toldOf(key: string): number {
+  /** The row of a name that has been told, or `NONE`. */
+  toldOf(key: string): number {
     for (const slot of this.rowsOf(key)) if (this.rows.isTold(slot)) return slot
     return NONE
   }

@@ -6,7 +6,8 @@
  * A watcher is told first what there is, as far as the table has told it; then each change, in turn: no gap, and nothing twice. It ends with its process.
  */
 import type { Pid, Ref } from '@pidmesh/runtime'
-import { SortedKeys } from '../ets/sorted-keys.ts'
+import { SortedKeys } from '../collections/sorted-keys.ts'
+import { compareCodeUnits } from './conflict.ts'
 import type { TableWatcher } from './table.ts'
 
 export type ChangeType = 'joined' | 'left' | 'changed'
@@ -47,7 +48,7 @@ export class Watches<Change> implements TableWatcher {
 
   constructor(options: WatchesOptions<Change>) {
     this.options = options
-    this.keys = options.isOrdered ? new SortedKeys((a, b) => (a < b ? -1 : a > b ? 1 : 0)) : undefined
+    this.keys = options.isOrdered ? new SortedKeys(compareCodeUnits) : undefined
   }
 
   get size(): number {

@@ -1,7 +1,8 @@
 /**
  * Counters in rows: `ets:update_counter`.
  */
-import { PidmeshError, shown } from '@pidmesh/runtime'
+import { shown } from '@pidmesh/runtime'
+import { bad } from '../checks.ts'
 
 /** The fields of a row that can be counted with. */
 export type CounterField<Row, Key extends keyof Row> = {
@@ -68,8 +69,4 @@ function added(value: unknown, by: unknown): number | bigint {
 function integer(value: unknown): number | bigint {
   if (typeof value === 'bigint' || Number.isSafeInteger(value)) return value as number | bigint
   throw bad(`a counter is an integer, not ${shown(value)}`)
-}
-
-function bad(problem: string): PidmeshError {
-  return new PidmeshError('ERR_BAD_ARGUMENT', problem)
 }

@@ -11,10 +11,11 @@
  * All is done at once: no other process sees a part of it. What rows are copied, and what is shared, is in own-copy.ts; what keys are, in key.ts; the rules of the
  * types, in rows.ts; whose tables are, in tables.ts. Not here: what Erlang has and this hasn't (docs/ets.md).
  *
- * Each method throws PidmeshError `ERR_NO_TABLE` if the table is gone, `ERR_TABLE_ACCESS` if the process may not do that, `ERR_PROCESS_EXITED` if the process has ended,
+ * Each method throws `ERR_NO_TABLE` if the table is gone, `ERR_TABLE_ACCESS` if the process may not do that, `ERR_PROCESS_EXITED` if the process has ended,
  * and `ERR_BAD_ARGUMENT` for what is no key, row or pattern.
  */
-import { contextOf, PidmeshError, shown, type Caller, type Context } from '@pidmesh/runtime'
+import { contextOf, shown, type Caller, type Context } from '@pidmesh/runtime'
+import { bad } from '../checks.ts'
 import { counted, type CounterUpdate, type GivenUpdate } from './counter.ts'
 import { checkName, EtsHandle, infoOf, type EtsInfo } from './handle.ts'
 import { checkKey } from './key.ts'
@@ -300,8 +301,4 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
 
 function isList<T>(value: T | readonly T[]): value is readonly T[] {
   return Array.isArray(value)
-}
-
-function bad(problem: string): PidmeshError {
-  return new PidmeshError('ERR_BAD_ARGUMENT', problem)
 }

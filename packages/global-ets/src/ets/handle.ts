@@ -5,6 +5,7 @@
  * do that.
  */
 import { PidmeshError, Pid, shown, type Context, type NodeName } from '@pidmesh/runtime'
+import { bad } from '../checks.ts'
 import { checkHeir, isOfSameNode, type EtsHeir, type EtsProtection, type KeyField } from './options.ts'
 import type { EtsType, Rows } from './rows.ts'
 import { Tables, type Table } from './tables.ts'
@@ -133,8 +134,4 @@ export function infoOf({ id, name, isNamed, protection, owner, heir, rows, maxRo
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkName(name: unknown): void {
   if (typeof name !== 'string' || name === '') throw bad(`the name of a table is a text, not ${shown(name)}`)
-}
-
-function bad(problem: string): PidmeshError {
-  return new PidmeshError('ERR_BAD_ARGUMENT', problem)
 }

@@ -8,7 +8,7 @@
  * were removed since, the list is found again, for new slots come at its end only. So whoever stands on a slot that is removed goes on behind its place.
  */
 import { textOf, type EtsKey } from './key.ts'
-import { ShardedMap, type MapKey } from './sharded-map.ts'
+import { ShardedMap, type MapKey } from '../collections/sharded-map.ts'
 import type { Slot, Slots } from './slots.ts'
 
 interface Link<Row> extends Slot<Row> {

@@ -1,7 +1,8 @@
 /**
  * The options of a table, and what may be said of its heir.
  */
-import { PidmeshError, Pid, type Context } from '@pidmesh/runtime'
+import { Pid, type Context } from '@pidmesh/runtime'
+import { badOption } from '../checks.ts'
 import type { EtsKey } from './key.ts'
 import type { EtsType } from './rows.ts'
 
@@ -58,30 +59,27 @@ const PROTECTIONS: ReadonlySet<unknown> = new Set<EtsProtection>(['public', 'pro
 
 /** @throws PidmeshError `ERR_BAD_OPTION` */
 export function checkEtsOptions(self: Context, options: EtsOptions<string, EtsType>): CheckedEtsOptions {
-  if (typeof options !== 'object' || options === null) throw bad('the options of a table must be an object')
+  if (typeof options !== 'object' || options === null) throw badOption('the options of a table must be an object')
   const { key, type = 'set', protection = 'protected', named = false, heir, maxRows = Infinity, ...others } = options
   const unknown = Object.keys(others).find((name) => !KNOWN.has(name))
-  if (unknown !== undefined) throw bad(`a table has no option ${JSON.stringify(unknown)}`)
-  if (typeof key !== 'string' || key === '') throw bad('key must be the name of a field')
-  if (!TYPES.has(type)) throw bad(`type must be one of ${[...TYPES].join(', ')}`)
-  if (!PROTECTIONS.has(protection)) throw bad(`protection must be one of ${[...PROTECTIONS].join(', ')}`)
-  if (typeof named !== 'boolean') throw bad('named must be true or false')
-  if (typeof maxRows !== 'number' || !(maxRows >= 1)) throw bad('maxRows must be a number, 1 or more')
+  if (unknown !== undefined) throw badOption(`a table has no option ${JSON.stringify(unknown)}`)
+  if (typeof key !== 'string' || key === '') throw badOption('key must be the name of a field')
+  if (!TYPES.has(type)) throw badOption(`type must be one of ${[...TYPES].join(', ')}`)
+  if (!PROTECTIONS.has(protection)) throw badOption(`protection must be one of ${[...PROTECTIONS].join(', ')}`)
+  if (typeof named !== 'boolean') throw badOption('named must be true or false')
+  if (typeof maxRows !== 'number' || !(maxRows >= 1)) throw badOption('maxRows must be a number, 1 or more')
   return { key, type, protection, named, heir: checkHeir(self, heir), maxRows }
 }
 
 /** @throws PidmeshError `ERR_BAD_OPTION` */
 export function checkHeir(self: Context, heir: EtsHeir | undefined): EtsHeir | undefined {
   if (heir === undefined) return undefined
-  if (typeof heir !== 'object' || heir === null || !(heir.pid instanceof Pid)) throw bad('heir must be { pid, data }')
-  if (!isOfSameNode(heir.pid, self.pid)) throw bad(`an heir is a process of the same node, not ${heir.pid}`)
+  if (typeof heir !== 'object' || heir === null || !(heir.pid instanceof Pid))
+    throw badOption('heir must be { pid, data }')
+  if (!isOfSameNode(heir.pid, self.pid)) throw badOption(`an heir is a process of the same node, not ${heir.pid}`)
   return { pid: heir.pid, data: heir.data }
 }
 
 export function isOfSameNode(a: Pid, b: Pid): boolean {
   return a.node === b.node && a.incarnation === b.incarnation
-}
-
-function bad(problem: string): PidmeshError {
-  return new PidmeshError('ERR_BAD_OPTION', problem)
 }

@@ -3,7 +3,7 @@
  */
 import { compareKeys, type EtsKey } from './key.ts'
 import type { Slot, Slots } from './slots.ts'
-import { SortedKeys } from './sorted-keys.ts'
+import { SortedKeys } from '../collections/sorted-keys.ts'
 
 export class OrderedSlots<Row> implements Slots<Row> {
   private readonly sorted = new SortedKeys<Slot<Row>>((a, b) => compareKeys(a.key, b.key))

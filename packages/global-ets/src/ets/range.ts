@@ -1,7 +1,8 @@
 /**
  * Parts of an `ordered_set` that lie together: the keys between two others, and those that begin alike.
  */
-import { PidmeshError, shown } from '@pidmesh/runtime'
+import { shown } from '@pidmesh/runtime'
+import { bad } from '../checks.ts'
 import { checkKey, compareKeys, isList, type EtsKey } from './key.ts'
 import type { Rows } from './rows.ts'
 
@@ -62,8 +63,4 @@ function orderedOf<Row extends object>({ ordered }: Rows<Row>): NonNullable<Rows
 function hasPrefix(key: EtsKey, prefix: EtsKey): boolean {
   if (typeof key === 'string') return typeof prefix === 'string' && key.startsWith(prefix)
   return isList(key) && isList(prefix) && compareKeys(key.slice(0, prefix.length), prefix) === 0
-}
-
-function bad(problem: string): PidmeshError {
-  return new PidmeshError('ERR_BAD_ARGUMENT', problem)
 }

@@ -6,7 +6,7 @@
  */
 import type { NodeIdentity } from '@pidmesh/runtime'
 import type { Copy } from '../../src/engine/copy.ts'
-import { hashOfKey, hashOfRow } from '../../src/engine/key-index.ts'
+import { hashOfKey, hashOfRow } from '../../src/engine/hashes.ts'
 import { hashOfMeta } from '../../src/engine/ops.ts'
 import type { Table } from '../../src/engine/table.ts'
 import type { View } from '../../src/engine/view.ts'

@@ -3,7 +3,7 @@
  */
 import type { NodeIdentity } from '@pidmesh/runtime'
 import { hashOfMeta } from '../../src/engine/ops.ts'
-import { hashOfKey, hashOfRow } from '../../src/engine/key-index.ts'
+import { hashOfKey, hashOfRow } from '../../src/engine/hashes.ts'
 import type { OwnerLog } from '../../src/engine/log.ts'
 
 export interface Sum {

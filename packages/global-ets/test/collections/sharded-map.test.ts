@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { ShardedMap, type MapKey } from '../../src/ets/sharded-map.ts'
+import { ShardedMap, type MapKey } from '../../src/collections/sharded-map.ts'
 
 const long = 'x'.repeat(100)
 const keys = (index: number): MapKey[] => [

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { SortedKeys } from '../../src/ets/sorted-keys.ts'
+import { SortedKeys } from '../../src/collections/sorted-keys.ts'
 
 const byNumber = (a: number, b: number): number => a - b
 

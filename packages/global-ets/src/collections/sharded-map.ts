@@ -13,20 +13,20 @@ const SINGLE_AT_MOST = 4_096
 /** Of a longer text half of this many code units is read at each end. */
 const READ = 32
 
-export class ShardedMap<V extends {}> {
-  private single: Map<MapKey, V> | undefined = new Map()
-  private shards: (Map<MapKey, V> | undefined)[] = []
+export class ShardedMap<V extends {}, K extends MapKey = MapKey> {
+  private single: Map<K, V> | undefined = new Map()
+  private shards: (Map<K, V> | undefined)[] = []
   private count = 0
 
   get size(): number {
     return this.count
   }
 
-  get(key: MapKey): V | undefined {
+  get(key: K): V | undefined {
     return (this.single ?? this.shards[shardOf(key)])?.get(key)
   }
 
-  set(key: MapKey, value: V): void {
+  set(key: K, value: V): void {
     if (this.single !== undefined && this.count >= SINGLE_AT_MOST) this.split(this.single)
     const map = this.single ?? (this.shards[shardOf(key)] ??= new Map())
     const before = map.size
@@ -35,7 +35,7 @@ export class ShardedMap<V extends {}> {
   }
 
   /** Removes the key, and gives what it had. */
-  take(key: MapKey): V | undefined {
+  take(key: K): V | undefined {
     const map = this.single ?? this.shards[shardOf(key)]
     const value = map?.get(key)
     if (value !== undefined) {
@@ -45,13 +45,18 @@ export class ShardedMap<V extends {}> {
     return value
   }
 
+  /** In any order. */
+  *keys(): IterableIterator<K, undefined> {
+    for (const map of this.single === undefined ? this.shards : [this.single]) if (map !== undefined) yield* map.keys()
+  }
+
   clear(): void {
     this.single = new Map()
     this.shards = []
     this.count = 0
   }
 
-  private split(single: Map<MapKey, V>): void {
+  private split(single: Map<K, V>): void {
     this.single = undefined
     this.shards = new Array<undefined>(SHARDS).fill(undefined)
     for (const [key, value] of single) (this.shards[shardOf(key)] ??= new Map()).set(key, value)
