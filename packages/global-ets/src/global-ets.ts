@@ -14,15 +14,15 @@
 import type { NameMeta, Node, NodeName, Pid, Ref, SendStatus, Via } from '@pidmesh/runtime'
 import { bad, checkKey, checkMeta, checkPid, checkRef, checkTakeover, checkTimeout, isList } from './checks.ts'
 import type { Claim } from './engine/claim.ts'
-import { compareCodeUnits, policyName } from './engine/conflict.ts'
+import { policyName } from './engine/conflict.ts'
 import type { EncodedMeta } from './engine/ops.ts'
 import { ReplicatedTable, type TableStats } from './engine/replicated-table.ts'
 import { NONE } from './engine/rows.ts'
-import type { ChangeType } from './engine/watches.ts'
 import { checkNamesOptions, type CheckedOptions, type GlobalEtsOptions } from './names-options.ts'
 import type { ReadableTable } from './ets/readable-table.ts'
+import { changeOf, NamesReader } from './names-reader.ts'
 import { NamesTable } from './names-table.ts'
-import { checkPattern, keyFilter, type NamePattern, type WatchPattern } from './name-pattern.ts'
+import { keyFilter, type NamePattern, type WatchPattern } from './name-pattern.ts'
 import type {
   MetaField,
   NameChange,
@@ -46,13 +46,12 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   private readonly owner: Node
   private readonly table: ReplicatedTable<NameChange<M>>
   private readonly options: CheckedOptions
-  /** The references of this node's rows that have been looked at, by slot. */
-  private readonly refs = new Map<number, { readonly epoch: number; readonly ref: Ref }>()
-
+  private readonly reader: NamesReader<M>
   private constructor(owner: Node, table: ReplicatedTable<NameChange<M>>, options: CheckedOptions) {
     this.owner = owner
     this.table = table
     this.options = options
+    this.reader = new NamesReader(owner, table)
   }
 
   /**
@@ -259,28 +258,28 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
 
   /** The names of this node's processes, in key order. */
   localRegisteredNames(): string[] {
-    return this.inOrder(this.ownRows()).map((slot) => this.nameOf(slot))
+    return this.reader.ownSlots().map((slot) => this.nameOf(slot))
   }
 
   /** All names, in key order. */
   registeredNames(): string[] {
-    return [...this.rowsInOrder({})].map((slot) => this.nameOf(slot))
+    return [...this.reader.rowsInOrder({})].map((slot) => this.nameOf(slot))
   }
 
   /** The rows of this node's names, in key order. */
   localRegisteredInfo(): NameRow<M>[] {
-    return this.inOrder(this.ownRows()).map((slot) => this.rowOf(slot))
+    return this.reader.ownSlots().map((slot) => this.reader.rowOf(slot))
   }
 
   /** All rows, in key order. */
   registeredInfo(): NameRow<M>[] {
-    return [...this.rowsInOrder({})].map((slot) => this.rowOf(slot))
+    return [...this.reader.rowsInOrder({})].map((slot) => this.reader.rowOf(slot))
   }
 
   /** The row of a name. */
   lookup(name: string): NameRow<M> | undefined {
     const slot = this.visible(name)
-    return slot === NONE ? undefined : this.rowOf(slot)
+    return slot === NONE ? undefined : this.reader.rowOf(slot)
   }
 
   /** The rows as a table that can be read as those of `Ets` are. */
@@ -294,15 +293,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
    * @throws PidmeshError `ERR_BAD_ARGUMENT`
    */
   select(pattern: NamePattern<M>): NameRow<M>[] {
-    const { node, where, limit = Infinity } = checkPattern(pattern)
-    const found: NameRow<M>[] = []
-    for (const slot of this.rowsInOrder(pattern)) {
-      if (found.length >= limit) break
-      const row = this.rowOf(slot)
-      if (node !== undefined && row.node !== (node === this.owner.name ? 'local' : node)) continue
-      if (where === undefined || where(row)) found.push(row)
-    }
-    return found
+    return this.reader.select(pattern)
   }
 
   /**
@@ -315,7 +306,8 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     const filter = keyFilter(pattern)
     const ref = this.table.watch(pid, filter)
     const { table } = this.table.replica
-    const names = filter.type === 'key' ? [filter.key] : this.namesInOrder(filter.type === 'prefix' ? filter : {})
+    const names =
+      filter.type === 'key' ? [filter.key] : this.reader.namesInOrder(filter.type === 'prefix' ? filter : {})
     const rows: NameEntry<M>[] = []
     for (const key of names) {
       // What is told of it, and not what is seen: that may be ahead of what the watcher will be told next.
@@ -367,59 +359,6 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     return this.table.replica.table.rows.keyOf(slot)
   }
 
-  private ownRows(): Iterable<number> {
-    return this.table.replica.table.ownRows()
-  }
-
-  private inOrder(slots: Iterable<number>): number[] {
-    const { rows } = this.table.replica.table
-    return [...slots].sort((a, b) => compareCodeUnits(rows.keyOf(a), rows.keyOf(b)))
-  }
-
-  /** The rows that are seen, from one name to another. */
-  private *rowsInOrder(pattern: NamePattern<M>): Generator<number> {
-    const { table } = this.table.replica
-    for (const name of this.namesInOrder(pattern)) {
-      const slot = table.visible(name)
-      if (slot !== NONE) yield slot
-    }
-  }
-
-  /** The names of a range that have rows, seen or not. */
-  private *namesInOrder({ prefix = '', from = '', after, to }: NamePattern<M>): Generator<string> {
-    const first = [prefix, from, after ?? ''].reduce((a, b) => (a > b ? a : b))
-    const isBefore = (name: string): boolean => name < first || name === after
-    const isBehind = (name: string): boolean => (to !== undefined && name >= to) || !name.startsWith(prefix)
-    const { keys } = this.table.watches
-    if (keys === undefined) {
-      const within = [...this.table.replica.table.keys()].filter((name) => !isBefore(name) && !isBehind(name))
-      yield* within.sort(compareCodeUnits)
-      return
-    }
-    for (const name of keys.from(first)) {
-      if (isBefore(name)) continue
-      if (isBehind(name)) return
-      yield name
-    }
-  }
-
-  private rowOf(slot: number): NameRow<M> {
-    const { table } = this.table.replica
-    const [name, pid, meta] = [this.nameOf(slot), this.table.pidOf(slot), table.rows.metaOf(slot) as M]
-    if (!this.table.isOwn(slot)) return { name, pid, node: pid.node, ref: undefined, meta }
-    return { name, pid, node: 'local', ref: this.refOf(slot), meta }
-  }
-
-  /** The reference of a row of this node's own: made when it is looked at. */
-  private refOf(slot: number): Ref {
-    const epoch = this.table.replica.table.rows.epochOf(slot)
-    const known = this.refs.get(slot)
-    if (known !== undefined && known.epoch === epoch) return known.ref
-    const ref = this.owner.self.makeRef()
-    this.refs.set(slot, { epoch, ref })
-    return ref
-  }
-
   /** A row of ours isn't the one that is seen: the name goes at once, and its process is told why. */
   private giveUp(loser: number, winner: number): void {
     const [name, pid, winnerPid] = [this.nameOf(loser), this.table.pidOf(loser), this.table.pidOf(winner)]
@@ -441,13 +380,4 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
       this.table.endLoser(loser, { name_conflict: conflict })
     }
   }
-}
-
-function changeOf<M extends NameMeta>(
-  table: ReplicatedTable<NameChange<M>>,
-  type: ChangeType,
-  slot: number,
-): NameChange<M> {
-  const { rows } = table.replica.table
-  return { type, name: rows.keyOf(slot), pid: table.pidOf(slot), meta: rows.metaOf(slot) as M }
 }
