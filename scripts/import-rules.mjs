@@ -12,6 +12,8 @@ export const layers = {
   'packages/opentelemetry': ['@pidmesh/runtime', '@pidmesh/gen-server'],
   'packages/global-ets': ['@pidmesh/runtime', '@pidmesh/gen-server'],
   'packages/ws-gateway': ['@pidmesh/runtime', '@pidmesh/gen-server'],
+  'packages/client': [],
+  'packages/metrics': ['@pidmesh/runtime'],
 }
 
 /**
@@ -24,10 +26,13 @@ export const confined = {
     'packages/runtime/src/transport/grpc-link.ts',
     'packages/runtime/src/transport/grpc-tls.ts',
   ],
+  '@msgpack/msgpack': ['packages/ws-gateway/src/codec/', 'packages/client/src/msgpack.ts'],
   '@opentelemetry/api': ['packages/opentelemetry/src/'],
   'cbor-x': [],
+  jose: ['packages/ws-gateway/src/jwt.ts'],
   nact: ['packages/runtime/src/system/nact-pump.ts'],
   pino: ['packages/runtime/src/system/pino-logger.ts'],
+  'prom-client': ['packages/metrics/src/'],
   protobufjs: ['packages/runtime/src/wire/'],
   selfsigned: ['packages/cli/src/certificates.ts'],
   ws: ['packages/ws-gateway/src/'],
