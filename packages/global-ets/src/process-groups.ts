@@ -10,7 +10,7 @@
  *
  * The same engine as that of names (engine/): a membership is a row, of which a group has many.
  */
-import { PidmeshError, type NameMeta, type Node, type NodeName, type Pid, type Ref } from '@pidmesh/runtime'
+import { PidmeshError, type Groups, type NameMeta, type Node, type NodeName, type Pid, type Ref } from '@pidmesh/runtime'
 import {
   bad,
   badOption,
@@ -43,7 +43,7 @@ const QUOTAS: ReadonlySet<string> = new Set(['maxMembersPerNode', 'maxOpsPerSeco
 
 type MetaArgument<M> = {} extends M ? [meta?: M] : [meta: M]
 
-export class ProcessGroups<M extends NameMeta = NameMeta> {
+export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
   private readonly owner: Node
   private readonly table: ReplicatedTable<GroupChange<M>>
   private readonly name: string

@@ -50,6 +50,7 @@ export {
   type TimeoutMessage,
 } from './messages.ts'
 export { ExitError, PidmeshError, ProcessExited, shown, type ErrorCode } from './errors.ts'
+export type { GroupEvent, Groups, MemberOfGroup } from './groups.ts'
 export { isNameOnNode, via, ViaName, type Awaitable, type NameMeta, type Via } from './via.ts'
 export type { NodeCounters } from './observe/counters.ts'
 export { RateLimitedLog } from './observe/rate-limited-log.ts'

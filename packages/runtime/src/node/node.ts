@@ -8,6 +8,7 @@
  *
  * Several nodes may live in one process of the operating system; they share nothing.
  */
+import { createHmac } from 'node:crypto'
 import { PidmeshError } from '../errors.ts'
 import type { NameOnNode, NodeIdentity, NodeName, Pid, Ref } from '../ids.ts'
 import type { NodeDownReason, NodeType } from '../messages.ts'
@@ -65,6 +66,7 @@ export class Node {
   readonly random: Random
   /** Whether it is of a cluster in which all are connected with all: not with `connectAll: false`, nor as a hidden node. */
   readonly connectsAll: boolean
+  private readonly cookies: readonly string[]
   private stopping: Promise<void> | undefined = undefined
   private isGoing = false
 
@@ -72,6 +74,7 @@ export class Node {
   constructor(identity: NodeIdentity, options: CheckedNodeOptions, components: NodeComponents) {
     const { clock, random, transport, pump } = components
     this.random = random
+    this.cookies = options.cookies
     this.connectsAll = options.connectAll && !options.hidden
     const log = guardedLogger(components.log).child({ node: identity.name })
     const terms = new TermCodec()
@@ -162,6 +165,14 @@ export class Node {
 
   get log(): Logger {
     return this.kernel.log
+  }
+
+  /**
+   * For libraries: keys of 32 bytes that all nodes of the cluster have for a purpose, and nobody else: HMAC-SHA256 of the purpose, by each cookie that this node knows. Sign
+   * with the first, and take any of them for good: so it goes on while the cookie is changed.
+   */
+  deriveKeys(purpose: string): readonly Uint8Array[] {
+    return this.cookies.map((cookie) => createHmac('sha256', cookie).update(`pidmesh key: ${purpose}`).digest())
   }
 
   get clock(): Clock {
