@@ -86,7 +86,7 @@ function chatSession(
     override async handleConnect(): Promise<void> {
       const { user, room } = this.principal
       this.#room = room
-      await this.registerAs(USER + user, { room })
+      await this.registerAs(USER + user, { meta: { room } })
       this.push({ type: 'welcome', node: this.node, user, room, nodes })
       this.push(whoIsOnline())
     }

@@ -10,7 +10,15 @@
  *
  * The same engine as that of names (engine/): a membership is a row, of which a group has many.
  */
-import { PidmeshError, type Groups, type NameMeta, type Node, type NodeName, type Pid, type Ref } from '@pidmesh/runtime'
+import {
+  PidmeshError,
+  type Groups,
+  type NameMeta,
+  type Node,
+  type NodeName,
+  type Pid,
+  type Ref,
+} from '@pidmesh/runtime'
 import {
   bad,
   badOption,

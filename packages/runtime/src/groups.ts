@@ -13,7 +13,12 @@ export interface MemberOfGroup {
  * What a process gets that monitors a group. The members of `join` and `meta` have come, or have other metadata, one after the other; `pids` have left.
  */
 export type GroupEvent =
-  | { readonly type: 'join' | 'meta'; readonly ref: Ref; readonly group: string; readonly members: readonly MemberOfGroup[] }
+  | {
+      readonly type: 'join' | 'meta'
+      readonly ref: Ref
+      readonly group: string
+      readonly members: readonly MemberOfGroup[]
+    }
   | { readonly type: 'leave'; readonly ref: Ref; readonly group: string; readonly pids: readonly Pid[] }
 
 export interface Groups {

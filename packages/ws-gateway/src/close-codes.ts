@@ -16,14 +16,24 @@ export interface DocumentedCause extends CloseCause {
 const CAUSES = {
   /** The session ended by itself, as it wanted to. */
   normal: { code: 1000, reason: 'normal', reconnect: false },
-  /** A binary frame, where the codec is text. */
-  unsupported: { code: 1003, reason: 'text_frames_only', reconnect: false },
+  /** A text frame where the subprotocol is binary, or the other way round. */
+  unsupported: { code: 1003, reason: 'wrong_frame_type', reconnect: false },
   /** The session's code failed. */
   internal: { code: 1011, reason: 'internal_error', reconnect: true },
   /** The node is going down. */
   restart: { code: 1012, reason: 'service_restart', reconnect: true },
-  /** Not JSON, or not a message that the session takes. */
-  badMessage: { code: 4400, reason: 'bad_message', reconnect: false },
+  /** The node has too much to do, or the session is just moving: come back a moment later. */
+  tryLater: { code: 1013, reason: 'try_again_later', reconnect: true },
+  /** The client's token has expired, and it has sent no other. */
+  tokenExpired: { code: 4001, reason: 'token_expired', reconnect: true },
+  /** No `hello` in time, or its authentication took too long. */
+  authTimeout: { code: 4002, reason: 'auth_timeout', reconnect: true },
+  /** The client is not who it must be. */
+  notAuthenticated: { code: 4003, reason: 'not_authenticated', reconnect: false },
+  /** Somebody has revoked the session. */
+  revoked: { code: 4004, reason: 'revoked', reconnect: false },
+  /** More messages or pings than the client may send. */
+  rateLimited: { code: 4005, reason: 'rate_limited', reconnect: true },
   /** The client does not read what it is sent. */
   slowConsumer: { code: 4008, reason: 'slow_consumer', reconnect: true },
   /** The session's name is held by another. */
@@ -34,6 +44,12 @@ const CAUSES = {
   nameConflict: { code: 4011, reason: 'name_conflict', reconnect: true },
   /** Somebody ended the session's process. */
   killed: { code: 4012, reason: 'killed', reconnect: false },
+  /** A newer session has the name now: the same user has connected elsewhere. */
+  replaced: { code: 4013, reason: 'replaced', reconnect: false },
+  /** The client has resumed this session over another socket. */
+  resumedElsewhere: { code: 4014, reason: 'resumed_elsewhere', reconnect: false },
+  /** Not a message of the subprotocol, or not one that the session takes. */
+  badMessage: { code: 4400, reason: 'bad_message', reconnect: false },
 } as const
 
 /** The causes by name. */
@@ -55,8 +71,14 @@ export function isCloseCause(value: unknown): value is CloseCause {
   )
 }
 
-/** The exit reason of a session that wants its socket closed with this cause. */
+/** The exit reason of a session that wants its socket closed with this cause. It is a quiet one: no crash is reported. */
 export interface CloseReason {
   readonly close: CloseCause
+  readonly shutdown: string
   readonly [key: string]: unknown
+}
+
+/** Ends a session so that its client is told why, and no crash is reported. */
+export function closeReason({ code, reason }: CloseCause): CloseReason {
+  return { close: { code, reason }, shutdown: reason }
 }

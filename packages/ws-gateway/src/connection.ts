@@ -1,171 +1,508 @@
 /**
- * One socket and its session's process.
+ * One socket: from its upgrade to its end, and in between the way to and from a session's process.
  *
- *   frame ─▶ decode ─▶ SocketMessage to the process            at most `maxPendingMessages` wait, then the socket is not read
- *   process ─▶ write ─▶ frame                                  at most `maxBufferedBytes` wait, then the socket is closed
- *   silence ─▶ ping ─▶ closed
+ *   hello ──▶ starting ──▶ open ──▶ closing ──▶ closed
+ *     │ who it is, which session     │ frame ─▶ decode ─▶ schema ─▶ the process      at most `maxPendingMessages` wait, then the socket is not read
+ *     │ (bare: said by the upgrade)  │ the process ─▶ frames of a turn ─▶ one write  at most `maxBufferedBytes` wait, then the socket is closed
+ *     └── too late ──▶ closing       │ silence ─▶ ping ─▶ closed;  token expires ─▶ told ─▶ closed
  *
- * Invariants: nothing that a client sends throws here; a socket is closed once; after that nothing more is read from it.
+ * Frames are whole and made by the gateway (frame.ts), and those of one turn go to the socket's stream together: a write costs the same whatever it carries. With
+ * compression they go through `ws`.
+ *
+ * Invariants: nothing that a client sends throws here; a socket is closed once; after that nothing more is read from it, and nothing written.
+ * Deadlines are looked at in `beat`, once a second: a connection has no timers, since there are many.
  */
-import { type Clock, type Logger, type Pid } from '@pidmesh/runtime'
-import type { RawData, WebSocket } from 'ws'
+import type { Duplex } from 'node:stream'
+import type { Clock, Logger, Pid } from '@pidmesh/runtime'
+import { WebSocket, type RawData } from 'ws'
 import { CLOSE, type CloseCause } from './close-codes.ts'
-import { decode, encode, type MessageSchema } from './codec.ts'
-import { onBeat, onHeard, startHeartbeat, type Heartbeat, type HeartbeatOptions } from './heartbeat.ts'
+import type { Codec, Decoded } from './codec/codec.ts'
 import type { Counters } from './counters.ts'
-import { SocketClosed, SocketMessage } from './session-server.ts'
+import { frameOf, payloadOf } from './frame.ts'
+import { beatOf, type HeartbeatOptions } from './heartbeat.ts'
+import type { UpgradeRequest } from './options.ts'
+import type { Identity } from './principal.ts'
+import { SocketClosed, SocketMessages, type SocketRefreshed } from './session-protocol.ts'
+import type { SessionServer } from './session-server.ts'
+import { fullBucket, take, type Bucket, type Rate } from './token-bucket.ts'
+import { validate, type MessageSchema } from './validate.ts'
 
 /** After a close frame the client has so long to answer with its own. */
 const CLOSE_GRACE_MS = 2_000
+/** A client is told that its token expires so long before, or at half of the time that is left. */
+const EXPIRING_MS = 60_000
+/** Of so many pushes one is timed. */
+const TIMED_EVERY = 64
 
-export interface ConnectionOptions {
-  readonly socket: WebSocket
+/** What the gateway's `WebSocketServer` makes: a WebSocket that knows its connection, so that listeners need no closure for each. */
+export class GatewaySocket extends WebSocket {
+  connection: Connection | undefined = undefined
+}
+
+/** What all connections of a gateway share. */
+export interface ConnectionHost {
   readonly clock: Clock
   readonly log: Logger
   readonly counters: Counters
-  readonly messages: MessageSchema<unknown> | undefined
+  readonly schema: MessageSchema<unknown> | undefined
   readonly heartbeat: HeartbeatOptions
+  readonly rate: Rate
+  readonly softBufferedBytes: number
   readonly maxBufferedBytes: number
+  readonly slowTimeoutMs: number
   readonly maxPendingMessages: number
+  readonly helloTimeoutMs: number
+  /** Calls the connection's `flush` at the end of the turn. */
+  readonly flushLater: (connection: Connection) => void
   /** Sends to the session's process. */
-  readonly tell: (session: Pid, event: SocketMessage | SocketClosed) => void
+  readonly tell: (session: Pid, event: SocketMessages | SocketClosed | SocketRefreshed) => void
+  readonly onHello: (connection: Connection, hello: Hello) => void
+  /** The client shows a fresh token. */
+  readonly onAuth: (connection: Connection, token: string) => void
   readonly onClosed: (connection: Connection) => void
 }
 
+export interface Hello {
+  readonly token: string | undefined
+  readonly resume: { readonly token: string; readonly seq: number } | undefined
+}
+
+export interface ConnectionInit {
+  readonly socket: GatewaySocket
+  /** The stream that the WebSocket is on. */
+  readonly stream: Duplex
+  readonly codec: Codec
+  readonly request: UpgradeRequest
+  readonly host: ConnectionHost
+  /** Who the client is, if the upgrade has said it. */
+  readonly identity: Identity<unknown> | undefined
+}
+
+type Stage = 'hello' | 'starting' | 'open' | 'closing'
+
+/** How much a client may still be sent: `tight` above the soft limit, `full` above the hard one, `none` if it is being closed. */
+export type Room = 'enough' | 'tight' | 'full' | 'none'
+
 export class Connection {
-  session: Pid | undefined = undefined
-  private readonly options: ConnectionOptions
-  private heartbeat: Heartbeat
+  readonly codec: Codec
+  /** What the client has come with. Let go as soon as nobody will ask again. */
+  request: UpgradeRequest | undefined
+  readonly address: string
+  identity: Identity<unknown> | undefined
+  session: SessionServer | undefined = undefined
+  private readonly socket: GatewaySocket
+  private readonly stream: Duplex
+  private readonly host: ConnectionHost
+  private readonly isCompressed: boolean
+  private readonly bucket: Bucket
+  private stage: Stage
+  private heardMs: number
+  private pingedMs: number | undefined = undefined
+  /** Of the stage: until when the hello must be here, or the client's close frame. */
+  private deadlineMs = Infinity
+  /** Frames that have come before the session was there. */
+  private early: Decoded[] | undefined = undefined
+  /** The client's messages that the session hasn't handled yet. */
   private pending = 0
-  private closing = false
+  /** Frames of this turn. */
+  private out: Buffer | Buffer[] | undefined = undefined
+  private outBytes = 0
+  private slowSinceMs: number | undefined = undefined
+  private isWarned = false
+  /** When a push of this turn was written that is being timed. */
+  private timedMs: number | undefined = undefined
   /** The code with which the WebSocket implementation has refused what the client sent. */
   private refusedWith: number | undefined = undefined
 
-  constructor(options: ConnectionOptions) {
-    this.options = options
-    this.heartbeat = startHeartbeat(options.clock.monotonicMs())
-    const { socket } = options
-    // Not read before the session is there.
-    socket.pause()
-    socket.on('message', (data, isBinary) => this.onMessage(data, isBinary))
-    socket.on('pong', () => this.heard())
-    socket.on('ping', () => this.heard())
-    socket.on('error', (error) => this.onError(error))
-    socket.on('close', (code, reason) => this.onClose(this.refusedWith ?? code, reason.toString('utf8')))
+  constructor({ socket, stream, codec, request, host, identity }: ConnectionInit) {
+    this.socket = socket
+    this.stream = stream
+    this.codec = codec
+    this.request = request
+    this.address = request.remoteAddress
+    this.host = host
+    this.identity = identity
+    this.isCompressed = socket.extensions !== ''
+    const nowMs = host.clock.monotonicMs()
+    this.heardMs = nowMs
+    this.bucket = fullBucket(host.rate, nowMs)
+    this.stage = codec.name === 'bare' ? 'starting' : 'hello'
+    if (this.stage === 'hello') this.deadlineMs = nowMs + host.helloTimeoutMs
+    socket.connection = this
+    socket.on('message', onMessage)
+    socket.on('pong', onPong)
+    socket.on('ping', onPing)
+    socket.on('error', onError)
+    socket.on('close', onClose)
   }
 
-  /** The session is ready. */
-  begin(session: Pid): void {
+  get isOpen(): boolean {
+    return this.stage !== 'closing' && this.socket.readyState === WebSocket.OPEN
+  }
+
+  /** It has no session yet, and who it is isn't known. */
+  get isUnauthenticated(): boolean {
+    return this.identity === undefined
+  }
+
+  /** Bytes that wait for the client. */
+  get bufferedBytes(): number {
+    return (this.isCompressed ? this.socket.bufferedAmount : this.stream.writableLength) + this.outBytes
+  }
+
+  /** The client's messages that wait for the session. */
+  get pendingMessages(): number {
+    return this.pending
+  }
+
+  /** The session is there. */
+  begin(session: SessionServer): void {
     this.session = session
-    if (this.isOpen) {
-      this.options.socket.resume()
+    if (this.identity?.expiresAtMs === undefined) this.request = undefined
+    if (!this.isOpen) {
+      // Closed while the session was starting.
+      this.tellClosed(this.refusedWith ?? 1006, '')
       return
     }
-    // Closed by the client while the session was starting.
-    this.options.tell(session, new SocketClosed(1006, ''))
+    this.stage = 'open'
+    const early = this.early ?? []
+    this.early = undefined
+    for (const frame of early) this.onDecoded(frame)
+    this.resumeReading()
   }
 
-  /** Sends a message to the client. */
-  write(message: unknown): void {
-    const { socket, counters, log, maxBufferedBytes } = this.options
-    if (this.closing || !this.isOpen) return
-    const text = encode(message)
-    if (text === undefined) {
-      counters.unencodable++
-      log.warn({ session: this.session?.toString() }, 'a message that has no form in JSON was not sent to the client')
-      return
-    }
-    if (socket.bufferedAmount + text.length > maxBufferedBytes) {
-      this.close(CLOSE.slowConsumer)
-      return
-    }
+  /** The client has shown who it is, or that it is so still. */
+  authenticated(identity: Identity<unknown>): void {
+    this.identity = identity
+    this.isWarned = false
+  }
+
+  /** Milliseconds until the client's token expires. */
+  get expiresInMs(): number | undefined {
+    const { identity } = this
+    return identity?.expiresAtMs === undefined
+      ? undefined
+      : Math.max(0, Math.round(identity.expiresAtMs - this.host.clock.wallMs()))
+  }
+
+  // To the client.
+
+  roomFor(bytes: number): Room {
+    if (!this.isOpen) return 'none'
+    const waiting = this.bufferedBytes + bytes
+    if (waiting <= this.host.softBufferedBytes) return 'enough'
+    this.becomeSlow()
+    return waiting > this.host.maxBufferedBytes ? 'full' : 'tight'
+  }
+
+  /** Sends a frame with a message. */
+  writeMessage(frame: Buffer): void {
+    const { counters } = this.host
     counters.messagesOut++
-    socket.send(text)
+    if (counters.messagesOut % TIMED_EVERY === 0) this.timedMs = this.host.clock.monotonicMs()
+    this.writeFrame(frame)
+  }
+
+  /** Frames of one turn are written together, at its end. */
+  writeFrame(frame: Buffer): void {
+    if (!this.isOpen) return
+    this.outBytes += frame.length
+    this.host.counters.bytesOut += frame.length
+    if (this.out === undefined) {
+      this.out = frame
+      this.host.flushLater(this)
+    } else if (Array.isArray(this.out)) this.out.push(frame)
+    else this.out = [this.out, frame]
+  }
+
+  /** Nothing, in the bare protocol. */
+  writeControl(control: object): void {
+    if (this.codec.name === 'bare') return
+    this.writeFrame(frameOf(this.codec.encodeControl(this.withExpiry(control)), this.codec.isBinary, false))
+  }
+
+  flush(): void {
+    const { out, stream, socket } = this
+    this.out = undefined
+    this.outBytes = 0
+    if (out === undefined || socket.readyState !== WebSocket.OPEN) return
+    const timed = this.timedMs === undefined ? undefined : this.onWritten(this.timedMs)
+    this.timedMs = undefined
+    if (this.isCompressed) {
+      for (const frame of Array.isArray(out) ? out : [out])
+        socket.send(payloadOf(frame), { binary: this.codec.isBinary }, timed)
+    } else if (Array.isArray(out)) {
+      stream.cork()
+      for (const frame of out) stream.write(frame, timed)
+      stream.uncork()
+    } else stream.write(out, timed)
+  }
+
+  private onWritten(startMs: number): () => void {
+    const { clock, counters } = this.host
+    return () => counters.pushLatency.observe((clock.monotonicMs() - startMs) / 1_000)
   }
 
   /** Closes the socket. What was sent before still goes out if the client reads; if it doesn't, the socket is cut off soon. */
-  close(cause: CloseCause): void {
-    if (this.closing) return
-    this.closing = true
-    const { socket, clock, counters, log } = this.options
-    counters.countClose(cause.code)
+  close({ code, reason }: CloseCause): void {
+    if (this.stage === 'closing') return
+    this.flush()
+    this.stage = 'closing'
+    const { socket, host } = this
+    host.counters.countClose(code)
+    this.deadlineMs = host.clock.monotonicMs() + CLOSE_GRACE_MS
     try {
-      socket.close(cause.code, cause.reason)
+      socket.close(code, reason)
     } catch (error) {
-      log.error(
-        { code: cause.code, problem: String(error) },
-        'a socket could not be closed as it was to be, and is cut off',
-      )
+      host.log.error({ code, problem: String(error) }, 'a socket could not be closed as it was to be, and is cut off')
       socket.terminate()
     }
     // A paused socket would not see the client's close frame.
     socket.resume()
-    const timer = clock.setTimer(CLOSE_GRACE_MS, () => socket.terminate())
-    socket.once('close', () => timer.cancel())
   }
 
-  /** Called every second or so. */
-  beat(): void {
-    if (this.closing || !this.isOpen) return
-    const { state, beat } = onBeat(this.heartbeat, this.options.clock.monotonicMs(), this.options.heartbeat)
-    this.heartbeat = state
-    if (beat === 'ping') this.options.socket.ping()
+  /** Closes the socket, and gives free at once what waits for the client. */
+  shed(cause: CloseCause): void {
+    this.close(cause)
+    this.cutOff()
+  }
+
+  /** Ends the socket without the client. */
+  cutOff(): void {
+    this.socket.terminate()
+  }
+
+  // Once a second.
+
+  beat(nowMs: number, wallMs: number): void {
+    const { stage, socket, host } = this
+    if (nowMs >= this.deadlineMs) {
+      if (stage === 'hello') this.close(CLOSE.authTimeout)
+      else if (stage === 'closing') socket.terminate()
+      return
+    }
+    if (stage === 'closing' || socket.readyState !== WebSocket.OPEN) return
+    if (this.identity?.expiresAtMs !== undefined && this.onExpiry(this.identity.expiresAtMs - wallMs)) return
+    if (this.slowSinceMs !== undefined && this.onSlow(nowMs, this.slowSinceMs)) return
+    const beat = beatOf(this.heardMs, this.pingedMs, nowMs, host.heartbeat)
+    if (beat === 'ping') {
+      this.pingedMs = nowMs
+      socket.ping()
+    }
     // A socket that is not read shows no pong, and what holds it back is our own session. The pings go on: they find out a connection that is broken.
-    else if (beat === 'dead' && this.options.socket.isPaused) this.heard()
+    else if (beat === 'dead' && socket.isPaused) this.heard()
     else if (beat === 'dead') this.close(CLOSE.pingTimeout)
   }
 
-  private get isOpen(): boolean {
-    return this.options.socket.readyState === this.options.socket.OPEN
+  private onExpiry(leftMs: number): boolean {
+    if (leftMs <= 0) {
+      this.close(CLOSE.tokenExpired)
+      return true
+    }
+    if (this.isWarned || leftMs > EXPIRING_MS || this.stage !== 'open') return false
+    this.isWarned = true
+    this.writeControl({ type: 'expiring', inMs: Math.round(leftMs) })
+    return false
   }
 
-  private heard(): void {
-    this.heartbeat = onHeard(this.options.clock.monotonicMs())
+  private onSlow(nowMs: number, sinceMs: number): boolean {
+    if (this.bufferedBytes <= this.host.softBufferedBytes) {
+      this.slowSinceMs = undefined
+      this.session?.flushCoalesced()
+      return false
+    }
+    if (nowMs - sinceMs < this.host.slowTimeoutMs) return false
+    this.close(CLOSE.slowConsumer)
+    return true
   }
 
-  private onError(error: Error & { code?: unknown }): void {
-    // `ws` sends the close frame by itself, and then reports 1006, as if there had been none.
-    if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.refusedWith = 1009
-    else if (error.code === 'WS_ERR_INVALID_UTF8') this.refusedWith = 1007
-    else if (typeof error.code === 'string' && error.code.startsWith('WS_ERR_')) this.refusedWith = 1002
-    this.options.log.debug({ problem: error.message }, 'socket error')
+  private becomeSlow(): void {
+    if (this.slowSinceMs !== undefined) return
+    this.slowSinceMs = this.host.clock.monotonicMs()
+    this.stream.once('drain', () => {
+      this.slowSinceMs = undefined
+      this.session?.flushCoalesced()
+    })
   }
 
-  private onMessage(data: RawData, isBinary: boolean): void {
+  private withExpiry(control: object): object {
+    const { expiresInMs } = this
+    if (expiresInMs === undefined || !('type' in control)) return control
+    return control.type === 'welcome' || control.type === 'resumed' || control.type === 'authenticated'
+      ? { ...control, expiresInMs }
+      : control
+  }
+
+  // From the client.
+
+  /** A message or a ping has come: `false` if it is one too many. */
+  private takes(): boolean {
     this.heard()
-    const { session } = this
-    if (this.closing || session === undefined) return
-    if (isBinary) {
+    if (this.stage === 'closing') return false
+    if (take(this.bucket, this.host.rate, this.heardMs)) return true
+    this.close(CLOSE.rateLimited)
+    return false
+  }
+
+  heard(): void {
+    this.heardMs = this.host.clock.monotonicMs()
+    this.pingedMs = undefined
+  }
+
+  onPing(): void {
+    this.takes()
+  }
+
+  onMessage(data: Buffer, isBinary: boolean): void {
+    if (!this.takes()) return
+    this.host.counters.bytesIn += data.length
+    if (isBinary !== this.codec.isBinary) {
       this.close(CLOSE.unsupported)
       return
     }
-    const decoded = decode(textOf(data), this.options.messages)
-    if (!decoded.ok) {
-      this.options.log.debug({ session: session.toString(), problem: decoded.problem }, 'bad message from a client')
-      this.close(CLOSE.badMessage)
+    this.onDecoded(this.codec.decode(data))
+  }
+
+  private onDecoded(frame: Decoded): void {
+    if (this.stage === 'closing') return
+    if (frame.type === 'malformed') this.refuse(frame.problem)
+    else if (this.stage === 'hello') this.onFirst(frame)
+    else if (this.stage === 'starting') {
+      this.early ??= []
+      this.early.push(frame)
+      if (this.early.length >= this.host.maxPendingMessages) this.socket.pause()
+    } else if (frame.type === 'control') this.onControl(frame.control)
+    else this.onMessages(frame.messages)
+  }
+
+  private onFirst(frame: Decoded): void {
+    const hello = frame.type === 'control' ? helloOf(frame.control) : undefined
+    if (hello === undefined) {
+      this.refuse('the first frame is no hello')
       return
     }
-    this.options.counters.messagesIn++
-    this.pending++
-    if (this.pending >= this.options.maxPendingMessages) this.options.socket.pause()
-    this.options.tell(session, new SocketMessage(decoded.message, () => this.onHandled()))
+    this.stage = 'starting'
+    this.deadlineMs = Infinity
+    this.host.onHello(this, hello)
   }
 
-  private onHandled(): void {
+  private onControl(control: { readonly [key: string]: unknown }): void {
+    switch (control['type']) {
+      case 'ack': {
+        const { seq } = control
+        if (typeof seq !== 'number' || this.session?.ack(this, seq) === false)
+          this.refuse('an ack of what was not sent')
+        return
+      }
+      case 'auth': {
+        const { token } = control
+        if (typeof token === 'string') this.host.onAuth(this, token)
+        else this.refuse('auth without a token')
+        return
+      }
+      case 'ping':
+        this.writeControl({ type: 'pong' })
+        return
+      default:
+        this.refuse('an unknown control')
+    }
+  }
+
+  private onMessages(values: readonly unknown[]): void {
+    const { host, session } = this
+    if (session === undefined || values.length === 0) return
+    const messages: unknown[] = []
+    for (const value of values) {
+      const validated = validate(value, host.schema)
+      if (!validated.ok) {
+        this.refuse(validated.problem)
+        return
+      }
+      messages.push(validated.message)
+    }
+    // Of several in one frame the first is paid for.
+    if (!take(this.bucket, host.rate, this.heardMs, messages.length - 1)) {
+      this.close(CLOSE.rateLimited)
+      return
+    }
+    host.counters.messagesIn += messages.length
+    this.pending += messages.length
+    if (this.pending >= host.maxPendingMessages) this.socket.pause()
+    host.tell(session.pid, new SocketMessages(this, messages))
+  }
+
+  private refuse(problem: string): void {
+    this.host.log.debug({ session: this.session?.pid.toString(), problem }, 'bad message from a client')
+    this.close(CLOSE.badMessage)
+  }
+
+  /** The session has handled a message. */
+  onHandled(): void {
     this.pending--
-    if (this.pending <= this.options.maxPendingMessages / 2 && this.options.socket.isPaused)
-      this.options.socket.resume()
+    if (this.pending <= this.host.maxPendingMessages / 2) this.resumeReading()
   }
 
-  private onClose(code: number, reason: string): void {
-    if (!this.closing) this.options.counters.countClose(code)
-    if (this.session !== undefined) this.options.tell(this.session, new SocketClosed(code, reason))
-    this.options.onClosed(this)
+  private resumeReading(): void {
+    if (this.socket.isPaused) this.socket.resume()
+  }
+
+  onError(error: Error & { code?: unknown }): void {
+    // `ws` sends the close frame by itself, and then reports 1006, as if there had been none.
+    if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || error.code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS')
+      this.refusedWith = 1009
+    else if (error.code === 'WS_ERR_INVALID_UTF8') this.refusedWith = 1007
+    else if (typeof error.code === 'string' && error.code.startsWith('WS_ERR_')) this.refusedWith = 1002
+    this.host.log.debug({ problem: error.message }, 'socket error')
+  }
+
+  onClosed(code: number, reason: string): void {
+    if (this.stage !== 'closing') this.host.counters.countClose(this.refusedWith ?? code)
+    this.stage = 'closing'
+    this.out = undefined
+    this.early = undefined
+    this.tellClosed(this.refusedWith ?? code, reason)
+    this.host.onClosed(this)
+  }
+
+  private tellClosed(code: number, reason: string): void {
+    if (this.session !== undefined) this.host.tell(this.session.pid, new SocketClosed(this, code, reason))
   }
 }
 
-/** A message as one text; `ws` gives a Buffer unless it is told otherwise. */
-function textOf(data: RawData): string {
-  if (Array.isArray(data)) return Buffer.concat(data).toString('utf8')
-  return (data instanceof ArrayBuffer ? Buffer.from(data) : data).toString('utf8')
+// Shared by all sockets.
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  if (this instanceof GatewaySocket) this.connection?.onMessage(bytesOf(data), isBinary)
+}
+
+function onPing(this: WebSocket): void {
+  if (this instanceof GatewaySocket) this.connection?.onPing()
+}
+
+function onPong(this: WebSocket): void {
+  if (this instanceof GatewaySocket) this.connection?.heard()
+}
+
+function onError(this: WebSocket, error: Error): void {
+  if (this instanceof GatewaySocket) this.connection?.onError(error)
+}
+
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  if (this instanceof GatewaySocket) this.connection?.onClosed(code, reason.toString('utf8'))
+}
+
+/** `ws` gives a Buffer unless it is told otherwise. */
+function bytesOf(data: RawData): Buffer {
+  if (Array.isArray(data)) return Buffer.concat(data)
+  return data instanceof ArrayBuffer ? Buffer.from(data) : data
+}
+
+function helloOf(control: { readonly [key: string]: unknown }): Hello | undefined {
+  const { type, token, resume } = control
+  if (type !== 'hello' || (token !== undefined && typeof token !== 'string')) return undefined
+  if (resume === undefined || resume === null) return { token, resume: undefined }
+  if (typeof resume !== 'object') return undefined
+  const { token: ticket, seq } = resume as { readonly token?: unknown; readonly seq?: unknown }
+  if (typeof ticket !== 'string' || typeof seq !== 'number') return undefined
+  return { token, resume: { token: ticket, seq } }
 }

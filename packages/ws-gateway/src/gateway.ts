@@ -1,74 +1,127 @@
 /**
- * Gateway: WebSocket connections as processes.
+ * Gateway: WebSocket clients as processes.
  *
  *   upgrade ─▶ path, origin, limits, authenticate ─▶ socket ─▶ Connection ⇄ session process, registered under its name
  *
  * The gateway is a process itself, linked with its sessions: when a session ends its socket is closed, with a code by its exit reason; when the
- * gateway ends so do all its sessions. It knows nothing of how names are kept: any `Via` will do.
+ * gateway ends so do all its sessions. It knows nothing of how names are kept: any `Via` will do, and any `Groups`.
+ *
+ * Not here: who may have a socket (door.ts), what a socket does (connection.ts), how a session begins (session-starter.ts) and what it is (session-server.ts).
  */
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { Socket, type AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { start, startLink, StartError, type ServerPid } from '@pidmesh/gen-server'
+import { start, startLink, type ServerPid } from '@pidmesh/gen-server'
 import {
   formatReason,
   PidmeshError,
+  type Awaitable,
   type Context,
   type ExitReason,
   type Node,
   type Pid,
-  type TimerHandle,
+  type SendStatus,
 } from '@pidmesh/runtime'
-import { WebSocketServer, type WebSocket } from 'ws'
+import { authenticate, type AuthenticationOptions } from './authentication.ts'
 import { causeOfExit } from './close-cause.ts'
-import { CLOSE } from './close-codes.ts'
-import { Connection } from './connection.ts'
+import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
+import { Connection, type ConnectionHost, type Hello } from './connection.ts'
 import { Counters, type GatewayStats } from './counters.ts'
+import { Door, type Admitted } from './door.ts'
 import { GatewayServer } from './gateway-server.ts'
+import { answerHttp } from './http.ts'
 import { checkGatewayOptions, type CheckedGatewayOptions, type GatewayOptions } from './options.ts'
-import { SessionServer, type SessionServerOptions } from './session-server.ts'
-import { isOriginAllowed, parseUpgrade, refuse, type Refusal } from './upgrade.ts'
+import { PresenceServer } from './presence-server.ts'
+import type { Identity } from './principal.ts'
+import { groupOfName, groupOfRoom } from './room-message.ts'
+import type { AnySession } from './session.ts'
+import { SessionHub } from './session-hub.ts'
+import { SocketRefreshed } from './session-protocol.ts'
+import type { BroadcastOptions } from './session-rooms.ts'
+import type { SessionServer } from './session-server.ts'
+import { SessionStarter } from './session-starter.ts'
+import { Sockets } from './sockets.ts'
+import { TurnEnd } from './turn-end.ts'
 
-const BEAT_MS = 1_000
-const FULL: Refusal = { status: 503, text: 'too many connections' }
-/** An upgrade that no listener of a shared server takes is cut off after so long. */
-const UNCLAIMED_MS = 5_000
 /** How long `stop` waits for clients to answer the close, before their sockets are cut off. */
 const STOP_GRACE_MS = 2_500
+
+export interface DrainOptions {
+  /** Over so long the sockets are closed, evenly. @default 30000 */
+  readonly overMs?: number
+  /** So long it is then waited for clients that are to go on elsewhere. @default 10000 */
+  readonly handOverMs?: number
+}
 
 export class Gateway<ClientMessage, ServerMessage, Principal> {
   private readonly owner: Node
   private readonly options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal>
-  private readonly webSockets: WebSocketServer
-  private readonly connections = new Set<Connection>()
-  private readonly bySession = new Map<string, Connection>()
   private readonly counters = new Counters()
+  private readonly hub: SessionHub
+  private readonly sockets: Sockets
+  private readonly door: Door
+  private readonly host: ConnectionHost
+  private readonly authentication: AuthenticationOptions<Principal>
   private readonly server: Server
   private readonly ownsServer: boolean
+  private starter: SessionStarter | undefined = undefined
   private process: ServerPid<never, never> | undefined = undefined
   private context: Context | undefined = undefined
-  private authenticating = 0
-  private timer: TimerHandle | undefined = undefined
+  private draining: Promise<void> | undefined = undefined
   private stopping: Promise<void> | undefined = undefined
-  private onLastClosed: () => void = () => undefined
+  private onSessionGone: () => void = () => undefined
 
   private constructor(owner: Node, options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal>) {
     this.owner = owner
     this.options = options
-    this.webSockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      maxPayload: options.maxPayloadBytes,
-      // It costs 7 to 12 times the CPU and memory a connection.
-      perMessageDeflate: false,
+    const { clock, log, random } = owner
+    const { counters } = this
+    const { session, names, groups, resume } = options
+    this.hub = new SessionHub({
+      session: session,
+      names,
+      groups,
+      resume,
+      keys: owner.deriveKeys('resume tokens of gateways'),
+      random,
+      counters,
     })
+    this.sockets = new Sockets({ clock, log, random, ...options })
+    this.authentication = { ...options, timeoutMs: options.authenticateTimeoutMs, clock, log }
+    this.door = new Door({
+      options,
+      counters,
+      whyClosed: () => (this.isReady ? undefined : 'the server is going down'),
+      isOverloaded: () => this.sockets.load !== 'ok',
+      authenticate: (request) => authenticate(request, this.authentication),
+      enter: (admitted) => this.onAdmitted(admitted),
+      clock,
+    })
+    const turnEnd = new TurnEnd()
+    this.host = {
+      clock,
+      log,
+      counters,
+      ...options,
+      schema: options.messages,
+      helloTimeoutMs: options.authenticateTimeoutMs,
+      flushLater: (connection) => turnEnd.add(connection),
+      tell: (pid, event) => {
+        if (!owner.isStopping) owner.send(pid, event)
+      },
+      onHello: (connection, hello) => void this.onHello(connection, hello),
+      onAuth: (connection, token) => void this.onAuth(connection, token),
+      onClosed: (connection) => this.onClosed(connection),
+    }
     this.ownsServer = 'port' in options.listen
     this.server =
       'server' in options.listen
         ? options.listen.server
-        : createServer((_request, response) =>
-            response.writeHead(426, { 'Content-Type': 'text/plain' }).end('a WebSocket is wanted here\n'),
-          )
+        : createServer((request, response) => {
+            if (!this.handleRequest(request, response))
+              response.writeHead(426, { 'Content-Type': 'text/plain' }).end('a WebSocket is wanted here\n')
+          })
   }
 
   /**
@@ -89,9 +142,85 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     return (this.server.address() as AddressInfo | null)?.port ?? 0
   }
 
+  /** Whether it takes sockets: not before it has started, and not while it drains or stops. What a load balancer asks for (`/readyz`). */
+  get isReady(): boolean {
+    return this.context?.isAlive === true && this.draining === undefined && this.stopping === undefined
+  }
+
   get stats(): GatewayStats {
-    const { connections, messagesIn, messagesOut, unencodable, refused, closed } = this.counters
-    return { connections, messagesIn, messagesOut, unencodable, refused: new Map(refused), closed: new Map(closed) }
+    const { counters, hub, sockets } = this
+    const { connections, unauthenticated, messagesIn, messagesOut, bytesIn, bytesOut } = counters
+    return {
+      connections,
+      unauthenticated,
+      sessions: { attached: hub.sessions.size - hub.detached, detached: hub.detached },
+      messagesIn,
+      messagesOut,
+      bytesIn,
+      bytesOut,
+      drops: new Map(counters.drops),
+      resumes: new Map(counters.resumes),
+      refused: new Map(counters.refused),
+      closed: new Map(counters.closed),
+      pushLatency: counters.pushLatency.snapshot(),
+      ...sockets.distributions(),
+      isReady: this.isReady,
+    }
+  }
+
+  /**
+   * Sends a message to whoever has a name, on whatever node: to all if several sessions have it (`multi`), but for one if that is said.
+   * @returns `noproc` if nobody is known to have it; otherwise as `send`: it is on its way
+   * @throws what the way of keeping names throws, if it fails; PidmeshError `ERR_NOT_SENDABLE` for what can't go to another node
+   */
+  push(name: string, message: unknown, { except }: BroadcastOptions = {}): Awaitable<SendStatus | 'noproc'> {
+    const { names, groups } = this.options
+    const sentToOne = names.send(name, message)
+    const orToAll = (status: SendStatus | 'noproc'): SendStatus | 'noproc' => {
+      const group = groupOfName(name)
+      if (status !== 'noproc' || groups === undefined || groups.members(group).length === 0) return status
+      return this.hub.broadcast(group, message, except)
+    }
+    return sentToOne instanceof Promise ? sentToOne.then(orToAll) : orToAll(sentToOne)
+  }
+
+  /**
+   * Sends a message to all sessions of a room, on whatever node: one message to each node, encoded once on each.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`
+   */
+  broadcast(room: string, message: unknown, { except }: BroadcastOptions = {}): SendStatus {
+    return this.hub.broadcast(groupOfRoom(room), message, except)
+  }
+
+  /**
+   * Ends all sessions that have a name, on whatever node, with a socket or without; their clients are closed with 4004, or another cause of yours.
+   * @returns how many there were
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` by rejection for a cause that no socket can be closed with
+   */
+  async revoke(name: string, cause: CloseCause = CLOSE.revoked): Promise<number> {
+    if (!isCloseCause(cause)) throw new PidmeshError('ERR_BAD_ARGUMENT', 'not a cause to close a socket with')
+    const { names, groups } = this.options
+    const holder = await names.resolveName(name)
+    const pids = [...(holder === undefined ? [] : [holder]), ...(groups?.members(groupOfName(name)) ?? [])]
+    for (const pid of pids) this.owner.exit(pid, closeReason(cause))
+    return pids.length
+  }
+
+  /**
+   * Answers `/healthz`, `/readyz` and, if there are metrics, `/metrics`; for a server of yours. On its own port the gateway does so by itself.
+   * @returns whether it was one of these
+   */
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    return answerHttp(request, response, { isReady: this.isReady, metrics: this.options.metrics, log: this.owner.log })
+  }
+
+  /**
+   * Goes down in good order: takes no more sockets and isn't ready; closes those there are with 1012, evenly, each with a hint when to come back; waits for the sessions that are
+   * taken over by other nodes; and stops.
+   */
+  drain({ overMs = 30_000, handOverMs = 10_000 }: DrainOptions = {}): Promise<void> {
+    this.draining ??= this.drainOnce(overMs, handOverMs)
+    return this.draining
   }
 
   /** Takes no more sockets, closes those that are open with 1012, and ends their sessions. A server of yours is left listening. */
@@ -101,192 +230,170 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   }
 
   private async run(): Promise<void> {
+    const { owner, options, hub } = this
     this.process = await start(
-      this.owner,
+      owner,
       GatewayServer,
       [
         (self: Context) => {
           this.context = self
           self.signal.addEventListener('abort', () => this.onProcessGone())
         },
-        (session: Pid, reason: ExitReason) => this.onSessionEnd(session, reason),
+        (pid: Pid, reason: ExitReason) => this.onExit(pid, reason),
       ],
       { label: 'gateway', trapExit: true },
     )
+    const { context } = this
+    if (context === undefined) throw new PidmeshError('ERR_NODE_STOPPED', 'the node stops')
+    hub.gateway = context.pid
+    await this.startPresence(context)
+    const { connectTimeoutMs } = options
+    this.starter = new SessionStarter({ owner, hub, self: context, connectTimeoutMs })
     this.server.on('upgrade', this.onUpgrade)
-    if ('port' in this.options.listen) {
+    if ('port' in options.listen) {
       try {
-        await listen(this.server, this.options.listen)
+        await listen(this.server, options.listen)
       } catch (error) {
         await this.stop()
         throw error
       }
-      this.owner.log.info({ port: this.port, path: this.options.path }, 'gateway is listening')
+      owner.log.info({ port: this.port, path: options.path }, 'gateway is listening')
     }
-    this.scheduleBeat()
+    this.sockets.start()
+  }
+
+  private async startPresence(context: Context): Promise<void> {
+    const { groups } = this.options
+    if (groups === undefined) return
+    this.hub.presence = await startLink(context, PresenceServer, [groups], { label: 'presence' })
+    for (const session of this.hub.sessions.values()) session.watchAgain()
   }
 
   private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    // Before anything else: a client that is gone already must not take the node with it.
-    socket.on('error', () => socket.destroy())
-    // On a server of the user's another path may be another listener's; one that nobody takes must not stay for ever. (`ws` ends the timeout.)
-    const isElsewhere = parseUpgrade(request)?.url.pathname !== this.options.path
-    if (isElsewhere && this.server.listenerCount('upgrade') > 1) {
-      if (socket instanceof Socket) socket.setTimeout(UNCLAIMED_MS, () => socket.destroy())
-      return
-    }
-    const refused = (refusal: Refusal): void => {
-      this.counters.countRefused(refusal.status)
-      refuse(socket, refusal)
-    }
-    this.admit(request, socket).then(
-      (verdict) => {
-        if ('status' in verdict) refused(verdict)
-        // Again, and here: others may have come in while this one was authenticated, at the same moment even.
-        else if (this.isFull) refused(FULL)
-        else
-          this.webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-            this.onSocket(webSocket, verdict.principal),
-          )
-      },
-      (error: unknown) => {
-        this.owner.log.error({ problem: describe(error) }, 'authenticate failed')
-        refused({ status: 401, text: 'not authenticated' })
-      },
-    )
+    this.door.onUpgrade(request, socket, head, this.server.listenerCount('upgrade') > 1)
   }
 
-  private get isFull(): boolean {
-    return this.counters.connections >= this.options.maxConnections
+  private onAdmitted({ socket, stream, codec, request, identity }: Admitted): void {
+    const connection = new Connection({ socket, stream, codec, request, identity, host: this.host })
+    this.sockets.add(connection)
+    if (!this.isReady) connection.close(CLOSE.restart)
+    else if (codec.name === 'bare' && identity !== undefined) this.begin(connection, identity, undefined)
   }
 
-  private async admit(request: IncomingMessage, socket: Duplex): Promise<Refusal | { readonly principal: Principal }> {
-    const { path, origins, maxAuthenticating } = this.options
-    const upgrade = parseUpgrade(request)
-    if (upgrade === undefined) return { status: 400, text: 'malformed request' }
-    if (upgrade.url.pathname !== path) return { status: 404, text: 'no WebSocket here' }
-    if (!isOriginAllowed(request.headers.origin, request.headers.host, origins))
-      return { status: 403, text: 'this origin is not allowed' }
-    if (this.stopping !== undefined) return { status: 503, text: 'going down' }
-    if (this.isFull) return FULL
-    if (this.authenticating >= maxAuthenticating)
-      return { status: 503, text: 'too many connections are being authenticated' }
-    this.authenticating++
-    try {
-      const principal = await this.inTime(this.options.authenticate(upgrade))
-      if (principal === 'timeout') return { status: 408, text: 'authentication took too long' }
-      // null as well: it is what many a look-up says of one that it doesn't know.
-      if (principal.value == null || socket.destroyed) return { status: 401, text: 'not authenticated' }
-      return { principal: principal.value }
-    } finally {
-      this.authenticating--
+  private async onHello(connection: Connection, { token, resume }: Hello): Promise<void> {
+    const identity = connection.identity ?? (await this.identify(connection, token))
+    if (identity !== undefined) this.begin(connection, identity, resume)
+  }
+
+  private async onAuth(connection: Connection, token: string): Promise<void> {
+    const before = connection.identity
+    const identity = await this.identify(connection, token)
+    if (identity === undefined) return
+    // A session goes on for whom it has begun.
+    if (identity.id !== before?.id) return connection.close(CLOSE.notAuthenticated)
+    connection.writeControl({ type: 'authenticated' })
+    const { session } = connection
+    if (session !== undefined) this.host.tell(session.pid, new SocketRefreshed(connection, identity))
+  }
+
+  /** Who it is that has shown a token in a message; closes the socket if it is nobody. */
+  private async identify(connection: Connection, token: string | undefined): Promise<Identity<unknown> | undefined> {
+    const { request } = connection
+    if (request === undefined) return undefined
+    const shown = token === undefined ? request : { ...request, token, tokenFrom: 'message' as const }
+    const identity = await authenticate(shown, this.authentication)
+    if (!connection.isOpen) return undefined
+    if (typeof identity !== 'string') {
+      this.door.identified(connection)
+      connection.authenticated(identity)
+      return identity
     }
+    const cause = { refused: CLOSE.notAuthenticated, failed: CLOSE.tryLater, timeout: CLOSE.authTimeout }[identity]
+    connection.close(cause)
+    return undefined
   }
 
-  private inTime(
-    answer: Principal | undefined | Promise<Principal | undefined>,
-  ): Promise<{ value: Principal | undefined } | 'timeout'> {
-    return new Promise((resolve, reject) => {
-      const timer = this.owner.clock.setTimer(this.options.authenticateTimeoutMs, () => resolve('timeout'))
-      Promise.resolve(answer)
-        .then((value) => resolve({ value }), reject)
-        .finally(() => timer.cancel())
+  private begin(connection: Connection, identity: Identity<unknown>, resume: Hello['resume']): void {
+    this.starter?.begin(connection, identity, resume).catch((error: unknown) => {
+      this.owner.log.error({ problem: String(error) }, 'a session could not begin')
+      connection.close(CLOSE.internal)
     })
   }
 
-  private onSocket(socket: WebSocket, principal: Principal): void {
-    const { names, session, messages, heartbeat, maxBufferedBytes, maxPendingMessages } = this.options
-    const { context } = this
-    this.counters.connections++
-    const connection = new Connection({
-      socket,
-      clock: this.owner.clock,
-      log: this.owner.log,
-      counters: this.counters,
-      messages,
-      heartbeat,
-      maxBufferedBytes,
-      maxPendingMessages,
-      tell: (pid, event) => {
-        if (!this.owner.isStopping) this.owner.send(pid, event)
-      },
-      onClosed: (closed) => {
-        this.counters.connections--
-        this.connections.delete(closed)
-        this.awaitEnd(closed)
-        if (this.connections.size === 0) this.onLastClosed()
-      },
-    })
-    this.connections.add(connection)
-    if (context === undefined || !context.isAlive || this.stopping !== undefined) {
-      connection.close(CLOSE.restart)
-      return
-    }
-    const options: SessionServerOptions<ClientMessage, ServerMessage, Principal> = {
-      session,
-      names,
-      principal,
-      write: (message) => connection.write(message),
-    }
-    startLink(context, SessionServer, [options as unknown as SessionServerOptions<never, never, never>], {
-      trapExit: true,
-      label: 'session',
-      timeoutMs: this.options.connectTimeoutMs,
-    }).then(
-      (pid) => {
-        this.bySession.set(pid.toString(), connection)
-        connection.begin(pid)
-        if (!this.connections.has(connection)) this.awaitEnd(connection)
-        // It may have ended between its start and now.
-        if (!this.owner.isProcessAlive(pid)) this.onSessionEnd(pid, 'killed')
-      },
-      (error: unknown) => connection.close(causeOfExit(error instanceof StartError ? error.reason : 'internal')),
-    )
-  }
-
-  /** A session that doesn't come to its end once its socket is closed would hold its name for ever. */
-  private awaitEnd({ session }: Connection): void {
+  private onClosed(connection: Connection): void {
+    this.sockets.delete(connection)
+    this.door.left(connection)
+    const { session } = connection
     if (session === undefined || this.owner.isStopping) return
+    // A session that doesn't come to know that its socket is closed would hold its name for ever.
     this.owner.clock.setTimer(this.options.sessionEndTimeoutMs, () => {
-      if (this.owner.isStopping || !this.owner.isProcessAlive(session)) return
-      this.owner.log.warn({ session: session.toString() }, 'a session that did not end after its socket is killed')
-      this.owner.exit(session, 'kill')
+      if (session.connection === connection) this.kill(session)
     })
   }
 
-  private onSessionEnd(session: Pid, reason: ExitReason): void {
-    const connection = this.bySession.get(session.toString())
-    if (connection === undefined) return
-    this.bySession.delete(session.toString())
-    this.owner.log.debug({ session: session.toString(), reason: formatReason(reason) }, 'session ended')
-    connection.close(causeOfExit(reason))
+  private kill(session: SessionServer): void {
+    const { pid } = session
+    if (this.owner.isStopping || !this.owner.isProcessAlive(pid)) return
+    this.owner.log.warn({ session: pid.toString() }, 'a session that does not end is killed')
+    this.owner.exit(pid, 'kill')
+  }
+
+  private onExit(pid: Pid, reason: ExitReason): void {
+    const { hub, owner } = this
+    if (hub.presence?.equals(pid) === true) {
+      hub.presence = undefined
+      if (this.context?.isAlive === true && this.isReady) void this.startPresence(this.context)
+      return
+    }
+    const session = hub.sessions.get(pid.id)
+    if (session === undefined) return
+    hub.sessions.delete(pid.id)
+    if (session.isDetached) hub.detached--
+    owner.log.debug({ session: pid.toString(), reason: formatReason(reason) }, 'session ended')
+    session.connection?.close(causeOfExit(reason))
+    this.onSessionGone()
   }
 
   /** The gateway's process has ended, and all sessions with it. Sockets without sessions would be open and mute. */
   private onProcessGone(): void {
-    for (const connection of this.connections) connection.close(CLOSE.restart)
+    this.sockets.closeAll(CLOSE.restart)
     if (this.stopping !== undefined) return
     this.owner.log.error({}, 'the gateway has lost its process and stops')
     void this.stop()
   }
 
-  private scheduleBeat(): void {
-    this.timer = this.owner.clock.setTimer(BEAT_MS, () => {
-      this.scheduleBeat()
-      for (const connection of this.connections) connection.beat()
+  private async drainOnce(overMs: number, handOverMs: number): Promise<void> {
+    const { log } = this.owner
+    log.info({ sockets: this.sockets.size, overMs }, 'the gateway drains')
+    await this.sockets.drain(overMs)
+    if (this.stopping === undefined) await this.sessionsGone(handOverMs)
+    log.info({ sessionsLeft: this.hub.sessions.size }, 'the gateway is drained')
+    await this.stop()
+  }
+
+  /** Resolves when no session is left, or after a time. */
+  private sessionsGone(withinMs: number): Promise<void> {
+    if (this.hub.sessions.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = this.owner.clock.setTimer(withinMs, resolve)
+      this.onSessionGone = () => {
+        if (this.hub.sessions.size > 0) return
+        timer.cancel()
+        resolve()
+      }
     })
   }
 
   private async stopOnce(): Promise<void> {
-    this.timer?.cancel()
     this.server.off('upgrade', this.onUpgrade)
-    for (const connection of this.connections) connection.close(CLOSE.restart)
+    this.sockets.stop()
+    this.sockets.closeAll(CLOSE.restart)
     const sessionsEnded = this.sessionsEnded()
     if (this.context?.isAlive === true && this.process !== undefined) this.owner.exit(this.process, 'shutdown')
     const closed = this.ownsServer
       ? new Promise<void>((resolve) => this.server.close(() => resolve()))
       : Promise.resolve()
-    await this.allClosed()
+    await this.sockets.allClosed(STOP_GRACE_MS)
     await sessionsEnded
     if (this.ownsServer) this.server.closeAllConnections()
     await closed
@@ -294,25 +401,13 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
 
   /** Resolves when the sessions that there are have run `terminate`: a socket may be closed before. */
   private async sessionsEnded(): Promise<void> {
-    const { owner } = this
-    const sessions = [...this.bySession.values()].flatMap(({ session }) => session ?? [])
+    const { owner, hub } = this
+    const pids = [...hub.sessions.values()].map(({ pid }) => pid)
     try {
-      await Promise.all(sessions.map((session) => owner.self.awaitDown(session, STOP_GRACE_MS)))
+      await Promise.all(pids.map((pid) => owner.self.awaitDown(pid, STOP_GRACE_MS)))
     } catch {
       // The node stops, and all its processes have ended.
     }
-  }
-
-  /** Resolves when the last socket is closed: connections cut off by themselves those that don't answer, and this is the last resort. */
-  private allClosed(): Promise<void> {
-    if (this.connections.size === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const timer = this.owner.clock.setTimer(STOP_GRACE_MS, resolve)
-      this.onLastClosed = () => {
-        timer.cancel()
-        resolve()
-      }
-    })
   }
 }
 
@@ -333,8 +428,4 @@ function listen(server: Server, { port, host }: { readonly port: number; readonl
       resolve()
     })
   })
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

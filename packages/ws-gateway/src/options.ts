@@ -2,25 +2,52 @@
  * The options of a gateway: checked once, with every default in one place.
  */
 import type { IncomingHttpHeaders, Server } from 'node:http'
-import { PidmeshError, type Awaitable, type Via } from '@pidmesh/runtime'
-import type { MessageSchema } from './codec.ts'
+import type { BlockList } from 'node:net'
+import { PidmeshError, type Awaitable, type Groups, type Via } from '@pidmesh/runtime'
+import { trustedProxies } from './client-address.ts'
+import { checkCredentialOptions, type CredentialOptions, type FoundToken } from './credentials.ts'
 import type { HeartbeatOptions } from './heartbeat.ts'
+import { DEFAULT_HEAP_SHARES, heapShareOfV8, type HeapShares } from './load.ts'
+import { defaultPrincipalId, type Authenticated } from './principal.ts'
+import type { ResumeOptions } from './session-hub.ts'
 import { SocketSession, type SessionClass } from './session.ts'
+import type { Rate } from './token-bucket.ts'
+import type { MessageSchema } from './validate.ts'
 
-/** What is known of a client before it has a socket. */
+/** What is known of a client that wants to be somebody. */
 export interface UpgradeRequest {
   readonly url: URL
   readonly headers: IncomingHttpHeaders
+  /** The client's address: behind trusted proxies the one that they tell. */
   readonly remoteAddress: string
+  /** The token that the client has shown, if it has. */
+  readonly token: string | undefined
+  /** Where the token was: in the upgrade, or in a message (`hello`, `auth`). */
+  readonly tokenFrom: FoundToken['from'] | 'message' | undefined
+}
+
+/** What serves `/metrics`: `@pidmesh/metrics` makes one. */
+export interface MetricsSource {
+  readonly contentType: string
+  text(): Promise<string>
 }
 
 export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   /** Where sessions register their names. */
   readonly names: Via
-  /** The class of the sessions: one instance, and one process, for each socket. */
+  /** Where sessions have their rooms: `ProcessGroups`. Without it there are no rooms, no presence, and no names of the policy `multi`. @default none */
+  readonly groups?: Groups
+  /** The class of the sessions: one instance, and one process, for each client. */
   readonly session: SessionClass<ClientMessage, ServerMessage, Principal>
-  /** Says who a client is: `undefined` or a throw refuses it with 401. A query token is in `url`, if you want that. */
-  readonly authenticate: (request: UpgradeRequest) => Awaitable<NoInfer<Principal> | undefined>
+  /**
+   * Says who a client is, by its token or whatever the request has. `undefined` refuses it: 401, or 4003 if the token was in a message. A throw or rejection means that it can't be
+   * said now: 503 or 1013. Return `new Authenticated(principal, { expiresAtMs })` if it isn't for ever.
+   */
+  readonly authenticate: (
+    request: UpgradeRequest,
+  ) => Awaitable<NoInfer<Principal> | Authenticated<NoInfer<Principal>> | undefined>
+  /** The same for all sessions of one principal: a session can be resumed by its own principal only. @default the principal, if it is a text, or its JSON */
+  readonly principalId?: (principal: NoInfer<Principal>) => string
   /** What clients may send, as any Standard Schema (zod, valibot, …); anything else closes with 4400. @default any JSON */
   readonly messages?: MessageSchema<ClientMessage>
 
@@ -34,19 +61,38 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly path?: string
   /** Which web pages may connect: origins such as `https://chat.example`, or '*' for all. @default pages of the same host; no Origin at all is accepted */
   readonly origins?: readonly string[] | '*'
+  /** Where else than in `Authorization`, the subprotocol and messages a token may be: a cookie of this name, a query parameter of this name. @default nowhere */
+  readonly tokens?: CredentialOptions
+  /** Addresses or networks (`10.0.0.0/8`) of proxies that tell the client's address in `X-Forwarded-For`. @default none */
+  readonly trustedProxies?: readonly string[]
+  /** Answers `/metrics` on the gateway's own port. @default none */
+  readonly metrics?: MetricsSource
+
+  /** How sessions outlive their sockets; `false`: they don't. */
+  readonly resume?: Partial<ResumeOptions> | false
 
   /** A larger message closes with 1009. @default 65536 */
   readonly maxPayloadBytes?: number
+  /** More of one client closes with 4005. Pings count, too. @default 100 */
+  readonly maxMessagesPerSecond?: number
+  /** So many may come at once. @default 200 */
+  readonly messageBurst?: number
+  /** Above so many bytes that wait for a client droppable messages are left out, and of coalescible ones all but the latest. @default 262144 */
+  readonly softBufferedBytes?: number
   /** Bytes that may wait for a client; more closes with 4008. @default 1048576 */
   readonly maxBufferedBytes?: number
+  /** A client for which more than `softBufferedBytes` have waited for so long is closed with 4008. @default 10000 */
+  readonly slowTimeoutMs?: number
   /** Messages of one client that may wait for its session; more waits in the socket, but for what was read in one
    * chunk of up to 64 KiB. @default 64 */
   readonly maxPendingMessages?: number
   /** Further sockets are refused with 503. @default 100000 */
   readonly maxConnections?: number
-  /** Clients that may be authenticating at the same time; further ones are refused with 503. @default 1000 */
+  /** Further sockets of one address are refused with 429; of IPv6 a /64 counts as one. @default 1000 */
+  readonly maxConnectionsPerAddress?: number
+  /** Clients of whom it isn't known yet who they are; further ones are refused with 503. @default 1000 */
   readonly maxAuthenticating?: number
-  /** @default 5000 */
+  /** For `authenticate`, and for the client to say `hello`. @default 5000 */
   readonly authenticateTimeoutMs?: number
   /** `handleConnect` may take so long; then the socket is closed with 1011. @default 10000 */
   readonly connectTimeoutMs?: number
@@ -56,79 +102,139 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly pingIntervalMs?: number
   /** A client that doesn't answer a ping for so long is closed with 4010. @default 10000 */
   readonly pingTimeoutMs?: number
+  /** permessage-deflate. It costs several times the CPU and memory of a connection. @default false */
+  readonly compression?: boolean
+  /** Shares of the heap's limit: above `refuse` new sockets get 503, above `shed` the slowest clients are closed with 1013. @default { refuse: 0.85, shed: 0.95 } */
+  readonly heapShares?: Partial<HeapShares>
+  /** How much of the heap's limit is in use, from 0 to 1. @default V8's own figures */
+  readonly heapShare?: () => number
 }
 
 export interface CheckedGatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly names: Via
+  readonly groups: Groups | undefined
   readonly session: SessionClass<ClientMessage, ServerMessage, Principal>
-  readonly authenticate: (request: UpgradeRequest) => Awaitable<Principal | undefined>
+  readonly authenticate: (request: UpgradeRequest) => Awaitable<Principal | Authenticated<Principal> | undefined>
+  readonly principalId: (principal: Principal) => string
   readonly messages: MessageSchema<ClientMessage> | undefined
   readonly listen: { readonly port: number; readonly host: string } | { readonly server: Server }
   readonly path: string
   readonly origins: readonly string[] | '*' | undefined
+  readonly tokens: CredentialOptions
+  readonly trustedProxies: BlockList
+  readonly metrics: MetricsSource | undefined
+  readonly resume: ResumeOptions | undefined
   readonly maxPayloadBytes: number
+  readonly rate: Rate
+  readonly softBufferedBytes: number
   readonly maxBufferedBytes: number
+  readonly slowTimeoutMs: number
   readonly maxPendingMessages: number
   readonly maxConnections: number
+  readonly maxConnectionsPerAddress: number
   readonly maxAuthenticating: number
   readonly authenticateTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly sessionEndTimeoutMs: number
   readonly heartbeat: HeartbeatOptions
+  readonly compression: boolean
+  readonly heapShares: HeapShares
+  readonly heapShare: () => number
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof GatewayOptions<never, never, never>>([
   'names',
+  'groups',
   'session',
   'authenticate',
+  'principalId',
   'messages',
   'port',
   'host',
   'server',
   'path',
   'origins',
+  'tokens',
+  'trustedProxies',
+  'metrics',
+  'resume',
   'maxPayloadBytes',
+  'maxMessagesPerSecond',
+  'messageBurst',
+  'softBufferedBytes',
   'maxBufferedBytes',
+  'slowTimeoutMs',
   'maxPendingMessages',
   'maxConnections',
+  'maxConnectionsPerAddress',
   'maxAuthenticating',
   'authenticateTimeoutMs',
   'connectTimeoutMs',
   'sessionEndTimeoutMs',
   'pingIntervalMs',
   'pingTimeoutMs',
+  'compression',
+  'heapShares',
+  'heapShare',
+])
+const RESUME_OPTIONS: ReadonlySet<string> = new Set<keyof ResumeOptions>([
+  'graceMs',
+  'maxMessages',
+  'maxBytes',
+  'maxDetached',
 ])
 
 /** @throws PidmeshError `ERR_BAD_OPTION` */
 export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): CheckedGatewayOptions<C, S, P> {
+  if (typeof options !== 'object' || options === null) throw bad('the options of a gateway are an object')
   for (const key of Object.keys(options)) if (!KNOWN.has(key)) throw bad(`unknown option ${JSON.stringify(key)}`)
-  const { names, session, authenticate, messages, port, host = '127.0.0.1', server, path = '/ws', origins } = options
+  const { names, groups, session, authenticate, messages, path = '/ws', origins, metrics, tokens = {} } = options
+  const { principalId = defaultPrincipalId, compression = false, heapShare = heapShareOfV8 } = options
   if (typeof authenticate !== 'function') throw bad('authenticate must be a function')
+  if (typeof principalId !== 'function') throw bad('principalId must be a function')
+  if (typeof heapShare !== 'function') throw bad('heapShare must be a function')
+  if (typeof compression !== 'boolean') throw bad('compression must be true or false')
   if (typeof session !== 'function' || !(session.prototype instanceof SocketSession)) {
     throw bad('session must be a class that extends SocketSession')
   }
   for (const method of ['registerName', 'send', 'whereisName'] as const) {
     if (typeof names?.[method] !== 'function') throw bad('names must be a Via, such as GlobalEts')
   }
+  for (const method of ['join', 'broadcast', 'monitorGroup'] as const) {
+    if (groups !== undefined && typeof groups?.[method] !== 'function')
+      throw bad('groups must be Groups, such as ProcessGroups')
+  }
   if (messages !== undefined && typeof messages['~standard']?.validate !== 'function')
     throw bad('messages must be a Standard Schema')
+  if (metrics !== undefined && typeof metrics?.text !== 'function') throw bad('metrics must have a text function')
   if (origins !== undefined && origins !== '*') checkOrigins(origins)
-  if ((port === undefined) === (server === undefined)) throw bad('give either port or server')
-  if (port !== undefined && (!Number.isInteger(port) || port < 0 || port > 65_535))
-    throw bad(`port must be an integer from 0 to 65535, not ${String(port)}`)
   if (typeof path !== 'string' || !path.startsWith('/')) throw bad('path must begin with /')
+  const maxConnections = positive('maxConnections', options.maxConnections, 100_000)
+  const rate = positive('maxMessagesPerSecond', options.maxMessagesPerSecond, 100)
+  const softBufferedBytes = positive('softBufferedBytes', options.softBufferedBytes, 256 * 1024)
+  const maxBufferedBytes = positive('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024)
   return {
     names,
+    groups,
     session,
     authenticate,
+    principalId,
     messages,
-    listen: server !== undefined ? { server } : { port: port ?? 0, host },
+    listen: checkListen(options),
     path,
     origins,
+    tokens: checkTokens(tokens),
+    trustedProxies: trustedProxies(options.trustedProxies ?? []),
+    metrics,
+    resume: checkResume(options.resume, maxConnections),
     maxPayloadBytes: positive('maxPayloadBytes', options.maxPayloadBytes, 64 * 1024),
-    maxBufferedBytes: positive('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024),
+    rate: { perSecond: rate, burst: positive('messageBurst', options.messageBurst, Math.max(200, rate)) },
+    softBufferedBytes: Math.min(softBufferedBytes, maxBufferedBytes),
+    maxBufferedBytes,
+    slowTimeoutMs: positive('slowTimeoutMs', options.slowTimeoutMs, 10_000),
     maxPendingMessages: positive('maxPendingMessages', options.maxPendingMessages, 64),
-    maxConnections: positive('maxConnections', options.maxConnections, 100_000),
+    maxConnections,
+    maxConnectionsPerAddress: positive('maxConnectionsPerAddress', options.maxConnectionsPerAddress, 1_000),
     maxAuthenticating: positive('maxAuthenticating', options.maxAuthenticating, 1_000),
     authenticateTimeoutMs: positive('authenticateTimeoutMs', options.authenticateTimeoutMs, 5_000),
     connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs, 10_000),
@@ -137,7 +243,56 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
       pingIntervalMs: positive('pingIntervalMs', options.pingIntervalMs, 25_000),
       pingTimeoutMs: positive('pingTimeoutMs', options.pingTimeoutMs, 10_000),
     },
+    compression,
+    heapShares: checkShares(options.heapShares),
+    heapShare,
   }
+}
+
+function checkListen({
+  port,
+  host = '127.0.0.1',
+  server,
+}: {
+  readonly port?: number
+  readonly host?: string
+  readonly server?: Server
+}): { readonly port: number; readonly host: string } | { readonly server: Server } {
+  if ((port === undefined) === (server === undefined)) throw bad('give either port or server')
+  if (server !== undefined) return { server }
+  if (port === undefined || !Number.isInteger(port) || port < 0 || port > 65_535)
+    throw bad(`port must be an integer from 0 to 65535, not ${String(port)}`)
+  return { port, host }
+}
+
+function checkResume(
+  resume: Partial<ResumeOptions> | false | undefined,
+  maxConnections: number,
+): ResumeOptions | undefined {
+  if (resume === false) return undefined
+  if (resume !== undefined && (typeof resume !== 'object' || resume === null))
+    throw bad('resume must be an object, or false')
+  for (const key of Object.keys(resume ?? {}))
+    if (!RESUME_OPTIONS.has(key)) throw bad(`resume has no option ${JSON.stringify(key)}`)
+  return {
+    graceMs: positive('resume.graceMs', resume?.graceMs, 60_000),
+    maxMessages: positive('resume.maxMessages', resume?.maxMessages, 64),
+    maxBytes: positive('resume.maxBytes', resume?.maxBytes, 8 * 1024),
+    maxDetached: positive('resume.maxDetached', resume?.maxDetached, maxConnections),
+  }
+}
+
+function checkTokens(tokens: CredentialOptions): CredentialOptions {
+  if (typeof tokens !== 'object' || tokens === null) throw bad('tokens must be an object')
+  for (const key of Object.keys(tokens))
+    if (key !== 'cookie' && key !== 'queryParameter') throw bad(`tokens has no option ${JSON.stringify(key)}`)
+  return checkCredentialOptions(tokens)
+}
+
+function checkShares(shares: Partial<HeapShares> = {}): HeapShares {
+  const { refuse, shed } = { ...DEFAULT_HEAP_SHARES, ...shares }
+  if (!(refuse > 0 && refuse <= shed && shed <= 1)) throw bad('heapShares must be 0 < refuse <= shed <= 1')
+  return { refuse, shed }
 }
 
 function checkOrigins(origins: unknown): void {

@@ -1,13 +1,18 @@
 /**
- * SocketSession: the process of one WebSocket connection, as its author writes it.
+ * SocketSession: the process of one client, as its author writes it.
  *
- *   socket opens ────────▶ handleConnect()          names are registered here; until it is done no message is handled
- *   frame from client ───▶ handleMessage(message)
- *   message to process ──▶ handleInfo(message)      by default it goes to the socket: a push is a message send
- *   socket closes ───────▶ handleDisconnect(code, reason)
- *   the end, however ────▶ terminate(reason)        and the socket is closed, with a code by the reason
+ *   a client connects ───▶ handleConnect()            names are registered here; until it is done no message is handled
+ *   message from client ─▶ handleMessage(message)
+ *   message to process ──▶ handleInfo(message)        by default it goes to the client: a push is a message send
+ *   a watched room ──────▶ handlePresence(message)    by default it goes to the client
+ *   the socket closes ───▶ handleDisconnect(code, reason)
+ *                            the session waits for the client, if it can resume: what is pushed meanwhile is kept for it
+ *   the client is back ──▶ handleResume()             on this node; or on another one:
+ *                            handOver() on the old node ──▶ handleTakeover(state), handleResume() on the new one
+ *   a fresh token ───────▶ handleRefresh(former)
+ *   the end, however ────▶ terminate(reason)          and the socket is closed, with a code by the reason
  *
- * Callbacks may be async; a session handles one thing at a time, to its end. A throw ends the session and closes the socket with 1011; no other
+ * What callbacks return is not looked at, but for `handOver`. They may be async; a session handles one thing at a time, to its end. A throw ends the session and closes the socket with 1011; no other
  * session is harmed.
  *
  * @example
@@ -19,17 +24,21 @@
 import {
   ExitError,
   hasType,
+  Pid,
   PidmeshError,
+  Ref,
   type Awaitable,
   type Context,
   type ExitReason,
   type Logger,
   type NameMeta,
   type NodeName,
-  type Pid,
   type Via,
 } from '@pidmesh/runtime'
-import { CLOSE, isCloseCause, type CloseCause, type CloseReason } from './close-codes.ts'
+import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
+import type { PresenceMessage } from './presence.ts'
+import type { NamePolicy } from './session-names.ts'
+import type { SessionRooms } from './session-rooms.ts'
 
 /** A class of sessions. */
 export type SessionClass<ClientMessage, ServerMessage, Principal> = new () => SocketSession<
@@ -38,12 +47,46 @@ export type SessionClass<ClientMessage, ServerMessage, Principal> = new () => So
   Principal
 >
 
-/** What the gateway gives to a session before it runs. */
+/** A session of whatever types: what is given to it is what its gateway's types say. */
+export type AnySession = SocketSession<unknown, unknown, unknown>
+
+/** What may become of a message if the client is slow. */
+export type PushOptions =
+  /** It may be left out: while more than `softBufferedBytes` wait for the client, or it has no socket, it is. */
+  | { readonly droppable: true }
+  /** Of those with the same key the latest is enough: while more than `softBufferedBytes` wait, or there is no socket, only that is kept. */
+  | { readonly coalesce: string }
+
+/**
+ * `sent`: given to the socket. `kept`: there is no socket, and it will go out when the client is back, if the ring suffices. `held`: it waits, with its key, for the client to
+ * catch up. `dropped`: it was left out; or it has no form in the client's subprotocol, which is a log line; or there is nobody to get it.
+ */
+export type PushStatus = 'sent' | 'kept' | 'held' | 'dropped'
+
+/** What callbacks may return; it is not looked at. */
+export type Handled = Awaitable<void | PushStatus>
+
+export interface RegisterOptions {
+  /**
+   * `unique`: the first keeps the name, unless its client has no socket any more; the second is closed with 4009. `replace`: the last one gets the name, the client of the one
+   * before is closed with 4013. `multi`: all have it, and what is sent to it goes to each. @default 'unique'
+   */
+  readonly policy?: NamePolicy
+  /** What every node knows with the name. */
+  readonly meta?: NameMeta
+}
+
+/** What a session has of its process. Made by the gateway. */
 export interface SessionSeat<Principal> {
   readonly self: Context
   readonly names: Via
+  readonly rooms: SessionRooms
   readonly principal: Principal
-  readonly write: (message: unknown) => void
+  readonly isConnected: boolean
+  push(message: unknown, options: PushOptions | undefined): PushStatus
+  sendTo(name: string, message: unknown): void
+  register(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'>
+  setMeta(name: string, meta: NameMeta): Promise<'ok' | 'error'>
 }
 
 /** Messages of the runtime that are for the process, and no business of its client. */
@@ -52,7 +95,7 @@ const NOT_FOR_CLIENTS = ['EXIT', 'DOWN', 'nodeup', 'nodedown', 'timeout'] as con
 export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
   #seat: SessionSeat<Principal> | undefined = undefined
 
-  /** Called by the gateway, once, before `handleConnect`. */
+  /** Called by the gateway, once, before anything else. */
   enter(seat: SessionSeat<Principal>): void {
     this.#seat = seat
   }
@@ -84,50 +127,84 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
     return this.seat.names
   }
 
-  /** The socket is open. */
-  handleConnect(): Awaitable<void> {}
+  /** The rooms that this session is in, and how to reach others. */
+  protected get rooms(): SessionRooms {
+    return this.seat.rooms
+  }
+
+  /** Whether the client has a socket now. */
+  protected get isConnected(): boolean {
+    return this.seat.isConnected
+  }
+
+  /** The client has connected, and has no session that it could go on with. */
+  handleConnect(): Handled {}
 
   /** The client has sent a message. */
-  handleMessage(_message: ClientMessage): Awaitable<void> {}
+  handleMessage(_message: ClientMessage): Handled {}
 
   /** The process has got a message. By default it is pushed to the client, unless it is one of the runtime's own. */
-  handleInfo(message: unknown): Awaitable<void> {
-    if (NOT_FOR_CLIENTS.some((type) => hasType(message, type))) return
+  handleInfo(message: unknown): Handled {
+    if (!isOfRuntime(message)) this.push(message as ServerMessage)
+  }
+
+  /** Who is in a room that this session watches, or what has changed there. By default it is pushed to the client. */
+  handlePresence(message: PresenceMessage): Handled {
     this.push(message as ServerMessage)
   }
 
-  /** The socket is closed; the session ends after this. */
-  handleDisconnect(_code: number, _reason: string): Awaitable<void> {}
+  /** The socket is closed. If the client can resume, the session goes on; otherwise it ends after this. */
+  handleDisconnect(_code: number, _reason: string): Handled {}
 
-  /** The last thing that runs, however the session ends; unless it is killed. */
-  terminate(_reason: ExitReason): Awaitable<void> {}
+  /** The client is back, and has been sent what it has missed. */
+  handleResume(): Handled {}
 
-  /** Sends a message to the client. What has no form in JSON is dropped with a log line. */
-  protected push(message: ServerMessage): void {
-    this.seat.write(message)
+  /** The client has shown a fresh token: `principal` is the new one. */
+  handleRefresh(_former: Principal): Handled {}
+
+  /**
+   * The session goes to another node: what must go with it. It must be sendable. Names, rooms and what is not yet acknowledged go by themselves. The default gives the
+   * instance's own fields (`#fields` can't be seen).
+   */
+  handOver(): Awaitable<unknown> {
+    return Object.fromEntries(Object.entries(this))
+  }
+
+  /** The session has come from another node, with what `handOver` gave there. The default assigns fields. */
+  handleTakeover(state: unknown): Handled {
+    if (typeof state === 'object' && state !== null) Object.assign(this, state)
+  }
+
+  /** The last thing that runs, however the session ends; unless it is killed, or goes on at another node. */
+  terminate(_reason: ExitReason): Handled {}
+
+  /** Sends a message to the client. */
+  protected push(message: ServerMessage, options?: PushOptions): PushStatus {
+    return this.seat.push(message, options)
   }
 
   /**
-   * Sends a message to whoever has the name, on whatever node; nobody is told if nobody has it. Use `this.names.send` to know. A way of keeping
+   * Sends a message to whoever has the name, on whatever node, to all if several have it; nobody is told if nobody has it. Use `this.names.send` to know. A way of keeping
    * names that fails is a log line, not the end of this session.
    */
   protected sendTo(name: string, message: unknown): void {
-    const status = this.names.send(name, message)
-    if (status instanceof Promise) {
-      status.catch((error: unknown) =>
-        this.log.warn({ name, problem: String(error) }, 'a message to a name was not sent'),
-      )
-    }
+    this.seat.sendTo(name, message)
   }
 
   /**
-   * Registers this session under a name that every node knows. If the name is taken the session ends here and its socket is closed with 4009.
+   * Registers this session under a name that every node knows. If it can't have the name the session ends here and its socket is closed with 4009.
    * Derive names from the principal, never from what the client says.
+   * @throws GatewayError `ERR_NOT_SUPPORTED` by rejection if the way of keeping names has no takeover (`replace`), or the gateway has no groups (`multi`)
    */
-  protected async registerAs(name: string, meta: NameMeta = {}): Promise<void> {
-    const answer = await this.names.registerName(name, this.pid, meta)
+  protected async registerAs(name: string, { policy = 'unique', meta = {} }: RegisterOptions = {}): Promise<void> {
+    const answer = await this.seat.register(name, policy, meta)
     // The client may have gone meanwhile: then there is nothing to close, and nobody to tell.
     if (answer !== 'yes' && this.self.isAlive) this.close(CLOSE.nameTaken)
+  }
+
+  /** Replaces what every node knows with a name of this session: `error` if it isn't one. */
+  protected setMeta(name: string, meta: NameMeta): Promise<'ok' | 'error'> {
+    return this.seat.setMeta(name, meta)
   }
 
   /**
@@ -141,8 +218,7 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
         `not a cause to close a socket with: a code of 3000 to 4999 and a reason of up to 123 bytes are`,
       )
     }
-    const reason: CloseReason = { close: cause, shutdown: 'closed_by_session' }
-    throw new ExitError(reason, 'ERR_EXIT', `session closes: ${cause.reason}`)
+    throw new ExitError(closeReason(cause), 'ERR_EXIT', `session closes: ${cause.reason}`)
   }
 
   private get seat(): SessionSeat<Principal> {
@@ -150,4 +226,11 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
       throw new TypeError('a session has nothing before handleConnect: do it there, not in the constructor')
     return this.#seat
   }
+}
+
+/** Of monitors, links, watches: they have a type of the runtime's, or a reference or a pid that means nothing to a client. */
+function isOfRuntime(message: unknown): boolean {
+  if (typeof message !== 'object' || message === null) return false
+  if (NOT_FOR_CLIENTS.some((type) => hasType(message, type))) return true
+  return Object.values(message).some((value) => value instanceof Ref || value instanceof Pid)
 }

@@ -4,22 +4,45 @@
 import type { IncomingMessage } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { BlockList } from 'node:net'
+import { clientAddress } from './client-address.ts'
+import { findToken, unwantedQueryToken, type CredentialOptions } from './credentials.ts'
 import type { UpgradeRequest } from './options.ts'
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 408 | 503
+  readonly status: 400 | 401 | 403 | 404 | 408 | 429 | 503
   readonly text: string
+  /** Seconds after which to come again. */
+  readonly retryAfterS?: number
 }
 
-/** The request's parts that authentication may use; `undefined` if its URL is none. */
-export function parseUpgrade(request: IncomingMessage): UpgradeRequest | undefined {
+/** The URL that is asked for; `undefined` if it is none. */
+export function urlOf(request: IncomingMessage): URL | undefined {
   // The host plays no part: it only makes the path a URL.
   const base = 'http://gateway'
-  if (request.url === undefined || !URL.canParse(request.url, base)) return undefined
+  return request.url === undefined || !URL.canParse(request.url, base) ? undefined : new URL(request.url, base)
+}
+
+/** The request's parts that authentication may use; or why it is refused. */
+export function parseUpgrade(
+  request: IncomingMessage,
+  url: URL,
+  { tokens, trustedProxies }: { readonly tokens: CredentialOptions; readonly trustedProxies: BlockList },
+): UpgradeRequest | Refusal {
+  if (unwantedQueryToken(url.searchParams, tokens) !== undefined)
+    return { status: 400, text: 'a token in the URL ends up in logs: send it in a header, a subprotocol or a message' }
+  const found = findToken(request.headers, url.searchParams, tokens)
+  const forwardedFor = request.headers['x-forwarded-for']
   return {
-    url: new URL(request.url, base),
+    url,
     headers: request.headers,
-    remoteAddress: request.socket.remoteAddress ?? '',
+    remoteAddress: clientAddress(
+      request.socket.remoteAddress,
+      typeof forwardedFor === 'string' ? forwardedFor : forwardedFor?.join(','),
+      trustedProxies,
+    ),
+    token: found?.token,
+    tokenFrom: found?.from,
   }
 }
 
@@ -35,7 +58,7 @@ export function isOriginAllowed(
 }
 
 /** Ends a connection that asked for an upgrade. */
-export function refuse(socket: Duplex, { status, text }: Refusal): void {
+export function refuse(socket: Duplex, { status, text, retryAfterS }: Refusal): void {
   if (socket.destroyed) return
   const body = `${text}\n`
   const lines = [
@@ -43,6 +66,7 @@ export function refuse(socket: Duplex, { status, text }: Refusal): void {
     'Connection: close',
     'Content-Type: text/plain; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(retryAfterS === undefined ? [] : [`Retry-After: ${retryAfterS}`]),
   ]
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }

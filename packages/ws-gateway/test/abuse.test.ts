@@ -302,10 +302,10 @@ describe('500 clients that come and go', () => {
       await Promise.all(gone)
     }
     const { kernel } = node as unknown as { kernel: { timers: { size: number }; aliases: { size: number } } }
-    const { connections, bySession } = gateway as unknown as Record<'connections' | 'bySession', { size: number }>
+    const { sockets, hub } = gateway as unknown as { sockets: { size: number }; hub: { sessions: { size: number } } }
     const left = () => ({
-      connections: [gateway.stats.connections, connections.size],
-      sessions: bySession.size,
+      connections: [gateway.stats.connections, sockets.size],
+      sessions: hub.sessions.size,
       processes: node.processes().length,
       names: names.size,
       aliases: kernel.aliases.size,

@@ -228,7 +228,7 @@ describe('sessions', () => {
     names.send('user:alice', { amount: 10n })
     names.send('user:alice', { type: 'said', from: 'the test', text: 'after' })
     expect(await alice.receivedAtLeast(2)).toHaveLength(2)
-    expect(gateway.stats.unencodable).toBe(1)
+    expect(gateway.stats.drops.get('unencodable')).toBe(1)
   })
 
   it('calls, casts and forged messages that come astray to a session or the gateway harm nobody', async () => {
@@ -281,7 +281,7 @@ describe('bad input closes the one socket that it came from', () => {
   it('a binary frame closes with 1003', async () => {
     const client = await connect('mallory')
     client.socket.send(Buffer.from([1, 2, 3]))
-    expect(await client.closed).toEqual({ code: 1003, reason: 'text_frames_only' })
+    expect(await client.closed).toEqual({ code: 1003, reason: 'wrong_frame_type' })
   })
 
   it('text that is not UTF-8 closes with 1007', async () => {
@@ -318,9 +318,9 @@ describe('upgrades are refused with an HTTP status', () => {
     await lax.stop()
   })
 
-  it('401 without a principal, or when authenticate fails', async () => {
+  it('401 without a principal, 503 when it can not be said who it is', async () => {
     expect(await statusOf(new Client(undefined))).toBe(401)
-    expect(await statusOf(new Client('broken'))).toBe(401)
+    expect(await statusOf(new Client('broken'))).toBe(503)
   })
 
   it('403 for a page of another origin; pages of the same host and programs may connect', async () => {

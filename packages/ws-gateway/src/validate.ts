@@ -1,20 +1,14 @@
 /**
- * Messages from and to text frames: JSON, checked by the schema if there is one.
+ * What clients send, checked by the schema if there is one.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 
-export type Decoded<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly problem: string }
-
 export type MessageSchema<T> = StandardSchemaV1<unknown, T>
 
+export type Validated<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly problem: string }
+
 /** Never throws: what a client sends is its own affair. */
-export function decode<T>(text: string, schema: MessageSchema<T> | undefined): Decoded<T> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return { ok: false, problem: 'not JSON' }
-  }
+export function validate<T>(value: unknown, schema: MessageSchema<T> | undefined): Validated<T> {
   if (schema === undefined) return { ok: true, message: value as T }
   let result: StandardSchemaV1.Result<T> | Promise<StandardSchemaV1.Result<T>>
   try {
@@ -29,13 +23,4 @@ export function decode<T>(text: string, schema: MessageSchema<T> | undefined): D
   if (result.issues === undefined) return { ok: true, message: result.value }
   const [issue] = result.issues
   return { ok: false, problem: issue?.message ?? 'does not match the schema' }
-}
-
-/** `undefined` if the message has no form in JSON. */
-export function encode(message: unknown): string | undefined {
-  try {
-    return JSON.stringify(message)
-  } catch {
-    return undefined
-  }
 }

@@ -1,0 +1,53 @@
+/**
+ * Asks the user's `authenticate` who a client is, in time and in bounds.
+ */
+import type { Awaitable, Clock, Logger } from '@pidmesh/runtime'
+import type { UpgradeRequest } from './options.ts'
+import { Authenticated, type Identity } from './principal.ts'
+
+/** `refused`: it is nobody. `failed`: that can't be said now. */
+export type AuthenticationFailure = 'refused' | 'failed' | 'timeout'
+
+export interface AuthenticationOptions<Principal> {
+  readonly authenticate: (request: UpgradeRequest) => Awaitable<Principal | Authenticated<Principal> | undefined>
+  readonly principalId: (principal: Principal) => string
+  readonly timeoutMs: number
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Never rejects. */
+export async function authenticate<Principal>(
+  request: UpgradeRequest,
+  options: AuthenticationOptions<Principal>,
+): Promise<Identity<Principal> | AuthenticationFailure> {
+  const { principalId, clock, log } = options
+  try {
+    const answer = await inTime(request, options)
+    if (answer === 'timeout') return 'timeout'
+    // null as well: it is what many a look-up says of one that it doesn't know.
+    if (answer.value === undefined || answer.value === null) return 'refused'
+    const { principal, expiresAtMs } =
+      answer.value instanceof Authenticated ? answer.value : new Authenticated(answer.value)
+    if (expiresAtMs !== undefined && expiresAtMs <= clock.wallMs()) return 'refused'
+    const id = principalId(principal)
+    if (typeof id !== 'string') throw new TypeError('principalId must give a text')
+    return { principal, id, expiresAtMs }
+  } catch (error) {
+    log.error({ problem: error instanceof Error ? error.message : String(error) }, 'authenticate failed')
+    return 'failed'
+  }
+}
+
+function inTime<Principal>(
+  request: UpgradeRequest,
+  { authenticate: ask, timeoutMs, clock }: AuthenticationOptions<Principal>,
+): Promise<{ value: Principal | Authenticated<Principal> | undefined } | 'timeout'> {
+  return new Promise((resolve, reject) => {
+    const answer = ask(request)
+    const timer = clock.setTimer(timeoutMs, () => resolve('timeout'))
+    Promise.resolve(answer)
+      .then((value) => resolve({ value }), reject)
+      .finally(() => timer.cancel())
+  })
+}

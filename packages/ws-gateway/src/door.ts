@@ -1,0 +1,176 @@
+/**
+ * Who gets a socket.
+ *
+ *   upgrade ─▶ path ─▶ origin ─▶ token not in the URL ─▶ limits ─▶ authenticate ─▶ limits again ─▶ socket
+ *
+ * A client that speaks a protocol with a hello may come without a token: it is asked for it then (connection.ts). Everybody else is somebody before there is a socket.
+ *
+ * State: how many sockets there are, how many for each address, of how many it isn't known who they are.
+ */
+import type { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Clock } from '@pidmesh/runtime'
+import { WebSocketServer, type Server } from 'ws'
+import type { AuthenticationFailure } from './authentication.ts'
+import { AddressCounts, limitKey } from './client-address.ts'
+import { offeredSubprotocols } from './credentials.ts'
+import type { Codec, CodecName } from './codec/codec.ts'
+import { chooseProtocol, createCodecs } from './codec/protocols.ts'
+import { GatewaySocket, type Connection } from './connection.ts'
+import type { Counters } from './counters.ts'
+import type { CheckedGatewayOptions, UpgradeRequest } from './options.ts'
+import type { Identity } from './principal.ts'
+import { isOriginAllowed, parseUpgrade, refuse, urlOf, type Refusal } from './upgrade.ts'
+
+/** An upgrade that no listener of a shared server takes is cut off after so long. */
+const UNCLAIMED_MS = 5_000
+const FULL: Refusal = { status: 503, text: 'too many connections', retryAfterS: 5 }
+
+export interface Admitted {
+  readonly socket: GatewaySocket
+  readonly stream: Duplex
+  readonly codec: Codec
+  readonly request: UpgradeRequest
+  readonly identity: Identity<unknown> | undefined
+}
+
+export interface DoorComponents {
+  readonly options: Pick<
+    CheckedGatewayOptions<never, never, never>,
+    | 'path'
+    | 'origins'
+    | 'tokens'
+    | 'trustedProxies'
+    | 'maxConnections'
+    | 'maxConnectionsPerAddress'
+    | 'maxAuthenticating'
+    | 'maxPayloadBytes'
+    | 'compression'
+  >
+  readonly counters: Counters
+  readonly clock: Clock
+  /** Why nobody comes in, if nobody does. */
+  readonly whyClosed: () => string | undefined
+  readonly isOverloaded: () => boolean
+  readonly authenticate: (request: UpgradeRequest) => Promise<Identity<unknown> | AuthenticationFailure>
+  readonly enter: (admitted: Admitted) => void
+}
+
+/** Who has passed, and has no socket yet. */
+interface Visitor {
+  readonly request: UpgradeRequest
+  readonly codec: Codec
+  readonly identity: Identity<unknown> | undefined
+}
+
+export class Door {
+  private readonly components: DoorComponents
+  private readonly webSockets: Server<typeof GatewaySocket, typeof IncomingMessage>
+  private readonly codecs: Readonly<Record<CodecName, Codec>> = createCodecs()
+  private readonly addresses: AddressCounts
+
+  constructor(components: DoorComponents) {
+    this.components = components
+    const { maxConnections, maxConnectionsPerAddress, maxPayloadBytes, compression } = components.options
+    this.addresses = new AddressCounts({ maxPerAddress: maxConnectionsPerAddress, maxAddresses: maxConnections })
+    this.webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      WebSocket: GatewaySocket,
+      maxPayload: maxPayloadBytes,
+      // Those of one message are kept until it is whole, and cost far more than their bytes.
+      maxFragments: MAX_FRAGMENTS,
+      // Without a context that is kept from message to message: it costs 300 KB a socket.
+      perMessageDeflate: compression ? { serverNoContextTakeover: true, clientNoContextTakeover: true } : false,
+      handleProtocols: (offered) => chooseProtocol(offered).subprotocol ?? false,
+    })
+  }
+
+  /** @param isShared others listen for upgrades of the same server, too */
+  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, isShared: boolean): void {
+    // Before anything else: a client that is gone already must not take the node with it.
+    socket.on('error', () => socket.destroy())
+    const url = urlOf(request)
+    // On a server of the user's another path may be another listener's; one that nobody takes must not stay for ever. (`ws` ends the timeout.)
+    if (url?.pathname !== this.components.options.path && isShared) {
+      if (socket instanceof Socket) socket.setTimeout(UNCLAIMED_MS, () => socket.destroy())
+      return
+    }
+    this.admit(request, url, socket).then(
+      (verdict) => this.answer(verdict, request, socket, head),
+      () => this.refuse(socket, { status: 503, text: 'not now' }),
+    )
+  }
+
+  /** Who has the connection is known from now on. */
+  identified(connection: Connection): void {
+    if (connection.isUnauthenticated) this.components.counters.unauthenticated--
+  }
+
+  left(connection: Connection): void {
+    const { counters } = this.components
+    counters.connections--
+    this.addresses.leave(limitKey(connection.address))
+    if (connection.isUnauthenticated) counters.unauthenticated--
+  }
+
+  private answer(verdict: Refusal | Visitor, request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    // Again, and here: others may have come in while this one was authenticated, at the same moment even.
+    const refusal = 'status' in verdict ? verdict : this.whyFull(verdict.request)
+    if (refusal !== undefined) {
+      this.refuse(stream, refusal)
+      return
+    }
+    const visitor = verdict as Visitor
+    this.webSockets.handleUpgrade(request, stream, head, (socket) => {
+      const { counters, enter } = this.components
+      counters.connections++
+      this.addresses.enter(limitKey(visitor.request.remoteAddress))
+      if (visitor.identity === undefined) counters.unauthenticated++
+      enter({ socket, stream, ...visitor })
+    })
+  }
+
+  private async admit(request: IncomingMessage, url: URL | undefined, socket: Duplex): Promise<Refusal | Visitor> {
+    const { options, counters, whyClosed, authenticate } = this.components
+    if (url === undefined) return { status: 400, text: 'malformed request' }
+    if (url.pathname !== options.path) return { status: 404, text: 'no WebSocket here' }
+    if (!isOriginAllowed(request.headers.origin, request.headers.host, options.origins))
+      return { status: 403, text: 'this origin is not allowed' }
+    const closed = whyClosed()
+    if (closed !== undefined) return { status: 503, text: closed, retryAfterS: 1 }
+    const parsed = parseUpgrade(request, url, options)
+    if ('status' in parsed) return parsed
+    const full = this.whyFull(parsed)
+    if (full !== undefined) return full
+    const codec = this.codecs[chooseProtocol(offeredSubprotocols(request.headers['sec-websocket-protocol'])).codec]
+    counters.unauthenticated++
+    const identity = await authenticate(parsed).finally(() => counters.unauthenticated--)
+    if (typeof identity !== 'string') return { request: parsed, codec, identity }
+    if (identity === 'timeout') return { status: 408, text: 'authentication took too long' }
+    if (identity === 'failed') return { status: 503, text: 'authentication is not possible now', retryAfterS: 5 }
+    const maySayHello = codec.name !== 'bare' && parsed.token === undefined
+    if (!maySayHello || socket.destroyed) return { status: 401, text: 'not authenticated' }
+    return { request: parsed, codec, identity: undefined }
+  }
+
+  private whyFull({ remoteAddress }: UpgradeRequest): Refusal | undefined {
+    const { options, counters, isOverloaded } = this.components
+    if (counters.connections >= options.maxConnections) return FULL
+    if (isOverloaded()) return { ...FULL, text: 'too much to do' }
+    if (counters.unauthenticated >= options.maxAuthenticating)
+      return { ...FULL, text: 'too many connections are being authenticated' }
+    if (this.addresses.of(limitKey(remoteAddress)) >= options.maxConnectionsPerAddress)
+      return { status: 429, text: 'too many connections from this address' }
+    return undefined
+  }
+
+  private refuse(socket: Duplex, refusal: Refusal): void {
+    this.components.counters.countRefused(refusal.status)
+    refuse(socket, refusal)
+  }
+}
+
+/** One-byte fragments of a message of 64 KiB would be 65,536. */
+const MAX_FRAGMENTS = 1_024

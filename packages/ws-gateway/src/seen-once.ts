@@ -1,0 +1,28 @@
+/**
+ * Which keys have been seen before, for a while: bounded in time and number.
+ */
+const MAX_KEYS = 4_096
+
+export class SeenOnce {
+  private readonly untilMs: number
+  private readonly keys = new Set<string>()
+
+  constructor(untilMs: number) {
+    this.untilMs = untilMs
+  }
+
+  /** Whether it has been seen. After the time is over nothing has. */
+  isAgain(key: string, nowMs: number): boolean {
+    if (nowMs >= this.untilMs) {
+      this.keys.clear()
+      return false
+    }
+    if (this.keys.has(key)) return true
+    if (this.keys.size >= MAX_KEYS) {
+      const [oldest] = this.keys
+      if (oldest !== undefined) this.keys.delete(oldest)
+    }
+    this.keys.add(key)
+    return false
+  }
+}

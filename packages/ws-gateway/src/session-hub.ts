@@ -1,0 +1,64 @@
+/**
+ * What all sessions of a gateway share.
+ */
+import type { ServerPid } from '@pidmesh/gen-server'
+import type { Groups, Pid, Random, Via } from '@pidmesh/runtime'
+import type { Counters } from './counters.ts'
+import { Outgoing } from './outgoing.ts'
+import type { PresenceCast } from './presence-server.ts'
+import type { RingLimits } from './replay-ring.ts'
+import { roomMessage, type RoomMessage } from './room-message.ts'
+import type { AnySession } from './session.ts'
+import type { SessionServer } from './session-server.ts'
+
+export interface ResumeOptions extends RingLimits {
+  /** How long a session waits for its client. */
+  readonly graceMs: number
+  /** How many sessions may wait. */
+  readonly maxDetached: number
+}
+
+export interface HubComponents {
+  /** The class of sessions, whatever its types: what is given to it is what its gateway's types say. */
+  readonly session: new () => AnySession
+  readonly names: Via
+  readonly groups: Groups | undefined
+  /** `undefined`: sessions end with their sockets. */
+  readonly resume: ResumeOptions | undefined
+  readonly keys: readonly Uint8Array[]
+  readonly random: Random
+  readonly counters: Counters
+}
+
+export class SessionHub {
+  readonly components: HubComponents
+  /** By the number of its process. */
+  readonly sessions: Map<number, SessionServer> = new Map()
+  /** How many of them have no socket. */
+  detached = 0
+  /** The gateway's own process. */
+  gateway: Pid | undefined = undefined
+  presence: ServerPid<never, PresenceCast> | undefined = undefined
+  private broadcasts = 0
+  private readonly encoded = new WeakMap<RoomMessage, Outgoing>()
+
+  constructor(components: HubComponents) {
+    this.components = components
+  }
+
+  /** Sends to all of a group; a session gets it but for `except`. */
+  readonly broadcast = (group: string, message: unknown, except: Pid | undefined): 'ok' | 'busy' | 'noconnection' => {
+    const { groups } = this.components
+    if (groups === undefined || this.gateway === undefined) return 'noconnection'
+    return groups.broadcast(group, roomMessage(message, { id: ++this.broadcasts, from: this.gateway, except }))
+  }
+
+  /** What is broadcast is one object for all sessions of a node, and is encoded once. */
+  outgoingOf(message: RoomMessage): Outgoing {
+    const known = this.encoded.get(message)
+    if (known !== undefined) return known
+    const outgoing = new Outgoing(message.message)
+    this.encoded.set(message, outgoing)
+    return outgoing
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * The names of one session, by its policies.
+ *
+ *   unique    registerName; if another has it: does that one's client still have a socket? If so 4009, otherwise it yields
+ *   replace   takeover; the one who had it ends, its client is told `replaced`
+ *   multi     no name, but a group: as many sessions as there are
+ *
+ * State: which names there are, so that they can go with the session when it moves.
+ */
+import { call } from '@pidmesh/gen-server'
+import { PidmeshError, type Context, type Groups, type NameMeta, type Pid, type Via } from '@pidmesh/runtime'
+import { GatewayError } from './errors.ts'
+import { groupOfName } from './room-message.ts'
+import type { YieldCall } from './session-protocol.ts'
+
+/** How many sessions may have a name, and which. */
+export type NamePolicy = 'unique' | 'replace' | 'multi'
+
+export interface SessionName {
+  readonly name: string
+  readonly policy: NamePolicy
+  readonly meta: NameMeta
+}
+
+/** How long it is waited for a session that may yield its name. */
+const YIELD_MS = 2_000
+
+export class SessionNames {
+  private readonly self: Context
+  private readonly via: Via
+  private readonly groups: Groups | undefined
+  private readonly held = new Map<string, SessionName>()
+
+  constructor(self: Context, via: Via, groups: Groups | undefined) {
+    this.self = self
+    this.via = via
+    this.groups = groups
+  }
+
+  get all(): readonly SessionName[] {
+    return [...this.held.values()]
+  }
+
+  policyOf(name: string): NamePolicy | undefined {
+    return this.held.get(name)?.policy
+  }
+
+  /**
+   * @returns `no` if it is another's
+   * @throws GatewayError `ERR_NOT_SUPPORTED` if the way of keeping names can't do it
+   */
+  async register(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'> {
+    const answer = await this.claim(name, policy, meta)
+    if (answer === 'yes') this.held.set(name, { name, policy, meta })
+    return answer
+  }
+
+  /** The names of a session that has moved here. Who had them forwards what still comes to it. */
+  async adopt(names: readonly SessionName[]): Promise<void> {
+    for (const { name, policy, meta } of names) {
+      const answer = policy === 'multi' ? this.join(name, meta) : await this.takeOrRegister(name, meta)
+      if (answer === 'yes') this.held.set(name, { name, policy, meta })
+      else this.self.log.warn({ name }, 'a session that has moved here could not take its name with it')
+    }
+  }
+
+  async setMeta(name: string, meta: NameMeta): Promise<'ok' | 'error'> {
+    const known = this.held.get(name)
+    if (known === undefined) return 'error'
+    this.held.set(name, { ...known, meta })
+    if (known.policy !== 'multi') return this.via.setMeta(name, meta)
+    return this.wanted().setMeta(groupOfName(name), this.self.pid, meta)
+  }
+
+  async unregister(name: string): Promise<void> {
+    const known = this.held.get(name)
+    if (known === undefined) return
+    this.held.delete(name)
+    if (known.policy === 'multi') await this.wanted().leave(groupOfName(name), this.self.pid)
+    else await this.via.unregisterName(name)
+  }
+
+  /** Gives all unique names back, for who moves them without a takeover. */
+  async release(): Promise<void> {
+    for (const { name, policy } of this.held.values()) if (policy !== 'multi') await this.via.unregisterName(name)
+  }
+
+  private async claim(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'> {
+    if (policy === 'multi') return this.join(name, meta)
+    if (policy === 'replace') return this.take(name, meta)
+    const { via, self } = this
+    if ((await via.registerName(name, self.pid, meta)) === 'yes') return 'yes'
+    if (via.takeover === undefined || !self.isAlive) return 'no'
+    const holder = await via.resolveName(name)
+    // Free by now, or its own.
+    if (holder === undefined || holder.equals(self.pid)) return via.registerName(name, self.pid, meta)
+    return (await this.yields(holder)) && self.isAlive ? this.take(name, meta) : 'no'
+  }
+
+  /** Whether a session has no socket, and gives way; or is no more. */
+  private async yields(holder: Pid): Promise<boolean> {
+    try {
+      const answer = await call<YieldCall, YieldCall>(this.self, holder, { type: 'yield' }, YIELD_MS)
+      return answer === 'yielded'
+    } catch (thrown) {
+      const code = thrown instanceof PidmeshError ? thrown.code : undefined
+      return code === 'ERR_CALL_NOPROC' || code === 'ERR_CALL_NODEDOWN' || code === 'ERR_CALL_EXIT'
+    }
+  }
+
+  private async take(name: string, meta: NameMeta): Promise<'yes' | 'no'> {
+    const { via } = this
+    if (via.takeover === undefined)
+      throw new GatewayError(
+        'ERR_NOT_SUPPORTED',
+        'this way of keeping names knows no takeover: a name can only be unique',
+      )
+    return (await via.takeover(name, this.self.pid, { meta })) === undefined ? 'no' : 'yes'
+  }
+
+  private async takeOrRegister(name: string, meta: NameMeta): Promise<'yes' | 'no'> {
+    if (this.via.takeover === undefined) return this.via.registerName(name, this.self.pid, meta)
+    return (await this.take(name, meta)) === 'yes' ? 'yes' : this.via.registerName(name, this.self.pid, meta)
+  }
+
+  private join(name: string, meta: NameMeta): 'yes' {
+    void this.wanted().join(groupOfName(name), this.self.pid, meta)
+    return 'yes'
+  }
+
+  private wanted(): Groups {
+    if (this.groups === undefined)
+      throw new GatewayError('ERR_NOT_SUPPORTED', 'the gateway was started without groups: give it `groups`')
+    return this.groups
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The rooms of one session, and how to reach those of others.
+ *
+ * State: which rooms it is in and which it watches, so that they can go with the session when it moves.
+ */
+import { cast, type ServerRef } from '@pidmesh/gen-server'
+import type { Context, Groups, NameMeta, Pid } from '@pidmesh/runtime'
+import { GatewayError } from './errors.ts'
+import type { PresenceCast } from './presence-server.ts'
+import type { MemberMeta, Present } from './presence.ts'
+import { RoomPresence } from './presence.ts'
+import { groupOfRoom } from './room-message.ts'
+import type { SessionSnapshot } from './session-protocol.ts'
+
+/** Sends to a group, in place of the session. */
+export type Broadcast = (group: string, message: unknown, except: Pid | undefined) => 'ok' | 'busy' | 'noconnection'
+
+export interface BroadcastOptions {
+  /** Not to this session, which is the sender's own, usually. */
+  readonly except?: Pid
+}
+
+export interface RoomsComponents {
+  readonly self: Context
+  readonly groups: Groups | undefined
+  readonly presence: () => ServerRef<never, PresenceCast> | undefined
+  readonly broadcast: Broadcast
+  readonly idOf: () => string
+}
+
+export class SessionRooms {
+  private readonly components: RoomsComponents
+  private readonly joined = new Map<string, NameMeta>()
+  private readonly watched = new Set<string>()
+
+  constructor(components: RoomsComponents) {
+    this.components = components
+  }
+
+  /** The rooms that this session is in. */
+  get all(): readonly string[] {
+    return [...this.joined.keys()]
+  }
+
+  /**
+   * Enters a room, with what others may know of the session there. In a room that it is in already only the metadata changes. It leaves when it ends.
+   * @throws GatewayError `ERR_NOT_SUPPORTED` if the gateway was started without `groups`; PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  async join(room: string, meta: NameMeta = {}): Promise<void> {
+    const { groups, self, idOf } = this.wanted()
+    const member: MemberMeta = { id: idOf(), meta }
+    const isIn = this.joined.has(room)
+    if (isIn) await groups.setMeta(groupOfRoom(room), self.pid, member)
+    else await groups.join(groupOfRoom(room), self.pid, member)
+    this.joined.set(room, meta)
+  }
+
+  async leave(room: string): Promise<void> {
+    if (!this.joined.delete(room)) return
+    const { groups, self } = this.wanted()
+    await groups.leave(groupOfRoom(room), self.pid)
+  }
+
+  /**
+   * Sends a message to all sessions of a room, on whatever node: it is one message to each node, and is encoded once on each. The session that sends it gets it too, if it is
+   * in the room, unless it is left out.
+   * @returns `busy` if a connection between nodes is, `noconnection` if a node couldn't be reached
+   */
+  broadcast(room: string, message: unknown, { except }: BroadcastOptions = {}): 'ok' | 'busy' | 'noconnection' {
+    this.wanted()
+    return this.components.broadcast(groupOfRoom(room), message, except)
+  }
+
+  /** Who is in a room, as this node knows. */
+  present(room: string): readonly Present[] {
+    const { state } = new RoomPresence(room, this.wanted().groups.presence(groupOfRoom(room)))
+    return state.type === 'presence_state' ? state.present : []
+  }
+
+  /** From now on the session's `handlePresence` is told who is in a room: first all, then what changes. By default the client is. */
+  watch(room: string): void {
+    this.wanted()
+    if (this.watched.has(room)) return
+    this.watched.add(room)
+    this.tell('watch', room)
+  }
+
+  unwatch(room: string): void {
+    if (this.watched.delete(room)) this.tell('unwatch', room)
+  }
+
+  /** Whoever tells has been started anew. */
+  watchAgain(): void {
+    for (const room of this.watched) this.tell('watch', room)
+  }
+
+  private tell(type: PresenceCast['type'], room: string): void {
+    const { self, presence } = this.components
+    const server = presence()
+    // There is none for a moment after a crash: it is told all again when there is.
+    if (server !== undefined) cast<PresenceCast>(self, server, { type, room, session: self.pid })
+  }
+
+  /** For a session that moves. */
+  get snapshot(): Pick<SessionSnapshot, 'rooms' | 'watched'> {
+    return { rooms: [...this.joined].map(([room, meta]) => ({ room, meta })), watched: [...this.watched] }
+  }
+
+  /** The rooms of a session that has moved here. */
+  async adopt({ rooms, watched }: Pick<SessionSnapshot, 'rooms' | 'watched'>): Promise<void> {
+    for (const { room, meta } of rooms) await this.join(room, meta)
+    for (const room of watched) this.watch(room)
+  }
+
+  private wanted(): RoomsComponents & { readonly groups: Groups } {
+    const { groups } = this.components
+    if (groups === undefined)
+      throw new GatewayError('ERR_NOT_SUPPORTED', 'the gateway was started without groups: give it `groups`')
+    return { ...this.components, groups }
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Gives a socket its session: a new one, or the one that its client goes on with, on whatever node that is.
+ *
+ *   no resume ────────────────────────────────────────────▶ start
+ *   resume ─▶ token genuine, of this principal? ─ no ─▶ resume_failed, start
+ *               │ its process is on this node  ─▶ attach ─▶ begin
+ *               │ on another one               ─▶ start, which claims it there (session-server.ts)
+ *               └ failed: gap, gone, refused   ─▶ resume_failed, start;   busy ─▶ closed: come back in a moment
+ */
+import { call, CallError, startLink, StartError } from '@pidmesh/gen-server'
+import type { Context, Node, Pid } from '@pidmesh/runtime'
+import { causeOfExit } from './close-cause.ts'
+import { CLOSE } from './close-codes.ts'
+import type { Connection, Hello } from './connection.ts'
+import type { Identity } from './principal.ts'
+import { openToken, sessionOf, type ResumeTicket } from './resume-token.ts'
+import type { SessionHub } from './session-hub.ts'
+import type { AttachCall, ClaimFailure, SessionCall } from './session-protocol.ts'
+import { SessionServer, type Former, type SessionStart } from './session-server.ts'
+import type { ResumeFailure } from './session-state.ts'
+
+/** For a session of this node to take its client back. */
+const ATTACH_MS = 5_000
+
+export interface StarterComponents {
+  readonly owner: Node
+  readonly hub: SessionHub
+  /** The gateway's process: all sessions are linked with it. */
+  readonly self: Context
+  readonly connectTimeoutMs: number
+}
+
+export class SessionStarter {
+  private readonly components: StarterComponents
+
+  constructor(components: StarterComponents) {
+    this.components = components
+  }
+
+  /** Never rejects: whatever comes of it is told to the client. */
+  async begin(connection: Connection, identity: Identity<unknown>, resume: Hello['resume']): Promise<void> {
+    if (resume === undefined) return this.start(connection, identity, undefined)
+    const { hub } = this.components
+    const { seq } = resume
+    const ticket = openToken(hub.components.keys, resume.token, identity.id)
+    if (ticket === undefined || hub.components.resume === undefined)
+      return this.startAnew(connection, identity, { why: 'refused', seq })
+    const pid = this.processOf(ticket)
+    if (pid === undefined) return this.startAnew(connection, identity, { why: 'gone', seq })
+    return this.goOn(connection, identity, { pid, nonce: ticket.nonce, seq })
+  }
+
+  private async goOn(connection: Connection, identity: Identity<unknown>, former: Former): Promise<void> {
+    const { owner } = this.components
+    if (former.pid.node !== owner.name) return this.start(connection, identity, former)
+    const answer = await this.attach(connection, identity, former)
+    switch (answer.type) {
+      case 'attached':
+        return this.hand(connection, former.pid)
+      case 'moved':
+        return this.start(connection, identity, { ...former, pid: answer.to })
+      case 'busy':
+        return connection.close(CLOSE.tryLater)
+      case 'failed':
+        return this.startAnew(connection, identity, answer)
+    }
+  }
+
+  private async attach(
+    connection: Connection,
+    identity: Identity<unknown>,
+    { pid, nonce, seq }: Former,
+  ): Promise<{ readonly type: 'attached' } | ClaimFailure> {
+    const request: AttachCall = { type: 'attach', connection, identity, nonce, seq }
+    try {
+      return await call<SessionCall, AttachCall>(this.components.self, pid, request, ATTACH_MS)
+    } catch (error) {
+      // It is at something that takes long: it may take the client back later, and must find it gone then.
+      if (error instanceof CallError && error.code === 'ERR_CALL_TIMEOUT') return { type: 'busy' }
+      return { type: 'failed', why: 'gone', seq }
+    }
+  }
+
+  private async startAnew(
+    connection: Connection,
+    identity: Identity<unknown>,
+    { why, seq }: { readonly why: ResumeFailure; readonly seq: number },
+  ): Promise<void> {
+    this.components.hub.components.counters.countResume(why)
+    connection.writeControl({ type: 'resume_failed', why, seq })
+    return this.start(connection, identity, undefined)
+  }
+
+  private async start(connection: Connection, identity: Identity<unknown>, former: Former | undefined): Promise<void> {
+    const { self, hub, connectTimeoutMs } = this.components
+    // A client that has gone meanwhile needs no session, and its former one waits on.
+    if (!connection.isOpen) return
+    const start: SessionStart = { hub, identity, connection, former }
+    const options = { trapExit: true, label: 'session', timeoutMs: connectTimeoutMs }
+    try {
+      const pid = await startLink(self, SessionServer, [start], options)
+      // A session has no `ignore`.
+      if (pid !== undefined) this.hand(connection, pid)
+    } catch (error) {
+      const reason = error instanceof StartError ? error.reason : 'internal'
+      const failure = failureOf(reason)
+      if (failure === undefined || former === undefined) return connection.close(causeOfExit(reason))
+      if (failure.why === 'busy') {
+        hub.components.counters.countResume('busy')
+        return connection.close(CLOSE.tryLater)
+      }
+      return this.startAnew(connection, identity, { why: failure.why, seq: failure.seq })
+    }
+  }
+
+  private hand(connection: Connection, pid: Pid): void {
+    const session = this.components.hub.sessions.get(pid.id)
+    // It has ended already, and the gateway will hear of it.
+    if (session === undefined) connection.close(CLOSE.internal)
+    else connection.begin(session)
+  }
+
+  private processOf(ticket: ResumeTicket): Pid | undefined {
+    const { owner } = this.components
+    return sessionOf(ticket, owner.self.pid.origin, owner.nodes('all'))
+  }
+}
+
+function failureOf(reason: unknown): { readonly why: ResumeFailure | 'busy'; readonly seq: number } | undefined {
+  if (typeof reason !== 'object' || reason === null || !('resume_failed' in reason)) return undefined
+  return reason.resume_failed as { readonly why: ResumeFailure | 'busy'; readonly seq: number }
+}
