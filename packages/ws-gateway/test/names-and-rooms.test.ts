@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Lab, type LabClient } from './lab.ts'
+
+let lab: Lab
+
+beforeAll(async () => {
+  lab = await Lab.start(3)
+})
+afterAll(() => lab.stop())
+
+async function named(index: number, name: string, policy: 'unique' | 'replace' | 'multi'): Promise<LabClient> {
+  const client = await lab.connect(index, name)
+  client.send({ type: 'register', name, policy })
+  return client
+}
+
+/** Has the name on all nodes. */
+async function isKnown(name: string, onNode: number): Promise<void> {
+  const { node } = lab.at(onNode)
+  await expect.poll(() => lab.nodes.map(({ names }) => names.whereisName(name)?.node)).toEqual(Array(3).fill(node.name))
+}
+
+describe.each([
+  { where: 'of the same node', other: 0 },
+  { where: 'of another node', other: 1 },
+])('a name that a second session $where wants', ({ other }) => {
+  it('unique: stays with the first, and the second is closed with 4009', async () => {
+    const name = `unique${other}`
+    const first = await named(0, name, 'unique')
+    await first.received(1)
+    await isKnown(name, 0)
+    const second = await named(other, name, 'unique')
+    expect(await second.closed).toEqual({ code: 4009, reason: 'name_taken' })
+    lab.at(2).names.send(name, 'still here')
+    expect(await first.received(2)).toContain('still here')
+  })
+
+  it('unique: is yielded by a session whose client has no socket', async () => {
+    const name = `yielded${other}`
+    const first = await named(0, name, 'unique')
+    await first.received(1)
+    await isKnown(name, 0)
+    first.socket.terminate()
+    await expect.poll(() => lab.at(0).gateway.stats.sessions.detached).toBe(1)
+    const second = await named(other, name, 'unique')
+    expect(await second.received(1)).toEqual([{ type: 'registered', name }])
+    await isKnown(name, other)
+    await expect.poll(() => lab.at(0).gateway.stats.sessions.detached).toBe(0)
+  })
+
+  it('replace: goes to the second, and the first is closed with 4013 replaced', async () => {
+    const name = `replace${other}`
+    const first = await named(0, name, 'replace')
+    await first.received(1)
+    await isKnown(name, 0)
+    const second = await named(other, name, 'replace')
+    expect(await first.closed).toEqual({ code: 4013, reason: 'replaced' })
+    await isKnown(name, other)
+    lab.at(2).names.send(name, 'to the newest')
+    expect(await second.received(2)).toContain('to the newest')
+  })
+
+  it('multi: is of both; a push reaches each, or all but one', async () => {
+    const name = `multi${other}`
+    const [first, second] = [await named(0, name, 'multi'), await named(other, name, 'multi')]
+    await Promise.all([first.received(1), second.received(1)])
+    const { groups, gateway } = lab.at(2)
+    await expect.poll(() => groups.members(`name:${name}`).length).toBe(2)
+    expect(gateway.push(name, 'to both')).toBe('ok')
+    expect(await first.received(2)).toContain('to both')
+    expect(await second.received(2)).toContain('to both')
+    const except = groups.members(`name:${name}`).find((pid) => pid.node === lab.at(0).node.name)
+    if (except === undefined) throw new Error('nobody is on the first node')
+    gateway.push(name, 'to one', { except })
+    gateway.push(name, 'again to both')
+    const [ofFirst, ofSecond] = await Promise.all([first.received(3), second.received(3)])
+    expect([ofFirst, ofSecond].filter((messages) => messages.includes('to one')).length).toBe(1)
+  })
+})
+
+it('a push to a name that nobody has says so', () => {
+  expect(lab.at(0).gateway.push('nobody at all', 'hello')).toBe('noproc')
+})
+
+it('a session sends to a name, whichever policy that has', async () => {
+  const [one, all, sender] = [await named(0, 'one', 'unique'), await named(1, 'all', 'multi'), await lab.connect(2, 'sender')]
+  await Promise.all([one.received(1), all.received(1)])
+  await isKnown('one', 0)
+  await expect.poll(() => lab.at(2).groups.members('name:all').length).toBe(1)
+  sender.send({ type: 'send', to: 'one', message: 'hi one' }, { type: 'send', to: 'all', message: 'hi all' })
+  expect(await one.received(2)).toContain('hi one')
+  expect(await all.received(2)).toContain('hi all')
+})
+
+it('revoke closes all sessions of a name with 4004, on whatever node, and none of them can be gone on with', async () => {
+  const [first, second] = [await named(0, 'revoked', 'multi'), await named(1, 'revoked', 'multi')]
+  await Promise.all([first.received(1), second.received(1)])
+  await expect.poll(() => lab.at(2).groups.members('name:revoked').length).toBe(2)
+  expect(await lab.at(2).gateway.revoke('revoked')).toBe(2)
+  for (const client of [first, second]) expect(await client.closed).toEqual({ code: 4004, reason: 'revoked' })
+  const again = await lab.resume(0, 'revoked', first.at)
+  expect(await again.next('resume_failed')).toMatchObject({ why: 'gone' })
+})
+
+describe('a room', () => {
+  async function inRoom(index: number, user: string, room: string): Promise<LabClient> {
+    const client = await lab.connect(index, user)
+    client.send({ type: 'enter', room, meta: { mood: `mood of ${user}` } })
+    await client.received(1)
+    return client
+  }
+
+  it('brings what is said to all who are in it, on all nodes, but to the sender only if it wants it', async () => {
+    const clients = await Promise.all([inRoom(0, 'a', 'hall'), inRoom(1, 'b', 'hall'), inRoom(1, 'c', 'hall')])
+    const [a, b, c] = clients as [LabClient, LabClient, LabClient]
+    await expect.poll(() => lab.at(0).groups.members('room:hall').length).toBe(3)
+    a.send({ type: 'say', room: 'hall', message: 'one' }, { type: 'say', room: 'hall', message: 'two', alsoMe: true })
+    expect(await b.received(3)).toEqual([{ type: 'entered', room: 'hall' }, 'one', 'two'])
+    expect(await c.received(3)).toEqual([{ type: 'entered', room: 'hall' }, 'one', 'two'])
+    expect(await a.received(2)).toEqual([{ type: 'entered', room: 'hall' }, 'two'])
+  })
+
+  it('brings nothing to who has left it, or has gone for good', async () => {
+    const [stays, leaves, goes] = [await inRoom(0, 'd', 'den'), await inRoom(1, 'e', 'den'), await inRoom(2, 'f', 'den')]
+    leaves.send({ type: 'leave', room: 'den' })
+    await leaves.handled()
+    goes.socket.close(1000)
+    await expect.poll(() => lab.nodes.map(({ groups }) => groups.members('room:den').length)).toEqual([1, 1, 1])
+    lab.at(2).gateway.broadcast('den', 'who is there?')
+    expect(await stays.received(2)).toContain('who is there?')
+    await leaves.handled()
+    expect(leaves.messages).not.toContain('who is there?')
+  })
+
+  it('is watched: first who is there, then who comes, changes and goes; a user of two devices comes and goes once', async () => {
+    const watcher = await lab.connect(0, 'watcher')
+    const first = await inRoom(1, 'g', 'watched')
+    await expect.poll(() => lab.at(0).groups.members('room:watched').length).toBe(1)
+    watcher.send({ type: 'watch', room: 'watched' })
+    const g = { id: '{"user":"g"}', metas: [{ mood: 'mood of g' }] }
+    expect(await watcher.received(1)).toEqual([{ type: 'presence_state', room: 'watched', present: [g] }])
+    const second = await inRoom(2, 'g', 'watched')
+    const twice = { ...g, metas: [...g.metas, ...g.metas] }
+    const diff = { type: 'presence_diff', room: 'watched' }
+    expect((await watcher.received(2))[1]).toEqual({ ...diff, joined: [twice], left: [] })
+    second.send({ type: 'enter', room: 'watched', meta: { mood: 'better' } })
+    const changed = { ...g, metas: [...g.metas, { mood: 'better' }] }
+    expect((await watcher.received(3))[2]).toEqual({ ...diff, joined: [changed], left: [] })
+    first.socket.close(1000)
+    expect((await watcher.received(4))[3]).toEqual({ ...diff, joined: [{ ...g, metas: [{ mood: 'better' }] }], left: [] })
+    second.socket.close(1000)
+    expect((await watcher.received(5))[4]).toEqual({ ...diff, joined: [], left: ['{"user":"g"}'] })
+  })
+
+  it('stays with a client that is away for a moment: nobody sees it go', async () => {
+    const watcher = await lab.connect(0, 'watcher2')
+    const first = await inRoom(1, 'h', 'moment')
+    await expect.poll(() => lab.at(0).groups.members('room:moment').length).toBe(1)
+    watcher.send({ type: 'watch', room: 'moment' })
+    await watcher.received(1)
+    first.socket.terminate()
+    await expect.poll(() => lab.at(1).gateway.stats.sessions.detached).toBe(1)
+    lab.at(0).gateway.broadcast('moment', 'missed')
+    const second = await lab.resume(2, 'h', first.at)
+    await second.next('resumed')
+    expect(await second.received(1)).toEqual(['missed'])
+    const left = () => watcher.messages.filter((message) => JSON.stringify(message).includes('"left":["'))
+    await expect.poll(() => lab.at(0).groups.members('room:moment').map(({ node }) => node), { timeout: 10_000 }).toEqual([
+      lab.at(2).node.name,
+    ])
+    await watcher.handled()
+    expect(left()).toEqual([])
+  })
+})
+
+it('a presence server that crashes is started anew, and goes on telling', async () => {
+  const watcher = await lab.connect(0, 'watcher3')
+  watcher.send({ type: 'watch', room: 'crashed' })
+  await watcher.received(1)
+  const { hub } = lab.at(0).gateway as unknown as { hub: { presence: Parameters<typeof node.exit>[0] } }
+  const { node } = lab.at(0)
+  node.exit(hub.presence, 'kill')
+  expect((await watcher.received(2))[1]).toMatchObject({ type: 'presence_state', present: [] })
+  const member = await lab.connect(1, 'i')
+  member.send({ type: 'enter', room: 'crashed' })
+  expect((await watcher.received(3))[2]).toMatchObject({ type: 'presence_diff', joined: [{ id: '{"user":"i"}' }] })
+})
