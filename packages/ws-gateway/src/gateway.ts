@@ -12,7 +12,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { start, startLink, type ServerPid } from '@pidmesh/gen-server'
+import { start, startLink, stop, type ServerPid } from '@pidmesh/gen-server'
 import {
   formatReason,
   PidmeshError,
@@ -388,8 +388,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     this.server.off('upgrade', this.onUpgrade)
     this.sockets.stop()
     this.sockets.closeAll(CLOSE.restart)
-    const sessionsEnded = this.sessionsEnded()
-    if (this.context?.isAlive === true && this.process !== undefined) this.owner.exit(this.process, 'shutdown')
+    const sessionsEnded = this.processesEnded()
     const closed = this.ownsServer
       ? new Promise<void>((resolve) => this.server.close(() => resolve()))
       : Promise.resolve()
@@ -399,15 +398,17 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     await closed
   }
 
-  /** Resolves when the sessions that there are have run `terminate`: a socket may be closed before. */
-  private async sessionsEnded(): Promise<void> {
-    const { owner, hub } = this
+  /** Ends the gateway's process and with it the sessions, and resolves when they have run `terminate`: a socket may be closed before. */
+  private async processesEnded(): Promise<void> {
+    const { owner, hub, process } = this
     const pids = [...hub.sessions.values()].map(({ pid }) => pid)
     try {
+      if (process !== undefined && this.context?.isAlive === true) await stop(owner, process, 'shutdown', STOP_GRACE_MS)
       await Promise.all(pids.map((pid) => owner.self.awaitDown(pid, STOP_GRACE_MS)))
     } catch {
       // The node stops, and all its processes have ended.
     }
+    hub.sessions.clear()
   }
 }
 

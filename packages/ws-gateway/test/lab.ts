@@ -141,7 +141,11 @@ export class Lab {
   }
 
   /** A client that goes on where another was. */
-  async resume(index: number, user: string, from: { readonly token: string; readonly seq: number }): Promise<LabClient> {
+  async resume(
+    index: number,
+    user: string,
+    from: { readonly token: string; readonly seq: number },
+  ): Promise<LabClient> {
     const client = await this.open(index)
     client.control({ type: 'hello', token: user, resume: from })
     return client
@@ -178,8 +182,8 @@ export class LabClient {
   resumeToken = ''
   private wake: () => void = () => undefined
 
-  constructor(url: string, protocol: string) {
-    this.socket = protocol === '' ? new WebSocket(url) : new WebSocket(url, [protocol])
+  constructor(url: string, protocol: string, headers: { readonly [name: string]: string } = {}) {
+    this.socket = protocol === '' ? new WebSocket(url, { headers }) : new WebSocket(url, [protocol], { headers })
     this.opened = new Promise((resolve, reject) => {
       this.socket.on('open', resolve)
       this.socket.on('error', reject)

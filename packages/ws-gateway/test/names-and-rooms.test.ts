@@ -83,7 +83,11 @@ it('a push to a name that nobody has says so', () => {
 })
 
 it('a session sends to a name, whichever policy that has', async () => {
-  const [one, all, sender] = [await named(0, 'one', 'unique'), await named(1, 'all', 'multi'), await lab.connect(2, 'sender')]
+  const [one, all, sender] = [
+    await named(0, 'one', 'unique'),
+    await named(1, 'all', 'multi'),
+    await lab.connect(2, 'sender'),
+  ]
   await Promise.all([one.received(1), all.received(1)])
   await isKnown('one', 0)
   await expect.poll(() => lab.at(2).groups.members('name:all').length).toBe(1)
@@ -112,7 +116,7 @@ describe('a room', () => {
 
   it('brings what is said to all who are in it, on all nodes, but to the sender only if it wants it', async () => {
     const clients = await Promise.all([inRoom(0, 'a', 'hall'), inRoom(1, 'b', 'hall'), inRoom(1, 'c', 'hall')])
-    const [a, b, c] = clients as [LabClient, LabClient, LabClient]
+    const [a, b, c] = clients
     await expect.poll(() => lab.at(0).groups.members('room:hall').length).toBe(3)
     a.send({ type: 'say', room: 'hall', message: 'one' }, { type: 'say', room: 'hall', message: 'two', alsoMe: true })
     expect(await b.received(3)).toEqual([{ type: 'entered', room: 'hall' }, 'one', 'two'])
@@ -121,7 +125,11 @@ describe('a room', () => {
   })
 
   it('brings nothing to who has left it, or has gone for good', async () => {
-    const [stays, leaves, goes] = [await inRoom(0, 'd', 'den'), await inRoom(1, 'e', 'den'), await inRoom(2, 'f', 'den')]
+    const [stays, leaves, goes] = [
+      await inRoom(0, 'd', 'den'),
+      await inRoom(1, 'e', 'den'),
+      await inRoom(2, 'f', 'den'),
+    ]
     leaves.send({ type: 'leave', room: 'den' })
     await leaves.handled()
     goes.socket.close(1000)
@@ -147,7 +155,11 @@ describe('a room', () => {
     const changed = { ...g, metas: [...g.metas, { mood: 'better' }] }
     expect((await watcher.received(3))[2]).toEqual({ ...diff, joined: [changed], left: [] })
     first.socket.close(1000)
-    expect((await watcher.received(4))[3]).toEqual({ ...diff, joined: [{ ...g, metas: [{ mood: 'better' }] }], left: [] })
+    expect((await watcher.received(4))[3]).toEqual({
+      ...diff,
+      joined: [{ ...g, metas: [{ mood: 'better' }] }],
+      left: [],
+    })
     second.socket.close(1000)
     expect((await watcher.received(5))[4]).toEqual({ ...diff, joined: [], left: ['{"user":"g"}'] })
   })
@@ -165,9 +177,16 @@ describe('a room', () => {
     await second.next('resumed')
     expect(await second.received(1)).toEqual(['missed'])
     const left = () => watcher.messages.filter((message) => JSON.stringify(message).includes('"left":["'))
-    await expect.poll(() => lab.at(0).groups.members('room:moment').map(({ node }) => node), { timeout: 10_000 }).toEqual([
-      lab.at(2).node.name,
-    ])
+    await expect
+      .poll(
+        () =>
+          lab
+            .at(0)
+            .groups.members('room:moment')
+            .map(({ node }) => node),
+        { timeout: 10_000 },
+      )
+      .toEqual([lab.at(2).node.name])
     await watcher.handled()
     expect(left()).toEqual([])
   })

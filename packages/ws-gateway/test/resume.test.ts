@@ -131,12 +131,15 @@ it("a token is its own principal's: another one's is refused", async () => {
   for (const one of [client, thief]) one.socket.close(1000)
 })
 
-it.each(['', 'x', 'AAAA', 'A'.repeat(87), 'A'.repeat(10_000)])('a token that is none is refused (%#)', async (token) => {
-  const client = await lab.resume(0, 'someone', { token, seq: 3 })
-  expect(await client.next('resume_failed')).toEqual({ type: 'resume_failed', why: 'refused', seq: 3 })
-  await client.next('welcome')
-  client.socket.close(1000)
-})
+it.each(['', 'x', 'AAAA', 'A'.repeat(87), 'A'.repeat(10_000)])(
+  'a token that is none is refused (%#)',
+  async (token) => {
+    const client = await lab.resume(0, 'someone', { token, seq: 3 })
+    expect(await client.next('resume_failed')).toEqual({ type: 'resume_failed', why: 'refused', seq: 3 })
+    await client.next('welcome')
+    client.socket.close(1000)
+  },
+)
 
 it('a client that says good-bye ends its session: it is gone at once', async () => {
   const client = await lab.connect(0, 'leaver')

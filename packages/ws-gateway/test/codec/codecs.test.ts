@@ -125,7 +125,9 @@ it('a bare frame is one message, an array too, and there are no controls', () =>
   expect(ofJson('[1,2]', bare)).toEqual({ type: 'messages', messages: [[1, 2]] })
   expect(ofJson('{"type":"ack"}', bare)).toEqual({ type: 'messages', messages: [{ type: 'ack' }] })
   expect(bare.encodeMessage({ a: [1] })?.toString()).toBe('{"a":[1]}')
-  expect(() => (bare as Codec).encodeControl({ type: "pong" })).toThrow(expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }))
+  expect(() => (bare as Codec).encodeControl({ type: 'pong' })).toThrow(
+    expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+  )
 })
 
 it('a key __proto__ is malformed in JSON, however it is spelt and wherever it stands; as a value it is text', () => {

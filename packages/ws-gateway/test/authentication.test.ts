@@ -1,0 +1,191 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { WebSocket } from 'ws'
+import { Authenticated } from '@pidmesh/ws-gateway'
+import { Lab, LabClient, LabSession, type LabOptions } from './lab.ts'
+
+let lab: Lab | undefined
+afterEach(async () => {
+  await lab?.stop()
+  lab = undefined
+})
+
+async function start(options: LabOptions = {}): Promise<Lab> {
+  lab = await Lab.start(1, options)
+  return lab
+}
+
+/** The status of a refused upgrade, or `open`. */
+function upgrade(
+  port: number,
+  { path = '/ws', headers = {}, protocols = [] as string[] } = {},
+): Promise<number | 'open'> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { headers })
+  return new Promise((resolve) => {
+    socket.on('error', () => undefined)
+    socket.on('open', () => {
+      socket.terminate()
+      resolve('open')
+    })
+    socket.on('unexpected-response', (_request, response) => {
+      response.resume()
+      resolve(response.statusCode ?? 0)
+    })
+  })
+}
+
+describe('a token is taken', () => {
+  const seen: unknown[] = []
+  const authenticate: NonNullable<LabOptions['authenticate']> = ({ token, tokenFrom }) => {
+    seen.push([token, tokenFrom])
+    return token === 'secret' ? { user: 'alice' } : undefined
+  }
+
+  it('from the header, a subprotocol, and a cookie or a query if the options say so; otherwise it is asked for in a message', async () => {
+    const { gateway } = (await start({ authenticate, tokens: { cookie: 'sid', queryParameter: 'ticket' } })).at(0)
+    seen.length = 0
+    expect(await upgrade(gateway.port, { headers: { authorization: 'Bearer secret' } })).toBe('open')
+    expect(await upgrade(gateway.port, { protocols: ['pidmesh.json.1', 'pidmesh.token.secret'] })).toBe('open')
+    expect(await upgrade(gateway.port, { headers: { cookie: 'a=b; sid=secret' } })).toBe('open')
+    expect(await upgrade(gateway.port, { path: '/ws?ticket=secret' })).toBe('open')
+    expect(await upgrade(gateway.port, { headers: { authorization: 'Bearer wrong' } })).toBe(401)
+    expect(await upgrade(gateway.port)).toBe(401)
+    expect(seen).toEqual([
+      ['secret', 'header'],
+      ['secret', 'subprotocol'],
+      ['secret', 'cookie'],
+      ['secret', 'query'],
+      ['wrong', 'header'],
+      [undefined, undefined],
+    ])
+  })
+
+  it('from a query never by default: 400, and authenticate is not asked', async () => {
+    const { gateway } = (await start({ authenticate })).at(0)
+    seen.length = 0
+    expect(await upgrade(gateway.port, { path: '/ws?access_token=secret' })).toBe(400)
+    expect(await upgrade(gateway.port, { path: '/ws?token=secret' })).toBe(400)
+    expect(seen).toEqual([])
+  })
+
+  it('from the first message: one that is wrong closes with 4003', async () => {
+    const { gateway } = (await start({ authenticate })).at(0)
+    const client = await lab!.open(0)
+    expect(gateway.stats.unauthenticated).toBe(1)
+    client.control({ type: 'hello', token: 'wrong' })
+    expect(await client.closed).toEqual({ code: 4003, reason: 'not_authenticated' })
+    await expect.poll(() => gateway.stats.unauthenticated).toBe(0)
+  })
+})
+
+it('who says no hello in time is closed with 4002', async () => {
+  await start({ authenticateTimeoutMs: 1 })
+  const client = await lab!.open(0)
+  expect(await client.closed).toEqual({ code: 4002, reason: 'auth_timeout' })
+})
+
+it.each([
+  ['a message', [{ type: 'crash' }]],
+  ['another control', { type: 'ping' }],
+  ['a hello with a resume that is none', { type: 'hello', token: 'a', resume: { seq: 1 } }],
+  ['no frame of the protocol', 17],
+])('a first frame that is %s closes with 4400', async (_what, frame) => {
+  await start()
+  const client = await lab!.open(0)
+  client.control(frame as object)
+  expect(await client.closed).toEqual({ code: 4400, reason: 'bad_message' })
+})
+
+it('what a client sends before its session is there is handled by it, in order', async () => {
+  let letIn: () => void = () => undefined
+  const wait = new Promise<void>((resolve) => (letIn = resolve))
+  await start({ authenticate: ({ token }) => (token === undefined ? undefined : wait.then(() => ({ user: token }))) })
+  const client = await lab!.open(0)
+  client.control({ type: 'hello', token: 'early' })
+  client.send({ type: 'echo', message: 1 })
+  client.send({ type: 'echo', message: 2 }, { type: 'echo', message: 3 })
+  // A pong says that all frames before it have been read.
+  await new Promise((resolve) => client.socket.once('pong', resolve).ping())
+  letIn()
+  expect(await client.received(3)).toEqual([1, 2, 3])
+})
+
+describe('a token that expires', () => {
+  const inMs =
+    (expiresInMs: number): NonNullable<LabOptions['authenticate']> =>
+    ({ token }) =>
+      token === undefined
+        ? undefined
+        : new Authenticated({ user: token.split('-')[0] ?? '' }, { expiresAtMs: Date.now() + expiresInMs })
+
+  it('is told of before, and then the socket is closed with 4001; the session can be gone on with', async () => {
+    await start({ authenticate: inMs(1_500) })
+    const client = await lab!.open(0)
+    client.control({ type: 'hello', token: 'alice-1' })
+    const welcome = await client.next('welcome')
+    expect(welcome['expiresInMs']).toBeGreaterThan(0)
+    client.send({ type: 'remember', note: 'still here' })
+    await client.next('expiring')
+    expect(await client.closed).toEqual({ code: 4001, reason: 'token_expired' })
+    const again = await lab!.resume(0, 'alice-2', client.at)
+    await again.next('resumed')
+    again.send({ type: 'recall' })
+    expect(await again.received(1)).toMatchObject([{ note: 'still here' }])
+  })
+
+  it('is put off by a fresh one', async () => {
+    let expiresInMs = 1_500
+    await start({ authenticate: (request) => inMs(expiresInMs)(request) })
+    const client = await lab!.open(0)
+    client.control({ type: 'hello', token: 'alice-1' })
+    await client.next('expiring')
+    expiresInMs = 3_600_000
+    client.control({ type: 'auth', token: 'alice-2' })
+    expect((await client.next('authenticated'))['expiresInMs']).toBeGreaterThan(3_000_000)
+    client.send({ type: 'echo', message: 'on' })
+    expect(await client.received(1)).toEqual(['on'])
+  })
+
+  it('of another principal closes with 4003, and the session ends', async () => {
+    await start({ authenticate: inMs(3_600_000) })
+    const client = await lab!.open(0)
+    client.control({ type: 'hello', token: 'alice-1' })
+    await client.next('welcome')
+    client.control({ type: 'auth', token: 'mallory-1' })
+    expect(await client.closed).toEqual({ code: 4003, reason: 'not_authenticated' })
+    await expect.poll(() => lab!.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+  })
+})
+
+it('behind a trusted proxy the address is the one that it tells, and each address has its limit', async () => {
+  const seen: string[] = []
+  const { gateway } = (
+    await start({
+      trustedProxies: ['127.0.0.1'],
+      maxConnectionsPerAddress: 1,
+      authenticate: ({ remoteAddress }) => {
+        seen.push(remoteAddress)
+        return { user: 'alice' }
+      },
+    })
+  ).at(0)
+  const from = (address: string) =>
+    new LabClient(`ws://127.0.0.1:${gateway.port}/ws`, '', { 'x-forwarded-for': `6.6.6.6, ${address}` })
+  const first = from('192.0.2.1')
+  await first.opened
+  expect(await upgrade(gateway.port, { headers: { 'x-forwarded-for': '192.0.2.1' } })).toBe(429)
+  expect(await upgrade(gateway.port, { headers: { 'x-forwarded-for': '192.0.2.2' } })).toBe('open')
+  expect(seen[0]).toBe('192.0.2.1')
+  first.socket.terminate()
+  await first.closed
+  await expect.poll(() => upgrade(gateway.port, { headers: { 'x-forwarded-for': '192.0.2.1' } })).toBe('open')
+})
+
+it('a session of the bare protocol is as it ever was: no hello, no numbers, and it ends with its socket', async () => {
+  await start({ session: LabSession })
+  const client = new LabClient(`ws://127.0.0.1:${lab!.at(0).gateway.port}/ws?user=bob`, '')
+  await client.opened
+  client.socket.send(JSON.stringify({ type: 'echo', message: ['an array is a message'] }))
+  expect(await client.received(1)).toEqual(['an array is a message'])
+  client.socket.terminate()
+  await expect.poll(() => lab!.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+})
