@@ -85,10 +85,10 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JwtOptions | 'principal'>([
  *     principal: ({ sub }) => (sub === undefined ? undefined : { user: sub }),
  *   })
  */
-export function jwtVerifier(options: JwtOptions): JwtVerifier<JwtClaims>
 export function jwtVerifier<Principal>(
   options: JwtOptions & { readonly principal: (claims: JwtClaims) => Awaitable<Principal | undefined> },
 ): JwtVerifier<Principal>
+export function jwtVerifier(options: JwtOptions): JwtVerifier<JwtClaims>
 export function jwtVerifier(
   options: JwtOptions & { readonly principal?: (claims: JwtClaims) => unknown },
 ): JwtVerifier<unknown> {
