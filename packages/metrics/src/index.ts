@@ -1,1 +1,5 @@
-export {}
+export { Metrics, type MetricsOptions } from './metrics.ts'
+export type { HistogramStats } from './definition.ts'
+export type { NodeSource } from './node-metrics.ts'
+export type { TableSource, TableStats } from './table-metrics.ts'
+export type { GatewaySource, GatewayStats } from './gateway-metrics.ts'

@@ -1,1 +1,208 @@
-export {}
+/**
+ * Verifies JSON Web Tokens (RFC 7519, RFC 8725), for the gateway or for whoever wants: `@pidmesh/ws-gateway/jwt`.
+ *
+ * A token is good if its signature is of the key, its algorithm one of those that are allowed, its issuer and audience the expected ones, and now between `nbf`
+ * and `exp`. The algorithms come from the key or the options, never from the token; a key fits those of its own type only, so that a public key can't be
+ * used as the secret of an HMAC; `none` is never one.
+ *
+ *   token wrong, in whatever way ──────▶ undefined        401
+ *   keys can't be had ─────────────────▶ ERR_JWKS          503: it is not the client's fault, and it should come back
+ *
+ * Not here: sessions that outlive their token (the gateway looks at `expiresAtMs`), revocation.
+ */
+import { PidmeshError, shown, type Awaitable } from '@pidmesh/runtime'
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import { algorithmsOfKey, keyOf, REMOTE_ALGORITHMS, type JwtAlgorithm, type JwtKey } from './jwt-key.ts'
+
+export type { JwtAlgorithm, JwtKey } from './jwt-key.ts'
+
+/** What a token says. Checked are those that have a name here; of the others anything may be there. */
+export interface JwtClaims {
+  readonly iss?: string
+  readonly sub?: string
+  readonly aud?: string | readonly string[]
+  readonly exp?: number
+  readonly nbf?: number
+  readonly iat?: number
+  readonly jti?: string
+  readonly [claim: string]: unknown
+}
+
+export interface JwtOptions {
+  /** The key of the issuer: give this or `jwksUrl`. */
+  readonly key?: JwtKey
+  /**
+   * Where the issuer publishes its keys, as text or URL. They are fetched when they are first needed, every ten minutes, and, every 30 seconds at most, for
+   * a token of a key that isn't known. https, or http on loopback.
+   */
+  readonly jwksUrl?: string | URL
+  /** Who must have issued the token: the claim `iss`. */
+  readonly issuer: string | readonly string[]
+  /** For whom it must be meant: the claim `aud`. Without it a token for another service of the same issuer would be good here. */
+  readonly audience: string | readonly string[]
+  /** @default those of the key's type; of `jwksUrl`: all but HMAC */
+  readonly algorithms?: readonly JwtAlgorithm[]
+  /** How far the issuer's clock may be off. @default 5 */
+  readonly clockToleranceS?: number
+  /** Milliseconds since 1970. @default Date.now */
+  readonly wallMs?: () => number
+}
+
+export interface Verified<Principal> {
+  readonly principal: Principal
+  /** When the token is no longer good, tolerance included; not there if it is good for ever. */
+  readonly expiresAtMs?: number
+}
+
+/**
+ * `undefined`: the token is not good.
+ * @throws PidmeshError `ERR_JWKS` if the issuer's keys can't be had; what `principal` throws
+ */
+export type JwtVerifier<Principal> = (token: string) => Promise<Verified<Principal> | undefined>
+
+/** A longer one is not looked at. */
+const MAX_TOKEN_LENGTH = 16 * 1024
+const KNOWN: ReadonlySet<string> = new Set<keyof JwtOptions | 'principal'>([
+  'key',
+  'jwksUrl',
+  'issuer',
+  'audience',
+  'algorithms',
+  'clockToleranceS',
+  'wallMs',
+  'principal',
+])
+
+/**
+ * @param options `principal`: who the client is by the claims of a good token; `undefined`: refused nevertheless. Without it the claims are the principal.
+ * @throws PidmeshError `ERR_BAD_OPTION`
+ *
+ * @example
+ *   const verify = jwtVerifier({
+ *     jwksUrl: 'https://login.example/.well-known/jwks.json',
+ *     issuer: 'https://login.example/',
+ *     audience: 'chat',
+ *     principal: ({ sub }) => (sub === undefined ? undefined : { user: sub }),
+ *   })
+ */
+export function jwtVerifier<Principal>(
+  options: JwtOptions & { readonly principal: (claims: JwtClaims) => Awaitable<Principal | undefined> },
+): JwtVerifier<Principal>
+export function jwtVerifier(options: JwtOptions): JwtVerifier<JwtClaims>
+export function jwtVerifier(
+  options: JwtOptions & { readonly principal?: (claims: JwtClaims) => unknown },
+): JwtVerifier<unknown> {
+  for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw bad(`unknown option ${shown(name)}`)
+  const { clockToleranceS = 5, wallMs = Date.now, principal = (claims: JwtClaims) => claims } = options
+  if (typeof clockToleranceS !== 'number' || !(clockToleranceS >= 0 && clockToleranceS <= 600))
+    throw bad(`clockToleranceS must be a number of seconds from 0 to 600, not ${shown(clockToleranceS)}`)
+  if (typeof principal !== 'function' || typeof wallMs !== 'function') throw bad('principal and wallMs are functions')
+  const expected = {
+    issuer: namesOf('issuer', options.issuer),
+    audience: namesOf('audience', options.audience),
+    clockTolerance: clockToleranceS,
+    algorithms: [...algorithmsOf(options)],
+  }
+  const verify = verifyWith(options)
+
+  return async (token) => {
+    if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH) return undefined
+    const claims = await claimsOf(() => verify(token, { ...expected, currentDate: new Date(wallMs()) }))
+    if (claims === undefined) return undefined
+    const who = await principal(claims)
+    if (who == null) return undefined
+    return claims.exp === undefined
+      ? { principal: who }
+      : { principal: who, expiresAtMs: Math.min((claims.exp + clockToleranceS) * 1_000, Number.MAX_SAFE_INTEGER) }
+  }
+}
+
+type Verify = (token: string, expected: Parameters<typeof jwtVerify>[2]) => Promise<{ readonly payload: JWTPayload }>
+
+/** Whatever a token does to the verifier, it is a wrong token. */
+async function claimsOf(verified: () => ReturnType<Verify>): Promise<JwtClaims | undefined> {
+  try {
+    const { payload } = await verified()
+    return payload
+  } catch (error) {
+    if (error instanceof PidmeshError) throw error
+    return undefined
+  }
+}
+
+function verifyWith({ key, jwksUrl }: JwtOptions): Verify {
+  if (key !== undefined) {
+    const keyObject = keyOf(key)
+    return (token, expected) => jwtVerify(token, keyObject, expected)
+  }
+  const keys = remoteKeys(checkUrl(jwksUrl))
+  return async (token, expected) => {
+    try {
+      return await jwtVerify(token, keys, expected)
+    } catch (error) {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+      // The token doesn't say which key it is of. There are as many as the issuer publishes.
+      for await (const one of error) {
+        const verified = await jwtVerify(token, one, expected).catch((problem: unknown) => {
+          if (!(problem instanceof errors.JWSSignatureVerificationFailed)) throw problem
+        })
+        if (verified !== undefined) return verified
+      }
+      throw error
+    }
+  }
+}
+
+/** Keys that can't be had are told from a token for which there is none. */
+function remoteKeys(url: URL): JWTVerifyGetKey {
+  const keys = createRemoteJWKSet(url)
+  return async (header, token) => {
+    try {
+      return await keys(header, token)
+    } catch (error) {
+      if (isOfToken(error)) throw error
+      throw new PidmeshError('ERR_JWKS', `the keys at ${url.origin}${url.pathname} can't be had`, { cause: error })
+    }
+  }
+}
+
+function isOfToken(error: unknown): boolean {
+  return (
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys ||
+    error instanceof errors.JOSENotSupported
+  )
+}
+
+function algorithmsOf({ key, jwksUrl, algorithms }: JwtOptions): readonly JwtAlgorithm[] {
+  if ((key === undefined) === (jwksUrl === undefined)) throw bad('give either key or jwksUrl')
+  const fitting = key === undefined ? REMOTE_ALGORITHMS : algorithmsOfKey(keyOf(key))
+  if (algorithms === undefined) return fitting
+  if (!Array.isArray(algorithms) || algorithms.length === 0) throw bad('algorithms must be a list of one or more')
+  for (const one of algorithms as readonly JwtAlgorithm[]) {
+    if (!fitting.includes(one))
+      throw bad(`the algorithm ${shown(one)} is not one for the key: ${fitting.join(', ')} are`)
+  }
+  return algorithms as readonly JwtAlgorithm[]
+}
+
+function namesOf(option: string, given: unknown): string[] {
+  const names: unknown[] = Array.isArray(given) ? given : [given]
+  const texts = names.filter((one): one is string => typeof one === 'string' && one !== '')
+  if (texts.length === 0 || texts.length < names.length)
+    throw bad(`${option} must be a text, or a list of such, not ${shown(given)}`)
+  return texts
+}
+
+function checkUrl(given: unknown): URL {
+  const text = given instanceof URL ? given.href : given
+  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
+  const isLoopback = url !== undefined && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)
+  if (url === undefined || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback)))
+    throw bad(`jwksUrl must be a URL of https, or of http on loopback, not ${shown(given)}`)
+  return url
+}
+
+function bad(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_OPTION', problem)
+}

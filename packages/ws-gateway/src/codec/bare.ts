@@ -14,7 +14,7 @@ export class BareCodec implements Codec {
     return text === undefined ? undefined : Buffer.from(text)
   }
 
-  encodeControl(): Buffer {
+  encodeControl(_control: object): Buffer {
     throw new PidmeshError('ERR_BAD_ARGUMENT', 'a client without a subprotocol knows no controls')
   }
 

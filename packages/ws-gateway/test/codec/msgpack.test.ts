@@ -142,3 +142,9 @@ it('a large message leaves no large buffer behind, nor does one that fails', () 
   expect(codec.encodeMessage([large, 1n])).toBe(undefined)
   expect(held()).toBeLessThanOrEqual(64 * 1024)
 })
+
+it('numbers that JSON has not are themselves', () => {
+  for (const value of [NaN, Infinity, -Infinity]) {
+    expect(codec.decode(codec.encodeMessage(value) ?? Buffer.alloc(0))).toEqual(message(value))
+  }
+})

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { MAX_DEPTH, MAX_MESSAGES } from '../../src/codec/codec.ts'
 import { chooseProtocol, createCodecs, PROTOCOLS } from '../../src/codec/protocols.ts'
 
 it('the first subprotocol of the client that is known is spoken; without one frames are bare', () => {
@@ -13,8 +14,10 @@ it('the first subprotocol of the client that is known is spoken; without one fra
   expect(chooseProtocol(['__proto__', 'toString'])).toMatchObject({ codec: 'bare' })
 })
 
-it('docs/gateway-protocol.md lists every subprotocol, and each has a codec', () => {
+it('docs/gateway-protocol.md lists every subprotocol and both limits, and each has a codec', () => {
   const text = readFileSync(new URL('../../../../docs/gateway-protocol.md', import.meta.url), 'utf8')
+  expect(text).toContain(`| messages in a frame | 1 to ${MAX_MESSAGES} |`)
+  expect(text).toContain(`| levels of a message or control | ${MAX_DEPTH}: `)
   const codecs = createCodecs()
   for (const { subprotocol, codec } of PROTOCOLS) {
     expect(text).toContain(`| \`${subprotocol}\` |`)

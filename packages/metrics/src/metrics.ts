@@ -1,0 +1,112 @@
+/**
+ * Metrics: what a node, its tables and its gateway count, as Prometheus reads it.
+ *
+ *   scrape ─▶ text() ─▶ each source is read once ─▶ lines
+ *
+ * Nothing is kept here but the settings: between two scrapes it costs nothing. docs/metrics.md lists the metrics.
+ */
+import { PidmeshError, shown } from '@pidmesh/runtime'
+import { Registry } from 'prom-client'
+import { register, type AnyRegistry } from './collectors.ts'
+import { GATEWAY_METRICS, type GatewaySource, type GatewayStats } from './gateway-metrics.ts'
+import { NODE_METRICS, readNode, type NodeSource, type NodeStats } from './node-metrics.ts'
+import { TABLE_METRICS, type TableName, type TableSource, type TablesStats } from './table-metrics.ts'
+
+export interface MetricsOptions {
+  readonly node: NodeSource
+  /** The table of names: what `GlobalEts.start` has resolved with. */
+  readonly names?: TableSource
+  /** The table of groups: what `ProcessGroups.start` has resolved with. */
+  readonly groups?: TableSource
+  readonly gateway?: GatewaySource
+  /** Before the name of each metric. @default 'pidmesh_' */
+  readonly prefix?: string
+  /** Where the metrics are registered, beside others of yours. Two nodes in one registry need two prefixes. @default one of its own */
+  readonly registry?: AnyRegistry
+}
+
+const KNOWN: ReadonlySet<string> = new Set<keyof MetricsOptions>([
+  'node',
+  'names',
+  'groups',
+  'gateway',
+  'prefix',
+  'registry',
+])
+
+export class Metrics {
+  private readonly registry: AnyRegistry
+
+  /**
+   * @throws PidmeshError `ERR_BAD_OPTION`: also if the registry has a metric of one of the names
+   *
+   * @example
+   *   const metrics = new Metrics({ node, names, groups, gateway })
+   *   createServer(async (_request, response) => {
+   *     response.setHeader('Content-Type', metrics.contentType).end(await metrics.text())
+   *   }).listen(9_464, '127.0.0.1')
+   */
+  constructor(options: MetricsOptions) {
+    const { node, names, groups, gateway, prefix = 'pidmesh_', registry = new Registry() } = check(options)
+    this.registry = registry
+    const tables = Object.entries({ names, groups }).filter(
+      (entry): entry is [TableName, TableSource] => entry[1] !== undefined,
+    )
+    try {
+      register(NODE_METRICS, { registry, prefix, stats: atOnce((): NodeStats => readNode(node)) })
+      if (tables.length > 0) {
+        const stats = atOnce((): TablesStats => tables.map(([table, source]) => [table, source.stats]))
+        register(TABLE_METRICS, { registry, prefix, stats })
+      }
+      if (gateway !== undefined) {
+        register(GATEWAY_METRICS, { registry, prefix, stats: atOnce((): GatewayStats => gateway.stats) })
+      }
+    } catch (error) {
+      throw new PidmeshError('ERR_BAD_OPTION', `the registry did not take the metrics: ${String(error)}`, {
+        cause: error,
+      })
+    }
+  }
+
+  /** The `Content-Type` of `text`. */
+  get contentType(): string {
+    return this.registry.contentType
+  }
+
+  /** All metrics of the registry, as a scrape wants them. Rejects with what a source throws. */
+  text(): Promise<string> {
+    return this.registry.metrics()
+  }
+}
+
+/** Reads once for all who ask at the same moment: a registry asks each metric by itself, in one go. */
+function atOnce<Stats>(read: () => Stats): () => Stats {
+  let last: { readonly stats: Stats } | undefined
+  return () => {
+    if (last === undefined) {
+      last = { stats: read() }
+      queueMicrotask(() => (last = undefined))
+    }
+    return last.stats
+  }
+}
+
+function check(options: MetricsOptions): MetricsOptions {
+  if (typeof options !== 'object' || options === null) throw bad(`options must be an object, not ${shown(options)}`)
+  for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw bad(`unknown option ${shown(name)}`)
+  const { node, prefix } = options
+  if (typeof node?.counters !== 'function' || typeof node.name !== 'string')
+    throw bad(`node must be a node, not ${shown(node)}`)
+  for (const name of ['names', 'groups', 'gateway'] as const) {
+    const source: { readonly stats: unknown } | undefined = options[name]
+    if (source !== undefined && (typeof source?.stats !== 'object' || source.stats === null))
+      throw bad(`${name} must have stats, as what its start has resolved with, not ${shown(source)}`)
+  }
+  if (prefix !== undefined && (typeof prefix !== 'string' || !/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(prefix)))
+    throw bad(`prefix must be the beginning of a metric's name, not ${shown(prefix)}`)
+  return options
+}
+
+function bad(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_OPTION', problem)
+}
