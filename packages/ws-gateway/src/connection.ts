@@ -240,7 +240,7 @@ export class Connection {
 
   private onWritten(startMs: number): () => void {
     const { clock, counters } = this.host
-    return () => counters.pushLatency.observe((clock.monotonicMs() - startMs) / 1_000)
+    return () => counters.pushLatencySeconds.observe((clock.monotonicMs() - startMs) / 1_000)
   }
 
   /** Closes the socket. What was sent before still goes out if the client reads; if it doesn't, the socket is cut off soon. */

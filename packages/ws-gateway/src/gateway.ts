@@ -158,11 +158,11 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       messagesOut,
       bytesIn,
       bytesOut,
-      drops: new Map(counters.drops),
+      dropped: new Map(counters.dropped),
       resumes: new Map(counters.resumes),
       refused: new Map(counters.refused),
       closed: new Map(counters.closed),
-      pushLatency: counters.pushLatency.snapshot(),
+      pushLatencySeconds: counters.pushLatencySeconds.stats,
       ...sockets.distributions(),
       isReady: this.isReady,
     }

@@ -2,10 +2,10 @@ export { Gateway, type DrainOptions } from './gateway.ts'
 export type { GatewayOptions, MetricsSource, UpgradeRequest } from './options.ts'
 export type { CredentialOptions, FoundToken } from './credentials.ts'
 export type { ResumeOptions } from './session-hub.ts'
-export type { HeapShares } from './load.ts'
+export type { LoadThresholds } from './load.ts'
 export { Authenticated } from './principal.ts'
 export type { DropReason, GatewayStats, ResumeResult } from './counters.ts'
-export type { HistogramSnapshot } from './histogram.ts'
+export type { HistogramStats } from './histogram.ts'
 export type { MessageSchema } from './validate.ts'
 export {
   SocketSession,

@@ -13,6 +13,7 @@
 import { PidmeshError, shown, type Awaitable } from '@pidmesh/runtime'
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import { algorithmsOfKey, keyOf, REMOTE_ALGORITHMS, type JwtAlgorithm, type JwtKey } from './jwt-key.ts'
+import { Authenticated } from './principal.ts'
 
 export type { JwtAlgorithm, JwtKey } from './jwt-key.ts'
 
@@ -48,17 +49,11 @@ export interface JwtOptions {
   readonly wallMs?: () => number
 }
 
-export interface Verified<Principal> {
-  readonly principal: Principal
-  /** When the token is no longer good, tolerance included; not there if it is good for ever. */
-  readonly expiresAtMs?: number
-}
-
 /**
  * `undefined`: the token is not good.
  * @throws PidmeshError `ERR_JWKS` if the issuer's keys can't be had; what `principal` throws
  */
-export type JwtVerifier<Principal> = (token: string) => Promise<Verified<Principal> | undefined>
+export type JwtVerifier<Principal> = (token: string) => Promise<Authenticated<Principal> | undefined>
 
 /** A longer one is not looked at. */
 const MAX_TOKEN_LENGTH = 16 * 1024
@@ -111,9 +106,11 @@ export function jwtVerifier(
     if (claims === undefined) return undefined
     const who = await principal(claims)
     if (who == null) return undefined
-    return claims.exp === undefined
-      ? { principal: who }
-      : { principal: who, expiresAtMs: Math.min((claims.exp + clockToleranceS) * 1_000, Number.MAX_SAFE_INTEGER) }
+    const { exp } = claims
+    // With the tolerance.
+    const expiresAtMs =
+      exp === undefined ? undefined : Math.min((exp + clockToleranceS) * 1_000, Number.MAX_SAFE_INTEGER)
+    return new Authenticated(who, { expiresAtMs })
   }
 }
 

@@ -7,7 +7,7 @@ import { PidmeshError, type Awaitable, type Groups, type Via } from '@pidmesh/ru
 import { trustedProxies } from './client-address.ts'
 import { checkCredentialOptions, type CredentialOptions, type FoundToken } from './credentials.ts'
 import type { HeartbeatOptions } from './heartbeat.ts'
-import { DEFAULT_HEAP_SHARES, heapShareOfV8, type HeapShares } from './load.ts'
+import { DEFAULT_THRESHOLDS, heapShare as heapShareOfV8, type LoadThresholds } from './load.ts'
 import { defaultPrincipalId, type Authenticated } from './principal.ts'
 import type { ResumeOptions } from './session-hub.ts'
 import { SocketSession, type SessionClass } from './session.ts'
@@ -104,8 +104,11 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly pingTimeoutMs?: number
   /** permessage-deflate. It costs several times the CPU and memory of a connection. @default false */
   readonly compression?: boolean
-  /** Shares of the heap's limit: above `refuse` new sockets get 503, above `shed` the slowest clients are closed with 1013. @default { refuse: 0.85, shed: 0.95 } */
-  readonly heapShares?: Partial<HeapShares>
+  /**
+   * Shares of the heap's limit: above `refuseAt` new sockets get 503, above `shedAt` the slowest clients are closed with 1013, until it is `margin` below.
+   * @default { refuseAt: 0.85, shedAt: 0.95, margin: 0.05 }
+   */
+  readonly heapThresholds?: Partial<LoadThresholds>
   /** How much of the heap's limit is in use, from 0 to 1. @default V8's own figures */
   readonly heapShare?: () => number
 }
@@ -138,7 +141,7 @@ export interface CheckedGatewayOptions<ClientMessage, ServerMessage, Principal> 
   readonly sessionEndTimeoutMs: number
   readonly heartbeat: HeartbeatOptions
   readonly compression: boolean
-  readonly heapShares: HeapShares
+  readonly heapThresholds: LoadThresholds
   readonly heapShare: () => number
 }
 
@@ -174,7 +177,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof GatewayOptions<never, never, ne
   'pingIntervalMs',
   'pingTimeoutMs',
   'compression',
-  'heapShares',
+  'heapThresholds',
   'heapShare',
 ])
 const RESUME_OPTIONS: ReadonlySet<string> = new Set<keyof ResumeOptions>([
@@ -244,7 +247,7 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
       pingTimeoutMs: positive('pingTimeoutMs', options.pingTimeoutMs, 10_000),
     },
     compression,
-    heapShares: checkShares(options.heapShares),
+    heapThresholds: checkThresholds(options.heapThresholds),
     heapShare,
   }
 }
@@ -289,10 +292,11 @@ function checkTokens(tokens: CredentialOptions): CredentialOptions {
   return checkCredentialOptions(tokens)
 }
 
-function checkShares(shares: Partial<HeapShares> = {}): HeapShares {
-  const { refuse, shed } = { ...DEFAULT_HEAP_SHARES, ...shares }
-  if (!(refuse > 0 && refuse <= shed && shed <= 1)) throw bad('heapShares must be 0 < refuse <= shed <= 1')
-  return { refuse, shed }
+function checkThresholds(given: Partial<LoadThresholds> = {}): LoadThresholds {
+  const { refuseAt, shedAt, margin } = { ...DEFAULT_THRESHOLDS, ...given }
+  if (!(margin >= 0 && margin < refuseAt && refuseAt <= shedAt && shedAt <= 1))
+    throw bad('heapThresholds must be 0 <= margin < refuseAt <= shedAt <= 1')
+  return { refuseAt, shedAt, margin }
 }
 
 function checkOrigins(origins: unknown): void {

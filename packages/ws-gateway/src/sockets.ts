@@ -4,21 +4,26 @@
 import type { Clock, Logger, Random, TimerHandle } from '@pidmesh/runtime'
 import { CLOSE, type CloseCause } from './close-codes.ts'
 import type { Connection } from './connection.ts'
-import { drainPlan, restartReason } from './drain-plan.ts'
-import { Histogram, type HistogramSnapshot } from './histogram.ts'
-import { nextLoad, type HeapShares, type Load } from './load.ts'
+import { drainPlan } from './drain-plan.ts'
+import { BOUNDS, Histogram, type HistogramStats } from './histogram.ts'
+import { nextLoad, type Load, type LoadThresholds } from './load.ts'
+import { retryAfterMs, withRetryHint, type RetryHint } from './retry-hint.ts'
 
 const BEAT_MS = 1_000
 /** Of those that are shed in one beat: it is looked again a second later. */
 const MAX_SHED = 64
-const BUFFERED_BYTES = [0, 1_024, 16_384, 65_536, 262_144, 1_048_576]
-const PENDING_MESSAGES = [0, 1, 4, 16, 64, 256]
+/** Of those that are closed in one tick of a drain. */
+const MAX_DRAINED = 1_000
+/** The other nodes are there already: it is enough that not all come at once. */
+const COME_BACK: RetryHint = { leastMs: 0, jitterMs: 1_000 }
+/** The least of so many readings counts: garbage that only waits to be collected is no load. */
+const READINGS = 5
 
 export interface SocketsOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly random: Random
-  readonly heapShares: HeapShares
+  readonly heapThresholds: LoadThresholds
   readonly heapShare: () => number
 }
 
@@ -29,6 +34,7 @@ export class Sockets {
   private readonly connections = new Set<Connection>()
   private timer: TimerHandle | undefined = undefined
   private onLast: () => void = () => undefined
+  private readonly readings: number[] = []
 
   constructor(options: SocketsOptions) {
     this.options = options
@@ -78,32 +84,36 @@ export class Sockets {
   /** Closes all, evenly over a time, each with a hint when to come back. */
   async drain(overMs: number): Promise<void> {
     const { clock, random } = this.options
-    const plan = drainPlan(this.connections.size, { overMs, fraction: () => random.fraction() })
     const connections = [...this.connections]
     const startMs = clock.monotonicMs()
-    for (const [index, { atMs, retryAfterMs }] of plan.entries()) {
+    let closed = 0
+    for (const { atMs, sockets } of drainPlan({ sockets: connections.length, overMs, maxPerTick: MAX_DRAINED })) {
       const leftMs = startMs + atMs - clock.monotonicMs()
       if (leftMs > 0) await new Promise<void>((resolve) => void clock.setTimer(leftMs, resolve))
-      connections[index]?.close({ code: CLOSE.restart.code, reason: restartReason(retryAfterMs) })
+      for (const connection of connections.slice(closed, closed + sockets))
+        connection.close(withRetryHint(CLOSE.restart, retryAfterMs(COME_BACK, random.fraction())))
+      closed += sockets
     }
   }
 
   /** Of all sockets, now. */
-  distributions(): { readonly bufferedBytes: HistogramSnapshot; readonly pendingMessages: HistogramSnapshot } {
-    const [buffered, pending] = [new Histogram(BUFFERED_BYTES), new Histogram(PENDING_MESSAGES)]
+  distributions(): { readonly bufferedBytes: HistogramStats; readonly mailboxMessages: HistogramStats } {
+    const [buffered, pending] = [new Histogram(BOUNDS.bufferedBytes), new Histogram(BOUNDS.mailboxMessages)]
     for (const { bufferedBytes, pendingMessages } of this.connections) {
       buffered.observe(bufferedBytes)
       pending.observe(pendingMessages)
     }
-    return { bufferedBytes: buffered.snapshot(), pendingMessages: pending.snapshot() }
+    return { bufferedBytes: buffered.stats, mailboxMessages: pending.stats }
   }
 
   private beat(): void {
-    const { clock, heapShare, heapShares } = this.options
+    const { clock, heapShare, heapThresholds, log } = this.options
     const [nowMs, wallMs] = [clock.monotonicMs(), clock.wallMs()]
     for (const connection of this.connections) connection.beat(nowMs, wallMs)
-    const load = nextLoad(this.load, heapShare(), heapShares)
-    if (load !== this.load) this.options.log.warn({ load, before: this.load }, 'what the heap allows has changed')
+    this.readings.push(heapShare())
+    if (this.readings.length > READINGS) this.readings.shift()
+    const load = nextLoad(this.load, Math.min(...this.readings), heapThresholds)
+    if (load !== this.load) log.warn({ load, before: this.load }, 'what the heap allows has changed')
     this.load = load
     if (load === 'shed') this.shed()
   }

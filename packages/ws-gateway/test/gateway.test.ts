@@ -228,7 +228,7 @@ describe('sessions', () => {
     names.send('user:alice', { amount: 10n })
     names.send('user:alice', { type: 'said', from: 'the test', text: 'after' })
     expect(await alice.receivedAtLeast(2)).toHaveLength(2)
-    expect(gateway.stats.drops.get('unencodable')).toBe(1)
+    expect(gateway.stats.dropped.get('unencodable')).toBe(1)
   })
 
   it('calls, casts and forged messages that come astray to a session or the gateway harm nobody', async () => {

@@ -1,3 +1,4 @@
+import { Authenticated } from '@pidmesh/ws-gateway'
 import type { KeyObject } from 'node:crypto'
 import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
@@ -30,12 +31,11 @@ describe('a token', () => {
   const ofRsa = (claims: JWTPayload) => sign(claims, 'RS256', rsa.privateKey)
 
   it('that is good says who the client is, and until when', async () => {
-    expect(await verify(await ofRsa(good))).toEqual({ principal: { user: 'alice' }, expiresAtMs: (NOW_S + 65) * 1_000 })
+    const expiresAtMs = (NOW_S + 65) * 1_000
+    expect(await verify(await ofRsa(good))).toEqual(new Authenticated({ user: 'alice' }, { expiresAtMs }))
     const { exp: _, ...forEver } = good
-    expect(await verify(await ofRsa(forEver))).toEqual({ principal: { user: 'alice' } })
-    expectTypeOf(verify).returns.resolves.toEqualTypeOf<
-      { readonly principal: { user: string }; readonly expiresAtMs?: number } | undefined
-    >()
+    expect(await verify(await ofRsa(forEver))).toEqual(new Authenticated({ user: 'alice' }))
+    expectTypeOf(verify).returns.resolves.toEqualTypeOf<Authenticated<{ user: string }> | undefined>()
   })
 
   it('is good from `nbf` to `exp`, and five seconds more on either side', async () => {
