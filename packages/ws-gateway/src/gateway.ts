@@ -106,7 +106,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       ...options,
       schema: options.messages,
       helloTimeoutMs: options.authenticateTimeoutMs,
-      flushLater: (connection) => turnEnd.add(connection),
+      flushLater: (writer) => turnEnd.add(writer),
       tell: (pid, event) => {
         if (!owner.isStopping) owner.send(pid, event)
       },
