@@ -8,8 +8,7 @@
  *
  * Not here: who may have a socket (door.ts), what a socket does (connection.ts), how a session begins (session-starter.ts) and what it is (session-server.ts).
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { start, startLink, stop, type ServerPid } from '@pidmesh/gen-server'
@@ -35,7 +34,6 @@ import { checkGatewayOptions, type CheckedGatewayOptions, type GatewayOptions } 
 import { PresenceServer } from './presence-server.ts'
 import type { Identity } from './principal.ts'
 import { groupOfName, groupOfRoom } from './room-message.ts'
-import type { AnySession } from './session.ts'
 import { SessionHub } from './session-hub.ts'
 import { SocketRefreshed } from './session-protocol.ts'
 import type { BroadcastOptions } from './session-rooms.ts'
@@ -79,7 +77,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     const { counters } = this
     const { session, names, groups, resume } = options
     this.hub = new SessionHub({
-      session: session,
+      session,
       names,
       groups,
       resume,

@@ -68,7 +68,7 @@ export class SessionOutbox {
   }
 
   private send(outgoing: Outgoing, options: PushOptions | undefined): PushStatus {
-    const { codec, ring, counters, log } = this.components
+    const { codec, ring, log } = this.components
     const frame = outgoing.frame(codec)
     if (frame === undefined) {
       log.warn({ codec: codec.name }, 'a message that has no form in the subprotocol was not sent to the client')
