@@ -30,7 +30,7 @@ import { Counters, type GatewayStats } from './counters.ts'
 import { Door, type Admitted } from './door.ts'
 import { GatewayServer } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
-import { checkGatewayOptions, type CheckedGatewayOptions, type GatewayOptions } from './options.ts'
+import { checkGatewayOptions, type CheckedGatewayOptions, type GatewayOptions, type MetricsSource } from './options.ts'
 import { PresenceServer } from './presence-server.ts'
 import type { Identity } from './principal.ts'
 import { groupOfName, groupOfRoom } from './room-message.ts'
@@ -61,6 +61,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private readonly door: Door
   private readonly host: ConnectionHost
   private readonly authentication: AuthenticationOptions<Principal>
+  private readonly metrics: MetricsSource | undefined
   private readonly server: Server
   private readonly ownsServer: boolean
   private starter: SessionStarter | undefined = undefined
@@ -112,6 +113,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       onAuth: (connection, token) => void this.onAuth(connection, token),
       onClosed: (connection) => this.onClosed(connection),
     }
+    this.metrics = options.metrics?.(this)
     this.ownsServer = 'port' in options.listen
     this.server =
       'server' in options.listen
@@ -209,7 +211,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
    * @returns whether it was one of these
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
-    return answerHttp(request, response, { isReady: this.isReady, metrics: this.options.metrics, log: this.owner.log })
+    return answerHttp(request, response, { isReady: this.isReady, metrics: this.metrics, log: this.owner.log })
   }
 
   /**

@@ -13,15 +13,22 @@ async function get(index: number, path: string): Promise<{ readonly status: numb
 }
 
 it('answers /healthz and /readyz, /metrics if there are some, and 426 otherwise', async () => {
-  lab = await Lab.start(1, { metrics: { contentType: 'text/plain', text: () => Promise.resolve('sockets 1\n') } })
+  lab = await Lab.start(1, {
+    metrics: ({ stats }) => ({
+      contentType: 'text/plain',
+      text: () => Promise.resolve(`sockets ${stats.connections}\n`),
+    }),
+  })
   expect(await get(0, '/healthz')).toEqual({ status: 200, text: 'ok\n' })
   expect(await get(0, '/readyz')).toEqual({ status: 200, text: 'ready\n' })
-  expect(await get(0, '/metrics')).toEqual({ status: 200, text: 'sockets 1\n' })
+  expect(await get(0, '/metrics')).toEqual({ status: 200, text: 'sockets 0\n' })
   expect((await get(0, '/other')).status).toBe(426)
 })
 
 it('metrics that fail are 500, and no metrics are 426', async () => {
-  lab = await Lab.start(1, { metrics: { contentType: 'text/plain', text: () => Promise.reject(new Error('gone')) } })
+  lab = await Lab.start(1, {
+    metrics: () => ({ contentType: 'text/plain', text: () => Promise.reject(new Error('gone')) }),
+  })
   expect((await get(0, '/metrics')).status).toBe(500)
   await lab.addNode('plain')
   expect((await get(1, '/metrics')).status).toBe(426)
