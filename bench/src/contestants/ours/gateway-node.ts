@@ -15,19 +15,21 @@ type ServerMessage = Said | { readonly type: 'welcome' }
 
 export interface GatewayNode {
   readonly names: GlobalEts
-  readonly rooms: ProcessGroups
   readonly gateway: Gateway<never, ServerMessage, Principal>
 }
 
 /** All that the gateway is told, in one place. */
 function optionsOf(
-  names: GlobalEts,
+  { names, groups }: { readonly names: GlobalEts; readonly groups: ProcessGroups },
   session: GatewayOptions<never, ServerMessage, Principal>['session'],
 ): GatewayOptions<never, ServerMessage, Principal> {
   return {
     port: 0,
     names,
+    groups,
     session,
+    // All clients are of one address.
+    maxConnectionsPerAddress: 100_000,
     authenticate: ({ url }) => {
       const user = url.searchParams.get('user')
       return user === null ? undefined : { user, room: url.searchParams.get('room') ?? undefined }
@@ -37,14 +39,14 @@ function optionsOf(
 
 export async function startGatewayNode(node: Node): Promise<GatewayNode> {
   const names = await GlobalEts.start(node)
-  const rooms = await ProcessGroups.start(node)
+  const groups = await ProcessGroups.start(node)
   class Client extends SocketSession<never, ServerMessage, Principal> {
     override async handleConnect() {
       const { user, room } = this.principal
       await this.registerAs(`user:${user}`)
-      if (room !== undefined) rooms.join(room, this.pid)
+      if (room !== undefined) await this.rooms.join(room)
       this.push({ type: 'welcome' })
     }
   }
-  return { names, rooms, gateway: await Gateway.start(node, optionsOf(names, Client)) }
+  return { names, gateway: await Gateway.start(node, optionsOf({ names, groups }, Client)) }
 }

@@ -13,7 +13,7 @@ const cookie = randomUUID()
 const nameOf = (role: string): string => `${role}-${process.pid}@127.0.0.1`
 
 const node = await startNode({ name: nameOf('near'), cookie, logLevel: 'silent' })
-const { names, rooms, gateway } = await startGatewayNode(node)
+const { names, gateway } = await startGatewayNode(node)
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }
 let far: Promise<{ readonly other: OtherNode; readonly server: Server }> | undefined
 
@@ -29,7 +29,7 @@ const near: NearServer = {
     return undefined
   },
   broadcast: (message) => {
-    rooms.broadcast('all', message)
+    gateway.broadcast('all', message)
   },
   messagesOut: () => gateway.stats.messagesOut,
   startFar: async () => {
