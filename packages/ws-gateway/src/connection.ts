@@ -21,7 +21,7 @@ import type { UpgradeRequest } from './options.ts'
 import type { Identity } from './principal.ts'
 import { SocketClosed, SocketMessages, type SocketRefreshed } from './session-protocol.ts'
 import type { SessionServer } from './session-server.ts'
-import { SocketWriter, type Room, type WriterHost } from './socket-writer.ts'
+import { SocketWriter, type Room, type WriterHost, type WriterOwner } from './socket-writer.ts'
 import { fullBucket, take, type Bucket, type Rate } from './token-bucket.ts'
 import { validate, type MessageSchema } from './validate.ts'
 
@@ -64,7 +64,7 @@ export interface ConnectionInit {
 
 type Stage = 'hello' | 'starting' | 'open' | 'closing'
 
-export class Connection implements SocketListener {
+export class Connection implements SocketListener, WriterOwner {
   readonly codec: Codec
   /** What the client has come with. Let go as soon as nobody will ask again. */
   request: UpgradeRequest | undefined
@@ -100,13 +100,7 @@ export class Connection implements SocketListener {
     this.bucket = fullBucket(host.rate, nowMs)
     this.stage = codec.name === 'bare' ? 'starting' : 'hello'
     if (this.stage === 'hello') this.deadlineMs = nowMs + host.helloTimeoutMs
-    this.writer = new SocketWriter({
-      socket,
-      stream,
-      isBinary: codec.isBinary,
-      host,
-      onRelieved: () => this.session?.flushCoalesced(),
-    })
+    this.writer = new SocketWriter({ socket, stream, isBinary: codec.isBinary, host, owner: this })
     socket.tell(this)
   }
 
@@ -207,6 +201,11 @@ export class Connection implements SocketListener {
   /** Ends the socket without the client. */
   cutOff(): void {
     this.socket.terminate()
+  }
+
+  /** The client was slow, and has caught up. */
+  onRelieved(): void {
+    this.session?.flushCoalesced()
   }
 
   // Once a second.

@@ -91,7 +91,7 @@ export class Door {
   /** @param isShared others listen for upgrades of the same server, too */
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, isShared: boolean): void {
     // Before anything else: a client that is gone already must not take the node with it.
-    socket.on('error', () => socket.destroy())
+    socket.on('error', destroyIt)
     const url = urlOf(request)
     // On a server of the user's another path may be another listener's; one that nobody takes must not stay for ever. (`ws` ends the timeout.)
     if (url?.pathname !== this.components.options.path && isShared) {
@@ -171,6 +171,11 @@ export class Door {
     this.components.counters.countRefused(refusal.status)
     refuse(socket, refusal)
   }
+}
+
+/** Not a closure: it stays on the socket, and would keep all that the upgrade has come with. */
+function destroyIt(this: Duplex): void {
+  this.destroy()
 }
 
 /** One-byte fragments of a message of 64 KiB would be 65,536. */

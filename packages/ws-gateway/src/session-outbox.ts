@@ -9,7 +9,7 @@
  * State: the socket, if there is one; the latest messages by key. Invariants: what is numbered is in the ring before it is in the socket, and in the order of its number;
  * what is left out or held has no number.
  */
-import type { Logger } from '@pidmesh/runtime'
+import type { Context } from '@pidmesh/runtime'
 import { CLOSE } from './close-codes.ts'
 import type { Codec } from './codec/codec.ts'
 import type { Connection } from './connection.ts'
@@ -22,26 +22,28 @@ import type { PushOptions, PushStatus } from './session.ts'
 const MAX_COALESCED = 256
 
 export interface OutboxComponents {
+  readonly self: Context
   readonly codec: Codec
   /** `undefined`: the client can't resume. */
   readonly ring: ReplayRing | undefined
   readonly counters: Counters
-  readonly log: Logger
 }
 
 export class SessionOutbox {
   connection: Connection | undefined = undefined
-  private readonly components: OutboxComponents
+  readonly codec: Codec
+  private readonly self: Context
+  private readonly ring: ReplayRing | undefined
+  private readonly counters: Counters
   private coalesced: Map<string, unknown> | undefined = undefined
   /** What is being handled, if others get it, too: it is encoded once. */
   private shared: Outgoing | undefined = undefined
 
-  constructor(components: OutboxComponents) {
-    this.components = components
-  }
-
-  get codec(): Codec {
-    return this.components.codec
+  constructor({ self, codec, ring, counters }: OutboxComponents) {
+    this.self = self
+    this.codec = codec
+    this.ring = ring
+    this.counters = counters
   }
 
   push(message: unknown, options: PushOptions | undefined): PushStatus {
@@ -68,10 +70,13 @@ export class SessionOutbox {
   }
 
   private send(outgoing: Outgoing, options: PushOptions | undefined): PushStatus {
-    const { codec, ring, log } = this.components
+    const { codec, ring } = this
     const frame = outgoing.frame(codec)
     if (frame === undefined) {
-      log.warn({ codec: codec.name }, 'a message that has no form in the subprotocol was not sent to the client')
+      this.self.log.warn(
+        { codec: codec.name },
+        'a message that has no form in the subprotocol was not sent to the client',
+      )
       return this.drop('unencodable')
     }
     const { connection } = this
@@ -92,12 +97,12 @@ export class SessionOutbox {
   }
 
   private drop(reason: 'droppable' | 'coalesced' | 'unencodable' | 'no_socket'): 'dropped' {
-    this.components.counters.countDrop(reason)
+    this.counters.countDrop(reason)
     return 'dropped'
   }
 
   private hold(key: string, message: unknown): PushStatus {
-    if (this.components.ring === undefined && this.connection === undefined) return this.drop('no_socket')
+    if (this.ring === undefined && this.connection === undefined) return this.drop('no_socket')
     this.coalesced ??= new Map()
     const waiting = this.coalesced
     if (waiting.delete(key)) this.drop('coalesced')

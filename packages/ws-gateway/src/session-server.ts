@@ -250,7 +250,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #begin(connection: Connection, state: SessionState | undefined): void {
     const { counters } = this.#hub.components
     this.#state = state
-    this.#outbox = new SessionOutbox({ codec: connection.codec, ring: state?.ring, counters, log: this.log })
+    this.#outbox = new SessionOutbox({ codec: connection.codec, ring: state?.ring, counters, self: this.self })
   }
 
   #connect(): Awaitable<InitResult> {

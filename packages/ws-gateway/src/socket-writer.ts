@@ -36,12 +36,20 @@ export interface WriterInit {
   readonly stream: Duplex
   readonly isBinary: boolean
   readonly host: WriterHost
+  readonly owner: WriterOwner
+}
+
+export interface WriterOwner {
   /** The client was slow, and has caught up. */
-  readonly onRelieved: () => void
+  onRelieved(): void
 }
 
 export class SocketWriter {
-  private readonly init: WriterInit
+  private readonly socket: WebSocket
+  private readonly stream: Duplex
+  private readonly isBinary: boolean
+  private readonly host: WriterHost
+  private readonly owner: WriterOwner
   private readonly isCompressed: boolean
   private out: Buffer | Buffer[] | undefined = undefined
   private outBytes = 0
@@ -50,19 +58,23 @@ export class SocketWriter {
   /** When a push of this turn was written that is being timed. */
   private timedMs: number | undefined = undefined
 
-  constructor(init: WriterInit) {
-    this.init = init
-    this.isCompressed = init.socket.extensions !== ''
+  constructor({ socket, stream, isBinary, host, owner }: WriterInit) {
+    this.socket = socket
+    this.stream = stream
+    this.isBinary = isBinary
+    this.host = host
+    this.owner = owner
+    this.isCompressed = socket.extensions !== ''
   }
 
   /** Bytes that wait for the client. */
   get bufferedBytes(): number {
-    const { socket, stream } = this.init
+    const { socket, stream } = this
     return (this.isCompressed ? socket.bufferedAmount : stream.writableLength) + this.outBytes
   }
 
   roomFor(bytes: number): Room {
-    const { softBufferedBytes, maxBufferedBytes } = this.init.host
+    const { softBufferedBytes, maxBufferedBytes } = this.host
     const waiting = this.bufferedBytes + bytes
     if (waiting <= softBufferedBytes) return 'enough'
     this.becomeSlow()
@@ -72,7 +84,7 @@ export class SocketWriter {
   /** Whether more than the soft limit has waited for too long. */
   isStalled(nowMs: number): boolean {
     if (this.slowSinceMs === undefined) return false
-    const { host } = this.init
+    const { host } = this
     if (this.bufferedBytes <= host.softBufferedBytes) {
       this.relieve()
       return false
@@ -81,14 +93,14 @@ export class SocketWriter {
   }
 
   writeMessage(frame: Buffer): void {
-    const { counters, clock } = this.init.host
+    const { counters, clock } = this.host
     counters.messagesOut++
     if (counters.messagesOut % TIMED_EVERY === 0) this.timedMs = clock.monotonicMs()
     this.write(frame)
   }
 
   write(frame: Buffer): void {
-    const { host } = this.init
+    const { host } = this
     this.outBytes += frame.length
     host.counters.bytesOut += frame.length
     if (this.out === undefined) {
@@ -100,7 +112,7 @@ export class SocketWriter {
 
   flush(): void {
     const { out } = this
-    const { stream, socket, isBinary } = this.init
+    const { stream, socket, isBinary } = this
     this.out = undefined
     this.outBytes = 0
     if (out === undefined || socket.readyState !== WebSocket.OPEN) return
@@ -116,16 +128,16 @@ export class SocketWriter {
   }
 
   private onWritten(startMs: number): () => void {
-    const { clock, counters } = this.init.host
+    const { clock, counters } = this.host
     return () => counters.pushLatencySeconds.observe((clock.monotonicMs() - startMs) / 1_000)
   }
 
   private becomeSlow(): void {
     if (this.slowSinceMs !== undefined) return
-    this.slowSinceMs = this.init.host.clock.monotonicMs()
+    this.slowSinceMs = this.host.clock.monotonicMs()
     if (this.awaitsDrain) return
     this.awaitsDrain = true
-    this.init.stream.once('drain', () => {
+    this.stream.once('drain', () => {
       this.awaitsDrain = false
       this.relieve()
     })
@@ -133,6 +145,6 @@ export class SocketWriter {
 
   private relieve(): void {
     this.slowSinceMs = undefined
-    this.init.onRelieved()
+    this.owner.onRelieved()
   }
 }
