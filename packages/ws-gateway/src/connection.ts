@@ -177,7 +177,6 @@ export class Connection implements SocketListener, WriterOwner {
   /** Closes the socket. What was sent before still goes out if the client reads; if it doesn't, the socket is cut off soon. */
   close({ code, reason }: CloseCause): void {
     if (this.stage === 'closing') return
-    this.writer.flush()
     this.stage = 'closing'
     const { socket, host } = this
     host.counters.countClose(code)

@@ -124,6 +124,8 @@ export class Door {
       return
     }
     const visitor = verdict as Visitor
+    // What the session sends at once goes out with the answer: its writer ends this (socket-writer.ts). An answer that is a refusal ends the stream, and this too.
+    stream.cork()
     this.webSockets.handleUpgrade(request, stream, head, (socket) => {
       const { counters, enter } = this.components
       counters.connections++

@@ -1,11 +1,12 @@
 /**
  * Frames on their way to a socket.
  *
- *   write ─▶ the frames of this turn ─▶ (end of the turn) one write to the socket's stream
+ *   write ─▶ the socket's stream, which is corked ─▶ (end of the turn) one write of the system
  *
- * Frames are whole and made by the gateway (frame.ts). Those of one turn go out together: a write costs the same whatever it carries. With compression they go through `ws`.
+ * Frames are whole and made by the gateway (frame.ts). Those of one turn go out together, with the answer to the upgrade too, if it is of the same turn: a write costs the same whatever
+ * it carries. With compression they go through `ws`.
  *
- * State: the frames of this turn; since when the client is slow. Nothing here closes a socket: it is said how much room there is, and when there was none for too long.
+ * State: whether the stream is corked; since when the client is slow. Nothing here closes a socket: it is said how much room there is, and when there was none for too long.
  */
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@pidmesh/runtime'
@@ -32,7 +33,7 @@ export interface WriterHost {
 
 export interface WriterInit {
   readonly socket: WebSocket
-  /** The stream that the WebSocket is on. */
+  /** The stream that the WebSocket is on: corked, before the upgrade was answered. */
   readonly stream: Duplex
   readonly isBinary: boolean
   readonly host: WriterHost
@@ -51,12 +52,9 @@ export class SocketWriter {
   private readonly host: WriterHost
   private readonly owner: WriterOwner
   private readonly isCompressed: boolean
-  private out: Buffer | Buffer[] | undefined = undefined
-  private outBytes = 0
+  private isCorked = true
   private slowSinceMs: number | undefined = undefined
   private awaitsDrain = false
-  /** When a push of this turn was written that is being timed. */
-  private timedMs: number | undefined = undefined
 
   constructor({ socket, stream, isBinary, host, owner }: WriterInit) {
     this.socket = socket
@@ -65,12 +63,12 @@ export class SocketWriter {
     this.host = host
     this.owner = owner
     this.isCompressed = socket.extensions !== ''
+    host.flushLater(this)
   }
 
   /** Bytes that wait for the client. */
   get bufferedBytes(): number {
-    const { socket, stream } = this
-    return (this.isCompressed ? socket.bufferedAmount : stream.writableLength) + this.outBytes
+    return this.isCompressed ? this.socket.bufferedAmount : this.stream.writableLength
   }
 
   roomFor(bytes: number): Room {
@@ -95,36 +93,26 @@ export class SocketWriter {
   writeMessage(frame: Buffer): void {
     const { counters, clock } = this.host
     counters.messagesOut++
-    if (counters.messagesOut % TIMED_EVERY === 0) this.timedMs = clock.monotonicMs()
-    this.write(frame)
+    this.write(frame, counters.messagesOut % TIMED_EVERY === 0 ? this.onWritten(clock.monotonicMs()) : undefined)
   }
 
-  write(frame: Buffer): void {
-    const { host } = this
-    this.outBytes += frame.length
+  write(frame: Buffer, onWritten?: () => void): void {
+    const { host, socket, stream, isBinary } = this
+    if (socket.readyState !== WebSocket.OPEN) return
     host.counters.bytesOut += frame.length
-    if (this.out === undefined) {
-      this.out = frame
+    if (!this.isCorked) {
+      this.isCorked = true
+      stream.cork()
       host.flushLater(this)
-    } else if (Array.isArray(this.out)) this.out.push(frame)
-    else this.out = [this.out, frame]
+    }
+    if (this.isCompressed) socket.send(payloadOf(frame), { binary: isBinary }, onWritten)
+    else stream.write(frame, onWritten)
   }
 
+  /** The end of the turn. */
   flush(): void {
-    const { out } = this
-    const { stream, socket, isBinary } = this
-    this.out = undefined
-    this.outBytes = 0
-    if (out === undefined || socket.readyState !== WebSocket.OPEN) return
-    const timed = this.timedMs === undefined ? undefined : this.onWritten(this.timedMs)
-    this.timedMs = undefined
-    if (this.isCompressed) {
-      for (const frame of Array.isArray(out) ? out : [out]) socket.send(payloadOf(frame), { binary: isBinary }, timed)
-    } else if (Array.isArray(out)) {
-      stream.cork()
-      for (const frame of out) stream.write(frame, timed)
-      stream.uncork()
-    } else stream.write(out, timed)
+    this.isCorked = false
+    this.stream.uncork()
   }
 
   private onWritten(startMs: number): () => void {
