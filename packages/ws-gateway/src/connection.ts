@@ -27,8 +27,8 @@ import type { SessionServer } from './session-server.ts'
 import { fullBucket, take, type Bucket, type Rate } from './token-bucket.ts'
 import { validate, type MessageSchema } from './validate.ts'
 
-/** After a close frame the client has so long to answer with its own. */
-const CLOSE_GRACE_MS = 2_000
+/** After a close frame, whoever was the first to send one, the client has so long to end the connection. */
+export const CLOSE_GRACE_MS = 2_000
 /** A client is told that its token expires so long before, or at half of the time that is left. */
 const EXPIRING_MS = 60_000
 /** Of so many pushes one is timed. */
@@ -111,8 +111,8 @@ export class Connection {
   private isWarned = false
   /** When a push of this turn was written that is being timed. */
   private timedMs: number | undefined = undefined
-  /** The code with which the WebSocket implementation has refused what the client sent. */
-  private refusedWith: number | undefined = undefined
+  /** The code with which the gateway has closed, or the WebSocket implementation has refused what the client sent: what the client answers, or doesn't, changes nothing. */
+  private closedWith: number | undefined = undefined
 
   constructor({ socket, stream, codec, request, host, identity }: ConnectionInit) {
     this.socket = socket
@@ -161,7 +161,7 @@ export class Connection {
     if (this.identity?.expiresAtMs === undefined) this.request = undefined
     if (!this.isOpen) {
       // Closed while the session was starting.
-      this.tellClosed(this.refusedWith ?? 1006, '')
+      this.tellClosed(this.closedWith ?? 1006, '')
       return
     }
     this.stage = 'open'
@@ -249,6 +249,7 @@ export class Connection {
     this.flush()
     this.stage = 'closing'
     const { socket, host } = this
+    this.closedWith = code
     host.counters.countClose(code)
     this.deadlineMs = host.clock.monotonicMs() + CLOSE_GRACE_MS
     try {
@@ -448,19 +449,16 @@ export class Connection {
 
   onError(error: Error & { code?: unknown }): void {
     // `ws` sends the close frame by itself, and then reports 1006, as if there had been none.
-    if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || error.code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS')
-      this.refusedWith = 1009
-    else if (error.code === 'WS_ERR_INVALID_UTF8') this.refusedWith = 1007
-    else if (typeof error.code === 'string' && error.code.startsWith('WS_ERR_')) this.refusedWith = 1002
+    if (typeof error.code === 'string') this.closedWith = closeCodeOf(error.code)
     this.host.log.debug({ problem: error.message }, 'socket error')
   }
 
   onClosed(code: number, reason: string): void {
-    if (this.stage !== 'closing') this.host.counters.countClose(this.refusedWith ?? code)
+    if (this.stage !== 'closing') this.host.counters.countClose(this.closedWith ?? code)
     this.stage = 'closing'
     this.out = undefined
     this.early = undefined
-    this.tellClosed(this.refusedWith ?? code, reason)
+    this.tellClosed(this.closedWith ?? code, reason)
     this.host.onClosed(this)
   }
 
@@ -495,6 +493,22 @@ function onClose(this: WebSocket, code: number, reason: Buffer): void {
 function bytesOf(data: RawData): Buffer {
   if (Array.isArray(data)) return Buffer.concat(data)
   return data instanceof ArrayBuffer ? Buffer.from(data) : data
+}
+
+/** The code with which `ws` closes at an error; `undefined` for one of the connection itself. */
+function closeCodeOf(errorCode: string): number | undefined {
+  switch (errorCode) {
+    case 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH':
+    case 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH':
+      return 1009
+    case 'WS_ERR_TOO_MANY_BUFFERED_PARTS':
+      return 1008
+    case 'WS_ERR_INVALID_UTF8':
+      return 1007
+    default:
+      // Of zlib: what was to be inflated is no deflate.
+      return errorCode.startsWith('Z_') ? 1007 : errorCode.startsWith('WS_ERR_') ? 1002 : undefined
+  }
 }
 
 function helloOf(control: { readonly [key: string]: unknown }): Hello | undefined {
