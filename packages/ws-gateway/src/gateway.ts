@@ -28,6 +28,7 @@ import { causeOfExit } from './close-cause.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import { Connection, type ConnectionHost, type Hello } from './connection.ts'
 import { Counters, type GatewayStats } from './counters.ts'
+import { isToken } from './credentials.ts'
 import { Door, type Admitted } from './door.ts'
 import { GatewayServer } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
@@ -300,6 +301,10 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private async identify(connection: Connection, token: string | undefined): Promise<Identity<unknown> | undefined> {
     const { request } = connection
     if (request === undefined) return undefined
+    if (token !== undefined && !isToken(token)) {
+      connection.close(CLOSE.notAuthenticated)
+      return undefined
+    }
     const shown = token === undefined ? request : { ...request, token, tokenFrom: 'message' as const }
     const identity = await authenticate(shown, this.authentication)
     if (!connection.isOpen) return undefined
