@@ -57,8 +57,8 @@ export interface ConnectionHost {
   /** Sends to the session's process. */
   readonly tell: (session: Pid, event: SocketMessages | SocketClosed | SocketRefreshed) => void
   readonly onHello: (connection: Connection, hello: Hello) => void
-  /** The client shows a fresh token. */
-  readonly onAuth: (connection: Connection, token: string) => void
+  /** The client shows a fresh token. Resolves when it is known whose. */
+  readonly onAuth: (connection: Connection, token: string) => Promise<void>
   readonly onClosed: (connection: Connection) => void
 }
 
@@ -109,6 +109,8 @@ export class Connection {
   private outBytes = 0
   private slowSinceMs: number | undefined = undefined
   private isWarned = false
+  /** A fresh token is being looked at. */
+  private isRefreshing = false
   /** When a push of this turn was written that is being timed. */
   private timedMs: number | undefined = undefined
   /** The code with which the gateway has closed, or the WebSocket implementation has refused what the client sent: what the client answers, or doesn't, changes nothing. */
@@ -336,7 +338,7 @@ export class Connection {
 
   // From the client.
 
-  /** A message or a ping has come: `false` if it is one too many. */
+  /** A message has come, or a ping, or a pong that nobody has asked for: `false` if it is one too many. */
   private takes(): boolean {
     this.heard()
     if (this.stage === 'closing') return false
@@ -345,13 +347,19 @@ export class Connection {
     return false
   }
 
-  heard(): void {
+  private heard(): void {
     this.heardMs = this.host.clock.monotonicMs()
     this.pingedMs = undefined
   }
 
   onPing(): void {
     this.takes()
+  }
+
+  /** One that was asked for is free. */
+  onPong(): void {
+    if (this.pingedMs === undefined) this.takes()
+    else this.heard()
   }
 
   onMessage(data: Buffer, isBinary: boolean): void {
@@ -397,8 +405,9 @@ export class Connection {
       }
       case 'auth': {
         const { token } = control
-        if (typeof token === 'string') this.host.onAuth(this, token)
-        else this.refuse('auth without a token')
+        if (typeof token !== 'string') this.refuse('auth without a token')
+        else if (this.isRefreshing) this.refuse('auth before the last one was answered')
+        else void this.refresh(token)
         return
       }
       case 'ping':
@@ -407,6 +416,12 @@ export class Connection {
       default:
         this.refuse('an unknown control')
     }
+  }
+
+  private async refresh(token: string): Promise<void> {
+    this.isRefreshing = true
+    await this.host.onAuth(this, token)
+    this.isRefreshing = false
   }
 
   private onMessages(values: readonly unknown[]): void {
@@ -478,7 +493,7 @@ function onPing(this: WebSocket): void {
 }
 
 function onPong(this: WebSocket): void {
-  if (this instanceof GatewaySocket) this.connection?.heard()
+  if (this instanceof GatewaySocket) this.connection?.onPong()
 }
 
 function onError(this: WebSocket, error: Error): void {

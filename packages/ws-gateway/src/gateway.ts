@@ -112,7 +112,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
         if (!owner.isStopping) owner.send(pid, event)
       },
       onHello: (connection, hello) => void this.onHello(connection, hello),
-      onAuth: (connection, token) => void this.onAuth(connection, token),
+      onAuth: (connection, token) => this.onAuth(connection, token),
       onClosed: (connection) => this.onClosed(connection),
     }
     this.ownsServer = 'port' in options.listen
@@ -288,6 +288,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
 
   private async onAuth(connection: Connection, token: string): Promise<void> {
     const before = connection.identity
+    // One that doesn't expire needs no fresh token, and nobody has kept what would be asked with it.
+    if (connection.request === undefined) return connection.writeControl({ type: 'authenticated' })
     const identity = await this.identify(connection, token)
     if (identity === undefined) return
     // A session goes on for whom it has begun.
