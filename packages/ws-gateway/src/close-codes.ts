@@ -56,8 +56,8 @@ const CAUSES = {
 export const CLOSE: Readonly<Record<keyof typeof CAUSES, DocumentedCause>> = CAUSES
 
 /*
- * Two more are sent by the WebSocket implementation itself: 1007 for text that isn't UTF-8, 1009 for a message over `maxPayloadBytes`, both with an
- * empty reason and not to be tried again.
+ * Four more are sent by the WebSocket implementation itself: 1002 for what is no frame, 1007 for text that isn't UTF-8 and for what can't be inflated, 1008 for a message of too
+ * many fragments, 1009 for one over `maxPayloadBytes`; all with an empty reason and not to be tried again.
  */
 
 /** Whether a WebSocket may be closed so: 1000, a code of the gateway, or one of 3000 to 4999, and a reason that fits into a close frame. */

@@ -25,8 +25,8 @@ import { SocketWriter, type Room, type WriterHost, type WriterOwner } from './so
 import { fullBucket, take, type Bucket, type Rate } from './token-bucket.ts'
 import { validate, type MessageSchema } from './validate.ts'
 
-/** After a close frame the client has so long to answer with its own. */
-const CLOSE_GRACE_MS = 2_000
+/** After a close frame, whoever was the first to send one, the client has so long to end the connection. */
+export const CLOSE_GRACE_MS = 2_000
 /** A client is told that its token expires so long before, or at half of the time that is left. */
 const EXPIRING_MS = 60_000
 
@@ -41,8 +41,8 @@ export interface ConnectionHost extends WriterHost {
   /** Sends to the session's process. */
   readonly tell: (session: Pid, event: SocketMessages | SocketClosed | SocketRefreshed) => void
   readonly onHello: (connection: Connection, hello: Hello) => void
-  /** The client shows a fresh token. */
-  readonly onAuth: (connection: Connection, token: string) => void
+  /** The client shows a fresh token. Resolves when it is known whose. */
+  readonly onAuth: (connection: Connection, token: string) => Promise<void>
   readonly onClosed: (connection: Connection) => void
 }
 
@@ -85,8 +85,10 @@ export class Connection implements SocketListener, WriterOwner {
   /** The client's messages that the session hasn't handled yet. */
   private pending = 0
   private isWarned = false
-  /** The code with which the WebSocket implementation has refused what the client sent. */
-  private refusedWith: number | undefined = undefined
+  /** A fresh token is being looked at. */
+  private isRefreshing = false
+  /** The code with which the gateway has closed, or the WebSocket implementation has refused what the client sent: what the client answers, or doesn't, changes nothing. */
+  private closedWith: number | undefined = undefined
 
   constructor({ socket, stream, codec, request, host, identity }: ConnectionInit) {
     this.socket = socket
@@ -129,7 +131,7 @@ export class Connection implements SocketListener, WriterOwner {
     if (this.identity?.expiresAtMs === undefined) this.request = undefined
     if (!this.isOpen) {
       // Closed while the session was starting.
-      this.tellClosed(this.refusedWith ?? 1006, '')
+      this.tellClosed(this.closedWith ?? 1006, '')
       return
     }
     this.stage = 'open'
@@ -179,6 +181,7 @@ export class Connection implements SocketListener, WriterOwner {
     if (this.stage === 'closing') return
     this.stage = 'closing'
     const { socket, host } = this
+    this.closedWith = code
     host.counters.countClose(code)
     this.deadlineMs = host.clock.monotonicMs() + CLOSE_GRACE_MS
     try {
@@ -253,7 +256,7 @@ export class Connection implements SocketListener, WriterOwner {
 
   // From the client.
 
-  /** A message or a ping has come: `false` if it is one too many. */
+  /** A message has come, or a ping, or a pong that nobody has asked for: `false` if it is one too many. */
   private takes(): boolean {
     this.heard()
     if (this.stage === 'closing') return false
@@ -267,14 +270,14 @@ export class Connection implements SocketListener, WriterOwner {
     this.pingedMs = undefined
   }
 
-  /** One that nobody has asked for is as good as a ping. */
+  onPing(): void {
+    this.takes()
+  }
+
+  /** One that was asked for is free. */
   onPong(): void {
     if (this.pingedMs === undefined) this.takes()
     else this.heard()
-  }
-
-  onPing(): void {
-    this.takes()
   }
 
   onMessage(data: Buffer, isBinary: boolean): void {
@@ -320,8 +323,9 @@ export class Connection implements SocketListener, WriterOwner {
       }
       case 'auth': {
         const { token } = control
-        if (typeof token === 'string') this.host.onAuth(this, token)
-        else this.refuse('auth without a token')
+        if (typeof token !== 'string') this.refuse('auth without a token')
+        else if (this.isRefreshing) this.refuse('auth before the last one was answered')
+        else void this.refresh(token)
         return
       }
       case 'ping':
@@ -330,6 +334,12 @@ export class Connection implements SocketListener, WriterOwner {
       default:
         this.refuse('an unknown control')
     }
+  }
+
+  private async refresh(token: string): Promise<void> {
+    this.isRefreshing = true
+    await this.host.onAuth(this, token)
+    this.isRefreshing = false
   }
 
   private onMessages(values: readonly unknown[]): void {
@@ -372,23 +382,36 @@ export class Connection implements SocketListener, WriterOwner {
 
   onError(error: Error & { code?: unknown }): void {
     // `ws` sends the close frame by itself, and then reports 1006, as if there had been none.
-    if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || error.code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS')
-      this.refusedWith = 1009
-    else if (error.code === 'WS_ERR_INVALID_UTF8') this.refusedWith = 1007
-    else if (typeof error.code === 'string' && error.code.startsWith('WS_ERR_')) this.refusedWith = 1002
+    if (typeof error.code === 'string') this.closedWith = closeCodeOf(error.code)
     this.host.log.debug({ problem: error.message }, 'socket error')
   }
 
   onClosed(code: number, reason: string): void {
-    if (this.stage !== 'closing') this.host.counters.countClose(this.refusedWith ?? code)
+    if (this.stage !== 'closing') this.host.counters.countClose(this.closedWith ?? code)
     this.stage = 'closing'
     this.early = undefined
-    this.tellClosed(this.refusedWith ?? code, reason)
+    this.tellClosed(this.closedWith ?? code, reason)
     this.host.onClosed(this)
   }
 
   private tellClosed(code: number, reason: string): void {
     if (this.session !== undefined) this.host.tell(this.session.pid, new SocketClosed(this, code, reason))
+  }
+}
+
+/** The code with which `ws` closes at an error; `undefined` for one of the connection itself. */
+function closeCodeOf(errorCode: string): number | undefined {
+  switch (errorCode) {
+    case 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH':
+    case 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH':
+      return 1009
+    case 'WS_ERR_TOO_MANY_BUFFERED_PARTS':
+      return 1008
+    case 'WS_ERR_INVALID_UTF8':
+      return 1007
+    default:
+      // Of zlib: what was to be inflated is no deflate.
+      return errorCode.startsWith('Z_') ? 1007 : errorCode.startsWith('WS_ERR_') ? 1002 : undefined
   }
 }
 

@@ -90,9 +90,13 @@ export function redactQuery(target: string): string {
   return `${shownPath}?${names.join('&')}${parts.length > 8 ? '&…' : ''}`
 }
 
+/** Whether it is one at all, wherever it stands. */
+export function isToken(text: string): boolean {
+  return text.length <= MAX_TOKEN_LENGTH && /^[!-~]+$/.test(text)
+}
+
 function found(from: FoundToken['from'], token: string | undefined): FoundToken | undefined {
-  const isToken = token !== undefined && token.length <= MAX_TOKEN_LENGTH && /^[!-~]+$/.test(token)
-  return isToken ? { token, from } : undefined
+  return token !== undefined && isToken(token) ? { token, from } : undefined
 }
 
 function bearerOf(header: string | undefined): string | undefined {

@@ -17,7 +17,7 @@ import { AddressCounts, limitKey } from './client-address.ts'
 import { offeredSubprotocols } from './credentials.ts'
 import type { Codec, CodecName } from './codec/codec.ts'
 import { chooseProtocol, createCodecs } from './codec/protocols.ts'
-import type { Connection } from './connection.ts'
+import { CLOSE_GRACE_MS, type Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
 import { GatewaySocket } from './gateway-socket.ts'
 import type { CheckedGatewayOptions, UpgradeRequest } from './options.ts'
@@ -80,6 +80,7 @@ export class Door {
       clientTracking: false,
       WebSocket: GatewaySocket,
       maxPayload: maxPayloadBytes,
+      ...LINGER,
       // Those of one message are kept until it is whole, and cost far more than their bytes.
       maxFragments: MAX_FRAGMENTS,
       // Without a context that is kept from message to message: it costs 300 KB a socket.
@@ -179,6 +180,9 @@ export class Door {
 function destroyIt(this: Duplex): void {
   this.destroy()
 }
+
+/** How long a connection may linger after its close frame: `ws` would give it 30 s. Its types don't know the option. */
+const LINGER = { closeTimeout: CLOSE_GRACE_MS }
 
 /** One-byte fragments of a message of 64 KiB would be 65,536. */
 const MAX_FRAGMENTS = 1_024

@@ -27,6 +27,7 @@ import { causeOfExit } from './close-cause.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import { Connection, type ConnectionHost, type Hello } from './connection.ts'
 import { Counters, type GatewayStats } from './counters.ts'
+import { isToken } from './credentials.ts'
 import { Door, type Admitted } from './door.ts'
 import { GatewayServer } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
@@ -110,7 +111,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
         if (!owner.isStopping) owner.send(pid, event)
       },
       onHello: (connection, hello) => void this.onHello(connection, hello),
-      onAuth: (connection, token) => void this.onAuth(connection, token),
+      onAuth: (connection, token) => this.onAuth(connection, token),
       onClosed: (connection) => this.onClosed(connection),
     }
     this.metrics = options.metrics?.(this)
@@ -287,6 +288,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
 
   private async onAuth(connection: Connection, token: string): Promise<void> {
     const before = connection.identity
+    // One that doesn't expire needs no fresh token, and nobody has kept what would be asked with it.
+    if (connection.request === undefined) return connection.writeControl({ type: 'authenticated' })
     const identity = await this.identify(connection, token)
     if (identity === undefined) return
     // A session goes on for whom it has begun.
@@ -300,6 +303,10 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private async identify(connection: Connection, token: string | undefined): Promise<Identity<unknown> | undefined> {
     const { request } = connection
     if (request === undefined) return undefined
+    if (token !== undefined && !isToken(token)) {
+      connection.close(CLOSE.notAuthenticated)
+      return undefined
+    }
     const shown = token === undefined ? request : { ...request, token, tokenFrom: 'message' as const }
     const identity = await authenticate(shown, this.authentication)
     if (!connection.isOpen) return undefined

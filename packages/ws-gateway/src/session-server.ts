@@ -72,6 +72,7 @@ const FINAL_CODES: ReadonlySet<number> = new Set([
   1002,
   1003,
   1007,
+  1008,
   1009,
   CLOSE.notAuthenticated.code,
   CLOSE.badMessage.code,

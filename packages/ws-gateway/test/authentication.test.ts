@@ -195,3 +195,18 @@ it('a session of the bare protocol is as it ever was: no hello, no numbers, and 
   client.socket.terminate()
   await expect.poll(() => lab!.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
 })
+
+it('a fresh token for one that does not expire is answered, and nobody is asked', async () => {
+  let asked = 0
+  await start({
+    authenticate: ({ token }) => {
+      asked++
+      return token === undefined ? undefined : { user: token }
+    },
+  })
+  const client = await lab!.connect(0, 'alice')
+  const before = asked
+  client.control({ type: 'auth', token: 'alice' })
+  expect(await client.next('authenticated')).toEqual({ type: 'authenticated' })
+  expect(asked).toBe(before)
+})

@@ -2,7 +2,7 @@
  * A cluster of gateways on loopback, and clients that speak the protocol by hand: what goes over the wire is what is tested.
  */
 import { GlobalEts, ProcessGroups } from '@pidmesh/global-ets'
-import { startNode, type Node } from '@pidmesh/runtime'
+import { startNode, type Logger, type Node } from '@pidmesh/runtime'
 import { Gateway, SocketSession, type GatewayOptions, type PresenceMessage } from '@pidmesh/ws-gateway'
 import { WebSocket } from 'ws'
 
@@ -67,7 +67,10 @@ export class LabSession extends SocketSession<ClientMessage, unknown, Principal>
   }
 }
 
-export type LabOptions = Partial<GatewayOptions<ClientMessage, unknown, Principal>>
+export type LabOptions = Partial<GatewayOptions<ClientMessage, unknown, Principal>> & {
+  /** Of the nodes. @default none */
+  readonly logger?: Logger
+}
 
 export interface LabNode {
   readonly node: Node
@@ -87,12 +90,12 @@ export class Lab {
     return lab
   }
 
-  async addNode(name: string, options: LabOptions = {}): Promise<LabNode> {
+  async addNode(name: string, { logger, ...options }: LabOptions = {}): Promise<LabNode> {
     const [first] = this.nodes
     const node = await startNode({
       name: `${name}@127.0.0.1`,
       cookie: 'lab-cookie',
-      logLevel: 'silent',
+      ...(logger === undefined ? { logLevel: 'silent' } : { logger }),
       seeds: first === undefined ? [] : [first.node.address],
     })
     if (first !== undefined) await this.connected(node)

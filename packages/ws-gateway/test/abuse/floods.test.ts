@@ -1,0 +1,110 @@
+// PURPOSE: clients that send more than they may: of messages, of what is no message, of attempts to resume. They are closed, and nobody else notices.
+
+import { Authenticated } from '@pidmesh/ws-gateway'
+import { expect, it } from 'vitest'
+import { AbuseLab } from './bystander.ts'
+import { bytesOf, OPCODE, text } from './raw-client.ts'
+
+const BURST = 20
+const limits = { maxMessagesPerSecond: 10, messageBurst: BURST }
+
+const echo = text([{ type: 'echo', message: 'x' }])
+const many = text(Array.from({ length: 2 * BURST }, () => ({ type: 'echo', message: 'x' })))
+
+it.each([
+  ['messages', Array.from({ length: 2 * BURST }, () => echo)],
+  ['messages in one frame', [many]],
+  ['controls', Array.from({ length: 2 * BURST }, () => text({ type: 'ping' }))],
+  ['acknowledgements', Array.from({ length: 2 * BURST }, () => text({ type: 'ack', seq: 0 }))],
+  ['pings', Array.from({ length: 2 * BURST }, () => bytesOf({ opcode: OPCODE.ping, payload: 'x' }))],
+  ['pongs that nobody has asked for', Array.from({ length: 2 * BURST }, () => bytesOf({ opcode: OPCODE.pong }))],
+])('a flood of %s closes with 4005; the session waits for its client', async (_what, frames) => {
+  const abuse = await AbuseLab.start(limits)
+  const client = await abuse.raw('flooder')
+  client.write(...frames)
+  expect(await client.closeCode).toBe(4005)
+  client.socket.end()
+  await abuse.expectUnharmed({ detached: 1 })
+  expect(abuse.stats.closed).toEqual(new Map([[4005, 1]]))
+  expect(abuse.stats.messagesIn).toBeLessThanOrEqual(BURST + 3)
+  expect(client.pongs).toBeLessThanOrEqual(BURST)
+})
+
+it('a flood before the hello closes with 4005, too', async () => {
+  const abuse = await AbuseLab.start(limits)
+  const client = abuse.dial({ headers: ['Sec-WebSocket-Protocol: pidmesh.json.1'] })
+  expect(await client.status).toBe(101)
+  client.write(...Array.from({ length: 2 * BURST }, () => bytesOf({ opcode: OPCODE.ping })))
+  expect(await client.closeCode).toBe(4005)
+  client.socket.end()
+  await abuse.expectUnharmed()
+})
+
+it('a flood of fresh tokens asks for one at a time, and closes with 4400', async () => {
+  let asked = 0
+  const abuse = await AbuseLab.start({
+    authenticate: async ({ token, tokenFrom }) => {
+      if (tokenFrom === undefined || token === undefined) return undefined
+      if (token !== 'refresh') return new Authenticated({ user: token }, { expiresAtMs: Date.now() + 3_600_000 })
+      asked++
+      return new Promise(() => undefined)
+    },
+  })
+  const client = await abuse.raw('flooder')
+  client.write(...Array.from({ length: 50 }, () => text({ type: 'auth', token: 'refresh' })))
+  expect(await client.closeCode).toBe(4400)
+  expect(asked).toBe(1)
+  client.socket.end()
+  await abuse.expectUnharmed()
+})
+
+it('of 50 sockets that come with one token at once each is told what it is, and one has the session', async () => {
+  const abuse = await AbuseLab.start()
+  const { lab } = abuse
+  const owner = await lab.connect(0, 'owner')
+  owner.send({ type: 'remember', note: 'mine' })
+  await owner.handled()
+  const { at } = owner
+  owner.socket.terminate()
+  const clients = await Promise.all(Array.from({ length: 50 }, () => lab.open(0)))
+  for (const client of clients) client.control({ type: 'hello', token: 'owner', resume: at })
+  await expect.poll(() => clients.every((client) => client.controls.length > 0)).toBe(true)
+  const resumed = clients.filter((client) => client.controls.some(({ type }) => type === 'resumed'))
+  const refused = clients.filter((client) => client.controls.some(({ why }) => why === 'refused'))
+  expect(resumed.length + refused.length).toBe(50)
+  // The token is good once more after it was used: what told the client the next one may have been lost.
+  expect(resumed.length).toBeLessThanOrEqual(2)
+  const open = resumed.filter(({ socket }) => socket.readyState === socket.OPEN)
+  expect(open).toHaveLength(1)
+  open[0]?.send({ type: 'recall' })
+  await expect.poll(() => open[0]?.messages.at(-1)).toMatchObject({ note: 'mine' })
+  for (const { socket } of clients) socket.close(1000)
+  await abuse.expectUnharmed()
+})
+
+it('500 attempts with forged tokens, one after the other, are each refused, and leave nothing', async () => {
+  const abuse = await AbuseLab.start()
+  const forged = 'A'.repeat(87)
+  for (let round = 0; round < 10; round++) {
+    const clients = await Promise.all(
+      Array.from({ length: 50 }, () => abuse.lab.resume(0, 'mallory', { token: forged, seq: 1 })),
+    )
+    for (const client of clients) {
+      expect(await client.next('resume_failed')).toMatchObject({ why: 'refused' })
+      client.socket.close(1000)
+    }
+  }
+  expect(abuse.stats.resumes).toEqual(new Map([['refused', 500]]))
+  await abuse.expectUnharmed()
+})
+
+it('an address has so many connections, and an upgrade beyond them 429', async () => {
+  const abuse = await AbuseLab.start({ maxConnectionsPerAddress: 20 })
+  const clients = Array.from({ length: 100 }, () => abuse.dial({ headers: ['Sec-WebSocket-Protocol: pidmesh.json.1'] }))
+  const statuses = await Promise.all(clients.map(({ status }) => status))
+  // One of the 20 is the bystander's.
+  expect(statuses.filter((status) => status === 101)).toHaveLength(19)
+  expect(statuses.filter((status) => status === 429)).toHaveLength(81)
+  for (const { socket } of clients) socket.destroy()
+  await abuse.expectUnharmed()
+})
