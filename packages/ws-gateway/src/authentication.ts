@@ -1,7 +1,7 @@
 /**
  * Asks the user's `authenticate` who a client is, in time and in bounds.
  */
-import type { Awaitable, Clock, Logger } from '@pidmesh/runtime'
+import { shown, type Awaitable, type Clock, type Logger } from '@pidmesh/runtime'
 import type { UpgradeRequest } from './options.ts'
 import { Authenticated, type Identity } from './principal.ts'
 
@@ -34,13 +34,19 @@ export async function authenticate<Principal>(
     if (typeof id !== 'string') throw new TypeError('principalId must give a text')
     return { principal, id, expiresAtMs }
   } catch (error) {
-    log.error({ problem: error instanceof Error ? error.message : String(error) }, 'authenticate failed')
+    log.error({ problem: problemOf(error, request.token) }, 'authenticate failed')
     return 'failed'
   }
 }
 
 interface Answer<Principal> {
   readonly value: Principal | Authenticated<Principal> | undefined
+}
+
+/** On one line, and without the token: an error may tell what it is about. */
+function problemOf(error: unknown, token: string | undefined): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return shown(token === undefined || token === '' ? text : text.replaceAll(token, '…'))
 }
 
 function inTime<Principal>(
