@@ -28,7 +28,7 @@ const PATHS: Readonly<Record<Dialect, string>> = {
   'socket.io': '/socket.io/?EIO=4&transport=websocket&',
 }
 /** The first bytes of Engine.IO's packets. */
-const [OPEN, PING, MESSAGE, EVENT] = [...'0242'].map((digit) => digit.charCodeAt(0))
+const [OPEN, PING, MESSAGE, EVENT] = Buffer.from('0242')
 
 /** One for all clients of this process: each is done with it before the next is read. */
 export class ReadBuffer {
@@ -78,7 +78,8 @@ export class Client {
   end(): Promise<void> {
     this.isEnded = true
     return new Promise((resolve) => {
-      this.socket.once('close', () => resolve()).destroy()
+      if (this.socket.closed) resolve()
+      else this.socket.once('close', () => resolve()).destroy()
     })
   }
 
