@@ -17,7 +17,7 @@ const LENGTHS = [
 
 class Many extends LabSession {
   override async handleConnect(): Promise<void> {
-    await this.registerAs((this.principal).user)
+    await this.registerAs(this.principal.user)
   }
 }
 
