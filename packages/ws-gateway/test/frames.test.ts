@@ -5,7 +5,7 @@ import { afterEach, expect, it } from 'vitest'
 import { decode } from '@msgpack/msgpack'
 import { WebSocket } from 'ws'
 import { frameOf, payloadOf } from '../src/frame.ts'
-import { Lab, LabSession, type Principal } from './lab.ts'
+import { Lab, LabSession } from './lab.ts'
 
 let lab: Lab
 afterEach(() => lab.stop())
