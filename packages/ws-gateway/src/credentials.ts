@@ -76,6 +76,11 @@ export function offeredSubprotocols(header: string | undefined): string[] {
   return protocolsOf(header).filter((one) => !one.startsWith(TOKEN_SUBPROTOCOL))
 }
 
+/** Whether it is one at all, wherever it stands. */
+export function isToken(text: string): boolean {
+  return text.length <= MAX_TOKEN_LENGTH && /^[!-~]+$/.test(text)
+}
+
 function found(from: FoundToken['from'], token: string | undefined): FoundToken | undefined {
   return token !== undefined && isToken(token) ? { token, from } : undefined
 }
