@@ -28,7 +28,6 @@ import {
   dueMs,
   same,
   to,
-  type Effect,
   type Event,
   type Moment,
   type Open,

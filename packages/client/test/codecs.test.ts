@@ -28,7 +28,7 @@ describe.each([
   })
 
   it('throws at what is no frame of it', () => {
-    for (const data of ['{', new ArrayBuffer(0), undefined]) expect(() => codec.decode(data)).toThrow()
+    for (const data of ['{', new ArrayBuffer(0), undefined]) expect(() => codec.decode(data)).toThrow(Error)
   })
 })
 

@@ -34,7 +34,7 @@ it.each([
 })
 
 it('what is no object at all is refused', () => {
-  expect(() => Reflect.apply(connect, undefined, [undefined])).toThrow(ClientError)
+  expect(() => void Reflect.apply(connect, undefined, [undefined])).toThrow(ClientError)
 })
 
 it('where there is no WebSocket, it says whose can be passed', () => {
