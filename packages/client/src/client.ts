@@ -7,9 +7,9 @@
  * or heard; nothing that the application's functions throw gets further.
  */
 import type { Encoded } from './codec.ts'
-import { serverControl } from './controls.ts'
+import { fieldsOf, isCount, serverControl } from './controls.ts'
 import { step } from './core.ts'
-import { Listeners, type ClientEvents } from './listeners.ts'
+import { createListeners, type ClientEvents } from './listeners.ts'
 import type { CheckedOptions, SocketLike } from './options.ts'
 import { hasRoom, waiting } from './outbox.ts'
 import {
@@ -47,207 +47,163 @@ export interface Client<ClientMessage, ServerMessage> {
   close(): void
 }
 
-interface Current {
-  readonly id: number
-  readonly socket: SocketLike
-}
+export function startClient<ClientMessage, ServerMessage>(
+  options: CheckedOptions,
+): Client<ClientMessage, ServerMessage> {
+  const { codec, clock, memory, random, settings } = options
+  const { add, tell, guard } = createListeners(options.onError)
+  const saved = guard(() => memory?.load())
+  let core: State = initialState(settings, resumeStateOf(saved), random())
+  let current: { readonly id: number; readonly socket: SocketLike } | undefined
+  let timer: { readonly dueMs: number; readonly cancel: () => void } | undefined
+  const effects: Effect[] = []
+  let isRunning = false
 
-export class GatewayClient<ClientMessage, ServerMessage> implements Client<ClientMessage, ServerMessage> {
-  private readonly options: CheckedOptions
-  private readonly listeners: Listeners<ServerMessage>
-  private core: State
-  private current: Current | undefined = undefined
-  private readonly effects: Effect[] = []
-  private isRunning = false
-  private timer: { readonly dueMs: number; readonly cancel: () => void } | undefined = undefined
-
-  constructor(options: CheckedOptions) {
-    this.options = options
-    this.listeners = new Listeners(options.onError)
-    const saved = this.listeners.guard(() => options.memory?.load())
-    this.core = initialState(options.settings, isResumeState(saved) ? saved : undefined, options.random())
-    this.dispatch({ type: 'start' })
+  function dispatch(event: Event): void {
+    const next = step(core, event, { nowMs: clock.nowMs(), fraction: random() })
+    core = next.state
+    effects.push(...next.effects)
+    if (isRunning) return
+    isRunning = true
+    // Also those that come meanwhile.
+    for (const effect of effects) run(effect)
+    effects.length = 0
+    isRunning = false
+    schedule()
   }
 
-  get state(): ClientState {
-    return clientState(this.core)
-  }
-
-  get seq(): number {
-    return this.core.session?.seq ?? 0
-  }
-
-  on<Name extends keyof ClientEvents<ServerMessage>>(
-    name: Name,
-    listener: ClientEvents<ServerMessage>[Name],
-  ): () => void {
-    return this.listeners.add(name, listener)
-  }
-
-  send(message: ClientMessage): SendStatus {
-    if (this.core.phase.is === 'closed') return 'closed'
-    const encoded = this.options.codec.encode(message)
-    if (!hasRoom(this.core.outbox, this.options.settings, encoded.length)) return 'full'
-    return this.dispatch({ type: 'send', message: encoded })
-  }
-
-  wake(): void {
-    this.dispatch({ type: 'wake' })
-  }
-
-  close(): void {
-    this.dispatch({ type: 'close' })
-  }
-
-  /** Says whether all messages have gone out. */
-  private dispatch(event: Event): 'sent' | 'queued' {
-    const { clock, random } = this.options
-    const { state, effects } = step(this.core, event, { nowMs: clock.nowMs(), fraction: random() })
-    this.core = state
-    this.effects.push(...effects)
-    const isSent = state.phase.is === 'open' && waiting(state.outbox) === 0
-    if (!this.isRunning) this.run()
-    return isSent ? 'sent' : 'queued'
-  }
-
-  private run(): void {
-    this.isRunning = true
-    for (let effect = this.effects.shift(); effect !== undefined; effect = this.effects.shift()) this.do(effect)
-    this.isRunning = false
-    this.schedule()
-  }
-
-  private do(effect: Effect): void {
-    const { listeners, options } = this
+  function run(effect: Effect): void {
     switch (effect.type) {
       case 'askToken':
-        return this.askToken(effect.id)
+        return askToken(effect.id)
       case 'open':
-        return this.open(effect.id, effect.url)
+        return open(effect.id, effect.url)
       case 'control':
-        return this.write(effect.id, options.codec.control(effect.control))
+        return write(effect.id, codec.control(effect.control))
       case 'frame':
-        return this.write(effect.id, options.codec.frame(effect.messages))
+        return write(effect.id, codec.frame(effect.messages))
       case 'closeSocket':
-        return this.closeSocket(effect.id, effect.code)
+        return closeSocket(effect.id, effect.code)
       case 'save':
-        return listeners.guard(() => options.memory?.save(effect.resume))
+        return guard(() => memory?.save(effect.resume))
       case 'tellMessages':
-        return this.tellMessages(effect.messages, effect.firstSeq)
-      case 'tellOpen':
-        return listeners.tell('open', { isResumed: effect.isResumed })
-      case 'tellGap':
-        return listeners.tell('gap', effect.gap)
-      case 'tellClose':
-        return listeners.tell('close', effect.close)
-      case 'tellState':
-        return listeners.tell('state', effect.state)
+        return tellMessages(effect.messages, effect.firstSeq)
+      case 'tell':
+        return tell(effect.name, [effect.event])
     }
   }
 
-  private tellMessages(messages: readonly unknown[], firstSeq: number): void {
-    for (const [index, message] of messages.entries()) {
+  function tellMessages(messages: readonly unknown[], firstSeq: number): void {
+    messages.forEach((message, index) => {
       // A listener may have closed the client.
-      if (this.core.phase.is === 'closed') return
-      // The gateway's session is typed by what it pushes.
-      this.listeners.tell('message', message as ServerMessage, firstSeq + index)
-    }
+      if (core.phase.is !== 'closed') tell('message', [message, firstSeq + index])
+    })
   }
 
-  private askToken(id: number): void {
-    const failed = (error: unknown): void => {
-      this.listeners.guard(() => this.options.onError(error))
-      this.dispatch({ type: 'tokenFailed', id })
-    }
+  function askToken(id: number): void {
+    const { token: given } = options
+    if (typeof given !== 'function') return dispatch({ type: 'token', id, token: given })
     // A function that throws at once is one that rejects.
-    const asked = new Promise<string | undefined>((resolve) => resolve(this.options.askToken()))
-    asked.then((token) => {
-      if (token === undefined || typeof token === 'string') this.dispatch({ type: 'token', id, token })
-      else failed(new TypeError('a token must be text'))
-    }, failed)
+    new Promise<unknown>((resolve) => resolve(given())).then(
+      (token) => dispatch({ type: 'token', id, token: typeof token === 'string' ? token : undefined }),
+      (error: unknown) => {
+        guard(() => options.onError(error))
+        dispatch({ type: 'tokenFailed', id })
+      },
+    )
   }
 
-  private open(id: number, url: string): void {
-    const { WebSocket, codec } = this.options
+  function open(id: number, url: string): void {
     let socket: SocketLike
     try {
-      socket = new WebSocket(url, [codec.subprotocol])
+      socket = new options.WebSocket(url, [codec.subprotocol])
     } catch (error) {
       // A page that came by https may not open a plain socket.
-      this.dispatch({ type: 'closed', id, code: 1006, reason: String(error), isRetried: undefined })
+      dispatch({ type: 'closed', id, code: 1006, reason: String(error), isRetried: undefined })
       return
     }
     socket.binaryType = 'arraybuffer'
-    this.current = { id, socket }
-    socket.onopen = () => this.dispatch({ type: 'opened', id })
-    socket.onmessage = ({ data }: { readonly data: unknown }) => this.onFrame(id, data)
-    socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) =>
-      this.onClosed(id, code, reason)
+    current = { id, socket }
+    socket.onopen = () => dispatch({ type: 'opened', id })
+    socket.onmessage = ({ data }: { readonly data: unknown }) => onFrame(id, data)
+    socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {
+      if (current?.id !== id) return
+      current = undefined
+      dispatch({ type: 'closed', id, code, reason, isRetried: guard(() => options.shouldRetry?.(code, reason)) })
+    }
     // `close` follows. Without a listener that of `ws` would end the program.
     socket.onerror = () => undefined
   }
 
-  private onFrame(id: number, data: unknown): void {
-    if (this.current?.id !== id) return
+  function onFrame(id: number, data: unknown): void {
     let frame: unknown
     try {
-      frame = this.options.codec.decode(data)
+      frame = codec.decode(data)
     } catch {
-      frame = undefined
+      // It is told as what it is.
     }
-    if (Array.isArray(frame)) this.dispatch({ type: 'messages', id, messages: frame as readonly unknown[] })
-    else if (typeof frame === 'object' && frame !== null)
-      this.dispatch({ type: 'control', id, control: serverControl(frame) })
-    else this.dispatch({ type: 'control', id, control: { type: 'malformed' } })
+    if (Array.isArray(frame)) dispatch({ type: 'messages', id, messages: frame as readonly unknown[] })
+    else dispatch({ type: 'control', id, control: serverControl(frame) })
   }
 
-  private onClosed(id: number, code: number, reason: string): void {
-    if (this.current?.id !== id) return
-    this.current = undefined
-    const isRetried = this.listeners.guard(() => this.options.shouldRetry(code, reason))
-    this.dispatch({ type: 'closed', id, code, reason, isRetried })
-  }
-
-  private write(id: number, frame: Encoded): void {
-    if (this.current?.id !== id) return
+  function write(id: number, frame: Encoded): void {
     try {
-      this.current.socket.send(frame)
+      if (current?.id === id) current.socket.send(frame)
     } catch {
       // It is closing, and will say so. The session will say what it has got.
     }
   }
 
   /** A dead gateway never answers the closing handshake: the socket is forgotten at once. */
-  private closeSocket(id: number, code: 1000 | undefined): void {
-    if (this.current?.id !== id) return
-    const { socket } = this.current
-    this.current = undefined
+  function closeSocket(id: number, code: 1000 | undefined): void {
+    if (current?.id !== id) return
+    const { socket } = current
+    current = undefined
     try {
-      if (code === undefined) socket.close()
-      else socket.close(code)
+      socket.close(code)
     } catch {
-      // It is not open yet, or not any more.
+      // It has failed already.
     }
   }
 
-  private schedule(): void {
-    const due = dueMs(this.core)
+  function schedule(): void {
+    const due = dueMs(core)
     // A timer that comes too early does no harm.
-    if (this.timer !== undefined && this.timer.dueMs <= due && due !== Infinity) return
-    this.timer?.cancel()
-    this.timer = undefined
+    if (timer !== undefined && timer.dueMs <= due && due !== Infinity) return
+    timer?.cancel()
+    timer = undefined
     if (due === Infinity) return
-    const { clock } = this.options
     const cancel = clock.after(Math.max(0, Math.ceil(due - clock.nowMs())), () => {
-      this.timer = undefined
-      this.dispatch({ type: 'tick' })
+      timer = undefined
+      dispatch({ type: 'tick' })
     })
-    this.timer = { dueMs: due, cancel }
+    timer = { dueMs: due, cancel }
+  }
+
+  // It is due.
+  dispatch({ type: 'tick' })
+  return {
+    get state() {
+      return clientState(core)
+    },
+    get seq() {
+      return core.session?.seq ?? 0
+    },
+    on: add,
+    send: (message) => {
+      if (core.phase.is === 'closed') return 'closed'
+      const encoded = codec.encode(message)
+      if (!hasRoom(core.outbox, settings, encoded.length)) return 'full'
+      dispatch({ type: 'send', message: encoded })
+      return core.phase.is === 'open' && waiting(core.outbox) === 0 ? 'sent' : 'queued'
+    },
+    wake: () => dispatch({ type: 'wake' }),
+    close: () => dispatch({ type: 'close' }),
   }
 }
 
-function isResumeState(value: unknown): value is ResumeState {
-  if (typeof value !== 'object' || value === null) return false
-  const { token, seq } = value as { readonly token?: unknown; readonly seq?: unknown }
-  return typeof token === 'string' && Number.isSafeInteger(seq) && (seq as number) >= 0
+/** Storage holds anything. */
+function resumeStateOf(saved: unknown): ResumeState | undefined {
+  const { token, seq } = fieldsOf(saved)
+  return typeof token === 'string' && isCount(seq) ? { token, seq } : undefined
 }

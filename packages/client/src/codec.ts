@@ -6,7 +6,7 @@
 import { ClientError } from './errors.ts'
 
 /** Text, or bytes for a binary frame. */
-export type Encoded = string | Uint8Array
+export type Encoded = string | Uint8Array<ArrayBuffer>
 
 export interface Codec {
   readonly subprotocol: string

@@ -19,7 +19,7 @@ export type GapReason =
   | 'not_resumable'
 
 export type ServerControl =
-  | { readonly type: 'welcome'; readonly terms: Terms }
+  | { readonly type: 'welcome'; readonly seq: 0; readonly terms: Terms }
   | { readonly type: 'resumed'; readonly seq: number; readonly received: number; readonly terms: Terms }
   | { readonly type: 'resume_failed'; readonly why: GapReason; readonly seq: number }
   | { readonly type: 'received'; readonly received: number }
@@ -28,19 +28,22 @@ export type ServerControl =
   | { readonly type: 'other' }
   | { readonly type: 'malformed' }
 
-type Fields = { readonly [key: string]: unknown }
-
 const MALFORMED: ServerControl = { type: 'malformed' }
 /** A quarter of what a session keeps by default, if the gateway doesn't say. */
 const ACK_EVERY = 16
 
-export function serverControl(fields: object): ServerControl {
-  const { type, seq, received, why } = fields as Fields
+export function serverControl(control: unknown): ServerControl {
+  const { type, seq, received, why, resume, ackEvery } = fieldsOf(control)
+  const { token } = fieldsOf(resume)
+  const terms = {
+    token: typeof token === 'string' ? token : undefined,
+    ackEvery: isCount(ackEvery) && ackEvery > 0 ? ackEvery : ACK_EVERY,
+  }
   switch (type) {
     case 'welcome':
-      return { type, terms: termsOf(fields as Fields) }
+      return { type, seq: 0, terms }
     case 'resumed':
-      return isCount(seq) && isCount(received) ? { type, seq, received, terms: termsOf(fields as Fields) } : MALFORMED
+      return isCount(seq) && isCount(received) ? { type, seq, received, terms } : MALFORMED
     case 'resume_failed':
       return { type, why: why === 'gap' || why === 'refused' ? why : 'gone', seq: isCount(seq) ? seq : 0 }
     case 'received':
@@ -48,18 +51,15 @@ export function serverControl(fields: object): ServerControl {
     case 'expiring':
       return { type }
     default:
-      return { type: 'other' }
+      return typeof type === 'string' ? { type: 'other' } : MALFORMED
   }
 }
 
-function termsOf({ resume, ackEvery }: Fields): Terms {
-  const token = typeof resume === 'object' && resume !== null ? (resume as Fields)['token'] : undefined
-  return {
-    token: typeof token === 'string' ? token : undefined,
-    ackEvery: isCount(ackEvery) && ackEvery > 0 ? ackEvery : ACK_EVERY,
-  }
+/** Of what may be anything. */
+export function fieldsOf(value: unknown): { readonly [key: string]: unknown } {
+  return Object(value) as { readonly [key: string]: unknown }
 }
 
-function isCount(value: unknown): value is number {
+export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }

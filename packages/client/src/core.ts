@@ -21,23 +21,28 @@ import { retryDelayMs, retryHintMs } from './backoff.ts'
 import { afterClose } from './close-codes.ts'
 import type { GapReason, ServerControl, Terms } from './controls.ts'
 import { add, confirm, restart, rewind } from './outbox.ts'
-import { fullBucket } from './rate.ts'
 import {
+  before,
   clientState,
   control,
+  dueMs,
   same,
-  type Effect,
+  to,
   type Event,
   type Moment,
   type Open,
+  type ResumeState,
+  type Session,
   type State,
   type Step,
-  type Phase,
 } from './state.ts'
 import { acknowledge, flush } from './traffic.ts'
 
 type AttemptEvent = Extract<Event, { id: number }>
 type Of<Type extends Event['type']> = Extract<Event, { type: Type }>
+
+/** Or one that comes too early. */
+const MALFORMED = 'a malformed frame'
 
 const STABLE_MS = 5_000
 /** A tick that is so late has slept: what has come meanwhile may not have been looked at yet. */
@@ -46,15 +51,12 @@ const LATE_MS = 2_000
 export function step(state: State, event: Event, moment: Moment): Step {
   const next = state.phase.is === 'closed' ? same(state) : after(state, event, moment)
   const told = clientState(next.state)
-  if (told === clientState(state)) return next
-  return { state: next.state, effects: [{ type: 'tellState', state: told }, ...next.effects] }
+  return told === clientState(state) ? next : before(next, { type: 'tell', name: 'state', event: told })
 }
 
 function after(state: State, event: Event, moment: Moment): Step {
   if ('id' in event) return afterAttempt(state, event, moment)
   switch (event.type) {
-    case 'start':
-      return attempt(state, moment)
     case 'tick':
       return onTick(state, moment)
     case 'wake':
@@ -89,79 +91,49 @@ function afterAttempt(state: State, event: AttemptEvent, moment: Moment): Step {
 
 function attempt(state: State, moment: Moment): Step {
   const id = state.lastId + 1
-  const phase: Phase = { is: 'authorizing', id, deadlineMs: moment.nowMs + state.settings.connectTimeoutMs }
-  const next = { ...state, lastId: id, phase }
-  if (state.settings.asksForTokens) return { state: next, effects: [{ type: 'askToken', id }] }
-  return onToken(next, { type: 'token', id, token: state.settings.token }, moment)
+  const { settings } = state
+  const deadlineMs = moment.nowMs + settings.connectTimeoutMs
+  return to({ ...state, lastId: id }, { is: 'authorizing', id, deadlineMs }, { type: 'askToken', id })
 }
 
 function onToken(state: State, { id, token }: Of<'token'>, { nowMs }: Moment): Step {
   const { phase, settings, cursor } = state
-  if (phase.is === 'open') {
-    return token === undefined ? same(state) : { state, effects: [control(id, { type: 'auth', token })] }
-  }
+  if (phase.is === 'open' && token !== undefined) return to(state, phase, control(id, { type: 'auth', token }))
   if (phase.is !== 'authorizing') return same(state)
-  return {
-    state: { ...state, phase: { is: 'connecting', id, token, deadlineMs: nowMs + settings.connectTimeoutMs } },
-    effects: [{ type: 'open', id, url: settings.urls[cursor] ?? '' }],
-  }
+  const deadlineMs = nowMs + settings.connectTimeoutMs
+  const url = settings.urls[cursor] ?? ''
+  return to(state, { is: 'connecting', id, token, deadlineMs }, { type: 'open', id, url })
 }
 
 function onOpened(state: State): Step {
   const { phase, session } = state
   if (phase.is !== 'connecting') return same(state)
   const { id, token, deadlineMs } = phase
-  const resume = session?.token === undefined ? undefined : { token: session.token, seq: session.seq }
-  return {
-    state: { ...state, phase: { is: 'joining', id, deadlineMs } },
-    effects: [control(id, { type: 'hello', token, resume })],
-  }
+  const resume = resumeOf(session)
+  return to(state, { is: 'joining', id, deadlineMs }, control(id, { type: 'hello', token, resume }))
 }
 
 // From the gateway.
 
 function onControl(state: State, told: ServerControl, moment: Moment): Step {
-  const { phase } = state
-  if (told.type === 'malformed') return giveUp(state, moment, 'a malformed frame')
+  const { phase, outbox, settings } = state
+  if (told.type === 'malformed') return giveUp(state, moment, MALFORMED)
   if (phase.is === 'joining') return onAnswer(state, told, moment)
   if (phase.is !== 'open') return same(state)
-  const heard = { ...state, phase: hear(phase, moment) }
-  switch (told.type) {
-    case 'received':
-      return same({ ...heard, outbox: confirm(state.outbox, told.received) })
-    case 'expiring': {
-      const effects: readonly Effect[] = [{ type: 'askToken', id: phase.id }]
-      return state.settings.asksForTokens ? { state: heard, effects } : same(heard)
-    }
-    // Out of place.
-    case 'welcome':
-    case 'resumed':
-    case 'resume_failed':
-    case 'other':
-      return same(heard)
-  }
+  const heard = to(state, hear(phase, moment))
+  if (told.type === 'received') return same({ ...heard.state, outbox: confirm(outbox, told.received) })
+  const asks = told.type === 'expiring' && settings.asksForTokens
+  return asks ? before(heard, { type: 'askToken', id: phase.id }) : heard
 }
 
 /** To `hello`. */
-function onAnswer(state: State, told: Exclude<ServerControl, { type: 'malformed' }>, moment: Moment): Step {
+function onAnswer(state: State, told: ServerControl, moment: Moment): Step {
   const { session, outbox } = state
-  switch (told.type) {
-    case 'welcome': {
-      const why = session?.token === undefined ? 'not_resumable' : 'gone'
-      const begun = session === undefined ? same(state) : lose(state, why, session.seq)
-      return join(begun, { seq: 0, isResumed: false, terms: told.terms }, moment)
-    }
-    case 'resumed': {
-      const resumed = same({ ...state, outbox: rewind(outbox, told.received) })
-      return join(resumed, { seq: told.seq, isResumed: true, terms: told.terms }, moment)
-    }
-    case 'resume_failed':
-      return lose(state, told.why, told.seq)
-    case 'received':
-    case 'expiring':
-    case 'other':
-      return same(state)
-  }
+  if (told.type === 'resume_failed') return lose(state, told.why, told.seq)
+  if (told.type === 'resumed') return join(same({ ...state, outbox: rewind(outbox, told.received) }), told, moment)
+  if (told.type !== 'welcome') return same(state)
+  const why = session?.token === undefined ? 'not_resumable' : 'gone'
+  return join(session === undefined ? same(state) : lose(state, why, session.seq), told, moment)
 }
 
 /** The session can't be gone on with. */
@@ -173,48 +145,39 @@ function lose(state: State, why: GapReason, seq: number): Step {
     state: { ...state, session: undefined, outbox: restart(outbox) },
     effects: [
       { type: 'save', resume: undefined },
-      { type: 'tellGap', gap: { why, seq, unconfirmed } },
+      { type: 'tell', name: 'gap', event: { why, seq, unconfirmed } },
     ],
   }
 }
 
 function join(
   { state, effects }: Step,
-  { seq, isResumed, terms }: { readonly seq: number; readonly isResumed: boolean; readonly terms: Terms },
+  { type, seq, terms }: Extract<ServerControl, { terms: Terms }>,
   moment: Moment,
 ): Step {
   if (state.phase.is !== 'joining') return { state, effects }
   const { nowMs } = moment
   const { id } = state.phase
-  const bucket = fullBucket(state.settings.maxMessagesPerSecond, nowMs)
-  const phase: Open = {
-    ...{ is: 'open', id, sinceMs: nowMs, heardMs: nowMs, bucket },
-    ...{ pingedMs: undefined, ackDueMs: undefined, flushDueMs: undefined },
-  }
-  const session = { token: terms.token, seq, acked: seq, ackEvery: terms.ackEvery }
-  const flushed = flush({ ...state, phase, session, wasRefused: false }, moment)
-  return {
-    state: flushed.state,
-    effects: [
-      ...effects,
-      ...save(flushed.state),
-      control(id, { type: 'ack', seq }),
-      { type: 'tellOpen', isResumed },
-      ...flushed.effects,
-    ],
-  }
+  const phase: Open = { is: 'open', id, sinceMs: nowMs, heardMs: nowMs, bucket: { tokens: Infinity, atMs: nowMs } }
+  const session = { ...terms, seq, acked: seq }
+  return before(
+    flush({ ...state, phase, session, wasRefused: false }, moment),
+    ...effects,
+    { type: 'save', resume: resumeOf(session) },
+    control(id, { type: 'ack', seq }),
+    { type: 'tell', name: 'open', event: { isResumed: type === 'resumed' } },
+  )
 }
 
 function onMessages(state: State, messages: readonly unknown[], moment: Moment): Step {
   const { phase, session } = state
-  if (phase.is !== 'open' || session === undefined) return giveUp(state, moment, 'a message before the welcome')
-  const seq = session.seq + messages.length
-  const next: State = { ...state, phase: hear(phase, moment), session: { ...session, seq } }
-  const acked = acknowledge(next, moment)
-  return {
-    state: acked.state,
-    effects: [{ type: 'tellMessages', messages, firstSeq: session.seq + 1 }, ...save(next), ...acked.effects],
-  }
+  if (phase.is !== 'open' || session === undefined) return giveUp(state, moment, MALFORMED)
+  const next = { ...session, seq: session.seq + messages.length }
+  return before(
+    acknowledge({ ...state, phase: hear(phase, moment), session: next }, moment),
+    { type: 'tellMessages', messages, firstSeq: session.seq + 1 },
+    { type: 'save', resume: resumeOf(next) },
+  )
 }
 
 function hear(phase: Open, { nowMs }: Moment): Open {
@@ -225,57 +188,41 @@ function hear(phase: Open, { nowMs }: Moment): Open {
 
 function onTick(state: State, moment: Moment): Step {
   const { phase } = state
-  const { nowMs } = moment
-  switch (phase.is) {
-    case 'authorizing':
-    case 'connecting':
-    case 'joining':
-      return nowMs < phase.deadlineMs ? same(state) : giveUp(state, moment, 'no connection in time')
-    case 'waiting':
-      return nowMs < phase.dueMs ? same(state) : attempt(state, moment)
-    case 'open':
-      return onBeat(state, phase, moment)
-    case 'closed':
-      return same(state)
-  }
+  if (phase.is === 'open') return onBeat(state, phase, moment)
+  if (moment.nowMs < dueMs(state)) return same(state)
+  return phase.is === 'waiting' ? attempt(state, moment) : giveUp(state, moment, 'no connection in time')
 }
 
 function onBeat(state: State, phase: Open, moment: Moment): Step {
   const { settings } = state
   const { nowMs } = moment
-  const { pingedMs, heardMs, flushDueMs = Infinity } = phase
-  const lateMs = pingedMs === undefined ? -1 : nowMs - pingedMs - settings.pingTimeoutMs
+  const { pingedMs = Infinity, heardMs } = phase
+  const lateMs = nowMs - pingedMs - settings.pingTimeoutMs
   if (lateMs >= 0 && lateMs < LATE_MS) return giveUp(state, moment, 'no answer to a ping')
-  const pings = pingedMs === undefined ? nowMs >= heardMs + settings.pingAfterMs : lateMs >= 0
-  const beaten: Step = pings
-    ? { state: { ...state, phase: { ...phase, pingedMs: nowMs } }, effects: [control(phase.id, { type: 'ping' })] }
-    : same(state)
+  const pings = lateMs >= 0 || (pingedMs === Infinity && nowMs - heardMs >= settings.pingAfterMs)
+  const beaten = pings ? ping(state, phase, moment) : same(state)
   const acked = acknowledge(beaten.state, moment)
-  const flushed = nowMs >= flushDueMs ? flush(acked.state, moment) : same(acked.state)
-  return { state: flushed.state, effects: [...beaten.effects, ...acked.effects, ...flushed.effects] }
+  return before(flush(acked.state, moment), ...beaten.effects, ...acked.effects)
+}
+
+function ping(state: State, phase: Open, { nowMs }: Moment): Step {
+  return to(state, { ...phase, pingedMs: nowMs }, control(phase.id, { type: 'ping' }))
 }
 
 function onWake(state: State, moment: Moment): Step {
   const { phase } = state
   const { nowMs } = moment
   if (phase.is === 'waiting') {
-    const due = { ...phase, dueMs: Math.min(phase.dueMs, Math.max(nowMs, phase.notBeforeMs)) }
+    const due = { ...phase, dueMs: Math.max(nowMs, phase.notBeforeMs) }
     return onTick({ ...state, phase: due }, moment)
   }
-  if (phase.is !== 'open' || phase.pingedMs !== undefined) return same(state)
-  return {
-    state: { ...state, phase: { ...phase, pingedMs: nowMs } },
-    effects: [control(phase.id, { type: 'ping' })],
-  }
+  return phase.is === 'open' && phase.pingedMs === undefined ? ping(state, phase, moment) : same(state)
 }
 
 // Ends.
 
 function onClose(state: State): Step {
-  const ended = end(state, 1000, 'closed by the client')
-  const { phase } = state
-  if (!('id' in phase)) return ended
-  return { state: ended.state, effects: [{ type: 'closeSocket', id: phase.id, code: 1000 }, ...ended.effects] }
+  return leave(state, end(state, 1000, 'closed'), 1000)
 }
 
 function onClosed(state: State, { code, reason, isRetried }: Of<'closed'>, moment: Moment): Step {
@@ -286,12 +233,14 @@ function onClosed(state: State, { code, reason, isRetried }: Of<'closed'>, momen
   return end(state, code, reason)
 }
 
-/** The socket is left to itself, so that the session goes on. */
+/** The session shall go on: no code. */
 function giveUp(state: State, moment: Moment, why: string): Step {
-  const next = lost(state, moment, 1006, why)
-  const { phase } = state
-  if (!('id' in phase)) return next
-  return { state: next.state, effects: [{ type: 'closeSocket', id: phase.id, code: undefined }, ...next.effects] }
+  return leave(state, lost(state, moment, 1006, why), undefined)
+}
+
+/** `next`, and whatever socket there is is closed. */
+function leave({ phase }: State, next: Step, code: 1000 | undefined): Step {
+  return 'id' in phase ? before(next, { type: 'closeSocket', id: phase.id, code }) : next
 }
 
 function lost(state: State, { nowMs, fraction }: Moment, code: number, reason: string): Step {
@@ -299,29 +248,22 @@ function lost(state: State, { nowMs, fraction }: Moment, code: number, reason: s
   const retries = phase.is === 'open' && nowMs - phase.sinceMs >= STABLE_MS ? 0 : state.retries
   const hintMs = retryHintMs(reason)
   const retryInMs = retryDelayMs(settings, retries, hintMs, fraction)
-  return {
-    state: {
-      ...state,
-      phase: { is: 'waiting', dueMs: nowMs + retryInMs, notBeforeMs: nowMs + hintMs },
-      outbox: { ...state.outbox, sent: 0 },
-      cursor: (state.cursor + 1) % settings.urls.length,
-      retries: retries + 1,
-    },
-    effects: [{ type: 'tellClose', close: { code, reason, retryInMs } }],
-  }
+  return to(
+    { ...state, cursor: (state.cursor + 1) % settings.urls.length, retries: retries + 1 },
+    { is: 'waiting', dueMs: nowMs + retryInMs, notBeforeMs: nowMs + hintMs },
+    { type: 'tell', name: 'close', event: { code, reason, retryInMs } },
+  )
 }
 
 function end(state: State, code: number, reason: string): Step {
-  return {
-    state: { ...state, phase: { is: 'closed' } },
-    effects: [
-      { type: 'save', resume: undefined },
-      { type: 'tellClose', close: { code, reason, retryInMs: undefined } },
-    ],
-  }
+  return to(
+    state,
+    { is: 'closed' },
+    { type: 'save', resume: undefined },
+    { type: 'tell', name: 'close', event: { code, reason, retryInMs: undefined } },
+  )
 }
 
-function save({ session }: State): readonly Effect[] {
-  if (session?.token === undefined) return []
-  return [{ type: 'save', resume: { token: session.token, seq: session.seq } }]
+function resumeOf(session: Session | undefined): ResumeState | undefined {
+  return session?.token === undefined ? undefined : { token: session.token, seq: session.seq }
 }

@@ -1,7 +1,7 @@
 /**
  * The client of a gateway, for browsers and Node.js. docs/client.md is its page.
  */
-import { GatewayClient, type Client } from './client.ts'
+import { startClient, type Client } from './client.ts'
 import { checkOptions, type ClientOptions } from './options.ts'
 
 /**
@@ -11,7 +11,7 @@ import { checkOptions, type ClientOptions } from './options.ts'
 export function connect<ClientMessage = unknown, ServerMessage = unknown>(
   options: ClientOptions,
 ): Client<ClientMessage, ServerMessage> {
-  return new GatewayClient<ClientMessage, ServerMessage>(checkOptions(options))
+  return startClient<ClientMessage, ServerMessage>(checkOptions(options))
 }
 
 export type { Client, SendStatus } from './client.ts'

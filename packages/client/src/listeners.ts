@@ -15,48 +15,45 @@ export interface ClientEvents<ServerMessage> {
   readonly state: (state: ClientState) => void
 }
 
+/** In an object of its own: the same function may listen twice. */
 interface Kept {
   readonly name: string
   readonly listener: (...args: never[]) => void
 }
 
-export class Listeners<ServerMessage> {
-  private all: readonly Kept[] = []
-  private readonly onError: (error: unknown) => void
-
-  constructor(onError: (error: unknown) => void) {
-    this.onError = onError
-  }
-
-  /** Gives the function that ends it. One that is added or ended while others are called counts from the next event on. */
-  add<Name extends keyof ClientEvents<ServerMessage>>(
-    name: Name,
-    listener: ClientEvents<ServerMessage>[Name],
-  ): () => void {
-    const one = { name, listener }
-    this.all = [...this.all, one]
-    return () => void (this.all = this.all.filter((other) => other !== one))
-  }
-
-  tell<Name extends keyof ClientEvents<ServerMessage>>(
-    name: Name,
-    ...args: Parameters<ClientEvents<ServerMessage>[Name]>
-  ): void {
-    for (const kept of this.all)
-      if (kept.name === name) this.guard(() => void Reflect.apply(kept.listener, undefined, args))
-  }
-
+export interface Listeners {
+  /** Gives the function that ends it. What is added or ended while others are called counts from the next event on. */
+  readonly add: (name: string, listener: (...args: never[]) => void) => () => void
+  readonly tell: (name: string, args: readonly unknown[]) => void
   /** Runs what is the application's. */
-  guard<Result>(run: () => Result): Result | undefined {
+  readonly guard: <Result>(run: () => Result) => Result | undefined
+}
+
+export function createListeners(onError: (error: unknown) => void): Listeners {
+  let all: readonly Kept[] = []
+
+  function guard<Result>(run: () => Result): Result | undefined {
     try {
       return run()
     } catch (error) {
       try {
-        this.onError(error)
+        onError(error)
       } catch {
         // There is nobody left to tell.
       }
       return undefined
     }
+  }
+
+  return {
+    add: (name, listener) => {
+      const kept = { name, listener }
+      all = [...all, kept]
+      return () => void (all = all.filter((other) => other !== kept))
+    },
+    tell: (name, args) => {
+      for (const kept of all) if (kept.name === name) guard(() => void Reflect.apply(kept.listener, undefined, args))
+    },
+    guard,
   }
 }

@@ -18,7 +18,7 @@ export const msgpack: Codec = {
     }
   },
   frame: (messages) => {
-    const parts = [arrayHeader(messages.length), ...(messages as readonly Uint8Array[])]
+    const parts = [arrayHeader(messages.length), ...(messages as readonly Uint8Array<ArrayBuffer>[])]
     const frame = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
     let at = 0
     for (const part of parts) {
@@ -32,6 +32,6 @@ export const msgpack: Codec = {
 }
 
 /** Of an array with less than 65,536 items: a frame has far fewer. */
-function arrayHeader(length: number): Uint8Array {
+function arrayHeader(length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(length < 16 ? [0x90 | length] : [0xdc, length >> 8, length & 0xff])
 }

@@ -1,7 +1,8 @@
 /**
  * What `connect` can be told, and the check of it.
  */
-import { json, type Codec } from './codec.ts'
+import { json, type Codec, type Encoded } from './codec.ts'
+import { fieldsOf } from './controls.ts'
 import { ClientError } from './errors.ts'
 import { UNTOLD } from './outbox.ts'
 import type { ResumeState, Settings } from './state.ts'
@@ -13,7 +14,7 @@ export interface SocketLike {
   onmessage: ((event: never) => void) | null
   onclose: ((event: never) => void) | null
   onerror: ((event: never) => void) | null
-  send(data: string | Uint8Array): void
+  send(data: Encoded): void
   close(code?: number): void
 }
 
@@ -74,10 +75,10 @@ export interface ClientOptions {
 
 export interface CheckedOptions {
   readonly settings: Settings
-  readonly askToken: () => string | undefined | Promise<string | undefined>
+  readonly token: ClientOptions['token'] | undefined
   readonly codec: Codec
   readonly WebSocket: SocketConstructor
-  readonly shouldRetry: (code: number, reason: string) => boolean | undefined
+  readonly shouldRetry: ((code: number, reason: string) => boolean | undefined) | undefined
   readonly memory: ResumeMemory | undefined
   readonly onError: (error: unknown) => void
   readonly clock: ClientClock
@@ -93,101 +94,19 @@ const NUMBERS = {
   pingTimeoutMs: 10_000,
   minRetryMs: 250,
   maxRetryMs: 30_000,
-} as const
-
-type NumberName = keyof typeof NUMBERS
-
-const OTHERS = ['urls', 'token', 'codec', 'WebSocket', 'shouldRetry', 'memory', 'onError', 'clock', 'random']
+}
+/** Options that are functions, or have these. */
+const FUNCTIONS = {
+  codec: ['encode', 'frame', 'control', 'decode'],
+  memory: ['load', 'save'],
+  clock: ['nowMs', 'after'],
+  WebSocket: [],
+  shouldRetry: [],
+  onError: [],
+  random: [],
+}
 /** What a timer takes. */
 const MAX_NUMBER = 2 ** 31 - 1
-
-/** @throws ClientError `ERR_BAD_OPTION`, `ERR_NO_WEBSOCKET` */
-export function checkOptions(options: ClientOptions): CheckedOptions {
-  if (typeof options !== 'object' || options === null) throw bad('connect takes an object of options')
-  for (const key of Object.keys(options))
-    if (!(key in NUMBERS) && !OTHERS.includes(key)) throw bad(`there is no option ${JSON.stringify(key)}`)
-  const { token, codec = json, memory, clock = SYSTEM_CLOCK } = options
-  if (token !== undefined && typeof token !== 'string' && typeof token !== 'function')
-    throw bad('token must be text or a function')
-  for (const name of ['encode', 'frame', 'control', 'decode'] as const) requireFunction(`codec.${name}`, codec[name])
-  if (memory !== undefined)
-    for (const name of ['load', 'save'] as const) requireFunction(`memory.${name}`, memory[name])
-  for (const name of ['nowMs', 'after'] as const) requireFunction(`clock.${name}`, clock[name])
-  const { shouldRetry = () => undefined, onError = report, random = Math.random } = options
-  for (const [name, value] of Object.entries({ shouldRetry, onError, random })) requireFunction(name, value)
-  return {
-    settings: checkSettings(options),
-    askToken: typeof token === 'function' ? token : () => token,
-    ...{ codec, memory, clock, shouldRetry, onError, random },
-    WebSocket: webSocketOf(options.WebSocket),
-  }
-}
-
-function checkSettings(options: ClientOptions): Settings {
-  const { urls, token } = options
-  const number = (name: NumberName, least = 1): number => {
-    const value = options[name] ?? NUMBERS[name]
-    if (!Number.isInteger(value) || value < least || value > MAX_NUMBER)
-      throw bad(`${name} must be a whole number from ${least} to ${MAX_NUMBER}`)
-    return value
-  }
-  const minRetryMs = number('minRetryMs')
-  return {
-    urls: checkUrls(urls),
-    token: typeof token === 'string' ? token : undefined,
-    asksForTokens: typeof token === 'function',
-    // The gateway says what it has got after 16 messages: who may send fewer would wait for ever.
-    maxQueued: number('maxQueued', UNTOLD),
-    maxQueuedBytes: number('maxQueuedBytes'),
-    maxMessagesPerSecond: number('maxMessagesPerSecond'),
-    connectTimeoutMs: number('connectTimeoutMs'),
-    pingAfterMs: number('pingAfterMs'),
-    pingTimeoutMs: number('pingTimeoutMs'),
-    minRetryMs,
-    maxRetryMs: number('maxRetryMs', minRetryMs),
-  }
-}
-
-function checkUrls(urls: unknown): readonly string[] {
-  const list: readonly unknown[] = Array.isArray(urls) ? urls : [urls]
-  if (list.length === 0) throw bad('urls has no gateway in it')
-  return list.map((url) => {
-    const parsed = parseUrl(url)
-    if (parsed === undefined || !/^(ws|http)s?:$/.test(parsed.protocol))
-      throw bad(`urls has ${JSON.stringify(url)} in it, which is no address of a WebSocket`)
-    parsed.protocol = parsed.protocol.replace('http', 'ws')
-    // A WebSocket refuses it.
-    parsed.hash = ''
-    return parsed.href
-  })
-}
-
-function parseUrl(url: unknown): URL | undefined {
-  try {
-    return typeof url === 'string' ? new URL(url) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function webSocketOf(given: unknown): SocketConstructor {
-  const found = given ?? globalThis.WebSocket
-  if (given !== undefined) requireFunction('WebSocket', given)
-  else if (typeof found !== 'function')
-    throw new ClientError(
-      'ERR_NO_WEBSOCKET',
-      "there is no WebSocket here, as in Node.js before 22: pass that of the package ws, `import { WebSocket } from 'ws'`, as the option WebSocket",
-    )
-  return found as SocketConstructor
-}
-
-function requireFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') throw bad(`${name} must be a function`)
-}
-
-function bad(message: string): ClientError {
-  return new ClientError('ERR_BAD_OPTION', message)
-}
 
 const SYSTEM_CLOCK: ClientClock = {
   nowMs: () => performance.now(),
@@ -195,6 +114,62 @@ const SYSTEM_CLOCK: ClientClock = {
     const timer = setTimeout(run, delayMs)
     return () => clearTimeout(timer)
   },
+}
+
+/** @throws ClientError `ERR_BAD_OPTION`, `ERR_NO_WEBSOCKET` */
+export function checkOptions(options: ClientOptions): CheckedOptions {
+  if (typeof options !== 'object' || options === null) throw bad('options')
+  for (const [name, value] of Object.entries(options) as readonly [string, unknown][]) {
+    const parts = (FUNCTIONS as { readonly [name: string]: readonly string[] })[name]
+    if (parts !== undefined ? !isOf(value, parts) : !(name in NUMBERS || name === 'urls' || name === 'token'))
+      throw bad(name)
+  }
+  const { urls, token, codec = json, WebSocket = globalThis.WebSocket, memory, shouldRetry } = options
+  const { onError = report, random = Math.random, clock = SYSTEM_CLOCK } = options
+  if (WebSocket === undefined)
+    throw new ClientError('ERR_NO_WEBSOCKET', 'no WebSocket here: pass that of the package ws as the option WebSocket')
+  if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') throw bad('token')
+  return {
+    settings: { ...checkNumbers(options), urls: checkUrls(urls), asksForTokens: typeof token === 'function' },
+    ...{ token, codec, WebSocket, memory, shouldRetry, onError, random, clock },
+  }
+}
+
+function isOf(value: unknown, parts: readonly string[]): boolean {
+  const all = parts.length > 0 ? parts.map((part) => fieldsOf(value)[part]) : [value]
+  return value === undefined || all.every((one) => typeof one === 'function')
+}
+
+function checkNumbers(options: ClientOptions): typeof NUMBERS {
+  const checked = { ...NUMBERS }
+  for (const name of Object.keys(NUMBERS) as (keyof typeof NUMBERS)[]) {
+    const value = options[name] ?? checked[name]
+    if (!Number.isInteger(value) || value < 1 || value > MAX_NUMBER) throw bad(name)
+    checked[name] = value
+  }
+  // The gateway says what it has got after 16 messages: who may send fewer would wait for ever.
+  if (checked.maxQueued < UNTOLD) throw bad('maxQueued')
+  if (checked.maxRetryMs < checked.minRetryMs) throw bad('maxRetryMs')
+  return checked
+}
+
+function checkUrls(urls: unknown): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(urls) ? urls : [urls]
+  if (list.length === 0) throw bad('urls')
+  return list.map((text) => {
+    try {
+      const url = new URL(text as string)
+      // What follows `#` a WebSocket refuses.
+      if (/^(ws|http)s?:$/.test(url.protocol)) return url.href.replace(/^http/, 'ws').replace(/#.*/, '')
+    } catch {
+      // No address at all.
+    }
+    throw bad(`urls: ${String(text)}`)
+  })
+}
+
+function bad(what: string): ClientError {
+  return new ClientError('ERR_BAD_OPTION', `a bad option: ${what}`)
 }
 
 /** As if nobody had caught it, but that Node.js does not end of it. */

@@ -19,8 +19,6 @@ export interface OutboxLimits {
 
 export interface Outbox {
   readonly entries: readonly Encoded[]
-  /** Of all entries together; of text: its length. */
-  readonly bytes: number
   readonly first: number
   readonly sent: number
   readonly tried: number
@@ -32,15 +30,16 @@ export const UNTOLD = 16
 const MAX_FRAME_MESSAGES = 64
 const MAX_FRAME_SIZE = 16 * 1024
 
-export const EMPTY_OUTBOX: Outbox = { entries: [], bytes: 0, first: 0, sent: 0, tried: 0 }
+export const EMPTY_OUTBOX: Outbox = { entries: [], first: 0, sent: 0, tried: 0 }
 
-export function hasRoom({ entries, bytes }: Outbox, limits: OutboxLimits, size: number): boolean {
-  if (entries.length >= limits.maxQueued) return false
-  return entries.length < UNTOLD || bytes + size <= limits.maxQueuedBytes
+/** @param size Of one more; of text: its length */
+export function hasRoom({ entries }: Outbox, limits: OutboxLimits, size: number): boolean {
+  if (entries.length < UNTOLD) return true
+  return entries.length < limits.maxQueued && sizeOf(entries) + size <= limits.maxQueuedBytes
 }
 
 export function add(outbox: Outbox, entry: Encoded): Outbox {
-  return { ...outbox, entries: [...outbox.entries, entry], bytes: outbox.bytes + entry.length }
+  return { ...outbox, entries: [...outbox.entries, entry] }
 }
 
 /** How many wait for a socket, or for their turn on it. */
@@ -51,26 +50,21 @@ export function waiting({ entries, sent }: Outbox): number {
 /** The next frames, with `most` messages together at most. */
 export function take(outbox: Outbox, most: number): { readonly outbox: Outbox; readonly frames: readonly Encoded[][] } {
   const frames: Encoded[][] = []
-  let size = Infinity
-  let { sent } = outbox
-  for (const entry of outbox.entries.slice(sent, sent + Math.max(0, Math.floor(most)))) {
+  const next = outbox.entries.slice(outbox.sent, outbox.sent + Math.floor(most))
+  for (const entry of next) {
     const frame = frames.at(-1)
-    if (frame === undefined || frame.length === MAX_FRAME_MESSAGES || size + entry.length > MAX_FRAME_SIZE) {
-      frames.push([entry])
-      size = entry.length
-    } else {
+    if (frame !== undefined && frame.length < MAX_FRAME_MESSAGES && sizeOf(frame) + entry.length <= MAX_FRAME_SIZE)
       frame.push(entry)
-      size += entry.length
-    }
-    sent++
+    else frames.push([entry])
   }
+  const sent = outbox.sent + next.length
   return { outbox: { ...outbox, sent, tried: Math.max(sent, outbox.tried) }, frames }
 }
 
 /** The session has got so many since its beginning. What it says of messages that were never sent is not believed. */
 export function confirm(outbox: Outbox, received: number): Outbox {
   const count = Math.min(Math.max(0, received - outbox.first), outbox.tried)
-  return { ...letGo(outbox, count), first: outbox.first + count }
+  return letGo(outbox, count, outbox.first + count)
 }
 
 /** The session goes on over another socket, and has got so many: what it has not is to be sent again. */
@@ -81,18 +75,13 @@ export function rewind(outbox: Outbox, received: number): Outbox {
 
 /** Another session begins. What the former one may have got is not sent again. */
 export function restart(outbox: Outbox): Outbox {
-  return { ...letGo(outbox, outbox.tried), first: 0 }
+  return letGo(outbox, outbox.tried, 0)
 }
 
-function letGo(outbox: Outbox, count: number): Outbox {
-  if (count === 0) return outbox
-  const { entries, bytes, sent, tried } = outbox
-  const gone = entries.slice(0, count).reduce((sum, { length }) => sum + length, 0)
-  return {
-    ...outbox,
-    entries: entries.slice(count),
-    bytes: bytes - gone,
-    sent: Math.max(0, sent - count),
-    tried: tried - count,
-  }
+function letGo({ entries, sent, tried }: Outbox, count: number, first: number): Outbox {
+  return { entries: entries.slice(count), first, sent: Math.max(0, sent - count), tried: tried - count }
+}
+
+function sizeOf(entries: readonly Encoded[]): number {
+  return entries.reduce((sum, { length }) => sum + length, 0)
 }

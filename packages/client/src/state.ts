@@ -9,9 +9,7 @@ import { EMPTY_OUTBOX, type Outbox, type OutboxLimits } from './outbox.ts'
 
 export interface Settings extends BackoffLimits, OutboxLimits {
   readonly urls: readonly string[]
-  /** The same for each connection. */
-  readonly token: string | undefined
-  /** Or there is a function that gives a fresh one. */
+  /** There is a function that gives a fresh one each time. */
   readonly asksForTokens: boolean
   readonly connectTimeoutMs: number
   readonly pingAfterMs: number
@@ -54,9 +52,9 @@ export type Phase =
       readonly sinceMs: number
       readonly heardMs: number
       /** When a ping was sent that nothing has come after. */
-      readonly pingedMs: number | undefined
-      readonly ackDueMs: number | undefined
-      readonly flushDueMs: number | undefined
+      readonly pingedMs?: number | undefined
+      readonly ackDueMs?: number | undefined
+      readonly flushDueMs?: number | undefined
       readonly bucket: Bucket
     }
   | { readonly is: 'waiting'; readonly dueMs: number; readonly notBeforeMs: number }
@@ -88,7 +86,6 @@ export interface Moment {
 }
 
 export type Event =
-  | { readonly type: 'start' }
   | { readonly type: 'token'; readonly id: number; readonly token: string | undefined }
   | { readonly type: 'tokenFailed'; readonly id: number }
   | { readonly type: 'opened'; readonly id: number }
@@ -128,7 +125,7 @@ export interface Close {
 }
 
 export type Effect =
-  /** Ask for a token, then say `token` or `tokenFailed`. */
+  /** Get a token, then say `token` or `tokenFailed`. */
   | { readonly type: 'askToken'; readonly id: number }
   | { readonly type: 'open'; readonly id: number; readonly url: string }
   | { readonly type: 'control'; readonly id: number; readonly control: object }
@@ -137,10 +134,13 @@ export type Effect =
   | { readonly type: 'closeSocket'; readonly id: number; readonly code: 1000 | undefined }
   | { readonly type: 'save'; readonly resume: ResumeState | undefined }
   | { readonly type: 'tellMessages'; readonly messages: readonly unknown[]; readonly firstSeq: number }
-  | { readonly type: 'tellOpen'; readonly isResumed: boolean }
-  | { readonly type: 'tellGap'; readonly gap: Gap }
-  | { readonly type: 'tellClose'; readonly close: Close }
-  | { readonly type: 'tellState'; readonly state: ClientState }
+  | ({ readonly type: 'tell' } & Told)
+
+export type Told =
+  | { readonly name: 'open'; readonly event: { readonly isResumed: boolean } }
+  | { readonly name: 'gap'; readonly event: Gap }
+  | { readonly name: 'close'; readonly event: Close }
+  | { readonly name: 'state'; readonly event: ClientState }
 
 export interface Step {
   readonly state: State
@@ -151,8 +151,8 @@ export interface Step {
 export function initialState(settings: Settings, resume: ResumeState | undefined, fraction: number): State {
   return {
     settings,
-    phase: { is: 'waiting', dueMs: Infinity, notBeforeMs: 0 },
-    session: resume === undefined ? undefined : { ...resume, acked: resume.seq, ackEvery: 1 },
+    phase: { is: 'waiting', dueMs: -Infinity, notBeforeMs: 0 },
+    session: resume && { ...resume, acked: resume.seq, ackEvery: 1 },
     outbox: EMPTY_OUTBOX,
     cursor: Math.floor(fraction * settings.urls.length),
     retries: 0,
@@ -162,39 +162,31 @@ export function initialState(settings: Settings, resume: ResumeState | undefined
 }
 
 export function clientState({ phase }: State): ClientState {
-  switch (phase.is) {
-    case 'authorizing':
-    case 'connecting':
-    case 'joining':
-      return 'connecting'
-    case 'open':
-    case 'waiting':
-    case 'closed':
-      return phase.is
-  }
+  return 'deadlineMs' in phase ? 'connecting' : phase.is
 }
 
 /** When a `tick` is due; Infinity: never. */
 export function dueMs({ phase, settings }: State): number {
-  switch (phase.is) {
-    case 'authorizing':
-    case 'connecting':
-    case 'joining':
-      return phase.deadlineMs
-    case 'waiting':
-      return phase.dueMs
-    case 'open': {
-      const { heardMs, pingedMs, ackDueMs = Infinity, flushDueMs = Infinity } = phase
-      const beatMs = pingedMs === undefined ? heardMs + settings.pingAfterMs : pingedMs + settings.pingTimeoutMs
-      return Math.min(beatMs, ackDueMs, flushDueMs)
-    }
-    case 'closed':
-      return Infinity
-  }
+  if ('deadlineMs' in phase) return phase.deadlineMs
+  if (phase.is === 'waiting') return phase.dueMs
+  if (phase.is === 'closed') return Infinity
+  const { heardMs, pingedMs, ackDueMs = Infinity, flushDueMs = Infinity } = phase
+  const beatMs = pingedMs === undefined ? heardMs + settings.pingAfterMs : pingedMs + settings.pingTimeoutMs
+  return Math.min(beatMs, ackDueMs, flushDueMs)
 }
 
 export function same(state: State): Step {
   return { state, effects: [] }
+}
+
+/** To another phase. */
+export function to(state: State, phase: Phase, ...effects: readonly Effect[]): Step {
+  return { state: { ...state, phase }, effects }
+}
+
+/** The step with effects before its own. */
+export function before({ state, effects }: Step, ...others: readonly Effect[]): Step {
+  return { state, effects: [...others, ...effects] }
 }
 
 export function control(id: number, what: object): Effect {

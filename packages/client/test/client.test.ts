@@ -28,7 +28,9 @@ describe('a connection', () => {
     clock.advance(1_000)
     expect(socket.controls.at(-1)).toEqual(ack(2))
     socket.says(['c'])
-    socket.says(['d', 'e'])
+    socket.says(['d'])
+    expect(socket.controls.at(-1)).toEqual(ack(2))
+    socket.says(['e'])
     expect(socket.controls.at(-1)).toEqual(ack(5))
     expect(client.seq).toBe(5)
   })
@@ -53,7 +55,7 @@ describe('a connection', () => {
     const { socket, clock, told, client } = bench()
     socket.welcomes()
     clock.advance(30_000)
-    expect(socket.closedWith).toEqual([])
+    expect(socket.closedWith).toEqual([undefined])
     socket.says(['late'])
     socket.closes()
     expect(client.seq).toBe(0)
@@ -118,7 +120,7 @@ describe('a connection', () => {
     const { socket, clock, told } = bench()
     socket.opens()
     clock.advance(10_000)
-    expect(socket.closedWith).toEqual([])
+    expect(socket.closedWith).toEqual([undefined])
     expect(told).toEqual([['close', { code: 1006, reason: 'no connection in time', retryInMs: 125 }]])
   })
 
@@ -133,7 +135,7 @@ describe('a connection', () => {
     socket.saysText(frame)
     expect(client.state).toBe('waiting')
     next().opens()
-    expect(socket.closedWith).toEqual([])
+    expect(socket.closedWith).toEqual([undefined])
   })
 
   it('passes over controls that it does not know', () => {
@@ -149,7 +151,7 @@ describe('a connection', () => {
     client.close()
     client.close()
     expect(socket.closedWith).toEqual([1000])
-    expect(told.at(-1)).toEqual(['close', { code: 1000, reason: 'closed by the client', retryInMs: undefined }])
+    expect(told.at(-1)).toEqual(['close', { code: 1000, reason: 'closed', retryInMs: undefined }])
     expect(told).toHaveLength(2)
     expect(client.send('a')).toBe('closed')
     expect(clock.pending).toBe(0)
@@ -195,6 +197,28 @@ describe('messages of the client', () => {
     socket.welcomes()
     for (let message = 0; message < 16; message++) expect(client.send('long enough')).toBe('sent')
     expect(client.send('long enough')).toBe('full')
+  })
+
+  it('are not kept for a session that can not be resumed', () => {
+    const { socket, client } = bench({ maxQueued: 16 })
+    socket.welcomes({ ackEvery: 16 })
+    for (let message = 0; message < 50; message++) expect(client.send(message)).toBe('sent')
+  })
+
+  it('that were sent once count as such also when they wait to be sent again', () => {
+    const { socket, client, told, next, clock } = bench({ maxMessagesPerSecond: 10 })
+    socket.welcomes()
+    for (let message = 0; message < 30; message++) client.send(message)
+    clock.advance(2_000)
+    socket.closes()
+    const second = next()
+    second.resumes(0, 0)
+    expect(second.messages).toHaveLength(20)
+    second.closes()
+    const third = next()
+    third.opens()
+    third.says({ type: 'resume_failed', why: 'gone', seq: 0 })
+    expect(told.at(-1)).toEqual(['gap', { why: 'gone', seq: 0, unconfirmed: 30 }])
   })
 
   it('are what they were when they were sent, or are refused at the caller', () => {
@@ -249,8 +273,10 @@ describe('retries', () => {
     const { socket, told, next } = bench()
     socket.welcomes()
     socket.closes(1011)
-    next().welcomes()
-    expect(told.at(-1)?.[0]).toBe('open')
+    const second = next()
+    second.welcomes()
+    second.closes(1011)
+    expect(told.at(-1)).toEqual(['close', { code: 1011, reason: '', retryInMs: 250 }])
   })
 
   it('wait at least as long as the gateway says, and a little more', () => {
@@ -425,9 +451,20 @@ describe('a memory', () => {
 })
 
 describe('a listener', () => {
+  it('hears of everything in the order in which it has happened, whatever another does meanwhile', () => {
+    const { socket, client } = bench()
+    const heard: unknown[] = []
+    client.on('message', () => client.close())
+    client.on('message', (message) => heard.push(message))
+    client.on('close', () => heard.push('closed'))
+    socket.welcomes()
+    socket.says(['a', 'b'])
+    expect(heard).toEqual(['a', 'closed'])
+  })
+
   it('that throws is told of, and harms nothing else', () => {
     const onError = vi.fn<(error: unknown) => void>()
-    const { socket, client, told } = bench({ onError })
+    const { socket, client, told, next } = bench({ onError })
     const stop = client.on('open', () => {
       throw new Error('mine')
     })
@@ -437,5 +474,8 @@ describe('a listener', () => {
     expect(told).toEqual([['open', { isResumed: false }], ['second']])
     expect(socket.sent).toEqual([{ type: 'hello' }, ack(0)])
     stop()
+    socket.closes()
+    next().resumes(0, 0)
+    expect(onError).toHaveBeenCalledTimes(1)
   })
 })

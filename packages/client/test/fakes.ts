@@ -50,8 +50,8 @@ export class FakeSocket implements SocketLike {
   readonly protocols: readonly string[]
   /** What the client has sent, decoded. */
   readonly sent: unknown[] = []
-  /** `[]`: without a code. */
-  closedWith: readonly number[] | undefined = undefined
+  /** `[undefined]`: without a code. */
+  closedWith: readonly (number | undefined)[] | undefined = undefined
 
   constructor(url: string, protocols: string[]) {
     this.url = url
@@ -62,7 +62,7 @@ export class FakeSocket implements SocketLike {
     this.sent.push(JSON.parse(String(data)) as unknown)
   }
 
-  close(...code: number[]): void {
+  close(...code: (number | undefined)[]): void {
     this.closedWith = code
   }
 
