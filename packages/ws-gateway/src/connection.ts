@@ -22,7 +22,7 @@ import type { Identity } from './principal.ts'
 import { SocketClosed, SocketMessages, type SocketRefreshed } from './session-protocol.ts'
 import type { SessionServer } from './session-server.ts'
 import { SocketWriter, type Room, type WriterHost, type WriterOwner } from './socket-writer.ts'
-import { fullBucket, take, type Bucket, type Rate } from './token-bucket.ts'
+import { fullBucket, giveBack, take, type Bucket, type Rate } from './token-bucket.ts'
 import { validate, type MessageSchema } from './validate.ts'
 
 /** After a close frame, whoever was the first to send one, the client has so long to end the connection. */
@@ -82,6 +82,8 @@ export class Connection implements SocketListener, WriterOwner {
   private deadlineMs = Infinity
   /** Frames that have come before the session was there. */
   private early: Decoded[] | undefined = undefined
+  /** The last number that the client has acknowledged over this socket. */
+  private acked = 0
   /** The client's messages that the session hasn't handled yet. */
   private pending = 0
   private isWarned = false
@@ -319,6 +321,7 @@ export class Connection implements SocketListener, WriterOwner {
         const { seq } = control
         if (typeof seq !== 'number' || this.session?.ack(this, seq) === false)
           this.refuse('an ack of what was not sent')
+        else if (seq > this.acked) this.onAcked(seq)
         return
       }
       case 'auth': {
@@ -329,6 +332,8 @@ export class Connection implements SocketListener, WriterOwner {
         return
       }
       case 'ping':
+        if (this.session?.received !== undefined)
+          this.writeControl({ type: 'received', received: this.session.received })
         this.writeControl({ type: 'pong' })
         return
       default:
@@ -340,6 +345,12 @@ export class Connection implements SocketListener, WriterOwner {
     this.isRefreshing = true
     await this.host.onAuth(this, token)
     this.isRefreshing = false
+  }
+
+  /** An acknowledgement that says something new costs the client nothing: there are no more of them than there are messages to it. */
+  private onAcked(seq: number): void {
+    this.acked = seq
+    giveBack(this.bucket, this.host.rate)
   }
 
   private onMessages(values: readonly unknown[]): void {

@@ -76,7 +76,7 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly maxPayloadBytes?: number
   /** More of one client closes with 4005. Pings count, too. @default 100 */
   readonly maxMessagesPerSecond?: number
-  /** So many may come at once. @default 200 */
+  /** So many may come at once, in one frame too. @default 256 */
   readonly messageBurst?: number
   /** Above so many bytes that wait for a client droppable messages are left out, and of coalescible ones all but the latest. @default 262144 */
   readonly softBufferedBytes?: number
@@ -232,7 +232,7 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
     metrics,
     resume: checkResume(options.resume, maxConnections),
     maxPayloadBytes: positive('maxPayloadBytes', options.maxPayloadBytes, 64 * 1024),
-    rate: { perSecond: rate, burst: positive('messageBurst', options.messageBurst, Math.max(200, rate)) },
+    rate: { perSecond: rate, burst: positive('messageBurst', options.messageBurst, Math.max(256, rate)) },
     softBufferedBytes: Math.min(softBufferedBytes, maxBufferedBytes),
     maxBufferedBytes,
     slowTimeoutMs: positive('slowTimeoutMs', options.slowTimeoutMs, 10_000),

@@ -190,6 +190,11 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     return connection !== this.connection || this.#state === undefined || this.#state.ack(number)
   }
 
+  /** How many of the client's messages have come; `undefined` if nobody counts, as the client can't resume. */
+  get received(): number | undefined {
+    return this.#state?.received
+  }
+
   /** The client reads again. */
   flushCoalesced(): void {
     this.#outbox.flushCoalesced()

@@ -29,6 +29,11 @@ export function take(bucket: Bucket, rate: Rate, nowMs: number, cost: number = 1
   return true
 }
 
+/** One that was taken counts for nothing. */
+export function giveBack(bucket: Bucket, rate: Rate): void {
+  bucket.tokens = Math.min(rate.burst, bucket.tokens + 1)
+}
+
 function tokensAt({ tokens, atMs }: Bucket, { perSecond, burst }: Rate, nowMs: number): number {
   return Math.min(burst, tokens + (Math.max(0, nowMs - atMs) / 1_000) * perSecond)
 }
