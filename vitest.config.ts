@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     reporters: ['default', ['json', { outputFile: 'reports/vitest.json' }]],
     passWithNoTests: false,
+    // What is waited for comes when it comes, also on a machine that is busy with something else.
+    expect: { poll: { timeout: 15_000, interval: 20 } },
     // fast-check: the same cases in every run, and others with PIDMESH_SEED.
     setupFiles: ['./test/seed.ts'],
     projects: [

@@ -52,6 +52,8 @@ function soleSampleOf(kind: FigureKind, answer: Answer): number {
       return (answer.operations / msOf(answer)) * 1_000
     case 'ms':
       return msOf(answer)
+    case 'usPerOperation':
+      return (msOf(answer) / answer.operations) * 1_000
     case 'bytesPerOperation':
       if (!('bytes' in answer)) throw new Error('the answer has no bytes')
       return answer.bytes / answer.operations

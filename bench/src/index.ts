@@ -12,6 +12,7 @@ import { Contestant, endAll, killAll } from './contestant.ts'
 import { figureOf, type Figure } from './figures.ts'
 import { OURS, type FigurePlan, type Group } from './group.ts'
 import { distribution } from './groups/distribution.ts'
+import { gateway } from './groups/gateway.ts'
 import { genServer } from './groups/gen-server.ts'
 import { globalEts } from './groups/global-ets.ts'
 import { runtime } from './groups/runtime.ts'
@@ -20,7 +21,7 @@ import { readOptions, usage, UsageError, type Options } from './options.ts'
 import { commit, machine, writeReport } from './report.ts'
 import { formatSpread, summaryOf, tableOf } from './table.ts'
 
-const groups: readonly Group[] = [runtime, genServer, distribution, globalEts]
+const groups: readonly Group[] = [runtime, genServer, distribution, globalEts, gateway]
 
 const folder = mkdtempSync(join(tmpdir(), 'pidmesh-bench-'))
 let interrupted = false

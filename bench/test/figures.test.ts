@@ -10,9 +10,11 @@ function plan(more: Partial<FigurePlan>): FigurePlan {
 }
 
 describe('a sample of an answer with several values', () => {
-  it('is the value that the figure names: milliseconds, a rate of all operations, or bytes of one', () => {
+  it('is the value that the figure names: milliseconds, a rate of all operations, or microseconds or bytes of one', () => {
     expect(sampleOf({ kind: 'ms', value: 'register' }, answer)).toBe(500)
     expect(sampleOf({ kind: 'operationsPerSecond', value: 'register' }, answer)).toBe(2_000)
+    expect(sampleOf({ kind: 'usPerOperation', value: 'owner' }, answer)).toBe(30_000)
+    expect(sampleOf({ kind: 'usPerOperation' }, { ms: 500, operations: 2_000 })).toBe(250)
     expect(sampleOf({ kind: 'bytesPerOperation', value: 'owner' }, answer)).toBe(30)
   })
 

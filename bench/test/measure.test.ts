@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { FigurePlan, Part } from '../src/group.ts'
+import { gateway } from '../src/groups/gateway.ts'
 import { globalEts } from '../src/groups/global-ets.ts'
 import { takenTogether } from '../src/measure.ts'
 
@@ -22,8 +23,8 @@ describe('figures are taken from the same runs', () => {
     expect(namesOf([plan('a', 'x'), plan('b', 'x'), plan('c', 'x', 'one')])).toEqual([['a'], ['b'], ['c']])
   })
 
-  it('in group global-ets if they agree on rounds and children', () => {
-    for (const together of takenTogether(globalEts.figures)) {
+  it('in every group if they agree on rounds and children', () => {
+    for (const together of takenTogether([...globalEts.figures, ...gateway.figures])) {
       const runs = together.map(({ maxRounds, freshChild, onlyWhenAsked }) => ({
         maxRounds,
         freshChild,

@@ -2,7 +2,7 @@
 
 import type { GlobalEts } from '@pidmesh/global-ets'
 import type { Node } from '@pidmesh/runtime'
-import { Gateway, SocketSession } from '@pidmesh/ws-gateway'
+import { Gateway, SocketSession, type DrainOptions } from '@pidmesh/ws-gateway'
 import type { Server } from 'node:http'
 import { z } from 'zod'
 
@@ -20,8 +20,8 @@ class Chat extends SocketSession<ClientMessage, ServerMessage, Principal> {
   }
 }
 
-/** What has to be stopped. */
-export type ChatGateway = { stop(): Promise<void> }
+/** What has to be drained. */
+export type ChatGateway = { drain(options: DrainOptions): Promise<void> }
 
 export function startChat(node: Node, names: GlobalEts, server: Server): Promise<ChatGateway> {
   return Gateway.start(node, {

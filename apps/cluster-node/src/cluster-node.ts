@@ -1,7 +1,7 @@
 // One node of a cluster whose nodes come and go: it finds the others by DNS, and says by probes whether clients may come.
 //
 //   settings ─▶ listen ─▶ join ─▶ ready ── SIGTERM ─▶ draining: not ready, still serving, for DRAIN_MS
-//                                                      ─▶ gateway.stop (1012) ─▶ node.stop (the others see `shutdown`) ─▶ exit 0
+//                                                      ─▶ gateway.drain (1012, sessions go elsewhere) ─▶ node.stop (the others see `shutdown`) ─▶ exit 0
 //
 // Ready means: up, and connected with another node, or alone for JOIN_WAIT_MS. Once ready it stays so until it is told to end: if nodes lose each
 // other, clients are served by all of them, not by none.
@@ -23,6 +23,8 @@ import type { Settings } from './settings.ts'
 
 /** What the gateway and the node take at most to stop, with room: after that it is an end all the same. */
 const STOP_WITHIN_MS = 10_000
+/** Clients are sent away over so long, and then have so long to go on with their sessions at another node. */
+const DRAIN = { overMs: 4_000, handOverMs: 3_000 }
 const LOOK_EVERY_MS = 50
 
 let phase: Phase = 'starting'
@@ -42,7 +44,7 @@ async function main(): Promise<void> {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(settings, server))
     await listen(server, settings)
     node = await join(settings)
-    gateway = await startChat(node, await GlobalEts.start(node), server)
+    gateway = await startChat(node, await GlobalEts.start(node, { policy: 'newest' }), server)
     await othersFound(node, settings.joinWaitMs)
     if (phase === 'starting') phase = 'ready'
   } catch (error) {
@@ -85,7 +87,7 @@ async function stop({ drainMs }: Settings, server: Server): Promise<void> {
   phase = 'draining'
   setTimeout(() => process.exit(1), drainMs + STOP_WITHIN_MS)
   if (isServing) await sleep(drainMs)
-  await gateway?.stop()
+  await gateway?.drain(DRAIN)
   await node?.stop()
   server.close()
   process.exit(0)

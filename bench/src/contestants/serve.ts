@@ -46,8 +46,8 @@ export async function added(memory: 'heap' | 'rss', operations: number, hold: ()
   return { bytes: bytesOf(memory) - before, operations }
 }
 
-/** The heap with what it keeps outside of itself: typed arrays count too. */
-function bytesOf(memory: 'heap' | 'rss'): number {
+/** After garbage collection: the resident set, or the heap with what it keeps outside of itself, since typed arrays count too. */
+export function bytesOf(memory: 'heap' | 'rss'): number {
   collectGarbage()
   collectGarbage()
   const { heapUsed, external, rss } = process.memoryUsage()

@@ -4,15 +4,13 @@
  *
  * Most runs yield several figures: `ofRun` gives them the same parts, so that they are taken from the same runs.
  */
-import { OURS, type FigurePlan, type Group, type Part } from '../group.ts'
+import { OURS, type Group, type Part } from '../group.ts'
 import { distributed, erlang } from './erlang.ts'
 import { nodeJs } from './node-js.ts'
+import { ofRun } from './of-run.ts'
 
 /** Names: the same for all, since most figures are no rates. */
 const MANY = 100_000
-
-type Figure = Omit<FigurePlan, 'parts' | 'maxRounds' | 'freshChild' | 'onlyWhenAsked'>
-type Runs = Pick<FigurePlan, 'maxRounds' | 'freshChild' | 'onlyWhenAsked'>
 
 const registrations = ofRun(both('register', MANY), { maxRounds: 3 }, [
   {
@@ -250,8 +248,4 @@ export const globalEts: Group = {
 
 function both(workload: string, size: number): Readonly<Record<string, Part>> {
   return { ours: { workload, size }, beam: { workload, size } }
-}
-
-function ofRun(parts: Readonly<Record<string, Part>>, runs: Runs, figures: readonly Figure[]): FigurePlan[] {
-  return figures.map((figure) => ({ ...figure, ...runs, parts }))
 }

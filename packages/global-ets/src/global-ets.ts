@@ -369,10 +369,11 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   private endLoser(name: string, loser: Pid, winner: Pid): void {
     const { scope, policy } = this.options
     const conflict: NameConflict = { name, winner, policy: policyName(policy) }
-    this.owner.log.warn(
-      { name, loser: loser.toString(), winner: winner.toString(), policy: conflict.policy },
-      'name clash: the process here gives way',
-    )
+    const { log } = this.owner
+    const fields = { name, loser: loser.toString(), winner: winner.toString(), policy: conflict.policy }
+    // Where the newest has a name by rule it is taken over all day long: that is no news.
+    if (policy === 'newest') log.info(fields, 'a newer process has the name: the one here gives way')
+    else log.warn(fields, 'name clash: the process here gives way')
     if (this.options.loser === 'tell') {
       const lost: NameLostMessage = { type: 'name_lost', scope, ...conflict }
       this.owner.send(loser, lost)

@@ -39,6 +39,10 @@ export async function authenticate<Principal>(
   }
 }
 
+interface Answer<Principal> {
+  readonly value: Principal | Authenticated<Principal> | undefined
+}
+
 /** On one line, and without the token: an error may tell what it is about. */
 function problemOf(error: unknown, token: string | undefined): string {
   const text = error instanceof Error ? error.message : String(error)
@@ -48,12 +52,18 @@ function problemOf(error: unknown, token: string | undefined): string {
 function inTime<Principal>(
   request: UpgradeRequest,
   { authenticate: ask, timeoutMs, clock }: AuthenticationOptions<Principal>,
-): Promise<{ value: Principal | Authenticated<Principal> | undefined } | 'timeout'> {
+): Awaitable<Answer<Principal> | 'timeout'> {
+  const answer = ask(request)
+  if (!isPromise(answer)) return { value: answer }
   return new Promise((resolve, reject) => {
-    const answer = ask(request)
     const timer = clock.setTimer(timeoutMs, () => resolve('timeout'))
     Promise.resolve(answer)
       .then((value) => resolve({ value }), reject)
       .finally(() => timer.cancel())
   })
+}
+
+/** Many a database gives what can be awaited and is no `Promise`: it must not be taken for somebody. */
+function isPromise<T>(answer: Awaitable<T>): answer is Promise<T> {
+  return typeof answer === 'object' && answer !== null && 'then' in answer && typeof answer.then === 'function'
 }

@@ -6,54 +6,38 @@
  *     │ (bare: said by the upgrade)  │ the process ─▶ frames of a turn ─▶ one write  at most `maxBufferedBytes` wait, then the socket is closed
  *     └── too late ──▶ closing       │ silence ─▶ ping ─▶ closed;  token expires ─▶ told ─▶ closed
  *
- * Frames are whole and made by the gateway (frame.ts), and those of one turn go to the socket's stream together: a write costs the same whatever it carries. With
- * compression they go through `ws`.
- *
  * Invariants: nothing that a client sends throws here; a socket is closed once; after that nothing more is read from it, and nothing written.
  * Deadlines are looked at in `beat`, once a second: a connection has no timers, since there are many.
  */
 import type { Duplex } from 'node:stream'
-import type { Clock, Logger, Pid } from '@pidmesh/runtime'
-import { WebSocket, type RawData } from 'ws'
+import type { Logger, Pid } from '@pidmesh/runtime'
+import { WebSocket } from 'ws'
 import { CLOSE, type CloseCause } from './close-codes.ts'
 import type { Codec, Decoded } from './codec/codec.ts'
-import type { Counters } from './counters.ts'
-import { frameOf, payloadOf } from './frame.ts'
+import { frameOf } from './frame.ts'
+import { type GatewaySocket, type SocketListener } from './gateway-socket.ts'
 import { beatOf, type HeartbeatOptions } from './heartbeat.ts'
 import type { UpgradeRequest } from './options.ts'
 import type { Identity } from './principal.ts'
 import { SocketClosed, SocketMessages, type SocketRefreshed } from './session-protocol.ts'
 import type { SessionServer } from './session-server.ts'
-import { fullBucket, take, type Bucket, type Rate } from './token-bucket.ts'
+import { SocketWriter, type Room, type WriterHost, type WriterOwner } from './socket-writer.ts'
+import { fullBucket, giveBack, take, type Bucket, type Rate } from './token-bucket.ts'
 import { validate, type MessageSchema } from './validate.ts'
 
 /** After a close frame, whoever was the first to send one, the client has so long to end the connection. */
 export const CLOSE_GRACE_MS = 2_000
 /** A client is told that its token expires so long before, or at half of the time that is left. */
 const EXPIRING_MS = 60_000
-/** Of so many pushes one is timed. */
-const TIMED_EVERY = 64
-
-/** What the gateway's `WebSocketServer` makes: a WebSocket that knows its connection, so that listeners need no closure for each. */
-export class GatewaySocket extends WebSocket {
-  connection: Connection | undefined = undefined
-}
 
 /** What all connections of a gateway share. */
-export interface ConnectionHost {
-  readonly clock: Clock
+export interface ConnectionHost extends WriterHost {
   readonly log: Logger
-  readonly counters: Counters
   readonly schema: MessageSchema<unknown> | undefined
   readonly heartbeat: HeartbeatOptions
   readonly rate: Rate
-  readonly softBufferedBytes: number
-  readonly maxBufferedBytes: number
-  readonly slowTimeoutMs: number
   readonly maxPendingMessages: number
   readonly helloTimeoutMs: number
-  /** Calls the connection's `flush` at the end of the turn. */
-  readonly flushLater: (connection: Connection) => void
   /** Sends to the session's process. */
   readonly tell: (session: Pid, event: SocketMessages | SocketClosed | SocketRefreshed) => void
   readonly onHello: (connection: Connection, hello: Hello) => void
@@ -80,10 +64,7 @@ export interface ConnectionInit {
 
 type Stage = 'hello' | 'starting' | 'open' | 'closing'
 
-/** How much a client may still be sent: `tight` above the soft limit, `full` above the hard one, `none` if it is being closed. */
-export type Room = 'enough' | 'tight' | 'full' | 'none'
-
-export class Connection {
+export class Connection implements SocketListener, WriterOwner {
   readonly codec: Codec
   /** What the client has come with. Let go as soon as nobody will ask again. */
   request: UpgradeRequest | undefined
@@ -91,9 +72,8 @@ export class Connection {
   identity: Identity<unknown> | undefined
   session: SessionServer | undefined = undefined
   private readonly socket: GatewaySocket
-  private readonly stream: Duplex
+  private readonly writer: SocketWriter
   private readonly host: ConnectionHost
-  private readonly isCompressed: boolean
   private readonly bucket: Bucket
   private stage: Stage
   private heardMs: number
@@ -102,40 +82,30 @@ export class Connection {
   private deadlineMs = Infinity
   /** Frames that have come before the session was there. */
   private early: Decoded[] | undefined = undefined
+  /** The last number that the client has acknowledged over this socket. */
+  private acked = 0
   /** The client's messages that the session hasn't handled yet. */
   private pending = 0
-  /** Frames of this turn. */
-  private out: Buffer | Buffer[] | undefined = undefined
-  private outBytes = 0
-  private slowSinceMs: number | undefined = undefined
   private isWarned = false
   /** A fresh token is being looked at. */
   private isRefreshing = false
-  /** When a push of this turn was written that is being timed. */
-  private timedMs: number | undefined = undefined
   /** The code with which the gateway has closed, or the WebSocket implementation has refused what the client sent: what the client answers, or doesn't, changes nothing. */
   private closedWith: number | undefined = undefined
 
   constructor({ socket, stream, codec, request, host, identity }: ConnectionInit) {
     this.socket = socket
-    this.stream = stream
     this.codec = codec
     this.request = request
     this.address = request.remoteAddress
     this.host = host
     this.identity = identity
-    this.isCompressed = socket.extensions !== ''
     const nowMs = host.clock.monotonicMs()
     this.heardMs = nowMs
     this.bucket = fullBucket(host.rate, nowMs)
     this.stage = codec.name === 'bare' ? 'starting' : 'hello'
     if (this.stage === 'hello') this.deadlineMs = nowMs + host.helloTimeoutMs
-    socket.connection = this
-    socket.on('message', onMessage)
-    socket.on('pong', onPong)
-    socket.on('ping', onPing)
-    socket.on('error', onError)
-    socket.on('close', onClose)
+    this.writer = new SocketWriter({ socket, stream, isBinary: codec.isBinary, host, owner: this })
+    socket.tell(this)
   }
 
   get isOpen(): boolean {
@@ -149,7 +119,7 @@ export class Connection {
 
   /** Bytes that wait for the client. */
   get bufferedBytes(): number {
-    return (this.isCompressed ? this.socket.bufferedAmount : this.stream.writableLength) + this.outBytes
+    return this.writer.bufferedBytes
   }
 
   /** The client's messages that wait for the session. */
@@ -190,31 +160,16 @@ export class Connection {
   // To the client.
 
   roomFor(bytes: number): Room {
-    if (!this.isOpen) return 'none'
-    const waiting = this.bufferedBytes + bytes
-    if (waiting <= this.host.softBufferedBytes) return 'enough'
-    this.becomeSlow()
-    return waiting > this.host.maxBufferedBytes ? 'full' : 'tight'
+    return this.isOpen ? this.writer.roomFor(bytes) : 'none'
   }
 
   /** Sends a frame with a message. */
   writeMessage(frame: Buffer): void {
-    const { counters } = this.host
-    counters.messagesOut++
-    if (counters.messagesOut % TIMED_EVERY === 0) this.timedMs = this.host.clock.monotonicMs()
-    this.writeFrame(frame)
+    if (this.isOpen) this.writer.writeMessage(frame)
   }
 
-  /** Frames of one turn are written together, at its end. */
   writeFrame(frame: Buffer): void {
-    if (!this.isOpen) return
-    this.outBytes += frame.length
-    this.host.counters.bytesOut += frame.length
-    if (this.out === undefined) {
-      this.out = frame
-      this.host.flushLater(this)
-    } else if (Array.isArray(this.out)) this.out.push(frame)
-    else this.out = [this.out, frame]
+    if (this.isOpen) this.writer.write(frame)
   }
 
   /** Nothing, in the bare protocol. */
@@ -223,32 +178,9 @@ export class Connection {
     this.writeFrame(frameOf(this.codec.encodeControl(this.withExpiry(control)), this.codec.isBinary, false))
   }
 
-  flush(): void {
-    const { out, stream, socket } = this
-    this.out = undefined
-    this.outBytes = 0
-    if (out === undefined || socket.readyState !== WebSocket.OPEN) return
-    const timed = this.timedMs === undefined ? undefined : this.onWritten(this.timedMs)
-    this.timedMs = undefined
-    if (this.isCompressed) {
-      for (const frame of Array.isArray(out) ? out : [out])
-        socket.send(payloadOf(frame), { binary: this.codec.isBinary }, timed)
-    } else if (Array.isArray(out)) {
-      stream.cork()
-      for (const frame of out) stream.write(frame, timed)
-      stream.uncork()
-    } else stream.write(out, timed)
-  }
-
-  private onWritten(startMs: number): () => void {
-    const { clock, counters } = this.host
-    return () => counters.pushLatencySeconds.observe((clock.monotonicMs() - startMs) / 1_000)
-  }
-
   /** Closes the socket. What was sent before still goes out if the client reads; if it doesn't, the socket is cut off soon. */
   close({ code, reason }: CloseCause): void {
     if (this.stage === 'closing') return
-    this.flush()
     this.stage = 'closing'
     const { socket, host } = this
     this.closedWith = code
@@ -275,6 +207,11 @@ export class Connection {
     this.socket.terminate()
   }
 
+  /** The client was slow, and has caught up. */
+  onRelieved(): void {
+    this.session?.flushCoalesced()
+  }
+
   // Once a second.
 
   beat(nowMs: number, wallMs: number): void {
@@ -286,7 +223,10 @@ export class Connection {
     }
     if (stage === 'closing' || socket.readyState !== WebSocket.OPEN) return
     if (this.identity?.expiresAtMs !== undefined && this.onExpiry(this.identity.expiresAtMs - wallMs)) return
-    if (this.slowSinceMs !== undefined && this.onSlow(nowMs, this.slowSinceMs)) return
+    if (this.writer.isStalled(nowMs)) {
+      this.close(CLOSE.slowConsumer)
+      return
+    }
     const beat = beatOf(this.heardMs, this.pingedMs, nowMs, host.heartbeat)
     if (beat === 'ping') {
       this.pingedMs = nowMs
@@ -306,26 +246,6 @@ export class Connection {
     this.isWarned = true
     this.writeControl({ type: 'expiring', inMs: Math.round(leftMs) })
     return false
-  }
-
-  private onSlow(nowMs: number, sinceMs: number): boolean {
-    if (this.bufferedBytes <= this.host.softBufferedBytes) {
-      this.slowSinceMs = undefined
-      this.session?.flushCoalesced()
-      return false
-    }
-    if (nowMs - sinceMs < this.host.slowTimeoutMs) return false
-    this.close(CLOSE.slowConsumer)
-    return true
-  }
-
-  private becomeSlow(): void {
-    if (this.slowSinceMs !== undefined) return
-    this.slowSinceMs = this.host.clock.monotonicMs()
-    this.stream.once('drain', () => {
-      this.slowSinceMs = undefined
-      this.session?.flushCoalesced()
-    })
   }
 
   private withExpiry(control: object): object {
@@ -401,6 +321,7 @@ export class Connection {
         const { seq } = control
         if (typeof seq !== 'number' || this.session?.ack(this, seq) === false)
           this.refuse('an ack of what was not sent')
+        else if (seq > this.acked) this.onAcked(seq)
         return
       }
       case 'auth': {
@@ -411,6 +332,8 @@ export class Connection {
         return
       }
       case 'ping':
+        if (this.session?.received !== undefined)
+          this.writeControl({ type: 'received', received: this.session.received })
         this.writeControl({ type: 'pong' })
         return
       default:
@@ -422,6 +345,12 @@ export class Connection {
     this.isRefreshing = true
     await this.host.onAuth(this, token)
     this.isRefreshing = false
+  }
+
+  /** An acknowledgement that says something new costs the client nothing: there are no more of them than there are messages to it. */
+  private onAcked(seq: number): void {
+    this.acked = seq
+    giveBack(this.bucket, this.host.rate)
   }
 
   private onMessages(values: readonly unknown[]): void {
@@ -471,7 +400,6 @@ export class Connection {
   onClosed(code: number, reason: string): void {
     if (this.stage !== 'closing') this.host.counters.countClose(this.closedWith ?? code)
     this.stage = 'closing'
-    this.out = undefined
     this.early = undefined
     this.tellClosed(this.closedWith ?? code, reason)
     this.host.onClosed(this)
@@ -480,34 +408,6 @@ export class Connection {
   private tellClosed(code: number, reason: string): void {
     if (this.session !== undefined) this.host.tell(this.session.pid, new SocketClosed(this, code, reason))
   }
-}
-
-// Shared by all sockets.
-
-function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  if (this instanceof GatewaySocket) this.connection?.onMessage(bytesOf(data), isBinary)
-}
-
-function onPing(this: WebSocket): void {
-  if (this instanceof GatewaySocket) this.connection?.onPing()
-}
-
-function onPong(this: WebSocket): void {
-  if (this instanceof GatewaySocket) this.connection?.onPong()
-}
-
-function onError(this: WebSocket, error: Error): void {
-  if (this instanceof GatewaySocket) this.connection?.onError(error)
-}
-
-function onClose(this: WebSocket, code: number, reason: Buffer): void {
-  if (this instanceof GatewaySocket) this.connection?.onClosed(code, reason.toString('utf8'))
-}
-
-/** `ws` gives a Buffer unless it is told otherwise. */
-function bytesOf(data: RawData): Buffer {
-  if (Array.isArray(data)) return Buffer.concat(data)
-  return data instanceof ArrayBuffer ? Buffer.from(data) : data
 }
 
 /** The code with which `ws` closes at an error; `undefined` for one of the connection itself. */

@@ -76,20 +76,6 @@ export function offeredSubprotocols(header: string | undefined): string[] {
   return protocolsOf(header).filter((one) => !one.startsWith(TOKEN_SUBPROTOCOL))
 }
 
-/**
- * The target of a request as it may stand in a log: the path and the names of the parameters, no value, printable ASCII, 300 characters at most. What is no
- * path is left out altogether: it may have a user and a password.
- */
-export function redactQuery(target: string): string {
-  if (!target.startsWith('/')) return '…'
-  const [path = '', query] = target.split(/[?#]/, 2)
-  const shownPath = path.slice(0, 128).replaceAll(/[^!-~]/g, '�') + (path.length > 128 ? '…' : '')
-  if (query === undefined || query === '') return shownPath
-  const parts = query.split('&', 9).map((part) => /^([\w.-]{1,16})=/.exec(part)?.[1])
-  const names = parts.slice(0, 8).map((name) => (name === undefined ? '…' : `${name}=…`))
-  return `${shownPath}?${names.join('&')}${parts.length > 8 ? '&…' : ''}`
-}
-
 /** Whether it is one at all, wherever it stands. */
 export function isToken(text: string): boolean {
   return text.length <= MAX_TOKEN_LENGTH && /^[!-~]+$/.test(text)

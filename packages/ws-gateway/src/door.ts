@@ -17,8 +17,9 @@ import { AddressCounts, limitKey } from './client-address.ts'
 import { offeredSubprotocols } from './credentials.ts'
 import type { Codec, CodecName } from './codec/codec.ts'
 import { chooseProtocol, createCodecs } from './codec/protocols.ts'
-import { CLOSE_GRACE_MS, GatewaySocket, type Connection } from './connection.ts'
+import { CLOSE_GRACE_MS, type Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
+import { GatewaySocket } from './gateway-socket.ts'
 import type { CheckedGatewayOptions, UpgradeRequest } from './options.ts'
 import type { Identity } from './principal.ts'
 import { isOriginAllowed, parseUpgrade, refuse, urlOf, type Refusal } from './upgrade.ts'
@@ -91,7 +92,7 @@ export class Door {
   /** @param isShared others listen for upgrades of the same server, too */
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, isShared: boolean): void {
     // Before anything else: a client that is gone already must not take the node with it.
-    socket.on('error', () => socket.destroy())
+    socket.on('error', destroyIt)
     const url = urlOf(request)
     // On a server of the user's another path may be another listener's; one that nobody takes must not stay for ever. (`ws` ends the timeout.)
     if (url?.pathname !== this.components.options.path && isShared) {
@@ -124,6 +125,8 @@ export class Door {
       return
     }
     const visitor = verdict as Visitor
+    // What the session sends at once goes out with the answer: its writer ends this (socket-writer.ts). An answer that is a refusal ends the stream, and this too.
+    stream.cork()
     this.webSockets.handleUpgrade(request, stream, head, (socket) => {
       const { counters, enter } = this.components
       counters.connections++
@@ -171,6 +174,11 @@ export class Door {
     this.components.counters.countRefused(refusal.status)
     refuse(socket, refusal)
   }
+}
+
+/** Not a closure: it stays on the socket, and would keep all that the upgrade has come with. */
+function destroyIt(this: Duplex): void {
+  this.destroy()
 }
 
 /** How long a connection may linger after its close frame: `ws` would give it 30 s. Its types don't know the option. */

@@ -8,8 +8,7 @@
  *
  * Not here: who may have a socket (door.ts), what a socket does (connection.ts), how a session begins (session-starter.ts) and what it is (session-server.ts).
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { start, startLink, stop, type ServerPid } from '@pidmesh/gen-server'
@@ -33,11 +32,10 @@ import { isToken } from './credentials.ts'
 import { Door, type Admitted } from './door.ts'
 import { GatewayServer } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
-import { checkGatewayOptions, type CheckedGatewayOptions, type GatewayOptions } from './options.ts'
+import { checkGatewayOptions, type CheckedGatewayOptions, type GatewayOptions, type MetricsSource } from './options.ts'
 import { PresenceServer } from './presence-server.ts'
 import type { Identity } from './principal.ts'
 import { groupOfName, groupOfRoom } from './room-message.ts'
-import type { AnySession } from './session.ts'
 import { SessionHub } from './session-hub.ts'
 import { SocketRefreshed } from './session-protocol.ts'
 import type { BroadcastOptions } from './session-rooms.ts'
@@ -65,6 +63,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private readonly door: Door
   private readonly host: ConnectionHost
   private readonly authentication: AuthenticationOptions<Principal>
+  private readonly metrics: MetricsSource | undefined
   private readonly server: Server
   private readonly ownsServer: boolean
   private starter: SessionStarter | undefined = undefined
@@ -83,7 +82,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     const { counters } = this
     const { session, names, groups, resume } = options
     this.hub = new SessionHub({
-      session: session,
+      session,
       names,
       groups,
       resume,
@@ -110,7 +109,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       ...options,
       schema: options.messages,
       helloTimeoutMs: options.authenticateTimeoutMs,
-      flushLater: (connection) => turnEnd.add(connection),
+      flushLater: (writer) => turnEnd.add(writer),
       tell: (pid, event) => {
         if (!owner.isStopping) owner.send(pid, event)
       },
@@ -118,6 +117,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       onAuth: (connection, token) => this.onAuth(connection, token),
       onClosed: (connection) => this.onClosed(connection),
     }
+    this.metrics = options.metrics?.(this)
     this.ownsServer = 'port' in options.listen
     this.server =
       'server' in options.listen
@@ -215,7 +215,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
    * @returns whether it was one of these
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
-    return answerHttp(request, response, { isReady: this.isReady, metrics: this.options.metrics, log: this.owner.log })
+    return answerHttp(request, response, { isReady: this.isReady, metrics: this.metrics, log: this.owner.log })
   }
 
   /**

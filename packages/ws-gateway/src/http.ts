@@ -15,7 +15,7 @@ export interface HttpState {
 /** Whether the request was for one of these. */
 export function answerHttp(request: IncomingMessage, response: ServerResponse, state: HttpState): boolean {
   if (request.method !== 'GET' && request.method !== 'HEAD') return false
-  switch (urlOf(request)?.pathname) {
+  switch (urlOf(request)?.pathname ?? '') {
     case '/healthz':
       answer(response, 200, 'ok\n')
       return true

@@ -6,6 +6,7 @@ import type { BlockList } from 'node:net'
 import { PidmeshError, type Awaitable, type Groups, type Via } from '@pidmesh/runtime'
 import { trustedProxies } from './client-address.ts'
 import { checkCredentialOptions, type CredentialOptions, type FoundToken } from './credentials.ts'
+import type { GatewayStats } from './counters.ts'
 import type { HeartbeatOptions } from './heartbeat.ts'
 import { DEFAULT_THRESHOLDS, heapShare as heapShareOfV8, type LoadThresholds } from './load.ts'
 import { defaultPrincipalId, type Authenticated } from './principal.ts'
@@ -65,8 +66,8 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly tokens?: CredentialOptions
   /** Addresses or networks (`10.0.0.0/8`) of proxies that tell the client's address in `X-Forwarded-For`. @default none */
   readonly trustedProxies?: readonly string[]
-  /** Answers `/metrics` on the gateway's own port. @default none */
-  readonly metrics?: MetricsSource
+  /** Makes what answers `/metrics` on the gateway's own port, and in `handleRequest`. @default none */
+  readonly metrics?: (gateway: { readonly stats: GatewayStats }) => MetricsSource
 
   /** How sessions outlive their sockets; `false`: they don't. */
   readonly resume?: Partial<ResumeOptions> | false
@@ -75,7 +76,7 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly maxPayloadBytes?: number
   /** More of one client closes with 4005. Pings count, too. @default 100 */
   readonly maxMessagesPerSecond?: number
-  /** So many may come at once. @default 200 */
+  /** So many may come at once, in one frame too. @default 256 */
   readonly messageBurst?: number
   /** Above so many bytes that wait for a client droppable messages are left out, and of coalescible ones all but the latest. @default 262144 */
   readonly softBufferedBytes?: number
@@ -125,7 +126,7 @@ export interface CheckedGatewayOptions<ClientMessage, ServerMessage, Principal> 
   readonly origins: readonly string[] | '*' | undefined
   readonly tokens: CredentialOptions
   readonly trustedProxies: BlockList
-  readonly metrics: MetricsSource | undefined
+  readonly metrics: ((gateway: { readonly stats: GatewayStats }) => MetricsSource) | undefined
   readonly resume: ResumeOptions | undefined
   readonly maxPayloadBytes: number
   readonly rate: Rate
@@ -209,7 +210,7 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
   }
   if (messages !== undefined && typeof messages['~standard']?.validate !== 'function')
     throw bad('messages must be a Standard Schema')
-  if (metrics !== undefined && typeof metrics?.text !== 'function') throw bad('metrics must have a text function')
+  if (metrics !== undefined && typeof metrics !== 'function') throw bad('metrics must be a function')
   if (origins !== undefined && origins !== '*') checkOrigins(origins)
   if (typeof path !== 'string' || !path.startsWith('/')) throw bad('path must begin with /')
   const maxConnections = positive('maxConnections', options.maxConnections, 100_000)
@@ -231,7 +232,7 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
     metrics,
     resume: checkResume(options.resume, maxConnections),
     maxPayloadBytes: positive('maxPayloadBytes', options.maxPayloadBytes, 64 * 1024),
-    rate: { perSecond: rate, burst: positive('messageBurst', options.messageBurst, Math.max(200, rate)) },
+    rate: { perSecond: rate, burst: positive('messageBurst', options.messageBurst, Math.max(256, rate)) },
     softBufferedBytes: Math.min(softBufferedBytes, maxBufferedBytes),
     maxBufferedBytes,
     slowTimeoutMs: positive('slowTimeoutMs', options.slowTimeoutMs, 10_000),

@@ -7,8 +7,8 @@
  *
  * State: which names there are, so that they can go with the session when it moves.
  */
-import { call } from '@pidmesh/gen-server'
-import { PidmeshError, type Context, type Groups, type NameMeta, type Pid, type Via } from '@pidmesh/runtime'
+import { call, CallError } from '@pidmesh/gen-server'
+import { type Context, type Groups, type NameMeta, type Pid, type Via } from '@pidmesh/runtime'
 import { GatewayError } from './errors.ts'
 import { groupOfName } from './room-message.ts'
 import type { YieldCall } from './session-protocol.ts'
@@ -103,8 +103,7 @@ export class SessionNames {
       const answer = await call<YieldCall, YieldCall>(this.self, holder, { type: 'yield' }, YIELD_MS)
       return answer === 'yielded'
     } catch (thrown) {
-      const code = thrown instanceof PidmeshError ? thrown.code : undefined
-      return code === 'ERR_CALL_NOPROC' || code === 'ERR_CALL_NODEDOWN' || code === 'ERR_CALL_EXIT'
+      return thrown instanceof CallError && thrown.code !== 'ERR_CALL_TIMEOUT'
     }
   }
 

@@ -1,17 +1,16 @@
 /**
  * The process of a session: a GenServer that calls the session's callbacks, and does what its state (session-state.ts) decides.
  *
- *   start ─▶ welcome ─▶ handleConnect                                  a new session
- *   start ─▶ claim, commit at its former process ─▶ resumed, missed    one that comes from another node
- *   attach ─▶ resumed, missed ─▶ handleResume                          its client is back on this node
- *
- *   push ─▶ ring ─▶ socket           what is numbered is in the ring first
+ *   start ─▶ welcome ─▶ handleConnect                                   a new session
+ *   start ─▶ moveFrom its former process ─▶ resumed, missed ─▶ handleResume   one that comes from another node
+ *   attach ─▶ resumed, missed ─▶ handleResume                           its client is back on this node
+ *   claim, commit ─▶ it forwards, and ends                              its client is on another node
  *
  * It traps exits so that `terminate` runs however the session ends, and does with exit signals what a process that doesn't trap would do.
  *
- * While it is being moved, what comes to it is kept; from the commit on it is forwarded, for as long as other nodes may take this process for the session.
+ * Not here: what is sent to the client (session-outbox.ts), how a session goes from node to node (session-move.ts), its names and rooms.
  */
-import { call, GenServer, type CallResult, type From, type InfoResult, type InitResult } from '@pidmesh/gen-server'
+import { GenServer, type CallResult, type From, type InfoResult, type InitResult } from '@pidmesh/gen-server'
 import {
   encodedBytes,
   hasType,
@@ -26,37 +25,30 @@ import {
 } from '@pidmesh/runtime'
 import { CLOSE, closeReason } from './close-codes.ts'
 import type { Connection } from './connection.ts'
-import { Outgoing } from './outgoing.ts'
 import { PresenceChange } from './presence-server.ts'
 import type { Identity } from './principal.ts'
 import { NONCE_BYTES, sealToken } from './resume-token.ts'
 import { groupOfName, isRoomMessage, type RoomMessage } from './room-message.ts'
 import { SeenOnce } from './seen-once.ts'
 import type { SessionHub } from './session-hub.ts'
+import { Departure, FORWARD_MS, MOVE_MS, moveFrom, type Former } from './session-move.ts'
 import { SessionNames, type NamePolicy } from './session-names.ts'
+import { SessionOutbox } from './session-outbox.ts'
 import {
   Deadline,
   SocketClosed,
   SocketMessages,
   SocketRefreshed,
   type AttachCall,
-  type ClaimFailure,
   type ClaimCall,
-  type Claimed,
+  type ClaimFailure,
   type CommitCall,
   type SessionCall,
   type SessionSnapshot,
 } from './session-protocol.ts'
 import { SessionRooms } from './session-rooms.ts'
 import { SessionState, type ResumeFailure } from './session-state.ts'
-import type { PushOptions, PushStatus, SessionSeat, AnySession } from './session.ts'
-
-/** A session that a client goes on with, which is on another node. */
-export interface Former {
-  readonly pid: Pid
-  readonly nonce: Uint8Array
-  readonly seq: number
-}
+import type { AnySession, PushOptions, PushStatus, SessionSeat } from './session.ts'
 
 export interface SessionStart {
   readonly hub: SessionHub
@@ -72,16 +64,8 @@ export interface ResumeFailed {
   readonly [key: string]: unknown
 }
 
-/** Between a claim and its commit. */
-const MOVE_MS = 5_000
-/** For so long a session's former process forwards: other nodes know of the new one within it. Less than a table waits before it kills who has lost a name. */
-const FORWARD_MS = 4_000
-/** What comes meanwhile. More than that, and the move is called off. */
-const MAX_HELD = 1_000
 /** The client is told after so many of its messages that they have come. */
 const RECEIVED_EVERY = 16
-/** Of those that wait for a slow client, by key. */
-const MAX_COALESCED = 256
 /** A client that closes so, or is closed so, doesn't come back. */
 const FINAL_CODES: ReadonlySet<number> = new Set([
   1000,
@@ -93,42 +77,37 @@ const FINAL_CODES: ReadonlySet<number> = new Set([
   CLOSE.notAuthenticated.code,
   CLOSE.badMessage.code,
 ])
+const REFUSED: ClaimFailure & { readonly type: 'failed' } = { type: 'failed', why: 'refused', seq: 0 }
 
 export class SessionServer extends GenServer<SessionCall> implements SessionSeat<unknown> {
   #hub!: SessionHub
   #session!: AnySession
   #identity!: Identity<unknown>
-  #connection: Connection | undefined = undefined
-  #codec!: Connection['codec']
+  #outbox!: SessionOutbox
   /** `undefined`: the client can't resume. */
   #state: SessionState | undefined = undefined
   #names: SessionNames | undefined = undefined
   #rooms: SessionRooms | undefined = undefined
-  /** Latest messages by key, for a client that is slow or away. */
-  #coalesced: Map<string, unknown> | undefined = undefined
-  /** The broadcast that is being handled. */
-  #shared: Outgoing | undefined = undefined
-  /** What has come while the session is being moved. */
-  #held: unknown[] = []
-  #movedTo: Pid | undefined = undefined
+  /** There from a claim on, until the move is called off. */
+  #departure: Departure | undefined = undefined
   /** Broadcasts may come twice to a session that has just moved. */
   #seen: SeenOnce | undefined = undefined
   #detachments = 0
 
-  override init(start: SessionStart): Awaitable<InitResult> {
-    const { hub, connection, identity } = start
+  override init({ hub, connection, identity, former }: SessionStart): Awaitable<InitResult> {
     this.#hub = hub
     this.#identity = identity
-    this.#codec = connection.codec
-    const session = new hub.components.session()
-    session.enter(this)
-    this.#session = session
-    if (start.former !== undefined) return this.#moveHere(start.former, connection)
+    this.#session = new hub.components.session()
+    this.#session.enter(this)
+    if (former !== undefined) return this.#moveHere(former, connection)
     const { resume } = hub.components
-    if (resume !== undefined && connection.codec.name !== 'bare') this.#state = new SessionState(resume)
+    this.#begin(
+      connection,
+      resume === undefined || connection.codec.name === 'bare' ? undefined : new SessionState(resume),
+    )
     this.#attach(connection)
     connection.writeControl({ type: 'welcome', seq: 0, received: 0, ...this.#terms() })
-    return this.#connect(session)
+    return this.#connect()
   }
 
   // What the session has of its process.
@@ -149,12 +128,12 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     return this.#identity.principal
   }
 
-  get isConnected(): boolean {
-    return this.#connection?.isOpen === true
+  get connection(): Connection | undefined {
+    return this.#outbox.connection
   }
 
-  get connection(): Connection | undefined {
-    return this.#connection
+  get isConnected(): boolean {
+    return this.connection?.isOpen === true
   }
 
   /** It waits for its client. */
@@ -163,10 +142,9 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   get rooms(): SessionRooms {
-    const { groups } = this.#hub.components
     this.#rooms ??= new SessionRooms({
       self: this.self,
-      groups,
+      groups: this.#hub.components.groups,
       presence: () => this.#hub.presence,
       broadcast: this.#hub.broadcast,
       idOf: () => this.#identity.id,
@@ -175,9 +153,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   push(message: unknown, options: PushOptions | undefined): PushStatus {
-    const shared = this.#shared
-    const isShared = shared !== undefined && shared.message === message
-    return this.#push(isShared ? shared : new Outgoing(message), options)
+    return this.#outbox.push(message, options)
   }
 
   sendTo(name: string, message: unknown): void {
@@ -207,21 +183,45 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     return this.#ownNames().setMeta(name, meta)
   }
 
+  // What its connection and its gateway call.
+
+  /** The client has all messages up to a number: `false` if there is no such number. */
+  ack(connection: Connection, number: number): boolean {
+    return connection !== this.connection || this.#state === undefined || this.#state.ack(number)
+  }
+
+  /** How many of the client's messages have come; `undefined` if nobody counts, as the client can't resume. */
+  get received(): number | undefined {
+    return this.#state?.received
+  }
+
+  /** The client reads again. */
+  flushCoalesced(): void {
+    this.#outbox.flushCoalesced()
+  }
+
+  /** Who told it who is in its rooms has been started anew. */
+  watchAgain(): void {
+    this.#rooms?.watchAgain()
+  }
+
   // What comes to the process.
 
   /** Whatever else is asked of a session it doesn't answer, and it must not end of it: the caller's timeout tells. */
   override handleCall(request: SessionCall, from: From): Awaitable<CallResult> {
     const state = this.#state
+    if (request?.type === 'yield') {
+      if (this.connection !== undefined || state?.phase === 'moving') return this.reply(request, 'attached')
+      return this.stopAfterReply(request, 'yielded', closeReason(CLOSE.replaced))
+    }
+    if (state === undefined) return this.noreply()
     switch (request?.type) {
       case 'attach':
-        return state === undefined ? this.noreply() : this.#onAttach(state, request, from)
+        return this.#onAttach(state, request, from)
       case 'claim':
-        return state === undefined ? this.noreply() : this.#onClaim(state, request)
+        return this.#onClaim(state, request)
       case 'commit':
-        return state === undefined ? this.noreply() : this.#onCommit(state, request)
-      case 'yield':
-        if (this.#connection !== undefined || state?.phase === 'moving') return this.reply(request, 'attached')
-        return this.stopAfterReply(request, 'yielded', closeReason(CLOSE.replaced))
+        return this.#onCommit(state, request)
       default:
         return this.noreply()
     }
@@ -234,60 +234,41 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (message instanceof SocketClosed) return this.#onClosed(message)
     if (message instanceof Deadline) return this.#onDeadline(message)
     if (hasType(message, 'EXIT')) return this.#onExit(message.reason)
-    if (this.#movedTo !== undefined) return void this.self.send(this.#movedTo, message)
-    if (this.#state?.phase === 'moving') return this.#hold(message)
+    if (this.#departure !== undefined) return this.#departure.take(message) ? undefined : this.#callOff()
     if (message instanceof SocketRefreshed) return this.#onRefreshed(message)
-    if (message instanceof PresenceChange) {
-      this.#shared = message.outgoing
-      return this.#settle(this.#session.handlePresence(message.message))
-    }
+    if (message instanceof PresenceChange)
+      return settled(this.#outbox.sharing(message.outgoing, () => this.#session.handlePresence(message.message)))
     if (isRoomMessage(message)) return this.#onRoomMessage(message)
-    return this.#settle(this.#session.handleInfo(message))
+    return settled(this.#session.handleInfo(message))
   }
 
   override async terminate(reason: ExitReason): Promise<void> {
-    if (this.#movedTo === undefined) await this.#session.terminate(reason)
+    if (this.#departure?.to === undefined) await this.#session.terminate(reason)
   }
 
   /** Nothing of a client's is shown. */
   override getState(): unknown {
-    return {
-      isConnected: this.isConnected,
-      phase: this.#state?.phase ?? 'attached',
-      pending: this.#state?.ring.size ?? 0,
-    }
-  }
-
-  /** Who told it who is in its rooms has been started anew. */
-  watchAgain(): void {
-    this.#rooms?.watchAgain()
-  }
-
-  /** The client reads again, or is back. */
-  flushCoalesced(): void {
-    const waiting = this.#coalesced
-    if (waiting === undefined) return
-    this.#coalesced = undefined
-    for (const [key, message] of waiting) this.#push(new Outgoing(message), { coalesce: key })
-  }
-
-  /** The client has all messages up to a number: `false` if there is no such number. Called by the connection, between two messages. */
-  ack(connection: Connection, number: number): boolean {
-    return connection !== this.#connection || this.#state === undefined || this.#state.ack(number)
+    return { isConnected: this.isConnected, phase: this.#state?.phase, pending: this.#state?.ring.size ?? 0 }
   }
 
   // Sockets come and go.
 
-  #connect(session: AnySession): Awaitable<InitResult> {
+  #begin(connection: Connection, state: SessionState | undefined): void {
+    const { counters } = this.#hub.components
+    this.#state = state
+    this.#outbox = new SessionOutbox({ codec: connection.codec, ring: state?.ring, counters, self: this.self })
+  }
+
+  #connect(): Awaitable<InitResult> {
     const begun = (): undefined => {
       this.#hub.sessions.set(this.pid.id, this)
     }
     const failed = async (thrown: unknown): Promise<never> => {
-      await session.terminate(reasonOfThrown(thrown))
+      await this.#session.terminate(reasonOfThrown(thrown))
       throw thrown
     }
     try {
-      const connected = session.handleConnect()
+      const connected = this.#session.handleConnect()
       return connected instanceof Promise ? connected.then(begun, failed) : begun()
     } catch (thrown) {
       return failed(thrown)
@@ -295,8 +276,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   #attach(connection: Connection): void {
-    this.#connection = connection
-    if (connection.codec.name !== this.#codec.name) this.#codec = connection.codec
+    this.#outbox.connection = connection
     this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)))
   }
 
@@ -304,44 +284,49 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #terms(): { readonly [key: string]: unknown } {
     const { resume, keys } = this.#hub.components
     const [state, [key]] = [this.#state, keys]
-    const ackEvery = Math.max(1, Math.floor((resume?.maxMessages ?? 64) / 4))
-    if (resume === undefined || state === undefined || key === undefined) return { ackEvery }
-    return {
-      resume: { token: sealToken(key, this.pid, state.token, this.#identity.id), graceMs: resume.graceMs },
-      ackEvery,
-    }
+    if (resume === undefined || state === undefined || key === undefined) return { ackEvery: ACK_EVERY }
+    const { graceMs, maxMessages } = resume
+    const token = sealToken(key, this.pid, state.token, this.#identity.id)
+    return { resume: { token, graceMs }, ackEvery: Math.max(1, Math.floor(maxMessages / 4)) }
   }
 
   /** Its client is back: what it has missed goes out before anything else. */
-  #resumeOn(connection: Connection, seq: number, missed: readonly Buffer[]): Awaitable<unknown> {
+  #resumeOn(connection: Connection, seq: number, missed: readonly Buffer[]): ReturnType<AnySession['handleResume']> {
     this.#attach(connection)
     const received = this.#state?.received ?? 0
     connection.writeControl({ type: 'resumed', seq, received, ...this.#terms() })
     for (const frame of missed) connection.writeFrame(frame)
-    this.flushCoalesced()
+    this.#outbox.flushCoalesced()
     this.#hub.components.counters.countResume('resumed')
     return this.#session.handleResume()
   }
 
   #onAttach(state: SessionState, request: AttachCall, from: From): Awaitable<CallResult> {
     const { connection, identity, nonce, seq } = request
-    if (this.#movedTo !== undefined) return this.reply(request, { type: 'moved', to: this.#movedTo })
-    const verdict = connection.codec.name === this.#codec.name ? state.claim(nonce, seq) : REFUSED
+    if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
+    const verdict = connection.codec === this.#outbox.codec ? state.claim(nonce, seq) : REFUSED
+    // The client begins anew, and this one is of no use any more.
     if (verdict.type === 'failed' && verdict.why === 'gap')
       return this.stopAfterReply(request, verdict, closeReason(CLOSE.replaced))
     if (verdict.type !== 'granted') return this.reply(request, verdict)
-    const former = this.#connection
-    if (former === undefined) this.#hub.detached--
-    else former.close(CLOSE.resumedElsewhere)
+    this.#leaveSocket()
     this.#identity = identity
     this.replyTo(this.defer(request, from), { type: 'attached' })
     const resumed = this.#resumeOn(connection, seq, verdict.missed)
     return resumed instanceof Promise ? resumed.then(() => this.noreply()) : this.noreply()
   }
 
+  /** The client is on another socket, here or elsewhere. */
+  #leaveSocket(): void {
+    const { connection } = this.#outbox
+    this.#outbox.connection = undefined
+    if (connection === undefined) this.#hub.detached--
+    else connection.close(CLOSE.resumedElsewhere)
+  }
+
   #onClosed({ connection, code, reason }: SocketClosed): Awaitable<InfoResult> {
-    if (connection !== this.#connection) return undefined
-    this.#connection = undefined
+    if (connection !== this.connection) return undefined
+    this.#outbox.connection = undefined
     const handled = this.#session.handleDisconnect(code, reason)
     return handled instanceof Promise ? handled.then(() => this.#afterClosed(code)) : this.#afterClosed(code)
   }
@@ -350,39 +335,58 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     const { resume } = this.#hub.components
     if (this.#state === undefined || resume === undefined || FINAL_CODES.has(code))
       return this.stop({ shutdown: 'socket_closed' })
-    // Of too many that wait none is kept: those that wait already have more to lose.
+    // Of too many that wait none is added: those that wait already have more to lose.
     if (this.#hub.detached >= resume.maxDetached) return this.stop({ shutdown: 'too_many_detached' })
     this.#state.detach()
-    this.#hub.detached++
-    this.#sendAfter(resume.graceMs, new Deadline('grace', ++this.#detachments))
+    this.#wait()
     return undefined
   }
 
-  #onDeadline({ of, number }: Deadline): Awaitable<InfoResult> {
-    const state = this.#state
-    if (of === 'grace' && state?.phase === 'detached' && number === this.#detachments)
-      return this.stop({ shutdown: 'client_did_not_return' })
-    if (of === 'move' && state?.thaw(number) === true) return this.#thawed()
-    if (of === 'forward') return this.stop({ shutdown: 'moved' })
-    return undefined
+  /** For the client to come back. */
+  #wait(): void {
+    this.#hub.detached++
+    this.#sendAfter(this.#hub.components.resume?.graceMs ?? 0, new Deadline('grace', ++this.#detachments))
   }
 
   #sendAfter(delayMs: number, deadline: Deadline): void {
     this.self.sendAfter(delayMs, this.pid, deadline)
   }
 
+  #onDeadline({ of, number }: Deadline): Awaitable<InfoResult> {
+    switch (of) {
+      case 'grace':
+        return this.isDetached && number === this.#detachments
+          ? this.stop({ shutdown: 'client_did_not_return' })
+          : undefined
+      case 'move':
+        return this.#state?.claims === number ? this.#callOff() : undefined
+      case 'forward':
+        return this.stop({ shutdown: 'moved' })
+    }
+  }
+
   #onRefreshed({ connection, identity }: SocketRefreshed): Awaitable<InfoResult> {
-    if (connection !== this.#connection) return undefined
+    if (connection !== this.connection) return undefined
     const former = this.#identity.principal
     this.#identity = identity
-    return this.#settle(this.#session.handleRefresh(former))
+    return settled(this.#session.handleRefresh(former))
+  }
+
+  #onExit(reason: ExitReason): InfoResult {
+    if (reason === 'normal') return undefined
+    const conflict = conflictOf(reason)
+    if (conflict === undefined) return this.stop(reason)
+    // Its own name, at its new place.
+    if (this.#departure?.to !== undefined) return undefined
+    const isReplaced = this.#names?.policyOf(conflict.name) === 'replace' || this.connection === undefined
+    return this.stop({ ...closeReason(isReplaced ? CLOSE.replaced : CLOSE.nameConflict), name_conflict: conflict })
   }
 
   // Messages.
 
   #onMessages({ connection, messages }: SocketMessages): Awaitable<InfoResult> {
-    if (connection !== this.#connection) return undefined
-    return this.#handleFrom(connection, messages, 0)
+    // Those of a socket that the client has left it sends again over the one that it has now.
+    return connection === this.connection ? this.#handleFrom(connection, messages, 0) : undefined
   }
 
   #handleFrom(connection: Connection, messages: readonly unknown[], start: number): Awaitable<void> {
@@ -409,70 +413,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #onRoomMessage(message: RoomMessage): Awaitable<InfoResult> {
     if (message.except?.equals(this.pid) === true) return undefined
     if (this.#seen?.isAgain(`${message.from}#${message.id}`, this.self.monotonicMs()) === true) return undefined
-    this.#shared = this.#hub.outgoingOf(message)
-    return this.#settle(this.#session.handleInfo(message.message))
-  }
-
-  #settle(handled: unknown): Awaitable<InfoResult> {
-    this.#shared = undefined
-    return handled instanceof Promise ? handled.then(nothing) : undefined
-  }
-
-  #push(outgoing: Outgoing, options: PushOptions | undefined): PushStatus {
-    const { counters } = this.#hub.components
-    const frame = outgoing.frame(this.#codec)
-    if (frame === undefined) {
-      counters.countDrop('unencodable')
-      this.log.warn(
-        { session: this.pid.toString() },
-        'a message that has no form in the subprotocol was not sent to the client',
-      )
-      return 'dropped'
-    }
-    const connection = this.#connection
-    const room = connection?.roomFor(frame.length) ?? 'none'
-    if (room !== 'enough' && options !== undefined) {
-      if ('coalesce' in options) return this.#coalesce(options.coalesce, outgoing.message)
-      counters.countDrop('droppable')
-      return 'dropped'
-    }
-    if (this.#coalesced !== undefined && options !== undefined && 'coalesce' in options)
-      this.#coalesced.delete(options.coalesce)
-    this.#state?.ring.add(frame)
-    if (connection === undefined || room === 'none') {
-      if (this.#state !== undefined) return 'kept'
-      counters.countDrop('no_socket')
-      return 'dropped'
-    }
-    if (room === 'full') {
-      connection.close(CLOSE.slowConsumer)
-      return this.#state === undefined ? 'dropped' : 'kept'
-    }
-    connection.writeMessage(frame)
-    return 'sent'
-  }
-
-  #coalesce(key: string, message: unknown): PushStatus {
-    if (this.#state === undefined && this.#connection === undefined) return 'dropped'
-    this.#coalesced ??= new Map()
-    const waiting = this.#coalesced
-    if (waiting.delete(key) || waiting.size >= MAX_COALESCED) this.#hub.components.counters.countDrop('coalesced')
-    if (waiting.size >= MAX_COALESCED) {
-      const [oldest] = waiting.keys()
-      if (oldest !== undefined) waiting.delete(oldest)
-    }
-    waiting.set(key, message)
-    return 'held'
-  }
-
-  #onExit(reason: ExitReason): InfoResult {
-    if (reason === 'normal') return undefined
-    const conflict = conflictOf(reason)
-    if (conflict === undefined) return this.stop(reason)
-    // Its own name, at its new place.
-    if (this.#movedTo !== undefined) return undefined
-    const isReplaced = this.#names?.policyOf(conflict.name) === 'replace' || this.#connection === undefined
-    return this.stop({ ...closeReason(isReplaced ? CLOSE.replaced : CLOSE.nameConflict), name_conflict: conflict })
+    const outgoing = this.#hub.outgoingOf(message)
+    return settled(this.#outbox.sharing(outgoing, () => this.#session.handleInfo(message.message)))
   }
 
   #ownNames(): SessionNames {
@@ -481,11 +423,11 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     return this.#names
   }
 
-  // To another node.
+  // To another node, and from one.
 
   async #onClaim(state: SessionState, request: ClaimCall): Promise<CallResult> {
-    if (this.#movedTo !== undefined) return this.reply(request, { type: 'moved', to: this.#movedTo })
-    const isWellFormed = request.nonce instanceof Uint8Array && request.codec === this.#codec.name
+    if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
+    const isWellFormed = request.nonce instanceof Uint8Array && request.codec === this.#outbox.codec.name
     const verdict = isWellFormed ? state.claim(request.nonce, request.seq) : REFUSED
     if (verdict.type === 'failed' && verdict.why === 'gap')
       return this.stopAfterReply(request, verdict, closeReason(CLOSE.replaced))
@@ -506,10 +448,9 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       )
       return this.reply(request, { type: 'failed', why: 'gone', seq: state.ring.last })
     }
-    if (this.#connection === undefined) this.#hub.detached--
-    this.#connection?.close(CLOSE.resumedElsewhere)
-    this.#connection = undefined
+    this.#leaveSocket()
     const claim = state.freeze()
+    this.#departure = new Departure(this.self)
     this.#sendAfter(MOVE_MS, new Deadline('move', claim))
     return this.reply(request, { type: 'claimed', claim, snapshot })
   }
@@ -517,46 +458,43 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   async #onCommit(state: SessionState, request: CommitCall): Promise<CallResult> {
     if (!state.commit(request.claim)) return this.reply(request, 'fenced')
     if (request.release) await this.#names?.release()
-    this.#movedTo = request.to
+    this.#departure?.forwardTo(request.to)
     this.#hub.components.counters.countResume('moved')
-    for (const message of this.#held.splice(0)) this.self.send(request.to, message)
     this.#sendAfter(FORWARD_MS, new Deadline('forward', 0))
     return this.reply(request, 'committed')
   }
 
-  /** The node that wanted the session has not taken it: what has come meanwhile is handled as ever, in order, before anything else. */
-  async #thawed(): Promise<InfoResult> {
-    const { resume } = this.#hub.components
-    this.#hub.detached++
-    this.#sendAfter(resume?.graceMs ?? 0, new Deadline('grace', ++this.#detachments))
-    for (const message of this.#held.splice(0)) {
+  /** The node that wanted the session has not taken it, or too much has come meanwhile: it is handled as ever, in order, before anything else. */
+  async #callOff(): Promise<InfoResult> {
+    if (this.#state?.thaw(this.#state.claims) !== true) return undefined
+    this.#wait()
+    const held = this.#departure?.takeBack() ?? []
+    this.#departure = undefined
+    for (const message of held) {
       const result = await this.handleInfo(message)
       if (result !== undefined) return result
     }
     return undefined
   }
 
-  #hold(message: unknown): Awaitable<InfoResult> {
-    this.#held.push(message)
-    if (this.#held.length > MAX_HELD && this.#state?.thaw(this.#state.claims) === true) return this.#thawed()
-    return undefined
-  }
-
-  /** The session was on another node, and is here from the commit on. */
+  /** The session was in another process, and is here from the commit on. */
   async #moveHere(former: Former, connection: Connection): Promise<InitResult> {
     const { resume, names } = this.#hub.components
-    if (resume === undefined) return this.#failed('refused', former.seq)
-    const claimed = await this.#claim(former)
-    if (claimed.type === 'failed') return this.#failed(claimed.why, claimed.seq)
-    if (claimed.type !== 'claimed') return this.#failed('busy', former.seq)
-    const { from, claim, snapshot } = claimed
-    const release = names.takeover === undefined
-    const commit: CommitCall = { type: 'commit', claim, to: this.pid, release }
-    const answer = await this.#ask(from, commit)
-    if (answer !== 'committed') return this.#failed('gone', former.seq)
-    const missed = snapshot.missed.map((frame) => Buffer.from(frame))
     const { seq, nonce } = former
-    this.#state = new SessionState(resume, { seq, missed, received: snapshot.received, nonce: Buffer.from(nonce) })
+    this.#begin(connection, undefined)
+    if (resume === undefined) return this.#failed('refused', seq)
+    const moved = await moveFrom(this.self, former, {
+      codec: connection.codec.name,
+      release: names.takeover === undefined,
+    })
+    if (moved.type === 'busy') return this.#failed('busy', seq)
+    if (moved.type === 'failed') return this.#failed(moved.why, moved.seq)
+    const { snapshot } = moved
+    const missed = snapshot.missed.map((frame) => Buffer.from(frame))
+    this.#begin(
+      connection,
+      new SessionState(resume, { seq, missed, received: snapshot.received, nonce: Buffer.from(nonce) }),
+    )
     this.#seen = new SeenOnce(this.self.monotonicMs() + 2 * FORWARD_MS)
     await this.#session.handleTakeover(snapshot.state)
     if (snapshot.names.length > 0) await this.#ownNames().adopt(snapshot.names)
@@ -566,39 +504,19 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     return undefined
   }
 
-  async #claim(former: Former): Promise<(Claimed & { readonly from: Pid }) | ClaimFailure> {
-    const { nonce, seq } = former
-    const request: ClaimCall = { type: 'claim', nonce, seq, codec: this.#codec.name }
-    const [first, second] = [former.pid, await this.#ask(former.pid, request)]
-    if (second?.type === 'claimed') return { ...second, from: first }
-    if (second?.type !== 'moved') return second ?? { type: 'failed', why: 'gone', seq }
-    const third = await this.#ask(second.to, request)
-    return third?.type === 'claimed' ? { ...third, from: second.to } : (third ?? { type: 'failed', why: 'gone', seq })
-  }
-
-  /** `undefined` if it is no more, or can't be reached. */
-  async #ask<Request extends SessionCall>(pid: Pid, request: Request) {
-    try {
-      return await call<SessionCall, Request>(this.self, pid, request, MOVE_MS)
-    } catch (thrown) {
-      if (!this.self.isAlive) throw thrown
-      this.log.debug({ session: pid.toString(), problem: String(thrown) }, 'a session is not to be had')
-      return undefined
-    }
-  }
-
   #failed(why: ResumeFailure | 'busy', seq: number): InitResult {
     const reason: ResumeFailed = { resume_failed: { why, seq }, shutdown: 'resume_failed' }
     return this.stop(reason)
   }
 }
 
-/** What callbacks return is not looked at. */
-function nothing(): undefined {
-  return undefined
-}
+/** Where nothing is kept nobody needs to acknowledge. */
+const ACK_EVERY = 16
 
-const REFUSED: ClaimFailure & { readonly type: 'failed' } = { type: 'failed', why: 'refused', seq: 0 }
+/** What a session's callback has come to: what it returns is not looked at. */
+function settled(handled: unknown): Awaitable<InfoResult> {
+  return handled instanceof Promise ? handled.then(() => undefined) : undefined
+}
 
 /** What a table of names says to a process that has lost its name. */
 function conflictOf(reason: ExitReason): { readonly name: string; readonly [key: string]: unknown } | undefined {

@@ -16,7 +16,8 @@ import type { Identity } from './principal.ts'
 import { openToken, sessionOf, type ResumeTicket } from './resume-token.ts'
 import type { SessionHub } from './session-hub.ts'
 import type { AttachCall, ClaimFailure, SessionCall } from './session-protocol.ts'
-import { SessionServer, type Former, type SessionStart } from './session-server.ts'
+import type { Former } from './session-move.ts'
+import { SessionServer, type SessionStart } from './session-server.ts'
 import type { ResumeFailure } from './session-state.ts'
 
 /** For a session of this node to take its client back. */

@@ -29,11 +29,9 @@ export function take(bucket: Bucket, rate: Rate, nowMs: number, cost: number = 1
   return true
 }
 
-/** Milliseconds until `cost` tokens are there, if none is taken: 0 if they are, `Infinity` if the bucket can't hold so many. */
-export function waitMs(bucket: Bucket, rate: Rate, nowMs: number, cost: number = 1): number {
-  if (cost > rate.burst) return Infinity
-  const missing = cost - tokensAt(bucket, rate, nowMs)
-  return missing <= 0 ? 0 : Math.ceil((missing / rate.perSecond) * 1_000)
+/** One that was taken counts for nothing. */
+export function giveBack(bucket: Bucket, rate: Rate): void {
+  bucket.tokens = Math.min(rate.burst, bucket.tokens + 1)
 }
 
 function tokensAt({ tokens, atMs }: Bucket, { perSecond, burst }: Rate, nowMs: number): number {

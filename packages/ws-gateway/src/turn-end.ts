@@ -1,19 +1,19 @@
 /**
- * What connections have to write at the end of a turn of the event loop: what many processes push in one turn goes out together.
+ * What sockets have to write at the end of a turn of the event loop: what many processes push in one turn goes out together.
  */
-import type { Connection } from './connection.ts'
+import type { SocketWriter } from './socket-writer.ts'
 
 export class TurnEnd {
-  private waiting: Connection[] = []
+  private waiting: SocketWriter[] = []
 
-  add(connection: Connection): void {
+  add(writer: SocketWriter): void {
     if (this.waiting.length === 0) process.nextTick(this.flush)
-    this.waiting.push(connection)
+    this.waiting.push(writer)
   }
 
   private readonly flush = (): void => {
-    const connections = this.waiting
+    const writers = this.waiting
     this.waiting = []
-    for (const connection of connections) connection.flush()
+    for (const writer of writers) writer.flush()
   }
 }

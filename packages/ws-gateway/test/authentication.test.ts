@@ -77,6 +77,14 @@ describe('a token is taken', () => {
   })
 })
 
+it('what can be awaited is awaited, also if it is no Promise: it is not the principal', async () => {
+  // As many a database has it: a query that runs when it is awaited.
+  // oxlint-disable-next-line unicorn/no-thenable -- it is what is tested
+  const query = { then: (resolve: (row: undefined) => void) => resolve(undefined) }
+  await start({ authenticate: () => query as Promise<undefined> })
+  expect(await upgrade(lab!.at(0).gateway.port)).toBe(401)
+})
+
 it('who says no hello in time is closed with 4002', async () => {
   await start({ authenticateTimeoutMs: 1 })
   const client = await lab!.open(0)

@@ -150,10 +150,30 @@ it('a client that says good-bye ends its session: it is gone at once', async () 
   again.socket.close(1000)
 })
 
+it('acknowledgements of something new are free, others count as messages do', async () => {
+  const client = await lab.connect(0, 'acker')
+  const { names } = lab.at(0)
+  client.send({ type: 'register', name: 'acker' })
+  await client.received(1)
+  for (let message = 0; message < 400; message++) {
+    names.send('acker', message)
+    await client.received(message + 2)
+    client.control({ type: 'ack', seq: client.seq })
+  }
+  await client.handled()
+  for (let again = 0; again < 400; again++) client.control({ type: 'ack', seq: client.seq })
+  expect((await client.closed).code).toBe(4005)
+})
+
 it("the client's messages are counted, so that it knows which have come", async () => {
   const client = await lab.connect(0, 'sender')
   for (let message = 0; message < 16; message++) client.send({ type: 'echo', message })
   expect(await client.next('received')).toEqual({ type: 'received', received: 16 })
+  client.send({ type: 'echo', message: 16 })
+  await client.received(17)
+  client.control({ type: 'ping' })
+  expect(await client.next('received')).toEqual({ type: 'received', received: 17 })
+  await client.next('pong')
   client.socket.close(1000)
 })
 

@@ -1,0 +1,46 @@
+import { SocketSession, type PresenceMessage, type SessionClass } from '@pidmesh/ws-gateway'
+
+// #region player
+type ClientMessage = { type: 'move'; x: number; y: number }
+type ServerMessage =
+  | { type: 'moved'; who: string; x: number; y: number }
+  | { type: 'tick'; n: number }
+  | PresenceMessage
+
+/** All callbacks: each may be async, and a session is in one at a time. */
+class Player extends SocketSession<ClientMessage, ServerMessage, { user: string }> {
+  moves = 0 // goes with the session when it moves to another node: see handOver
+
+  override async handleConnect() {
+    await this.registerAs(`player:${this.principal.user}`, { policy: 'replace', meta: { since: Date.now() } })
+    await this.rooms.join('arena', { colour: 'red' })
+    this.rooms.watch('arena') // who is there, and who comes and goes: to the client, by handlePresence
+  }
+
+  override handleMessage({ x, y }: ClientMessage) {
+    this.moves++
+    this.rooms.broadcast('arena', { type: 'moved', who: this.principal.user, x, y }, { except: this.pid })
+  }
+
+  override handleInfo(message: ServerMessage) {
+    if (message.type === 'moved') return this.push(message, { coalesce: `moved:${message.who}` }) // the latest is enough
+    if (message.type === 'tick') return this.push(message, { droppable: true })
+    return this.push(message)
+  }
+
+  override handleDisconnect(code: number, reason: string) {
+    this.log.info({ code, reason }, 'away') // the session goes on, and keeps what is pushed
+  }
+
+  override handleResume() {
+    this.log.info({ moves: this.moves, node: this.node }, 'back') // on this node or on another
+  }
+
+  override terminate() {
+    this.log.info({}, 'the end') // however it ends, unless it is killed or goes on elsewhere
+  }
+}
+// #endregion
+
+/** What `Gateway.start` is given. */
+export const session: SessionClass<ClientMessage, ServerMessage, { user: string }> = Player

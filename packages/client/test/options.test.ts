@@ -1,0 +1,71 @@
+import { ClientError, connect, type ClientOptions } from '@pidmesh/client'
+import { afterEach, expect, it, vi } from 'vitest'
+import { FakeClock, FakeSocket } from './fakes.ts'
+
+const good = { urls: 'ws://a/', WebSocket: FakeSocket, clock: new FakeClock() }
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
+
+it.each([
+  { urls: [] },
+  { urls: 'a' },
+  { urls: ['ws://a/', 'ftp://b/'] },
+  { urls: [7] },
+  { url: 'ws://a/' },
+  { token: 7 },
+  { codec: {} },
+  { WebSocket: {} },
+  { memory: {} },
+  { clock: {} },
+  { random: 1 },
+  { shouldRetry: true },
+  { onError: null },
+  { maxQueued: 15 },
+  { maxQueued: 16.5 },
+  { pingAfterMs: 0 },
+  { pingTimeoutMs: Number.NaN },
+  { connectTimeoutMs: 2 ** 31 },
+  { minRetryMs: 1_000, maxRetryMs: 999 },
+])('%j is refused', (options: object) => {
+  const all: ClientOptions = { ...good, ...options }
+  expect(() => connect(all)).toThrow(expect.objectContaining({ code: 'ERR_BAD_OPTION', name: 'ClientError' }))
+})
+
+it('what is no object at all is refused', () => {
+  expect(() => void Reflect.apply(connect, undefined, [undefined])).toThrow(ClientError)
+})
+
+it('where there is no WebSocket, it says whose can be passed', () => {
+  vi.stubGlobal('WebSocket', undefined)
+  const { urls, clock } = good
+  expect(() => connect({ urls, clock })).toThrow(
+    expect.objectContaining({ code: 'ERR_NO_WEBSOCKET', message: expect.stringContaining('package ws') as unknown }),
+  )
+})
+
+it('the WebSocket of the platform is used if there is one', () => {
+  const urls: string[] = []
+  class Socket extends FakeSocket {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols)
+      urls.push(url)
+    }
+  }
+  vi.stubGlobal('WebSocket', Socket)
+  connect({ urls: 'https://a/ws?x=1#top', clock: new FakeClock() }).close()
+  expect(urls).toEqual(['wss://a/ws?x=1'])
+})
+
+it('a WebSocket that refuses the address is a gateway that can not be reached', () => {
+  class Refusing extends FakeSocket {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols)
+      throw new Error('mixed content')
+    }
+  }
+  const client = connect({ ...good, WebSocket: Refusing })
+  expect(client.state).toBe('waiting')
+  client.close()
+})

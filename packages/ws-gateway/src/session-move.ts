@@ -1,0 +1,100 @@
+/**
+ * A session goes from one node to another.
+ *
+ *   new process                            former process
+ *     claim { nonce, seq } ─────────────▶    granted: it freezes, what comes to it is held
+ *                          ◀───────────── claimed { claim, snapshot }
+ *     commit { claim } ─────────────────▶    still that claim: it has moved; what it holds, and what comes, it forwards
+ *                          ◀───────────── committed
+ *     takes names and rooms, and is the session
+ *
+ * Invariants: the former process decides, once, in `commit`: nobody is the session before it, and after it only the one that it was granted to. If no commit comes in time the former
+ * process goes on. What is sent to the session in between is handled by one of both, in the order in which it has come.
+ */
+import { call } from '@pidmesh/gen-server'
+import type { Context, Pid } from '@pidmesh/runtime'
+import type { ClaimCall, ClaimFailure, CommitCall, SessionCall, SessionSnapshot } from './session-protocol.ts'
+
+/** Between a claim and its commit. */
+export const MOVE_MS = 5_000
+/** For so long a former process forwards: other nodes know of the new one within it. Less than a table waits before it kills who has lost a name. */
+export const FORWARD_MS = 4_000
+/** What comes to a frozen session. More than that, and the move is called off. */
+const MAX_HELD = 1_000
+
+/** A session that a client goes on with, which is in another process. */
+export interface Former {
+  readonly pid: Pid
+  readonly nonce: Uint8Array
+  /** The number of the last message that the client has. */
+  readonly seq: number
+}
+
+export type Moved =
+  | { readonly type: 'moved'; readonly snapshot: SessionSnapshot }
+  | Exclude<ClaimFailure, { type: 'moved' }>
+
+/** Takes a session over for this process. `release`: its names are to be given back, since they can't be taken over. */
+export async function moveFrom(
+  self: Context,
+  former: Former,
+  { codec, release }: { readonly codec: string; readonly release: boolean },
+): Promise<Moved> {
+  const { nonce, seq } = former
+  const request: ClaimCall = { type: 'claim', nonce, seq, codec }
+  const gone: Moved = { type: 'failed', why: 'gone', seq }
+  let { pid } = former
+  let answer = await ask(self, pid, request)
+  // It has just moved: whoever has it now is asked, but nobody after that.
+  if (answer?.type === 'moved') {
+    pid = answer.to
+    answer = await ask(self, pid, request)
+  }
+  if (answer === undefined || answer.type === 'moved') return gone
+  if (answer.type !== 'claimed') return answer
+  const { claim, snapshot } = answer
+  const commit: CommitCall = { type: 'commit', claim, to: self.pid, release }
+  return (await ask(self, pid, commit)) === 'committed' ? { type: 'moved', snapshot } : gone
+}
+
+/** `undefined` if it is no more, or can't be reached. */
+async function ask<Request extends SessionCall>(self: Context, pid: Pid, request: Request) {
+  try {
+    return await call<SessionCall, Request>(self, pid, request, MOVE_MS)
+  } catch (thrown) {
+    if (!self.isAlive) throw thrown
+    self.log.debug({ session: pid.toString(), problem: String(thrown) }, 'a session is not to be had')
+    return undefined
+  }
+}
+
+/** What comes to a process while its session goes, and after it has gone. */
+export class Departure {
+  private readonly self: Context
+  private held: unknown[] = []
+  /** Where the session is now. */
+  to: Pid | undefined = undefined
+
+  constructor(self: Context) {
+    this.self = self
+  }
+
+  /** Keeps a message, or forwards it. `false` if it is one too many to be kept. */
+  take(message: unknown): boolean {
+    if (this.to === undefined) return this.held.push(message) <= MAX_HELD
+    this.self.send(this.to, message)
+    return true
+  }
+
+  forwardTo(to: Pid): void {
+    this.to = to
+    for (const message of this.takeBack()) this.self.send(to, message)
+  }
+
+  /** What was kept, for the session to handle itself. */
+  takeBack(): readonly unknown[] {
+    const { held } = this
+    this.held = []
+    return held
+  }
+}

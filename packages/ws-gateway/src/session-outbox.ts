@@ -1,0 +1,117 @@
+/**
+ * What a session sends to its client.
+ *
+ *   push ─▶ frame ─▶ ring ─▶ socket            enough room
+ *                      └──▶ (kept)             no socket: the client may come back
+ *                      └──▶ 4008               more than the hard limit: the client may come back, too
+ *           droppable, coalescible ─▶ left out, or the latest is held by its key, while there is not enough room or no socket
+ *
+ * State: the socket, if there is one; the latest messages by key. Invariants: what is numbered is in the ring before it is in the socket, and in the order of its number;
+ * what is left out or held has no number.
+ */
+import type { Context } from '@pidmesh/runtime'
+import { CLOSE } from './close-codes.ts'
+import type { Codec } from './codec/codec.ts'
+import type { Connection } from './connection.ts'
+import type { Counters } from './counters.ts'
+import { Outgoing } from './outgoing.ts'
+import type { ReplayRing } from './replay-ring.ts'
+import type { PushOptions, PushStatus } from './session.ts'
+
+/** Of those that are held, by key: the oldest make room. */
+const MAX_COALESCED = 256
+
+export interface OutboxComponents {
+  readonly self: Context
+  readonly codec: Codec
+  /** `undefined`: the client can't resume. */
+  readonly ring: ReplayRing | undefined
+  readonly counters: Counters
+}
+
+export class SessionOutbox {
+  connection: Connection | undefined = undefined
+  readonly codec: Codec
+  private readonly self: Context
+  private readonly ring: ReplayRing | undefined
+  private readonly counters: Counters
+  private coalesced: Map<string, unknown> | undefined = undefined
+  /** What is being handled, if others get it, too: it is encoded once. */
+  private shared: Outgoing | undefined = undefined
+
+  constructor({ self, codec, ring, counters }: OutboxComponents) {
+    this.self = self
+    this.codec = codec
+    this.ring = ring
+    this.counters = counters
+  }
+
+  push(message: unknown, options: PushOptions | undefined): PushStatus {
+    const { shared } = this
+    return this.send(shared?.message === message && shared !== undefined ? shared : new Outgoing(message), options)
+  }
+
+  /** While `handle` runs, a push of this message takes the frame that is there. */
+  sharing<Result>(outgoing: Outgoing, handle: () => Result): Result {
+    this.shared = outgoing
+    try {
+      return handle()
+    } finally {
+      this.shared = undefined
+    }
+  }
+
+  /** The client reads again, or is back. */
+  flushCoalesced(): void {
+    const waiting = this.coalesced
+    if (waiting === undefined) return
+    this.coalesced = undefined
+    for (const [key, message] of waiting) this.send(new Outgoing(message), { coalesce: key })
+  }
+
+  private send(outgoing: Outgoing, options: PushOptions | undefined): PushStatus {
+    const { codec, ring } = this
+    const frame = outgoing.frame(codec)
+    if (frame === undefined) {
+      this.self.log.warn(
+        { codec: codec.name },
+        'a message that has no form in the subprotocol was not sent to the client',
+      )
+      return this.drop('unencodable')
+    }
+    const { connection } = this
+    const room = connection?.roomFor(frame.length) ?? 'none'
+    if (options !== undefined) {
+      if (room !== 'enough')
+        return 'coalesce' in options ? this.hold(options.coalesce, outgoing.message) : this.drop('droppable')
+      if ('coalesce' in options) this.coalesced?.delete(options.coalesce)
+    }
+    ring?.add(frame)
+    if (connection === undefined || room === 'none') return ring === undefined ? this.drop('no_socket') : 'kept'
+    if (room === 'full') {
+      connection.close(CLOSE.slowConsumer)
+      return ring === undefined ? this.drop('no_socket') : 'kept'
+    }
+    connection.writeMessage(frame)
+    return 'sent'
+  }
+
+  private drop(reason: 'droppable' | 'coalesced' | 'unencodable' | 'no_socket'): 'dropped' {
+    this.counters.countDrop(reason)
+    return 'dropped'
+  }
+
+  private hold(key: string, message: unknown): PushStatus {
+    if (this.ring === undefined && this.connection === undefined) return this.drop('no_socket')
+    this.coalesced ??= new Map()
+    const waiting = this.coalesced
+    if (waiting.delete(key)) this.drop('coalesced')
+    else if (waiting.size >= MAX_COALESCED) {
+      const [oldest] = waiting.keys()
+      if (oldest !== undefined) waiting.delete(oldest)
+      this.drop('coalesced')
+    }
+    waiting.set(key, message)
+    return 'held'
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * A node goes down in good order, and says so to whoever asks.
+ */
+import { afterEach, describe, expect, it } from 'vitest'
+import { Lab, type LabClient } from './lab.ts'
+
+let lab: Lab
+afterEach(() => lab.stop())
+
+async function get(index: number, path: string): Promise<{ readonly status: number; readonly text: string }> {
+  const response = await fetch(`http://127.0.0.1:${lab.at(index).gateway.port}${path}`)
+  return { status: response.status, text: await response.text() }
+}
+
+it('answers /healthz and /readyz, /metrics if there are some, and 426 otherwise', async () => {
+  lab = await Lab.start(1, {
+    metrics: ({ stats }) => ({
+      contentType: 'text/plain',
+      text: () => Promise.resolve(`sockets ${stats.connections}\n`),
+    }),
+  })
+  expect(await get(0, '/healthz')).toEqual({ status: 200, text: 'ok\n' })
+  expect(await get(0, '/readyz')).toEqual({ status: 200, text: 'ready\n' })
+  expect(await get(0, '/metrics')).toEqual({ status: 200, text: 'sockets 0\n' })
+  expect((await get(0, '/other')).status).toBe(426)
+})
+
+it('metrics that fail are 500, and no metrics are 426', async () => {
+  lab = await Lab.start(1, {
+    metrics: () => ({ contentType: 'text/plain', text: () => Promise.reject(new Error('gone')) }),
+  })
+  expect((await get(0, '/metrics')).status).toBe(500)
+  await lab.addNode('plain')
+  expect((await get(1, '/metrics')).status).toBe(426)
+})
+
+describe('a drain', () => {
+  it('closes sockets over its time with 1012 and a hint; their sessions go on elsewhere without a gap; then the gateway stops', async () => {
+    lab = await Lab.start(2)
+    const clients: LabClient[] = []
+    for (let index = 0; index < 10; index++) {
+      const client = await lab.connect(0, `d${index}`)
+      client.send({ type: 'register', name: `d${index}` }, { type: 'remember', note: `note ${index}` })
+      await client.handled()
+      clients.push(client)
+    }
+    const { gateway } = lab.at(0)
+    const startMs = performance.now()
+    const drained = gateway.drain({ overMs: 1_000, handOverMs: 20_000 })
+    expect(gateway.isReady).toBe(false)
+    expect((await get(0, '/readyz')).status).toBe(503)
+    expect((await get(0, '/healthz')).status).toBe(200)
+    await expect(lab.open(0)).rejects.toThrow('503')
+    await Promise.all(
+      clients.map(async (client, index) => {
+        const { code, reason } = await client.closed
+        expect(code).toBe(1012)
+        expect(reason).toMatch(/^service_restart;retry_after_ms=\d+$/)
+        lab.at(1).names.send(`d${index}`, 'in between')
+        const again = await lab.resume(1, `d${index}`, client.at)
+        await again.next('resumed')
+        again.send({ type: 'recall' })
+        expect(await again.received(2)).toMatchObject(['in between', { note: `note ${index}` }])
+      }),
+    )
+    // Evenly: not all at the beginning.
+    expect(performance.now() - startMs).toBeGreaterThan(850)
+    await drained
+    await expect(get(0, '/healthz')).rejects.toThrow('fetch failed')
+    expect(lab.at(1).gateway.stats.sessions.attached).toBe(10)
+  })
+
+  it('waits no longer than it is told for sessions whose clients do not come back', async () => {
+    lab = await Lab.start(1)
+    const client = await lab.connect(0, 'gone')
+    await lab.at(0).gateway.drain({ overMs: 1, handOverMs: 50 })
+    expect((await client.closed).code).toBe(1012)
+  })
+
+  it('of nobody is at once', async () => {
+    lab = await Lab.start(1)
+    const startMs = performance.now()
+    await lab.at(0).gateway.drain()
+    expect(performance.now() - startMs).toBeLessThan(10_000)
+  })
+})
+
+it('a client that does not come back within the grace time has no session any more, and its name is free', async () => {
+  lab = await Lab.start(1, { resume: { graceMs: 50 } })
+  const client = await lab.connect(0, 'late')
+  client.send({ type: 'register', name: 'late' })
+  await client.received(1)
+  client.socket.terminate()
+  await expect.poll(() => lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+  expect(lab.at(0).names.whereisName('late')).toBeUndefined()
+  const again = await lab.resume(0, 'late', client.at)
+  expect(await again.next('resume_failed')).toMatchObject({ why: 'gone', seq: 1 })
+})
+
+it('no more sessions wait for their clients than is allowed', async () => {
+  lab = await Lab.start(1, { resume: { maxDetached: 2 } })
+  const { gateway } = lab.at(0)
+  for (const user of ['a', 'b', 'c']) {
+    const client = await lab.connect(0, user)
+    client.socket.terminate()
+    await client.closed
+    await expect.poll(() => gateway.stats.sessions.attached).toBe(0)
+  }
+  expect(gateway.stats.sessions.detached).toBe(2)
+})
+
+it('without resume a session ends with its socket, and the client is told no token', async () => {
+  lab = await Lab.start(1, { resume: false })
+  const client = await lab.connect(0, 'plain')
+  expect(client.resumeToken).toBe('')
+  client.socket.terminate()
+  await expect.poll(() => lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+})
