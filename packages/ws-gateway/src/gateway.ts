@@ -21,6 +21,7 @@ import {
   type Node,
   type Pid,
   type SendStatus,
+  type TimerHandle,
 } from '@pidmesh/runtime'
 import { authenticate, type AuthenticationOptions } from './authentication.ts'
 import { causeOfExit } from './close-cause.ts'
@@ -71,6 +72,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private draining: Promise<void> | undefined = undefined
   private stopping: Promise<void> | undefined = undefined
   private onSessionGone: () => void = () => undefined
+  /** Of sessions whose socket has closed: they hold the session, and end with it. */
+  private readonly ending = new Map<number, TimerHandle>()
 
   private constructor(owner: Node, options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal>) {
     this.owner = owner
@@ -333,9 +336,14 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     const { session } = connection
     if (session === undefined || this.owner.isStopping) return
     // A session that doesn't come to know that its socket is closed would hold its name for ever.
-    this.owner.clock.setTimer(this.options.sessionEndTimeoutMs, () => {
+    const { id } = session.pid
+    this.ending.get(id)?.cancel()
+    if (!this.hub.sessions.has(id)) return
+    const timer = this.owner.clock.setTimer(this.options.sessionEndTimeoutMs, () => {
+      this.ending.delete(id)
       if (session.connection === connection) this.kill(session)
     })
+    this.ending.set(id, timer)
   }
 
   private kill(session: SessionServer): void {
@@ -355,6 +363,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     const session = hub.sessions.get(pid.id)
     if (session === undefined) return
     hub.sessions.delete(pid.id)
+    this.ending.get(pid.id)?.cancel()
+    this.ending.delete(pid.id)
     if (session.isDetached) hub.detached--
     owner.log.debug({ session: pid.toString(), reason: formatReason(reason) }, 'session ended')
     session.connection?.close(causeOfExit(reason))
@@ -416,6 +426,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       // The node stops, and all its processes have ended.
     }
     hub.sessions.clear()
+    for (const timer of this.ending.values()) timer.cancel()
+    this.ending.clear()
   }
 }
 

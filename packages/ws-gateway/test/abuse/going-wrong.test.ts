@@ -288,7 +288,8 @@ describe('two gateways on one server', () => {
 })
 
 describe('500 clients that come and go', () => {
-  it('leave nothing behind, however they go', async () => {
+  it('leave nothing behind, however they go, and long before a session that does not end would be killed', async () => {
+    await restart({ sessionEndTimeoutMs: 60_000 })
     const processes = node.processes().length
     const timers = node.counters().timers
     for (let round = 0; round < 10; round++) {
@@ -302,16 +303,20 @@ describe('500 clients that come and go', () => {
       await Promise.all(gone)
     }
     const { kernel } = node as unknown as { kernel: { timers: { size: number }; aliases: { size: number } } }
-    const { sockets, hub } = gateway as unknown as { sockets: { size: number }; hub: { sessions: { size: number } } }
+    const { sockets, hub, ending } = gateway as unknown as {
+      sockets: { size: number }
+      hub: { sessions: { size: number } }
+      ending: { size: number }
+    }
     const left = () => ({
       connections: [gateway.stats.connections, sockets.size],
-      sessions: hub.sessions.size,
+      sessions: [hub.sessions.size, ending.size],
       processes: node.processes().length,
       names: names.size,
       aliases: kernel.aliases.size,
       timers: kernel.timers.size,
     })
-    const nothing = { connections: [0, 0], sessions: 0, processes, names: 0, aliases: 0, timers }
+    const nothing = { connections: [0, 0], sessions: [0, 0], processes, names: 0, aliases: 0, timers }
     await expect.poll(left, { timeout: 15_000 }).toEqual(nothing)
   })
 })

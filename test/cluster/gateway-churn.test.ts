@@ -1,0 +1,50 @@
+// PURPOSE: clients that come and go leave nothing in a gateway. 100,000 of them, against a gateway in an OS process of its own; PIDMESH_CHURN sets another number.
+
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+import { expect, it, onTestFinished } from 'vitest'
+
+import { churn } from './support/churn-clients.ts'
+
+const CYCLES = Number(process.env['PIDMESH_CHURN'] ?? 100_000)
+
+const program = fileURLToPath(new URL('support/churn-gateway.mjs', import.meta.url))
+
+type Held = { heapBytes: number; left: Record<string, number>; closed: Record<string, number>; resumes: object }
+
+it(
+  `${CYCLES.toLocaleString('en')} clients that connect and go, with a session and a name, politely or not, leave the heap where it was`,
+  { timeout: 240_000 },
+  async () => {
+    const gateway = spawn(process.execPath, ['--expose-gc', program], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const ended = new Promise((resolve) => gateway.once('close', resolve))
+    onTestFinished(async () => {
+      gateway.stdin.end()
+      await ended
+    })
+    const lines = createInterface({ input: gateway.stdout })[Symbol.asyncIterator]()
+    const answer = async (): Promise<unknown> => JSON.parse((await lines.next()).value as string)
+    const held = async (): Promise<Held> => {
+      gateway.stdin.write('held\n')
+      return (await answer()) as Held
+    }
+
+    const { port } = (await answer()) as { port: number }
+    // The first tenth fills caches, pools and tables that stay.
+    await churn(port, CYCLES / 10, 'first-')
+    const before = await held()
+    const startMs = performance.now()
+    await churn(port, (9 * CYCLES) / 10, 'then-')
+    const tookMs = performance.now() - startMs
+    const after = await held()
+    console.log(
+      `${(9 * CYCLES) / 10} cycles in ${Math.round(tookMs)} ms: ${before.heapBytes} bytes before, ${after.heapBytes} after; closed ${JSON.stringify(after.closed)}`,
+    )
+    expect(after.closed['1000']).toBe((4 * CYCLES) / 10)
+    expect(Object.values(after.left).filter((count) => count !== 0)).toEqual([])
+    expect(after.heapBytes / before.heapBytes).toBeLessThan(1.05)
+    expect(after.heapBytes / before.heapBytes).toBeGreaterThan(0.95)
+  },
+)
