@@ -365,7 +365,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     hub.sessions.delete(pid.id)
     this.ending.get(pid.id)?.cancel()
     this.ending.delete(pid.id)
-    if (session.isDetached) hub.detached--
+    session.endWait()
     owner.log.debug({ session: pid.toString(), reason: formatReason(reason) }, 'session ended')
     session.connection?.close(causeOfExit(reason))
     this.onSessionGone()

@@ -186,6 +186,7 @@ const RESUME_OPTIONS: ReadonlySet<string> = new Set<keyof ResumeOptions>([
   'maxMessages',
   'maxBytes',
   'maxDetached',
+  'maxDetachedPerPrincipal',
 ])
 
 /** @throws PidmeshError `ERR_BAD_OPTION` */
@@ -283,6 +284,7 @@ function checkResume(
     maxMessages: positive('resume.maxMessages', resume?.maxMessages, 64),
     maxBytes: positive('resume.maxBytes', resume?.maxBytes, 8 * 1024),
     maxDetached: positive('resume.maxDetached', resume?.maxDetached, maxConnections),
+    maxDetachedPerPrincipal: positive('resume.maxDetachedPerPrincipal', resume?.maxDetachedPerPrincipal, 16),
   }
 }
 

@@ -16,6 +16,8 @@ export interface ResumeOptions extends RingLimits {
   readonly graceMs: number
   /** How many sessions may wait. */
   readonly maxDetached: number
+  /** And how many of one principal. */
+  readonly maxDetachedPerPrincipal: number
 }
 
 export interface HubComponents {
@@ -34,8 +36,9 @@ export class SessionHub {
   readonly components: HubComponents
   /** By the number of its process. */
   readonly sessions: Map<number, SessionServer> = new Map()
-  /** How many of them have no socket. */
+  /** How many of them have no socket, and how many of each principal. */
   detached = 0
+  private readonly detachedOf = new Map<string, number>()
   /** The gateway's own process. */
   gateway: Pid | undefined = undefined
   presence: ServerPid<never, PresenceCast> | undefined = undefined
@@ -44,6 +47,25 @@ export class SessionHub {
 
   constructor(components: HubComponents) {
     this.components = components
+  }
+
+  /** Whether one more session of a principal may wait for its client; then it is counted. */
+  wait(principalId: string): boolean {
+    const { resume } = this.components
+    const own = this.detachedOf.get(principalId) ?? 0
+    if (resume === undefined || this.detached >= resume.maxDetached || own >= resume.maxDetachedPerPrincipal)
+      return false
+    this.detached++
+    this.detachedOf.set(principalId, own + 1)
+    return true
+  }
+
+  /** One that has waited does so no more. */
+  endWait(principalId: string): void {
+    const own = this.detachedOf.get(principalId) ?? 0
+    this.detached--
+    if (own > 1) this.detachedOf.set(principalId, own - 1)
+    else this.detachedOf.delete(principalId)
   }
 
   /** Sends to all of a group; a session gets it but for `except`. */

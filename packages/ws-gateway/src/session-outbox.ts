@@ -20,6 +20,12 @@ import type { PushOptions, PushStatus } from './session.ts'
 
 /** Of those that are held, by key: the oldest make room. */
 const MAX_COALESCED = 256
+const MAX_COALESCED_BYTES = 256 * 1024
+
+interface Held {
+  readonly message: unknown
+  readonly bytes: number
+}
 
 export interface OutboxComponents {
   readonly self: Context
@@ -35,7 +41,8 @@ export class SessionOutbox {
   private readonly self: Context
   private readonly ring: ReplayRing | undefined
   private readonly counters: Counters
-  private coalesced: Map<string, unknown> | undefined = undefined
+  private coalesced: Map<string, Held> | undefined = undefined
+  private coalescedBytes = 0
   /** What is being handled, if others get it, too: it is encoded once. */
   private shared: Outgoing | undefined = undefined
 
@@ -66,7 +73,8 @@ export class SessionOutbox {
     const waiting = this.coalesced
     if (waiting === undefined) return
     this.coalesced = undefined
-    for (const [key, message] of waiting) this.send(new Outgoing(message), { coalesce: key })
+    this.coalescedBytes = 0
+    for (const [key, { message }] of waiting) this.send(new Outgoing(message), { coalesce: key })
   }
 
   private send(outgoing: Outgoing, options: PushOptions | undefined): PushStatus {
@@ -83,8 +91,10 @@ export class SessionOutbox {
     const room = connection?.roomFor(frame.length) ?? 'none'
     if (options !== undefined) {
       if (room !== 'enough')
-        return 'coalesce' in options ? this.hold(options.coalesce, outgoing.message) : this.drop('droppable')
-      if ('coalesce' in options) this.coalesced?.delete(options.coalesce)
+        return 'coalesce' in options
+          ? this.hold(options.coalesce, { message: outgoing.message, bytes: frame.length })
+          : this.drop('droppable')
+      if ('coalesce' in options) this.letGo(options.coalesce)
     }
     ring?.add(frame)
     if (connection === undefined || room === 'none') return ring === undefined ? this.drop('no_socket') : 'kept'
@@ -101,17 +111,26 @@ export class SessionOutbox {
     return 'dropped'
   }
 
-  private hold(key: string, message: unknown): PushStatus {
+  private hold(key: string, held: Held): PushStatus {
     if (this.ring === undefined && this.connection === undefined) return this.drop('no_socket')
+    if (this.letGo(key)) this.drop('coalesced')
     this.coalesced ??= new Map()
-    const waiting = this.coalesced
-    if (waiting.delete(key)) this.drop('coalesced')
-    else if (waiting.size >= MAX_COALESCED) {
-      const [oldest] = waiting.keys()
-      if (oldest !== undefined) waiting.delete(oldest)
+    this.coalesced.set(key, held)
+    this.coalescedBytes += held.bytes
+    while (this.coalesced.size > MAX_COALESCED || this.coalescedBytes > MAX_COALESCED_BYTES) {
+      const [oldest = key] = this.coalesced.keys()
+      this.letGo(oldest)
       this.drop('coalesced')
+      if (oldest === key) return 'dropped'
     }
-    waiting.set(key, message)
     return 'held'
+  }
+
+  private letGo(key: string): boolean {
+    const held = this.coalesced?.get(key)
+    if (held === undefined) return false
+    this.coalesced?.delete(key)
+    this.coalescedBytes -= held.bytes
+    return true
   }
 }

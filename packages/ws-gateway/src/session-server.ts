@@ -93,6 +93,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   /** Broadcasts may come twice to a session that has just moved. */
   #seen: SeenOnce | undefined = undefined
   #detachments = 0
+  /** It is counted among those that wait. */
+  #isWaiting = false
 
   override init({ hub, connection, identity, former }: SessionStart): Awaitable<InitResult> {
     this.#hub = hub
@@ -139,6 +141,13 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   /** It waits for its client. */
   get isDetached(): boolean {
     return this.#state?.phase === 'detached'
+  }
+
+  /** It waits no more: its client is back, or its process has ended. */
+  endWait(): void {
+    if (!this.#isWaiting) return
+    this.#isWaiting = false
+    this.#hub.endWait(this.#identity.id)
   }
 
   get rooms(): SessionRooms {
@@ -320,7 +329,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #leaveSocket(): void {
     const { connection } = this.#outbox
     this.#outbox.connection = undefined
-    if (connection === undefined) this.#hub.detached--
+    if (connection === undefined) this.endWait()
     else connection.close(CLOSE.resumedElsewhere)
   }
 
@@ -335,17 +344,16 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     const { resume } = this.#hub.components
     if (this.#state === undefined || resume === undefined || FINAL_CODES.has(code))
       return this.stop({ shutdown: 'socket_closed' })
-    // Of too many that wait none is added: those that wait already have more to lose.
-    if (this.#hub.detached >= resume.maxDetached) return this.stop({ shutdown: 'too_many_detached' })
     this.#state.detach()
-    this.#wait()
-    return undefined
+    return this.#wait(resume.graceMs)
   }
 
-  /** For the client to come back. */
-  #wait(): void {
-    this.#hub.detached++
-    this.#sendAfter(this.#hub.components.resume?.graceMs ?? 0, new Deadline('grace', ++this.#detachments))
+  /** For the client to come back. Of too many that wait none is added: those that wait already have more to lose. */
+  #wait(graceMs: number): InfoResult {
+    this.#isWaiting = this.#hub.wait(this.#identity.id)
+    if (!this.#isWaiting) return this.stop({ shutdown: 'too_many_detached' })
+    this.#sendAfter(graceMs, new Deadline('grace', ++this.#detachments))
+    return undefined
   }
 
   #sendAfter(delayMs: number, deadline: Deadline): void {
@@ -467,7 +475,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   /** The node that wanted the session has not taken it, or too much has come meanwhile: it is handled as ever, in order, before anything else. */
   async #callOff(): Promise<InfoResult> {
     if (this.#state?.thaw(this.#state.claims) !== true) return undefined
-    this.#wait()
+    const waits = this.#wait(this.#hub.components.resume?.graceMs ?? 0)
+    if (waits !== undefined) return waits
     const held = this.#departure?.takeBack() ?? []
     this.#departure = undefined
     for (const message of held) {

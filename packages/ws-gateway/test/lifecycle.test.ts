@@ -109,6 +109,18 @@ it('no more sessions wait for their clients than is allowed', async () => {
   expect(gateway.stats.sessions.detached).toBe(2)
 })
 
+it('no more sessions of one principal wait than is allowed, and those of others do', async () => {
+  lab = await Lab.start(1, { resume: { maxDetachedPerPrincipal: 2 } })
+  const { gateway } = lab.at(0)
+  for (const user of ['greedy', 'greedy', 'greedy', 'other']) {
+    const client = await lab.connect(0, user)
+    client.socket.terminate()
+    await client.closed
+    await expect.poll(() => gateway.stats.sessions.attached).toBe(0)
+  }
+  expect(gateway.stats.sessions.detached).toBe(3)
+})
+
 it('without resume a session ends with its socket, and the client is told no token', async () => {
   lab = await Lab.start(1, { resume: false })
   const client = await lab.connect(0, 'plain')
