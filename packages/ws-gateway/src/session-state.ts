@@ -9,8 +9,8 @@
  * State: the ring of messages not acknowledged, the count of the client's, the nonce of the token, the number of the last claim.
  *
  * Invariants:
- * - A nonce is good for one resume: the next one takes its place. The former stays good until the client has shown that it has the next, by an acknowledgement: what told
- *   it the next may have been lost with the socket.
+ * - A nonce is good for one resume: the next one takes its place. The one that it came with stays good until the client has shown that it has the next, by an
+ *   acknowledgement: what told it the next may have been lost with the socket.
  * - A session moves to one place only: `commit` is granted to the last claim, once, and to none after `thaw`. Who isn't granted it must not act as the session.
  * - What can't be replayed is said: a claim fails with the last number that was used.
  */
@@ -60,7 +60,6 @@ export class SessionState {
   /** A socket is there, and its client will be told this nonce. */
   attach(nonce: Buffer): void {
     this.phase = 'attached'
-    this.former = this.nonce ?? this.former
     this.nonce = nonce
   }
 
@@ -80,7 +79,10 @@ export class SessionState {
     if (!this.knows(nonce) || this.phase === 'moved') return { type: 'failed', why: 'refused', seq: this.ring.last }
     if (this.phase === 'moving') return { type: 'busy' }
     const missed = this.ring.after(seq)
-    return missed === undefined ? { type: 'failed', why: 'gap', seq: this.ring.last } : { type: 'granted', missed }
+    if (missed === undefined) return { type: 'failed', why: 'gap', seq: this.ring.last }
+    // Surely the client has this one. Whether it will get the next is to be seen.
+    this.former = Buffer.from(nonce)
+    return { type: 'granted', missed }
   }
 
   /** A claim of another node has been granted: until `commit` or `thaw` nothing is pushed. Gives the claim's number. */

@@ -27,7 +27,9 @@ process.on('disconnect', () => process.exit(1))
 
 const answer = (/** @type {object} */ message) => void process.send?.(message)
 
-process.on('message', async (/** @type {Order} */ order) => {
+process.on('message', (/** @type {Order} */ order) => void obey(order))
+
+async function obey(/** @type {Order} */ order) {
   switch (order.type) {
     case 'start': {
       node = await startNode({
@@ -60,4 +62,4 @@ process.on('message', async (/** @type {Order} */ order) => {
       await node.stop()
       process.exit(0)
   }
-})
+}
