@@ -220,7 +220,9 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   override handleCall(request: SessionCall, from: From): Awaitable<CallResult> {
     const state = this.#state
     if (request?.type === 'yield') {
-      if (this.connection !== undefined || state?.phase === 'moving') return this.reply(request, 'attached')
+      // A client that has not acknowledged anything may never have got the welcome: it comes again, and must not be refused for the socket that it has lost.
+      const isInUse = this.connection !== undefined && state?.isConfirmed !== false
+      if (isInUse || state?.phase === 'moving') return this.reply(request, 'attached')
       return this.stopAfterReply(request, 'yielded', closeReason(CLOSE.replaced))
     }
     if (state === undefined) return this.noreply()

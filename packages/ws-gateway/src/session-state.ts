@@ -44,6 +44,8 @@ export class SessionState {
   /** How many of the client's messages have been taken. */
   received: number
   phase: SessionPhase
+  /** The client has acknowledged something: it knows that it has this session. */
+  isConfirmed = false
   /** The number of the claim that is under way, or was the last. */
   claims = 0
   private nonce: Buffer | undefined = undefined
@@ -70,6 +72,7 @@ export class SessionState {
   /** The client has all messages up to a number. `false` if there is no such number. */
   ack(number: number): boolean {
     if (!this.ring.ack(number)) return false
+    this.isConfirmed = true
     this.former = undefined
     return true
   }

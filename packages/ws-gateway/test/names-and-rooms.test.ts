@@ -48,6 +48,18 @@ describe.each([
     await expect.poll(() => lab.at(0).gateway.stats.sessions.detached).toBe(0)
   })
 
+  it('unique: is yielded by a session whose client has never said that it knows of it', async () => {
+    const name = `unknown${other}`
+    const first = await lab.open(0)
+    first.control({ type: 'hello', token: name })
+    first.send({ type: 'register', name, policy: 'unique' })
+    await first.received(1)
+    await isKnown(name, 0)
+    const second = await named(other, name, 'unique')
+    expect(await second.received(1)).toEqual([{ type: 'registered', name }])
+    expect(await first.closed).toEqual({ code: 4013, reason: 'replaced' })
+  })
+
   it('replace: goes to the second, and the first is closed with 4013 replaced', async () => {
     const name = `replace${other}`
     const first = await named(0, name, 'replace')
