@@ -14,13 +14,13 @@ import { GenServer, type CallResult, type From, type InfoResult, type InitResult
 import {
   encodedBytes,
   hasType,
+  Pid,
   PidmeshError,
   reasonOfThrown,
   type Awaitable,
   type Context,
   type ExitReason,
   type NameMeta,
-  type Pid,
   type Via,
 } from '@pidmesh/runtime'
 import { CLOSE, closeReason } from './close-codes.ts'
@@ -233,7 +233,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (message instanceof SocketMessages) return this.#onMessages(message)
     if (message instanceof SocketClosed) return this.#onClosed(message)
     if (message instanceof Deadline) return this.#onDeadline(message)
-    if (hasType(message, 'EXIT')) return this.#onExit(message.reason)
+    // Anybody can send what looks like one, but for the pid.
+    if (hasType(message, 'EXIT') && message.from instanceof Pid) return this.#onExit(message.reason)
     if (this.#departure !== undefined) return this.#departure.take(message) ? undefined : this.#callOff()
     if (message instanceof SocketRefreshed) return this.#onRefreshed(message)
     if (message instanceof PresenceChange)
