@@ -276,9 +276,9 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     }
   }
 
-  #attach(connection: Connection): void {
+  #attach(connection: Connection, shown?: Uint8Array): void {
     this.#outbox.connection = connection
-    this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)))
+    this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)), shown)
   }
 
   /** What `welcome` and `resumed` tell besides. */
@@ -292,8 +292,12 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   /** Its client is back: what it has missed goes out before anything else. */
-  #resumeOn(connection: Connection, seq: number, missed: readonly Buffer[]): ReturnType<AnySession['handleResume']> {
-    this.#attach(connection)
+  #resumeOn(
+    connection: Connection,
+    { nonce, seq }: { readonly nonce: Uint8Array; readonly seq: number },
+    missed: readonly Buffer[],
+  ): ReturnType<AnySession['handleResume']> {
+    this.#attach(connection, nonce)
     const received = this.#state?.received ?? 0
     connection.writeControl({ type: 'resumed', seq, received, ...this.#terms() })
     for (const frame of missed) connection.writeFrame(frame)
@@ -313,7 +317,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     this.#leaveSocket()
     this.#identity = identity
     this.replyTo(this.defer(request, from), { type: 'attached' })
-    const resumed = this.#resumeOn(connection, seq, verdict.missed)
+    const resumed = this.#resumeOn(connection, { nonce, seq }, verdict.missed)
     return resumed instanceof Promise ? resumed.then(() => this.noreply()) : this.noreply()
   }
 
@@ -501,7 +505,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (snapshot.names.length > 0) await this.#ownNames().adopt(snapshot.names)
     if (snapshot.rooms.length > 0 || snapshot.watched.length > 0) await this.rooms.adopt(snapshot)
     this.#hub.sessions.set(this.pid.id, this)
-    await this.#resumeOn(connection, seq, missed)
+    await this.#resumeOn(connection, { nonce, seq }, missed)
     return undefined
   }
 

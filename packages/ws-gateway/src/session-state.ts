@@ -9,8 +9,8 @@
  * State: the ring of messages not acknowledged, the count of the client's, the nonce of the token, the number of the last claim.
  *
  * Invariants:
- * - A nonce is good for one resume: the next one takes its place. The former stays good until the client has shown that it has the next, by an acknowledgement: what told
- *   it the next may have been lost with the socket.
+ * - A nonce is good for one resume: the next one takes its place. The one that the client has come with stays good until it has shown that it has the next, by an acknowledgement:
+ *   what told it the next may have been lost with the socket, more than once.
  * - A session moves to one place only: `commit` is granted to the last claim, once, and to none after `thaw`. Who isn't granted it must not act as the session.
  * - What can't be replayed is said: a claim fails with the last number that was used.
  */
@@ -47,6 +47,7 @@ export class SessionState {
   /** The number of the claim that is under way, or was the last. */
   claims = 0
   private nonce: Buffer | undefined = undefined
+  /** The one that the client has come with, until it has shown that it has the next. */
   private former: Buffer | undefined
 
   constructor(limits: RingLimits, restored?: RestoredState) {
@@ -57,10 +58,10 @@ export class SessionState {
     for (const frame of restored?.missed ?? []) this.ring.add(frame)
   }
 
-  /** A socket is there, and its client will be told this nonce. */
-  attach(nonce: Buffer): void {
+  /** A socket is there, and its client will be told this nonce. `shown`: the one that it has come with, if it has. */
+  attach(nonce: Buffer, shown?: Uint8Array): void {
     this.phase = 'attached'
-    this.former = this.nonce ?? this.former
+    if (shown !== undefined) this.former = Buffer.from(shown)
     this.nonce = nonce
   }
 
