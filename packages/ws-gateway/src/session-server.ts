@@ -23,7 +23,7 @@ import {
   type NameMeta,
   type Via,
 } from '@pidmesh/runtime'
-import { CLOSE, closeReason } from './close-codes.ts'
+import { CLOSE, closeReason, isCloseReason } from './close-codes.ts'
 import type { Connection } from './connection.ts'
 import { PresenceChange } from './presence-server.ts'
 import type { Identity } from './principal.ts'
@@ -211,7 +211,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   override handleCall(request: SessionCall, from: From): Awaitable<CallResult> {
     const state = this.#state
     if (request?.type === 'yield') {
-      if (this.connection !== undefined || state?.phase === 'moving') return this.reply(request, 'attached')
+      // Where it goes its client is.
+      if (this.connection !== undefined || this.#departure !== undefined) return this.reply(request, 'attached')
       return this.stopAfterReply(request, 'yielded', closeReason(CLOSE.replaced))
     }
     if (state === undefined) return this.noreply()
@@ -235,6 +236,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (message instanceof Deadline) return this.#onDeadline(message)
     // Anybody can send what looks like one, but for the pid.
     if (hasType(message, 'EXIT') && message.from instanceof Pid) return this.#onExit(message.reason)
+    // Before it moves: who it is not for is known here only.
+    if (isRoomMessage(message) && message.except?.equals(this.pid) === true) return undefined
     if (this.#departure !== undefined) return this.#departure.take(message) ? undefined : this.#callOff()
     if (message instanceof SocketRefreshed) return this.#onRefreshed(message)
     if (message instanceof PresenceChange)
@@ -380,9 +383,14 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #onExit(reason: ExitReason): InfoResult {
     if (reason === 'normal') return undefined
     const conflict = conflictOf(reason)
-    if (conflict === undefined) return this.stop(reason)
+    const to = this.#departure?.to
+    if (conflict === undefined) {
+      // Who wants the client's socket closed has found the session at its former place.
+      if (to !== undefined && isCloseReason(reason)) this.self.exit(to, reason)
+      return this.stop(reason)
+    }
     // Its own name, at its new place.
-    if (this.#departure?.to !== undefined) return undefined
+    if (to !== undefined) return undefined
     const isReplaced = this.#names?.policyOf(conflict.name) === 'replace' || this.connection === undefined
     return this.stop({ ...closeReason(isReplaced ? CLOSE.replaced : CLOSE.nameConflict), name_conflict: conflict })
   }
@@ -416,7 +424,6 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   #onRoomMessage(message: RoomMessage): Awaitable<InfoResult> {
-    if (message.except?.equals(this.pid) === true) return undefined
     if (this.#seen?.isAgain(`${message.from}#${message.id}`, this.self.monotonicMs()) === true) return undefined
     const outgoing = this.#hub.outgoingOf(message)
     return settled(this.#outbox.sharing(outgoing, () => this.#session.handleInfo(message.message)))
