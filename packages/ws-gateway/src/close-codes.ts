@@ -1,6 +1,8 @@
 /**
  * Why the gateway closes a socket, in one table. The code and the word stand in the close frame; docs/gateway.md lists them for clients.
  */
+import type { ExitReason } from '@pidmesh/runtime'
+
 export interface CloseCause {
   readonly code: number
   /** The reason in the close frame: at most 123 bytes. */
@@ -81,4 +83,9 @@ export interface CloseReason {
 /** Ends a session so that its client is told why, and no crash is reported. */
 export function closeReason({ code, reason }: CloseCause): CloseReason {
   return { close: { code, reason }, shutdown: reason }
+}
+
+/** Whether a session was ended so that its client is told why. */
+export function isCloseReason(reason: ExitReason): reason is CloseReason {
+  return typeof reason === 'object' && reason !== null && 'close' in reason && isCloseCause(reason.close)
 }

@@ -13,7 +13,15 @@
  */
 import { call } from '@pidmesh/gen-server'
 import type { Context, Pid } from '@pidmesh/runtime'
-import type { ClaimCall, ClaimFailure, CommitCall, SessionCall, SessionSnapshot } from './session-protocol.ts'
+import { PresenceChange } from './presence-server.ts'
+import {
+  SocketRefreshed,
+  type ClaimCall,
+  type ClaimFailure,
+  type CommitCall,
+  type SessionCall,
+  type SessionSnapshot,
+} from './session-protocol.ts'
 
 /** Between a claim and its commit. */
 export const MOVE_MS = 5_000
@@ -82,13 +90,24 @@ export class Departure {
   /** Keeps a message, or forwards it. `false` if it is one too many to be kept. */
   take(message: unknown): boolean {
     if (this.to === undefined) return this.held.push(message) <= MAX_HELD
-    this.self.send(this.to, message)
+    this.forward(this.to, message)
     return true
   }
 
   forwardTo(to: Pid): void {
     this.to = to
-    for (const message of this.takeBack()) this.self.send(to, message)
+    for (const message of this.takeBack()) this.forward(to, message)
+  }
+
+  private forward(to: Pid, message: unknown): void {
+    // Of its own gateway, which tells the new one by itself what there is to say.
+    if (message instanceof PresenceChange || message instanceof SocketRefreshed) return
+    try {
+      this.self.send(to, message)
+    } catch (thrown) {
+      // What comes after it goes on.
+      this.self.log.warn({ problem: String(thrown) }, 'a message was lost with which a session can not move')
+    }
   }
 
   /** What was kept, for the session to handle itself. */

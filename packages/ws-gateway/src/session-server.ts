@@ -14,16 +14,16 @@ import { GenServer, type CallResult, type From, type InfoResult, type InitResult
 import {
   encodedBytes,
   hasType,
+  Pid,
   PidmeshError,
   reasonOfThrown,
   type Awaitable,
   type Context,
   type ExitReason,
   type NameMeta,
-  type Pid,
   type Via,
 } from '@pidmesh/runtime'
-import { CLOSE, closeReason } from './close-codes.ts'
+import { CLOSE, closeReason, isCloseReason } from './close-codes.ts'
 import type { Connection } from './connection.ts'
 import { PresenceChange } from './presence-server.ts'
 import type { Identity } from './principal.ts'
@@ -220,9 +220,9 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   override handleCall(request: SessionCall, from: From): Awaitable<CallResult> {
     const state = this.#state
     if (request?.type === 'yield') {
-      // A client that has not acknowledged anything may never have got the welcome: it comes again, and must not be refused for the socket that it has lost.
+      // A client that has not acknowledged anything may never have got the welcome: it comes again, and must not be refused for the socket that it has lost. Where a session goes its client is.
       const isInUse = this.connection !== undefined && state?.isConfirmed !== false
-      if (isInUse || state?.phase === 'moving') return this.reply(request, 'attached')
+      if (isInUse || this.#departure !== undefined) return this.reply(request, 'attached')
       return this.stopAfterReply(request, 'yielded', closeReason(CLOSE.replaced))
     }
     if (state === undefined) return this.noreply()
@@ -244,7 +244,10 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (message instanceof SocketMessages) return this.#onMessages(message)
     if (message instanceof SocketClosed) return this.#onClosed(message)
     if (message instanceof Deadline) return this.#onDeadline(message)
-    if (hasType(message, 'EXIT')) return this.#onExit(message.reason)
+    // Anybody can send what looks like one, but for the pid.
+    if (hasType(message, 'EXIT') && message.from instanceof Pid) return this.#onExit(message.reason)
+    // Before it moves: who it is not for is known here only.
+    if (isRoomMessage(message) && message.except?.equals(this.pid) === true) return undefined
     if (this.#departure !== undefined) return this.#departure.take(message) ? undefined : this.#callOff()
     if (message instanceof SocketRefreshed) return this.#onRefreshed(message)
     if (message instanceof PresenceChange)
@@ -286,9 +289,9 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     }
   }
 
-  #attach(connection: Connection): void {
+  #attach(connection: Connection, shown?: Uint8Array): void {
     this.#outbox.connection = connection
-    this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)))
+    this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)), shown)
   }
 
   /** What `welcome` and `resumed` tell besides. */
@@ -302,8 +305,12 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   /** Its client is back: what it has missed goes out before anything else. */
-  #resumeOn(connection: Connection, seq: number, missed: readonly Buffer[]): ReturnType<AnySession['handleResume']> {
-    this.#attach(connection)
+  #resumeOn(
+    connection: Connection,
+    { nonce, seq }: { readonly nonce: Uint8Array; readonly seq: number },
+    missed: readonly Buffer[],
+  ): ReturnType<AnySession['handleResume']> {
+    this.#attach(connection, nonce)
     const received = this.#state?.received ?? 0
     connection.writeControl({ type: 'resumed', seq, received, ...this.#terms() })
     for (const frame of missed) connection.writeFrame(frame)
@@ -323,7 +330,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     this.#leaveSocket()
     this.#identity = identity
     this.replyTo(this.defer(request, from), { type: 'attached' })
-    const resumed = this.#resumeOn(connection, seq, verdict.missed)
+    const resumed = this.#resumeOn(connection, { nonce, seq }, verdict.missed)
     return resumed instanceof Promise ? resumed.then(() => this.noreply()) : this.noreply()
   }
 
@@ -385,9 +392,14 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #onExit(reason: ExitReason): InfoResult {
     if (reason === 'normal') return undefined
     const conflict = conflictOf(reason)
-    if (conflict === undefined) return this.stop(reason)
+    const to = this.#departure?.to
+    if (conflict === undefined) {
+      // Who wants the client's socket closed has found the session at its former place.
+      if (to !== undefined && isCloseReason(reason)) this.self.exit(to, reason)
+      return this.stop(reason)
+    }
     // Its own name, at its new place.
-    if (this.#departure?.to !== undefined) return undefined
+    if (to !== undefined) return undefined
     const isReplaced = this.#names?.policyOf(conflict.name) === 'replace' || this.connection === undefined
     return this.stop({ ...closeReason(isReplaced ? CLOSE.replaced : CLOSE.nameConflict), name_conflict: conflict })
   }
@@ -421,7 +433,6 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   #onRoomMessage(message: RoomMessage): Awaitable<InfoResult> {
-    if (message.except?.equals(this.pid) === true) return undefined
     if (this.#seen?.isAgain(`${message.from}#${message.id}`, this.self.monotonicMs()) === true) return undefined
     const outgoing = this.#hub.outgoingOf(message)
     return settled(this.#outbox.sharing(outgoing, () => this.#session.handleInfo(message.message)))
@@ -511,7 +522,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (snapshot.names.length > 0) await this.#ownNames().adopt(snapshot.names)
     if (snapshot.rooms.length > 0 || snapshot.watched.length > 0) await this.rooms.adopt(snapshot)
     this.#hub.sessions.set(this.pid.id, this)
-    await this.#resumeOn(connection, seq, missed)
+    await this.#resumeOn(connection, { nonce, seq }, missed)
     return undefined
   }
 

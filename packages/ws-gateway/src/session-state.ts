@@ -9,8 +9,8 @@
  * State: the ring of messages not acknowledged, the count of the client's, the nonce of the token, the number of the last claim.
  *
  * Invariants:
- * - A nonce is good for one resume: the next one takes its place. The one that it came with stays good until the client has shown that it has the next, by an
- *   acknowledgement: what told it the next may have been lost with the socket.
+ * - A nonce is good for one resume: the next one takes its place. The one that the client has come with stays good until it has shown that it has the next, by an acknowledgement:
+ *   what told it the next may have been lost with the socket, more than once.
  * - A session moves to one place only: `commit` is granted to the last claim, once, and to none after `thaw`. Who isn't granted it must not act as the session.
  * - What can't be replayed is said: a claim fails with the last number that was used.
  */
@@ -49,6 +49,7 @@ export class SessionState {
   /** The number of the claim that is under way, or was the last. */
   claims = 0
   private nonce: Buffer | undefined = undefined
+  /** The one that the client has come with, until it has shown that it has the next. */
   private former: Buffer | undefined
 
   constructor(limits: RingLimits, restored?: RestoredState) {
@@ -59,9 +60,10 @@ export class SessionState {
     for (const frame of restored?.missed ?? []) this.ring.add(frame)
   }
 
-  /** A socket is there, and its client will be told this nonce. */
-  attach(nonce: Buffer): void {
+  /** A socket is there, and its client will be told this nonce. `shown`: the one that it has come with, if it has. */
+  attach(nonce: Buffer, shown?: Uint8Array): void {
     this.phase = 'attached'
+    if (shown !== undefined) this.former = Buffer.from(shown)
     this.nonce = nonce
   }
 
@@ -82,10 +84,7 @@ export class SessionState {
     if (!this.knows(nonce) || this.phase === 'moved') return { type: 'failed', why: 'refused', seq: this.ring.last }
     if (this.phase === 'moving') return { type: 'busy' }
     const missed = this.ring.after(seq)
-    if (missed === undefined) return { type: 'failed', why: 'gap', seq: this.ring.last }
-    // Surely the client has this one. Whether it will get the next is to be seen.
-    this.former = Buffer.from(nonce)
-    return { type: 'granted', missed }
+    return missed === undefined ? { type: 'failed', why: 'gap', seq: this.ring.last } : { type: 'granted', missed }
   }
 
   /** A claim of another node has been granted: until `commit` or `thaw` nothing is pushed. Gives the claim's number. */

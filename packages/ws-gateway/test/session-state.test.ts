@@ -77,8 +77,7 @@ describe('a session', () => {
   it('takes the former nonce until the client has shown that it has the next', () => {
     const state = attached()
     state.detach()
-    state.claim(first, 0)
-    state.attach(second)
+    state.attach(second, first)
     expect([state.knows(first), state.knows(second)]).toEqual([true, true])
     state.ack(0)
     expect([state.knows(first), state.knows(second)]).toEqual([false, true])
@@ -89,7 +88,7 @@ describe('a session', () => {
     state.ack(0)
     for (const next of [second, other, second]) {
       expect(state.claim(first, 0).type).toBe('granted')
-      state.attach(next)
+      state.attach(next, first)
       state.detach()
     }
     expect([state.knows(first), state.knows(second), state.knows(other)]).toEqual([true, true, false])
