@@ -70,6 +70,7 @@ export class Connection implements SocketListener, WriterOwner {
   request: UpgradeRequest | undefined
   readonly address: string
   identity: Identity<unknown> | undefined
+  /** Who is told that the socket is closed: from the moment on at which the session has it, which may be before `begin`. */
   session: SessionServer | undefined = undefined
   private readonly socket: GatewaySocket
   private readonly writer: SocketWriter

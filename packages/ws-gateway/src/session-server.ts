@@ -282,6 +282,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
 
   #attach(connection: Connection, shown?: Uint8Array): void {
     this.#outbox.connection = connection
+    connection.session = this
     this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)), shown)
   }
 
@@ -312,6 +313,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #onAttach(state: SessionState, request: AttachCall, from: From): Awaitable<CallResult> {
     const { connection, identity, nonce, seq } = request
     if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
+    // It was given up while this session was busy: nobody would say again that it is closed.
+    if (!connection.isOpen) return this.reply(request, { type: 'busy' })
     const verdict = connection.codec === this.#outbox.codec ? state.claim(nonce, seq) : REFUSED
     // The client begins anew, and this one is of no use any more.
     if (verdict.type === 'failed' && verdict.why === 'gap')

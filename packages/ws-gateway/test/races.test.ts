@@ -277,3 +277,26 @@ it('a client can not end the session of another by a message that looks like an 
   await attacker.handled()
   await victim.handled()
 })
+
+it('a socket that is given up while its session is busy does not hold it afterwards', { timeout: 15_000 }, async () => {
+  const gate = new Gate()
+  class Busy extends LabSession {
+    override async handleInfo(message: unknown) {
+      if (message === 'be busy') await gate.wait()
+    }
+  }
+  lab = await start(1, Busy)
+  const first = await lab.connect(0, 'busy')
+  first.send({ type: 'register', name: 'busy' })
+  await first.handled()
+  await cut(first, 0)
+  lab.at(0).names.send('busy', 'be busy')
+  await gate.reached
+  const second = await lab.resume(0, 'busy', first.at)
+  expect((await second.closed).code).toBe(1013)
+  gate.open()
+  const third = await lab.connect(0, 'other')
+  third.send({ type: 'register', name: 'busy' })
+  await third.handled()
+  expect(third.messages).toContainEqual({ type: 'registered', name: 'busy' })
+})
