@@ -278,6 +278,30 @@ it('a client can not end the session of another by a message that looks like an 
   await victim.handled()
 })
 
+it('a client that says good-bye while its session is on its way to it ends it, too', async () => {
+  const gate = new Gate()
+  const ended = new Gate()
+  class Slow extends LabSession {
+    override async handOver() {
+      await gate.wait()
+      return super.handOver()
+    }
+    override terminate() {
+      void ended.wait()
+    }
+  }
+  lab = await start(2, Slow)
+  const first = await lab.connect(0, 'leaver')
+  await cut(first, 0)
+  const second = await lab.resume(1, 'leaver', first.at)
+  await gate.reached
+  second.socket.close(1000)
+  await second.closed
+  await expect.poll(() => lab.at(1).gateway.stats.connections).toBe(0)
+  gate.open()
+  await ended.reached
+})
+
 it('a socket that is given up while its session is busy does not hold it afterwards', { timeout: 15_000 }, async () => {
   const gate = new Gate()
   class Busy extends LabSession {
