@@ -353,7 +353,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       return
     }
     const session = hub.sessions.get(pid.id)
-    if (session === undefined) return
+    // Of another node, perhaps, with the same number.
+    if (session?.pid.equals(pid) !== true) return
     hub.sessions.delete(pid.id)
     if (session.isDetached) hub.detached--
     owner.log.debug({ session: pid.toString(), reason: formatReason(reason) }, 'session ended')
@@ -416,6 +417,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       // The node stops, and all its processes have ended.
     }
     hub.sessions.clear()
+    hub.detached = 0
   }
 }
 

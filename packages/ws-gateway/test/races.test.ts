@@ -302,6 +302,14 @@ it('a client that says good-bye while its session is on its way to it ends it, t
   await ended.reached
 })
 
+it('a gateway that has stopped has no sessions, attached or detached', async () => {
+  lab = await Lab.start(1)
+  const client = await lab.connect(0, 'detached')
+  await cut(client, 0)
+  await lab.at(0).gateway.stop()
+  expect(lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+})
+
 it('a socket that is given up while its session is busy does not hold it afterwards', { timeout: 15_000 }, async () => {
   const gate = new Gate()
   class Busy extends LabSession {
