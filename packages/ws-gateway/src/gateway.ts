@@ -349,7 +349,10 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     const { hub, owner } = this
     if (hub.presence?.equals(pid) === true) {
       hub.presence = undefined
-      if (this.context?.isAlive === true && this.isReady) void this.startPresence(this.context)
+      if (this.context?.isAlive === true && this.isReady)
+        this.startPresence(this.context).catch((error: unknown) =>
+          owner.log.error({ problem: String(error) }, 'nobody is told any more who is in a room'),
+        )
       return
     }
     const session = hub.sessions.get(pid.id)

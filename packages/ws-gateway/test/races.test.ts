@@ -278,6 +278,18 @@ it('a client can not end the session of another by a message that looks like an 
   await victim.handled()
 })
 
+it('a room that is none is the fault of who watches it, and harms no other', async () => {
+  lab = await Lab.start(1)
+  const good = await lab.connect(0, 'good')
+  good.send({ type: 'watch', room: 'room' })
+  expect(await good.received(1)).toMatchObject([{ type: 'presence_state' }])
+  const bad = await lab.connect(0, 'bad')
+  bad.send({ type: 'watch', room: 'r'.repeat(1_000) })
+  expect((await bad.closed).code).toBe(1011)
+  await good.handled()
+  expect(good.messages).toHaveLength(2)
+})
+
 it('a client that says good-bye while its session is on its way to it ends it, too', async () => {
   const gate = new Gate()
   const ended = new Gate()
