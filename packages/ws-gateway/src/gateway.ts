@@ -83,7 +83,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       names,
       groups,
       resume,
-      keys: owner.deriveKeys('resume tokens of gateways'),
+      // Gateways of other sessions, with other principals, are in the same cluster perhaps: theirs are not for these.
+      keys: owner.deriveKeys(`resume tokens of gateways, ${session.name}`),
       random,
       counters,
     })

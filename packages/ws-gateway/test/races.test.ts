@@ -2,7 +2,8 @@
  * Interleavings that went wrong once: what comes in the middle of a resume, of a move to another node, of an end.
  */
 import { afterEach, describe, expect, it } from 'vitest'
-import { Lab, LabSession, type LabClient, type LabOptions } from './lab.ts'
+import { SocketSession } from '@pidmesh/ws-gateway'
+import { Lab, LabSession, type ClientMessage, type LabClient, type LabOptions } from './lab.ts'
 
 let lab: Lab
 afterEach(() => lab.stop())
@@ -320,6 +321,16 @@ it('a gateway that has stopped has no sessions, attached or detached', async () 
   await cut(client, 0)
   await lab.at(0).gateway.stop()
   expect(lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+})
+
+it('a token is of one class of sessions: a gateway with another refuses it', async () => {
+  class Other extends SocketSession<ClientMessage, unknown, { readonly user: string }> {}
+  lab = await Lab.start(1)
+  await lab.addNode('other', { session: Other })
+  const client = await lab.connect(0, 'user')
+  const elsewhere = await lab.resume(1, 'user', client.at)
+  expect(await elsewhere.next('resume_failed')).toMatchObject({ why: 'refused' })
+  await client.handled()
 })
 
 it('a socket that is given up while its session is busy does not hold it afterwards', { timeout: 15_000 }, async () => {
