@@ -333,9 +333,9 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     this.door.left(connection)
     const { session } = connection
     if (session === undefined || this.owner.isStopping) return
-    // A session that doesn't come to know that its socket is closed would hold its name for ever.
+    // A session that doesn't come to know that its socket is closed, or to an end with it, would hold its name for ever.
     this.owner.clock.setTimer(this.options.sessionEndTimeoutMs, () => {
-      if (session.connection === connection) this.kill(session)
+      if (session.holds(connection)) this.kill(session)
     })
   }
 

@@ -93,6 +93,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   /** Broadcasts may come twice to a session that has just moved. */
   #seen: SeenOnce | undefined = undefined
   #detachments = 0
+  /** A socket that is closed, until the session waits for its client. */
+  #leaving: Connection | undefined = undefined
 
   override init({ hub, connection, identity, former }: SessionStart): Awaitable<InitResult> {
     this.#hub = hub
@@ -134,6 +136,11 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
 
   get isConnected(): boolean {
     return this.connection?.isOpen === true
+  }
+
+  /** Whether it has a socket, or has not come to terms yet with its being closed. */
+  holds(connection: Connection): boolean {
+    return connection === this.connection || connection === this.#leaving
   }
 
   /** It waits for its client. */
@@ -339,6 +346,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #onClosed({ connection, code, reason }: SocketClosed): Awaitable<InfoResult> {
     if (connection !== this.connection) return undefined
     this.#outbox.connection = undefined
+    this.#leaving = connection
     const handled = this.#session.handleDisconnect(code, reason)
     return handled instanceof Promise ? handled.then(() => this.#afterClosed(code)) : this.#afterClosed(code)
   }
@@ -349,6 +357,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       return this.stop({ shutdown: 'socket_closed' })
     // Of too many that wait none is added: those that wait already have more to lose.
     if (this.#hub.detached >= resume.maxDetached) return this.stop({ shutdown: 'too_many_detached' })
+    this.#leaving = undefined
     this.#state.detach()
     this.#wait()
     return undefined

@@ -291,6 +291,21 @@ it('a room that is none is the fault of who watches it, and harms no other', asy
   expect(good.messages).toHaveLength(2)
 })
 
+it('a session whose handleDisconnect never ends is killed', async () => {
+  class Hanging extends LabSession {
+    override async handleDisconnect() {
+      await new Promise(() => undefined)
+    }
+  }
+  lab = await start(1, Hanging, { sessionEndTimeoutMs: 50 })
+  const client = await lab.connect(0, 'hanging')
+  client.send({ type: 'register', name: 'hanging' })
+  await client.handled()
+  client.socket.terminate()
+  await expect.poll(() => lab.at(0).names.whereisName('hanging')).toBe(undefined)
+  expect(lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+})
+
 it('a client that says good-bye while its session is on its way to it ends it, too', async () => {
   const gate = new Gate()
   const ended = new Gate()
