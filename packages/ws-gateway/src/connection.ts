@@ -70,6 +70,7 @@ export class Connection implements SocketListener, WriterOwner {
   request: UpgradeRequest | undefined
   readonly address: string
   identity: Identity<unknown> | undefined
+  /** Who is told that the socket is closed: from the moment on at which the session has it, which may be before `begin`. */
   session: SessionServer | undefined = undefined
   private readonly socket: GatewaySocket
   private readonly writer: SocketWriter
@@ -89,7 +90,7 @@ export class Connection implements SocketListener, WriterOwner {
   private isWarned = false
   /** A fresh token is being looked at. */
   private isRefreshing = false
-  /** The code with which the gateway has closed, or the WebSocket implementation has refused what the client sent: what the client answers, or doesn't, changes nothing. */
+  /** The code with which the gateway has closed, or the WebSocket implementation has refused what the client sent: what the client answers, or doesn't, changes nothing. Or the client's own. */
   private closedWith: number | undefined = undefined
 
   constructor({ socket, stream, codec, request, host, identity }: ConnectionInit) {
@@ -398,10 +399,11 @@ export class Connection implements SocketListener, WriterOwner {
   }
 
   onClosed(code: number, reason: string): void {
-    if (this.stage !== 'closing') this.host.counters.countClose(this.closedWith ?? code)
+    this.closedWith ??= code
+    if (this.stage !== 'closing') this.host.counters.countClose(this.closedWith)
     this.stage = 'closing'
     this.early = undefined
-    this.tellClosed(this.closedWith ?? code, reason)
+    this.tellClosed(this.closedWith, reason)
     this.host.onClosed(this)
   }
 

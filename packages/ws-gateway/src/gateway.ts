@@ -86,7 +86,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       names,
       groups,
       resume,
-      keys: owner.deriveKeys('resume tokens of gateways'),
+      // Gateways of other sessions, with other principals, are in the same cluster perhaps: theirs are not for these.
+      keys: owner.deriveKeys(`resume tokens of gateways, ${session.name}`),
       random,
       counters,
     })
@@ -335,13 +336,13 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     this.door.left(connection)
     const { session } = connection
     if (session === undefined || this.owner.isStopping) return
-    // A session that doesn't come to know that its socket is closed would hold its name for ever.
+    // A session that doesn't come to know that its socket is closed, or to an end with it, would hold its name for ever.
     const { id } = session.pid
     this.ending.get(id)?.cancel()
     if (!this.hub.sessions.has(id)) return
     const timer = this.owner.clock.setTimer(this.options.sessionEndTimeoutMs, () => {
       this.ending.delete(id)
-      if (session.connection === connection) this.kill(session)
+      if (session.holds(connection)) this.kill(session)
     })
     this.ending.set(id, timer)
   }
@@ -357,11 +358,15 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     const { hub, owner } = this
     if (hub.presence?.equals(pid) === true) {
       hub.presence = undefined
-      if (this.context?.isAlive === true && this.isReady) void this.startPresence(this.context)
+      if (this.context?.isAlive === true && this.isReady)
+        this.startPresence(this.context).catch((error: unknown) =>
+          owner.log.error({ problem: String(error) }, 'nobody is told any more who is in a room'),
+        )
       return
     }
     const session = hub.sessions.get(pid.id)
-    if (session === undefined) return
+    // Of another node, perhaps, with the same number.
+    if (session?.pid.equals(pid) !== true) return
     hub.sessions.delete(pid.id)
     this.ending.get(pid.id)?.cancel()
     this.ending.delete(pid.id)
@@ -425,9 +430,9 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     } catch {
       // The node stops, and all its processes have ended.
     }
-    hub.sessions.clear()
     for (const timer of this.ending.values()) timer.cancel()
     this.ending.clear()
+    hub.clear()
   }
 }
 

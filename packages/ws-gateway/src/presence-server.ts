@@ -6,7 +6,7 @@
  *   unwatch, DOWN        ─▶ the last one: demonitor
  */
 import { GenServer } from '@pidmesh/gen-server'
-import { hasType, Pid, Ref, type GroupEvent, type Groups } from '@pidmesh/runtime'
+import { hasType, Pid, reasonOfThrown, Ref, type GroupEvent, type Groups } from '@pidmesh/runtime'
 import { Outgoing } from './outgoing.ts'
 import { RoomPresence, type PresenceMessage } from './presence.ts'
 import { groupOfRoom } from './room-message.ts'
@@ -59,7 +59,7 @@ export class PresenceServer extends GenServer<never, PresenceCast> {
   }
 
   #watch(room: string, session: Pid): void {
-    const watched = this.#rooms.get(room) ?? this.#open(room)
+    const watched = this.#rooms.get(room) ?? this.#open(room, session)
     if (watched === undefined) return
     const key = session.toString()
     const watcher = this.#watchers.get(key) ?? { pid: session, monitor: this.self.monitor(session), rooms: new Set() }
@@ -69,8 +69,18 @@ export class PresenceServer extends GenServer<never, PresenceCast> {
     this.self.send(session, new PresenceChange(watched.presence.state))
   }
 
-  #open(room: string): WatchedRoom | undefined {
-    const monitored = this.#groups?.monitorGroup(this.pid, groupOfRoom(room))
+  /** A room that is none ends the session that watches it: it would watch it again, and all others with it, if this process ended of it. */
+  #monitored(room: string, session: Pid): ReturnType<Groups['monitorGroup']> | undefined {
+    try {
+      return this.#groups?.monitorGroup(this.pid, groupOfRoom(room))
+    } catch (thrown) {
+      this.self.exit(session, reasonOfThrown(thrown))
+      return undefined
+    }
+  }
+
+  #open(room: string, session: Pid): WatchedRoom | undefined {
+    const monitored = this.#monitored(room, session)
     if (monitored === undefined) return undefined
     const watched = {
       ref: monitored.ref,

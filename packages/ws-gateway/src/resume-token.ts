@@ -3,7 +3,8 @@
  *
  *   base64url( version 1 │ node 4 │ incarnation 8 │ process 8 │ nonce 12 │ HMAC-SHA256 32 )
  *
- * The MAC is over all of it and the principal's id, by a key that all nodes of the cluster have: nobody else can make one, and no other principal can use it. That it is
+ * The MAC is over all of it and the principal's id, by a key that all gateways of the cluster with the same class of sessions have: nobody else can make one, and no other
+ * principal can use it. That it is
  * used once only is for the session to see, which changes its nonce. Of the node's name there are four bytes of its hash: clients learn no addresses.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'

@@ -68,6 +68,13 @@ export class SessionHub {
     else this.detachedOf.delete(principalId)
   }
 
+  /** All sessions have ended. */
+  clear(): void {
+    this.sessions.clear()
+    this.detachedOf.clear()
+    this.detached = 0
+  }
+
   /** Sends to all of a group; a session gets it but for `except`. */
   readonly broadcast = (group: string, message: unknown, except: Pid | undefined): 'ok' | 'busy' | 'noconnection' => {
     const { groups } = this.components

@@ -5,8 +5,8 @@
  *     claim { nonce, seq } ─────────────▶    granted: it freezes, what comes to it is held
  *                          ◀───────────── claimed { claim, snapshot }
  *     commit { claim } ─────────────────▶    still that claim: it has moved; what it holds, and what comes, it forwards
- *                          ◀───────────── committed
- *     takes names and rooms, and is the session
+ *                          ◀───────────── committed { late }
+ *     tells its client, takes names and rooms, and is the session
  *
  * Invariants: the former process decides, once, in `commit`: nobody is the session before it, and after it only the one that it was granted to. If no commit comes in time the former
  * process goes on. What is sent to the session in between is handled by one of both, in the order in which it has come.
@@ -39,7 +39,7 @@ export interface Former {
 }
 
 export type Moved =
-  | { readonly type: 'moved'; readonly snapshot: SessionSnapshot }
+  | { readonly type: 'moved'; readonly snapshot: SessionSnapshot; readonly missed: readonly Buffer[] }
   | Exclude<ClaimFailure, { type: 'moved' }>
 
 /** Takes a session over for this process. `release`: its names are to be given back, since they can't be taken over. */
@@ -62,7 +62,12 @@ export async function moveFrom(
   if (answer.type !== 'claimed') return answer
   const { claim, snapshot } = answer
   const commit: CommitCall = { type: 'commit', claim, to: self.pid, release }
-  return (await ask(self, pid, commit)) === 'committed' ? { type: 'moved', snapshot } : gone
+  const committed = await ask(self, pid, commit)
+  if (committed === undefined) return gone
+  // It goes on where it was, and may be had a moment later.
+  if (committed.type === 'fenced') return { type: 'busy' }
+  const missed = [...snapshot.missed, ...committed.late].map((frame) => Buffer.from(frame))
+  return { type: 'moved', snapshot, missed }
 }
 
 /** `undefined` if it is no more, or can't be reached. */
@@ -78,13 +83,16 @@ async function ask<Request extends SessionCall>(self: Context, pid: Pid, request
 
 /** What comes to a process while its session goes, and after it has gone. */
 export class Departure {
+  /** The number of the last message to the client that the claim was told of. */
+  readonly seq: number
   private readonly self: Context
   private held: unknown[] = []
   /** Where the session is now. */
   to: Pid | undefined = undefined
 
-  constructor(self: Context) {
+  constructor(self: Context, seq: number) {
     this.self = self
+    this.seq = seq
   }
 
   /** Keeps a message, or forwards it. `false` if it is one too many to be kept. */

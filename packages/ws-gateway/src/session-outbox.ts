@@ -14,7 +14,7 @@ import { CLOSE } from './close-codes.ts'
 import type { Codec } from './codec/codec.ts'
 import type { Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
-import { Outgoing } from './outgoing.ts'
+import { encodeFrame, Outgoing } from './outgoing.ts'
 import type { ReplayRing } from './replay-ring.ts'
 import type { PushOptions, PushStatus } from './session.ts'
 
@@ -38,6 +38,8 @@ export interface OutboxComponents {
 export class SessionOutbox {
   connection: Connection | undefined = undefined
   readonly codec: Codec
+  /** The session is somewhere else, and what is pushed here reaches nobody. */
+  isClosed = false
   private readonly self: Context
   private readonly ring: ReplayRing | undefined
   private readonly counters: Counters
@@ -77,8 +79,14 @@ export class SessionOutbox {
     for (const [key, { message }] of waiting) this.send(new Outgoing(message), { coalesce: key })
   }
 
+  /** The frames of what is held, for a session that moves. */
+  get heldFrames(): readonly Buffer[] {
+    return [...(this.coalesced?.values() ?? [])].flatMap(({ message }) => encodeFrame(this.codec, message) ?? [])
+  }
+
   private send(outgoing: Outgoing, options: PushOptions | undefined): PushStatus {
     const { codec, ring } = this
+    if (this.isClosed) return this.drop('no_socket')
     const frame = outgoing.frame(codec)
     if (frame === undefined) {
       this.self.log.warn(

@@ -99,9 +99,16 @@ export interface Claimed {
   readonly snapshot: SessionSnapshot
 }
 
+/** It has moved. */
+export interface Committed {
+  readonly type: 'committed'
+  /** Frames of what was pushed after the claim, and of what waits for the client with its key. */
+  readonly late: readonly Uint8Array[]
+}
+
 export type AttachCall = Call<AttachRequest, { readonly type: 'attached' } | ClaimFailure>
 export type ClaimCall = Call<ClaimRequest, Claimed | ClaimFailure>
-export type CommitCall = Call<CommitRequest, 'committed' | 'fenced'>
+export type CommitCall = Call<CommitRequest, Committed | { readonly type: 'fenced' }>
 export type YieldCall = Call<YieldRequest, 'yielded' | 'attached'>
 export type SessionCall = AttachCall | ClaimCall | CommitCall | YieldCall
 

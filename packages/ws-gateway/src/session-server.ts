@@ -2,7 +2,7 @@
  * The process of a session: a GenServer that calls the session's callbacks, and does what its state (session-state.ts) decides.
  *
  *   start ─▶ welcome ─▶ handleConnect                                   a new session
- *   start ─▶ moveFrom its former process ─▶ resumed, missed ─▶ handleResume   one that comes from another node
+ *   start ─▶ moveFrom its former process ─▶ resumed, missed ─▶ handleTakeover, handleResume   from another node
  *   attach ─▶ resumed, missed ─▶ handleResume                           its client is back on this node
  *   claim, commit ─▶ it forwards, and ends                              its client is on another node
  *
@@ -95,6 +95,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #detachments = 0
   /** It is counted among those that wait. */
   #isWaiting = false
+  /** A socket that is closed, until the session waits for its client. */
+  #leaving: Connection | undefined = undefined
 
   override init({ hub, connection, identity, former }: SessionStart): Awaitable<InitResult> {
     this.#hub = hub
@@ -109,7 +111,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     )
     this.#attach(connection)
     connection.writeControl({ type: 'welcome', seq: 0, received: 0, ...this.#terms() })
-    return this.#connect()
+    return this.#orEnd(() => this.#session.handleConnect())
   }
 
   // What the session has of its process.
@@ -136,6 +138,11 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
 
   get isConnected(): boolean {
     return this.connection?.isOpen === true
+  }
+
+  /** Whether it has a socket, or has not come to terms yet with its being closed. */
+  holds(connection: Connection): boolean {
+    return connection === this.connection || connection === this.#leaving
   }
 
   /** It waits for its client. */
@@ -273,7 +280,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     this.#outbox = new SessionOutbox({ codec: connection.codec, ring: state?.ring, counters, self: this.self })
   }
 
-  #connect(): Awaitable<InitResult> {
+  /** What a new process does first. It is a session of its gateway from then on; and ends as one, if that fails. */
+  #orEnd(first: () => Awaitable<unknown>): Awaitable<InitResult> {
     const begun = (): undefined => {
       this.#hub.sessions.set(this.pid.id, this)
     }
@@ -282,8 +290,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       throw thrown
     }
     try {
-      const connected = this.#session.handleConnect()
-      return connected instanceof Promise ? connected.then(begun, failed) : begun()
+      const done = first()
+      return done instanceof Promise ? done.then(begun, failed) : begun()
     } catch (thrown) {
       return failed(thrown)
     }
@@ -291,6 +299,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
 
   #attach(connection: Connection, shown?: Uint8Array): void {
     this.#outbox.connection = connection
+    connection.session = this
     this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)), shown)
   }
 
@@ -305,23 +314,24 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   /** Its client is back: what it has missed goes out before anything else. */
-  #resumeOn(
+  #tellResumed(
     connection: Connection,
     { nonce, seq }: { readonly nonce: Uint8Array; readonly seq: number },
     missed: readonly Buffer[],
-  ): ReturnType<AnySession['handleResume']> {
+  ): void {
     this.#attach(connection, nonce)
     const received = this.#state?.received ?? 0
     connection.writeControl({ type: 'resumed', seq, received, ...this.#terms() })
     for (const frame of missed) connection.writeFrame(frame)
     this.#outbox.flushCoalesced()
     this.#hub.components.counters.countResume('resumed')
-    return this.#session.handleResume()
   }
 
   #onAttach(state: SessionState, request: AttachCall, from: From): Awaitable<CallResult> {
     const { connection, identity, nonce, seq } = request
     if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
+    // It was given up while this session was busy: nobody would say again that it is closed.
+    if (!connection.isOpen) return this.reply(request, { type: 'busy' })
     const verdict = connection.codec === this.#outbox.codec ? state.claim(nonce, seq) : REFUSED
     // The client begins anew, and this one is of no use any more.
     if (verdict.type === 'failed' && verdict.why === 'gap')
@@ -330,7 +340,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     this.#leaveSocket()
     this.#identity = identity
     this.replyTo(this.defer(request, from), { type: 'attached' })
-    const resumed = this.#resumeOn(connection, { nonce, seq }, verdict.missed)
+    this.#tellResumed(connection, { nonce, seq }, verdict.missed)
+    const resumed = this.#session.handleResume()
     return resumed instanceof Promise ? resumed.then(() => this.noreply()) : this.noreply()
   }
 
@@ -345,6 +356,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #onClosed({ connection, code, reason }: SocketClosed): Awaitable<InfoResult> {
     if (connection !== this.connection) return undefined
     this.#outbox.connection = undefined
+    this.#leaving = connection
     const handled = this.#session.handleDisconnect(code, reason)
     return handled instanceof Promise ? handled.then(() => this.#afterClosed(code)) : this.#afterClosed(code)
   }
@@ -353,6 +365,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     const { resume } = this.#hub.components
     if (this.#state === undefined || resume === undefined || FINAL_CODES.has(code))
       return this.stop({ shutdown: 'socket_closed' })
+    this.#leaving = undefined
     this.#state.detach()
     return this.#wait(resume.graceMs)
   }
@@ -449,7 +462,10 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   async #onClaim(state: SessionState, request: ClaimCall): Promise<CallResult> {
     if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
     const isWellFormed = request.nonce instanceof Uint8Array && request.codec === this.#outbox.codec.name
-    const verdict = isWellFormed ? state.claim(request.nonce, request.seq) : REFUSED
+    const claim = () => (isWellFormed ? state.claim(request.nonce, request.seq) : REFUSED)
+    const handedOver = claim().type === 'granted' ? await this.#session.handOver() : undefined
+    // Once more: what was pushed meanwhile is missed, too.
+    const verdict = claim()
     if (verdict.type === 'failed' && verdict.why === 'gap')
       return this.stopAfterReply(request, verdict, closeReason(CLOSE.replaced))
     if (verdict.type !== 'granted') return this.reply(request, verdict)
@@ -458,7 +474,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       received: state.received,
       names: this.#names?.all ?? [],
       ...(this.#rooms?.snapshot ?? { rooms: [], watched: [] }),
-      state: await this.#session.handOver(),
+      state: handedOver,
     }
     try {
       encodedBytes(snapshot)
@@ -470,19 +486,23 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       return this.reply(request, { type: 'failed', why: 'gone', seq: state.ring.last })
     }
     this.#leaveSocket()
-    const claim = state.freeze()
-    this.#departure = new Departure(this.self)
-    this.#sendAfter(MOVE_MS, new Deadline('move', claim))
-    return this.reply(request, { type: 'claimed', claim, snapshot })
+    const number = state.freeze()
+    this.#departure = new Departure(this.self, state.ring.last)
+    this.#sendAfter(MOVE_MS, new Deadline('move', number))
+    return this.reply(request, { type: 'claimed', claim: number, snapshot })
   }
 
   async #onCommit(state: SessionState, request: CommitCall): Promise<CallResult> {
-    if (!state.commit(request.claim)) return this.reply(request, 'fenced')
+    const pushed = state.ring.after(this.#departure?.seq ?? 0)
+    // More was pushed meanwhile than it keeps: who comes later is told of the gap.
+    if (pushed === undefined || !state.commit(request.claim)) return this.reply(request, { type: 'fenced' })
+    const late = [...pushed, ...this.#outbox.heldFrames]
+    this.#outbox.isClosed = true
     if (request.release) await this.#names?.release()
     this.#departure?.forwardTo(request.to)
     this.#hub.components.counters.countResume('moved')
     this.#sendAfter(FORWARD_MS, new Deadline('forward', 0))
-    return this.reply(request, 'committed')
+    return this.reply(request, { type: 'committed', late })
   }
 
   /** The node that wanted the session has not taken it, or too much has come meanwhile: it is handled as ever, in order, before anything else. */
@@ -511,19 +531,23 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     })
     if (moved.type === 'busy') return this.#failed('busy', seq)
     if (moved.type === 'failed') return this.#failed(moved.why, moved.seq)
-    const { snapshot } = moved
-    const missed = snapshot.missed.map((frame) => Buffer.from(frame))
+    const { snapshot, missed } = moved
     this.#begin(
       connection,
       new SessionState(resume, { seq, missed, received: snapshot.received, nonce: Buffer.from(nonce) }),
     )
     this.#seen = new SeenOnce(this.self.monotonicMs() + 2 * FORWARD_MS)
-    await this.#session.handleTakeover(snapshot.state)
+    // Before any callback: what that pushes comes after what was missed.
+    this.#tellResumed(connection, former, missed)
+    return this.#orEnd(() => this.#goOnHere(snapshot))
+  }
+
+  async #goOnHere(snapshot: SessionSnapshot): Promise<void> {
+    // These first: its former process forwards for a while only, however long `handleTakeover` takes.
     if (snapshot.names.length > 0) await this.#ownNames().adopt(snapshot.names)
     if (snapshot.rooms.length > 0 || snapshot.watched.length > 0) await this.rooms.adopt(snapshot)
-    this.#hub.sessions.set(this.pid.id, this)
-    await this.#resumeOn(connection, { nonce, seq }, missed)
-    return undefined
+    await this.#session.handleTakeover(snapshot.state)
+    await this.#session.handleResume()
   }
 
   #failed(why: ResumeFailure | 'busy', seq: number): InitResult {

@@ -170,7 +170,10 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
     return Object.fromEntries(Object.entries(this))
   }
 
-  /** The session has come from another node, with what `handOver` gave there. The default assigns fields. */
+  /**
+   * The session has come from another node, with what `handOver` gave there. Its names and rooms are there, and the client has been sent what it has missed. The default
+   * assigns fields.
+   */
   handleTakeover(state: unknown): Handled {
     if (typeof state === 'object' && state !== null) Object.assign(this, state)
   }

@@ -2,7 +2,8 @@
  * Interleavings that went wrong once: what comes in the middle of a resume, of a move to another node, of an end.
  */
 import { afterEach, describe, expect, it } from 'vitest'
-import { Lab, LabSession, type LabClient, type LabOptions } from './lab.ts'
+import { SocketSession } from '@pidmesh/ws-gateway'
+import { Lab, LabSession, type ClientMessage, type LabClient, type LabOptions } from './lab.ts'
 
 let lab: Lab
 afterEach(() => lab.stop())
@@ -38,12 +39,82 @@ class Gate {
   }
 }
 
+/** From now on who takes a name over there waits at a gate first. */
+function holdTakeovers(names: Lab['nodes'][number]['names'], gate: Gate): void {
+  const takeover = names.takeover.bind(names)
+  Object.assign(names, {
+    takeover: async (...args: Parameters<typeof takeover>) => {
+      await gate.wait()
+      return takeover(...args)
+    },
+  })
+}
+
 /** A lab whose sessions have callbacks of the test's. */
 function start(count: number, session: typeof LabSession, options: LabOptions = {}): Promise<Lab> {
   return Lab.start(count, { session, ...options })
 }
 
 describe('a session that goes to another node', () => {
+  it('has what it pushes in handOver and handleTakeover with it, each with its number', async () => {
+    class Talking extends LabSession {
+      override handOver() {
+        this.push('from handOver')
+        return super.handOver()
+      }
+      override handleTakeover(state: unknown) {
+        super.handleTakeover(state)
+        return this.push('from handleTakeover')
+      }
+      override handleResume() {
+        return this.push('from handleResume')
+      }
+    }
+    lab = await start(2, Talking)
+    const first = await lab.connect(0, 'talker')
+    await cut(first, 0)
+    const second = await lab.resume(1, 'talker', first.at)
+    await second.next('resumed')
+    expect(await second.received(3)).toEqual(['from handOver', 'from handleTakeover', 'from handleResume'])
+    await cut(second, 1)
+    const third = await lab.resume(1, 'talker', { token: second.resumeToken, seq: second.seq })
+    await third.next('resumed')
+    expect(await third.received(1)).toEqual(['from handleResume'])
+  })
+
+  it('has the latest of each key with it that waited for the client', async () => {
+    class Ticking extends LabSession {
+      override handleDisconnect() {
+        this.push('old price', { coalesce: 'price' })
+        this.push('price', { coalesce: 'price' })
+      }
+    }
+    lab = await start(2, Ticking)
+    const first = await lab.connect(0, 'ticker')
+    await cut(first, 0)
+    const second = await lab.resume(1, 'ticker', first.at)
+    await second.next('resumed')
+    expect(await second.received(1)).toEqual(['price'])
+  })
+
+  it('has what a callback that it did not wait for pushes meanwhile with it', async () => {
+    class Pushing extends LabSession {
+      override handOver() {
+        // The claim has been answered by then, and the commit has not come.
+        void Promise.resolve()
+          .then(() => undefined)
+          .then(() => setImmediate(() => this.push('late')))
+        return super.handOver()
+      }
+    }
+    lab = await start(2, Pushing)
+    const first = await lab.connect(0, 'pusher')
+    await cut(first, 0)
+    const second = await lab.resume(1, 'pusher', first.at)
+    await second.next('resumed')
+    expect(await second.received(1)).toEqual(['late'])
+  })
+
   it('is not harmed by what has come in the middle that no other node can be sent: the rest is forwarded', async () => {
     const gate = new Gate()
     class Slow extends LabSession {
@@ -98,7 +169,40 @@ describe('a session that goes to another node', () => {
     expect(second.messages.filter((message) => typeof message === 'string')).toEqual(['to all'])
   })
 
-  it('keeps its unique name: another one that wants it in the middle gets 4009', async () => {
+  it('runs terminate if it can not go on there', async () => {
+    const ended: unknown[] = []
+    class Broken extends LabSession {
+      override handleTakeover() {
+        throw new Error('broken')
+      }
+      override terminate() {
+        ended.push(this.node)
+      }
+    }
+    lab = await start(2, Broken)
+    const first = await lab.connect(0, 'broken')
+    await cut(first, 0)
+    const second = await lab.resume(1, 'broken', first.at)
+    expect((await second.closed).code).toBe(1011)
+    expect(ended).toEqual(['n1@127.0.0.1'])
+    expect(lab.at(1).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+  })
+
+  it('leaves nothing behind there if it takes too long', async () => {
+    class Hanging extends LabSession {
+      override async handleResume() {
+        await new Promise(() => undefined)
+      }
+    }
+    lab = await start(2, Hanging, { connectTimeoutMs: 200 })
+    const first = await lab.connect(0, 'hanging')
+    await cut(first, 0)
+    const second = await lab.resume(1, 'hanging', first.at)
+    expect((await second.closed).code).toBe(1011)
+    await expect.poll(() => lab.at(1).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+  })
+
+  it('is reached by its name and in its rooms, however long handleTakeover takes', async () => {
     const gate = new Gate()
     class Slow extends LabSession {
       override async handleTakeover(state: unknown) {
@@ -108,6 +212,27 @@ describe('a session that goes to another node', () => {
     }
     lab = await start(2, Slow)
     const first = await lab.connect(0, 'mover')
+    first.send({ type: 'register', name: 'name' }, { type: 'enter', room: 'room' })
+    await first.received(2)
+    await cut(first, 0)
+    const second = await lab.resume(1, 'mover', first.at)
+    await gate.reached
+    expect(lab.at(1).names.whereisName('name')?.node).toBe('n1@127.0.0.1')
+    expect(
+      lab
+        .at(1)
+        .groups.members('room:room')
+        .map(({ node }) => node),
+    ).toContain('n1@127.0.0.1')
+    gate.open()
+    await second.handled()
+  })
+
+  it('keeps its unique name: another one that wants it in the middle gets 4009', async () => {
+    const gate = new Gate()
+    lab = await Lab.start(2)
+    holdTakeovers(lab.at(1).names, gate)
+    const first = await lab.connect(0, 'mover')
     first.send({ type: 'register', name: 'name' })
     await first.handled()
     await cut(first, 0)
@@ -115,7 +240,6 @@ describe('a session that goes to another node', () => {
     await gate.reached
     const other = await lab.connect(0, 'other')
     other.send({ type: 'register', name: 'name' })
-    // On a node that asks it then is busy with its takeover; it says so only afterwards.
     expect((await other.closed).code).toBe(4009)
     gate.open()
     await second.next('resumed')
@@ -124,13 +248,8 @@ describe('a session that goes to another node', () => {
 
   it('is revoked in the middle', async () => {
     const gate = new Gate()
-    class Slow extends LabSession {
-      override async handleTakeover(state: unknown) {
-        await gate.wait()
-        super.handleTakeover(state)
-      }
-    }
-    lab = await start(2, Slow)
+    lab = await Lab.start(2)
+    holdTakeovers(lab.at(1).names, gate)
     const first = await lab.connect(0, 'mover')
     first.send({ type: 'register', name: 'name' })
     await first.handled()
@@ -163,4 +282,96 @@ it('a client can not end the session of another by a message that looks like an 
   attacker.send({ type: 'send', to: 'victim', message: { type: 'EXIT', reason: 'killed' } })
   await attacker.handled()
   await victim.handled()
+})
+
+it('a room that is none is the fault of who watches it, and harms no other', async () => {
+  lab = await Lab.start(1)
+  const good = await lab.connect(0, 'good')
+  good.send({ type: 'watch', room: 'room' })
+  expect(await good.received(1)).toMatchObject([{ type: 'presence_state' }])
+  const bad = await lab.connect(0, 'bad')
+  bad.send({ type: 'watch', room: 'r'.repeat(1_000) })
+  expect((await bad.closed).code).toBe(1011)
+  await good.handled()
+  expect(good.messages).toHaveLength(2)
+})
+
+it('a session whose handleDisconnect never ends is killed', async () => {
+  class Hanging extends LabSession {
+    override async handleDisconnect() {
+      await new Promise(() => undefined)
+    }
+  }
+  lab = await start(1, Hanging, { sessionEndTimeoutMs: 50 })
+  const client = await lab.connect(0, 'hanging')
+  client.send({ type: 'register', name: 'hanging' })
+  await client.handled()
+  client.socket.terminate()
+  await expect.poll(() => lab.at(0).names.whereisName('hanging')).toBe(undefined)
+  await expect.poll(() => lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+})
+
+it('a client that says good-bye while its session is on its way to it ends it, too', async () => {
+  const gate = new Gate()
+  const ended = new Gate()
+  class Slow extends LabSession {
+    override async handOver() {
+      await gate.wait()
+      return super.handOver()
+    }
+    override terminate() {
+      void ended.wait()
+    }
+  }
+  lab = await start(2, Slow)
+  const first = await lab.connect(0, 'leaver')
+  await cut(first, 0)
+  const second = await lab.resume(1, 'leaver', first.at)
+  await gate.reached
+  second.socket.close(1000)
+  await second.closed
+  await expect.poll(() => lab.at(1).gateway.stats.connections).toBe(0)
+  gate.open()
+  await ended.reached
+})
+
+it('a gateway that has stopped has no sessions, attached or detached', async () => {
+  lab = await Lab.start(1)
+  const client = await lab.connect(0, 'detached')
+  await cut(client, 0)
+  await lab.at(0).gateway.stop()
+  expect(lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+})
+
+it('a token is of one class of sessions: a gateway with another refuses it', async () => {
+  class Other extends SocketSession<ClientMessage, unknown, { readonly user: string }> {}
+  lab = await Lab.start(1)
+  await lab.addNode('other', { session: Other })
+  const client = await lab.connect(0, 'user')
+  const elsewhere = await lab.resume(1, 'user', client.at)
+  expect(await elsewhere.next('resume_failed')).toMatchObject({ why: 'refused' })
+  await client.handled()
+})
+
+it('a socket that is given up while its session is busy does not hold it afterwards', { timeout: 15_000 }, async () => {
+  const gate = new Gate()
+  class Busy extends LabSession {
+    override async handleInfo(message: unknown) {
+      if (message === 'be busy') await gate.wait()
+    }
+  }
+  lab = await start(1, Busy)
+  const first = await lab.connect(0, 'busy')
+  first.send({ type: 'register', name: 'busy' })
+  await first.handled()
+  await cut(first, 0)
+  lab.at(0).names.send('busy', 'be busy')
+  await gate.reached
+  const second = await lab.resume(0, 'busy', first.at)
+  expect((await second.closed).code).toBe(1013)
+  gate.open()
+  const third = await lab.connect(0, 'other')
+  third.send({ type: 'register', name: 'busy' })
+  await third.handled()
+  expect(third.messages).toContainEqual({ type: 'registered', name: 'busy' })
 })

@@ -19,7 +19,7 @@ import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts
 import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
 import type { Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
 import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
-import { checkNodeName, checkNodeType, checkPid } from '../process/checks.ts'
+import { checkNameText, checkNodeName, checkNodeType, checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { Discovered } from '../discovery/discovered.ts'
@@ -170,8 +170,10 @@ export class Node {
   /**
    * For libraries: keys of 32 bytes that all nodes of the cluster have for a purpose, and nobody else: HMAC-SHA256 of the purpose, by each cookie that this node knows. Sign
    * with the first, and take any of them for good: so it goes on while the cookie is changed.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` if the purpose is no text
    */
   deriveKeys(purpose: string): readonly Uint8Array[] {
+    checkNameText(purpose)
     return this.cookies.map((cookie) => createHmac('sha256', cookie).update(`pidmesh key: ${purpose}`).digest())
   }
 

@@ -166,6 +166,7 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
   ],
   ['sendAll([pid])', 'ERR_BAD_ARGUMENT', NO_PID, ({ self, other }, bad) => self.sendAll([other.pid, bad], 1)],
   ['Node.sendAll(to)', 'ERR_BAD_ARGUMENT', { ...NO_TEXT, ...PIDS }, ({ node }, bad) => node.sendAll(bad, 1)],
+  ['Node.deriveKeys(purpose)', 'ERR_BAD_ARGUMENT', NO_TEXT, ({ node }, bad) => node.deriveKeys(bad)],
   [
     'Node.nodes(type)',
     'ERR_BAD_ARGUMENT',
