@@ -3,6 +3,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { SocketSession } from '@pidmesh/ws-gateway'
+import { WebSocket } from 'ws'
 import { Lab, LabSession, type ClientMessage, type LabClient, type LabOptions } from './lab.ts'
 
 let lab: Lab
@@ -369,4 +370,19 @@ it('a socket that is given up while its session is busy does not hold it afterwa
   third.send({ type: 'register', name: 'busy' })
   await third.handled()
   expect(third.messages).toContainEqual({ type: 'registered', name: 'busy' })
+})
+
+it('a unique name that two sessions want at once of one that gives way is one\'s, and the other gets 4009', async () => {
+  lab = await Lab.start(2)
+  const first = await lab.connect(0, 'away')
+  first.send({ type: 'register', name: 'name' })
+  await first.handled()
+  await cut(first, 0)
+  const both = [await lab.connect(1, 'one'), await lab.connect(1, 'other')]
+  for (const client of both) client.send({ type: 'register', name: 'name' })
+  const codes = both.map(async ({ closed }) => (await closed).code)
+  expect(await Promise.race(codes)).toBe(4009)
+  const [winner] = both.filter(({ socket }) => socket.readyState === WebSocket.OPEN)
+  await winner?.handled()
+  expect(winner?.messages).toContainEqual({ type: 'registered', name: 'name' })
 })
