@@ -88,6 +88,8 @@ export class Connection implements SocketListener, WriterOwner {
   /** The client's messages that the session hasn't handled yet. */
   private pending = 0
   private isWarned = false
+  /** So long before its token expires the client is told. */
+  private warnedBeforeMs = EXPIRING_MS
   /** A fresh token is being looked at. */
   private isRefreshing = false
   /** The code with which the gateway has closed, or the WebSocket implementation has refused what the client sent: what the client answers, or doesn't, changes nothing. Or the client's own. */
@@ -99,7 +101,8 @@ export class Connection implements SocketListener, WriterOwner {
     this.request = request
     this.address = request.remoteAddress
     this.host = host
-    this.identity = identity
+    this.identity = undefined
+    if (identity !== undefined) this.authenticated(identity)
     const nowMs = host.clock.monotonicMs()
     this.heardMs = nowMs
     this.bucket = fullBucket(host.rate, nowMs)
@@ -148,6 +151,7 @@ export class Connection implements SocketListener, WriterOwner {
   authenticated(identity: Identity<unknown>): void {
     this.identity = identity
     this.isWarned = false
+    this.warnedBeforeMs = Math.min(EXPIRING_MS, (this.expiresInMs ?? Infinity) / 2)
   }
 
   /** Milliseconds until the client's token expires. */
@@ -243,7 +247,7 @@ export class Connection implements SocketListener, WriterOwner {
       this.close(CLOSE.tokenExpired)
       return true
     }
-    if (this.isWarned || leftMs > EXPIRING_MS || this.stage !== 'open') return false
+    if (this.isWarned || leftMs > this.warnedBeforeMs || this.stage !== 'open') return false
     this.isWarned = true
     this.writeControl({ type: 'expiring', inMs: Math.round(leftMs) })
     return false

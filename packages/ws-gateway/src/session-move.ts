@@ -39,7 +39,7 @@ export interface Former {
 }
 
 export type Moved =
-  | { readonly type: 'moved'; readonly snapshot: SessionSnapshot; readonly missed: readonly Buffer[] }
+  | { readonly type: 'moved'; readonly from: Pid; readonly snapshot: SessionSnapshot; readonly missed: readonly Buffer[] }
   | Exclude<ClaimFailure, { type: 'moved' }>
 
 /** Takes a session over for this process. `release`: its names are to be given back, since they can't be taken over. */
@@ -67,7 +67,7 @@ export async function moveFrom(
   // It goes on where it was, and may be had a moment later.
   if (committed.type === 'fenced') return { type: 'busy' }
   const missed = [...snapshot.missed, ...committed.late].map((frame) => Buffer.from(frame))
-  return { type: 'moved', snapshot, missed }
+  return { type: 'moved', from: pid, snapshot, missed }
 }
 
 /** `undefined` if it is no more, or can't be reached. */

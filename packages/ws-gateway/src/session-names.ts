@@ -55,13 +55,19 @@ export class SessionNames {
     return answer
   }
 
-  /** The names of a session that has moved here. Who had them forwards what still comes to it. */
-  async adopt(names: readonly SessionName[]): Promise<void> {
-    for (const { name, policy, meta } of names) {
-      const answer = policy === 'multi' ? this.join(name, meta) : await this.takeOrRegister(name, meta)
+  /**
+   * The names of a session that has moved here. Who had them forwards what still comes to it.
+   * @returns one that somebody else has taken on the way, if there is one
+   */
+  async adopt(names: readonly SessionName[], former: Pid): Promise<SessionName | undefined> {
+    for (const one of names) {
+      const { name, policy, meta } = one
+      if (policy !== 'multi' && (await this.isOfOthers(name, former))) return one
+      const answer = policy === 'multi' ? await this.join(name, meta) : await this.takeOrRegister(name, meta)
       if (answer === 'yes') this.held.set(name, { name, policy, meta })
       else this.self.log.warn({ name }, 'a session that has moved here could not take its name with it')
     }
+    return undefined
   }
 
   async setMeta(name: string, meta: NameMeta): Promise<'ok' | 'error'> {
@@ -94,7 +100,10 @@ export class SessionNames {
     const holder = await via.resolveName(name)
     // Free by now, or its own.
     if (holder === undefined || holder.equals(self.pid)) return via.registerName(name, self.pid, meta)
-    return (await this.yields(holder)) && self.isAlive ? this.take(name, meta) : 'no'
+    if (!(await this.yields(holder)) || !self.isAlive) return 'no'
+    // Others may have asked it at the same time, and one of them has the name by now.
+    const now = await via.resolveName(name)
+    return now === undefined || now.equals(holder) ? this.take(name, meta) : 'no'
   }
 
   /** Whether a session has no socket, and gives way; or is no more. */
@@ -105,6 +114,13 @@ export class SessionNames {
     } catch (thrown) {
       return thrown instanceof CallError && thrown.code !== 'ERR_CALL_TIMEOUT'
     }
+  }
+
+  private async isOfOthers(name: string, former: Pid): Promise<boolean> {
+    // One that was given back before may be found at its former place for a while.
+    if (this.via.takeover === undefined) return false
+    const holder = await this.via.resolveName(name)
+    return holder !== undefined && !holder.equals(former)
   }
 
   private async take(name: string, meta: NameMeta): Promise<'yes' | 'no'> {
@@ -122,8 +138,8 @@ export class SessionNames {
     return (await this.take(name, meta)) === 'yes' ? 'yes' : this.via.registerName(name, this.self.pid, meta)
   }
 
-  private join(name: string, meta: NameMeta): 'yes' {
-    void this.wanted().join(groupOfName(name), this.self.pid, meta)
+  private async join(name: string, meta: NameMeta): Promise<'yes'> {
+    await this.wanted().join(groupOfName(name), this.self.pid, meta)
     return 'yes'
   }
 

@@ -13,6 +13,7 @@
 import { GenServer, type CallResult, type From, type InfoResult, type InitResult } from '@pidmesh/gen-server'
 import {
   encodedBytes,
+  ExitError,
   hasType,
   Pid,
   PidmeshError,
@@ -531,7 +532,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     })
     if (moved.type === 'busy') return this.#failed('busy', seq)
     if (moved.type === 'failed') return this.#failed(moved.why, moved.seq)
-    const { snapshot, missed } = moved
+    const { from, snapshot, missed } = moved
     this.#begin(
       connection,
       new SessionState(resume, { seq, missed, received: snapshot.received, nonce: Buffer.from(nonce) }),
@@ -539,12 +540,16 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     this.#seen = new SeenOnce(this.self.monotonicMs() + 2 * FORWARD_MS)
     // Before any callback: what that pushes comes after what was missed.
     this.#tellResumed(connection, former, missed)
-    return this.#orEnd(() => this.#goOnHere(snapshot))
+    return this.#orEnd(() => this.#goOnHere(from, snapshot))
   }
 
-  async #goOnHere(snapshot: SessionSnapshot): Promise<void> {
+  async #goOnHere(former: Pid, snapshot: SessionSnapshot): Promise<void> {
     // These first: its former process forwards for a while only, however long `handleTakeover` takes.
-    if (snapshot.names.length > 0) await this.#ownNames().adopt(snapshot.names)
+    const lost = snapshot.names.length > 0 ? await this.#ownNames().adopt(snapshot.names, former) : undefined
+    if (lost !== undefined) {
+      const cause = lost.policy === 'replace' ? CLOSE.replaced : CLOSE.nameConflict
+      throw new ExitError(closeReason(cause), 'ERR_EXIT', `the name ${lost.name} was taken on the way`)
+    }
     if (snapshot.rooms.length > 0 || snapshot.watched.length > 0) await this.rooms.adopt(snapshot)
     await this.#session.handleTakeover(snapshot.state)
     await this.#session.handleResume()

@@ -140,6 +140,13 @@ describe('a token that expires', () => {
     expect(await again.received(1)).toMatchObject([{ note: 'still here' }])
   })
 
+  it('is told of at half of its time, if that is short: not again and again from the beginning on', async () => {
+    await start({ authenticate: inMs(3_000) })
+    const client = await lab!.open(0)
+    client.control({ type: 'hello', token: 'alice-1' })
+    expect((await client.next('expiring'))['inMs']).toBeLessThanOrEqual(1_500)
+  })
+
   it('is put off by a fresh one', async () => {
     let expiresInMs = 1_500
     await start({ authenticate: (request) => inMs(expiresInMs)(request) })

@@ -3,6 +3,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { SocketSession } from '@pidmesh/ws-gateway'
+import { WebSocket } from 'ws'
 import { Lab, LabSession, type ClientMessage, type LabClient, type LabOptions } from './lab.ts'
 
 let lab: Lab
@@ -374,4 +375,55 @@ it('a socket that is given up while its session is busy does not hold it afterwa
   third.send({ type: 'register', name: 'busy' })
   await third.handled()
   expect(third.messages).toContainEqual({ type: 'registered', name: 'busy' })
+})
+
+it('a unique name that two sessions want at once of one that gives way is one\'s, and the other gets 4009', async () => {
+  lab = await Lab.start(2)
+  const first = await lab.connect(0, 'away')
+  first.send({ type: 'register', name: 'name' })
+  await first.handled()
+  await cut(first, 0)
+  const both = [await lab.connect(1, 'one'), await lab.connect(1, 'other')]
+  for (const client of both) client.send({ type: 'register', name: 'name' })
+  const codes = both.map(async ({ closed }) => (await closed).code)
+  expect(await Promise.race(codes)).toBe(4009)
+  const [winner] = both.filter(({ socket }) => socket.readyState === WebSocket.OPEN)
+  await winner?.handled()
+  expect(winner?.messages).toContainEqual({ type: 'registered', name: 'name' })
+})
+
+it('two nodes that want a session at once: one gets it, the other one\'s client is told so', async () => {
+  lab = await Lab.start(3)
+  const first = await lab.connect(0, 'wanted')
+  first.send({ type: 'remember', note: 'once' }, { type: 'register', name: 'wanted' })
+  await first.received(1)
+  await cut(first, 0)
+  const both = await Promise.all([lab.resume(1, 'wanted', first.at), lab.resume(2, 'wanted', first.at)])
+  const sessions = () => [1, 2].map((index) => lab.at(index).gateway.stats.sessions.attached)
+  await expect.poll(() => sessions().reduce((sum, one) => sum + one)).toBe(1)
+})
+
+it('a name that goes to the last who wants it is not taken back by a session that was on its way meanwhile', async () => {
+  lab = await Lab.start(2)
+  const gate = new Gate()
+  const first = await lab.connect(0, 'user')
+  first.send({ type: 'register', name: 'name', policy: 'replace' })
+  await first.handled()
+  await cut(first, 0)
+  const resolve = lab.at(1).names.resolveName.bind(lab.at(1).names)
+  Object.assign(lab.at(1).names, {
+    resolveName: async (name: string) => {
+      await gate.wait()
+      return resolve(name)
+    },
+  })
+  const second = await lab.resume(1, 'user', first.at)
+  await gate.reached
+  const newer = await lab.connect(0, 'user')
+  newer.send({ type: 'register', name: 'name', policy: 'replace' })
+  await newer.handled()
+  await expect.poll(() => lab.at(1).names.whereisName('name')?.node).toBe('n0@127.0.0.1')
+  gate.open()
+  expect((await second.closed).code).toBe(4013)
+  await newer.handled()
 })
