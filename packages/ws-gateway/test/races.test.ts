@@ -377,7 +377,7 @@ it('a socket that is given up while its session is busy does not hold it afterwa
   expect(third.messages).toContainEqual({ type: 'registered', name: 'busy' })
 })
 
-it('a unique name that two sessions want at once of one that gives way is one\'s, and the other gets 4009', async () => {
+it("a unique name that two sessions want at once of one that gives way is one's, and the other gets 4009", async () => {
   lab = await Lab.start(2)
   const first = await lab.connect(0, 'away')
   first.send({ type: 'register', name: 'name' })
@@ -392,7 +392,7 @@ it('a unique name that two sessions want at once of one that gives way is one\'s
   expect(winner?.messages).toContainEqual({ type: 'registered', name: 'name' })
 })
 
-it('two nodes that want a session at once: one gets it, the other one\'s client is told so', async () => {
+it("two nodes that want a session at once: one gets it, the other one's client is told so", async () => {
   lab = await Lab.start(3)
   const first = await lab.connect(0, 'wanted')
   first.send({ type: 'remember', note: 'once' }, { type: 'register', name: 'wanted' })
