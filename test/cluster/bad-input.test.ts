@@ -92,7 +92,7 @@ describe('a socket', () => {
     { what: 'a message of an unknown type', frame: '{"type":"shout","text":"a"}', code: 4400, reason: 'bad_message' },
     { what: 'a message with a wrong field', frame: '{"type":"say","text":7}', code: 4400, reason: 'bad_message' },
     { what: 'a frame of more than 16 KiB', frame: said(16 * 1024), code: 1009, reason: '' },
-    { what: 'a binary frame', frame: Buffer.from('{"type":"ping"}'), code: 1003, reason: 'text_frames_only' },
+    { what: 'a binary frame', frame: Buffer.from('{"type":"ping"}'), code: 1003, reason: 'wrong_frame_type' },
   ])('is closed with $code for $what, and no other is', async ({ frame, code, reason }) => {
     const { cluster, users } = await startChattingNodes()
     const culprit = await ChatClient.connect(cluster.nodes[0] ?? fail(), 'culprit')

@@ -1,14 +1,19 @@
-// PURPOSE: what somebody with a page in front of him sees: people on other nodes, and, when his node dies or stops, hardly anything.
+// PURPOSE: what somebody with a page in front of him sees: people on other nodes, and, when his node dies or stops, hardly anything. What is lost then, if anything, he is told.
 // The time limits are the product's requirements, on the real clock.
 
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 import { ChatClient, expectAllToTalk, expectSameTables } from './support/chat-client.ts'
-import type { Places } from './support/chat-client.ts'
-import { startBrowser } from './support/browser.ts'
 import { ChatPage } from './support/chat-page.ts'
-import { startLauncher } from './support/demo-process.ts'
+import {
+  backOnAnother,
+  browserForAll,
+  enter,
+  expectOnline,
+  PAGE_BACK_AFTER_KILL_MS,
+  shortName,
+  startCluster,
+} from './support/demo-pages.ts'
 import type { DemoNode } from './support/demo-process.ts'
 import { until } from './support/until.ts'
 
@@ -16,29 +21,15 @@ import { until } from './support/until.ts'
 const GONE_AFTER_KILL_MS = 1000
 /** A stopped one by its silence: four ticks of a second, looked at eight times a tick, and the way to the clients. */
 const GONE_AFTER_STOP_MS = 4500
-const PAGE_BACK_AFTER_KILL_MS = 3000
 const PAGE_BACK_AFTER_STOP_MS = 8000
 
-let browser: Browser | string
-
-beforeAll(async () => {
-  browser = await startBrowser()
-  if (typeof browser !== 'string') return
-  if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(browser)
-  console.warn(`browser tests skipped: ${browser}`)
-})
-
-afterAll(async () => {
-  if (typeof browser === 'object') await browser.close()
-})
-
-beforeEach(({ skip }) => skip(typeof browser === 'string', 'no browser'))
+const browser = browserForAll()
 
 describe('the page', () => {
   it('shows who is online on which node, and carries messages between nodes, to a room and to one', async () => {
     const [chat1, chat2] = await startCluster()
-    const alice = await enter(chat1, 'alice')
-    const bob = await enter(chat2, 'bob')
+    const alice = await enter(browser(), chat1, 'alice')
+    const bob = await enter(browser(), chat2, 'bob')
     for (const page of [alice, bob]) await expectOnline(page, { alice: chat1, bob: chat2 })
 
     await alice.say('hello from alice')
@@ -54,8 +45,8 @@ describe('the page', () => {
 
   it('tells a second person that the name is taken, and the first one notices nothing', async () => {
     const [chat1, chat2] = await startCluster()
-    const alice = await enter(chat1, 'alice')
-    const second = await ChatPage.open(browserInUse(), chat2)
+    const alice = await enter(browser(), chat1, 'alice')
+    const second = await ChatPage.open(browser(), chat2)
     await second.enter('alice')
     const problem = await until('the second is told', async () => (await second.loginProblem()) || undefined)
     expect(problem).toBe('Somebody is already here as alice. Choose another name.')
@@ -68,8 +59,8 @@ describe('the page', () => {
 
   it('moves to another node when its node is killed, whose names are gone from the others at once', async () => {
     const [chat1, chat2, chat3] = await startCluster()
-    const alice = await enter(chat1, 'alice')
-    const bob = await enter(chat2, 'bob')
+    const alice = await enter(browser(), chat1, 'alice')
+    const bob = await enter(browser(), chat2, 'bob')
     await ChatClient.connect(chat1, 'extra')
     const probes = [await ChatClient.connect(chat2, 'probe2'), await ChatClient.connect(chat3, 'probe3')]
     const others = { bob: chat2, probe2: chat2, probe3: chat3 }
@@ -85,6 +76,11 @@ describe('the page', () => {
     report('kill -9', goneMs, back.afterMs)
     for (const ms of goneMs) expect(ms).toBeLessThan(GONE_AFTER_KILL_MS)
     expect(back.afterMs).toBeLessThan(PAGE_BACK_AFTER_KILL_MS)
+    expect((await alice.see()).notices).toEqual([
+      'chat1 is gone. Looking for another node.',
+      'Some messages may be missing.',
+      `Moved from chat1 to ${shortName(back.node)}.`,
+    ])
     for (const page of [alice, bob]) await expectNodes(page, { up: [chat2, chat3], gone: [chat1] })
 
     await expectPagesToTalk(alice, bob)
@@ -93,8 +89,8 @@ describe('the page', () => {
 
   it('moves to another node when its node stops answering, and the node comes back by itself when it goes on', async () => {
     const [chat1, chat2, chat3] = await startCluster()
-    const alice = await enter(chat1, 'alice')
-    const bob = await enter(chat2, 'bob')
+    const alice = await enter(browser(), chat1, 'alice')
+    const bob = await enter(browser(), chat2, 'bob')
     const patient = await ChatClient.connect(chat1, 'patient')
     const leaver = await ChatClient.connect(chat1, 'leaver')
     const probes = [await ChatClient.connect(chat2, 'probe2'), await ChatClient.connect(chat3, 'probe3')]
@@ -147,34 +143,6 @@ describe('the page', () => {
   })
 })
 
-type ThreeNodes = readonly [DemoNode, DemoNode, DemoNode]
-
-async function startCluster(): Promise<ThreeNodes> {
-  const [chat1, chat2, chat3] = (await startLauncher()).nodes
-  if (chat1 === undefined || chat2 === undefined || chat3 === undefined)
-    throw new Error('the banner has no three nodes')
-  return [chat1, chat2, chat3]
-}
-
-function browserInUse(): Browser {
-  if (typeof browser === 'string') throw new Error(browser)
-  return browser
-}
-
-async function enter(node: DemoNode, name: string): Promise<ChatPage> {
-  const page = await ChatPage.open(browserInUse(), node)
-  await page.enter(name)
-  await until(`${name} is in`, async () => (await page.see()).state === 'connected')
-  expect((await page.see()).node).toBe(node.name)
-  return page
-}
-
-async function expectOnline(page: ChatPage, users: Places): Promise<void> {
-  const wanted = Object.entries(users).map(([user, { name }]) => `${user} ${name}`)
-  const shown = async (): Promise<string> => (await page.see()).online.map(({ user, node }) => `${user} ${node}`).join()
-  await until(`the list of those online is ${wanted.join()}`, async () => (await shown()) === wanted.join())
-}
-
 /** The page's list of nodes, whole. */
 async function expectNodes(
   page: ChatPage,
@@ -210,24 +178,6 @@ async function expectPagesToTalk(alice: ChatPage, bob: ChatPage): Promise<void> 
   await expectMessage(bob, { kind: 'room', from: 'alice', node: ofAlice, text: `${round} alice to all` })
   await bob.say(`${round} bob to all`)
   await expectMessage(alice, { kind: 'room', from: 'bob', node: ofBob, text: `${round} bob to all` })
-}
-
-/** The node on which the page is connected again, and how long after `sinceMs` that was seen. */
-async function backOnAnother(
-  page: ChatPage,
-  lost: DemoNode,
-  withinMs: number,
-  sinceMs: number,
-): Promise<{ node: Pick<DemoNode, 'name'>; afterMs: number }> {
-  const node = await until(
-    'the page is back on another node',
-    async () => {
-      const { state, node } = await page.see()
-      return state === 'connected' && node !== lost.name ? node : undefined
-    },
-    { withinMs },
-  )
-  return { node: { name: node }, afterMs: performance.now() - sinceMs }
 }
 
 /** When the client was told of the last change after which its node has had no user on `node`. */

@@ -20,6 +20,7 @@ const INPUTS = [
   'src/limits.ts',
   'src/build-page.ts',
   'package.json',
+  '../../packages/client/src',
   '../../pnpm-lock.yaml',
 ]
 

@@ -18,7 +18,7 @@ import { OptionError } from './option-error.ts'
 import { createPageServer, readPage } from './page-server.ts'
 import { onStandardInputEnd } from './standard-input.ts'
 
-/** A stop that takes longer is an end all the same; the launcher kills after 3 s. */
+/** A stop that takes longer is an end all the same; the launcher kills after 3 s. Sessions are handed over for 2 s of it (chat.ts, DRAIN). */
 const STOP_WITHIN_MS = 2500
 
 let isReady = false

@@ -142,7 +142,8 @@ function banner(urls: readonly string[]): string {
     '',
     ...rows,
     '',
-    'Open any of them, twice or more, under different names. End a node (kill -9 <pid>): its pages move to another.',
+    'Open any of them, twice or more, under different names. End a node (kill <pid>): its pages move to another and miss nothing.',
+    'With kill -9 they move as well, and say that something may be missing.',
     'Ctrl-C ends everything.',
     '',
   ].join('\n')

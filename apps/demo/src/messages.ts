@@ -1,9 +1,9 @@
-// The chat's wire messages: one JSON object per WebSocket text frame, on `/ws?user=<name>&room=<room>`.
+// The chat's messages, over the gateway's protocol: what `@pidmesh/client` sends and hears; or bare, one JSON object per text frame, on `/ws?user=<name>&room=<room>`.
 //
 //   page ── ClientMessage ──▶ node     checked by `clientMessage`, since it comes from outside
 //   page ◀── ServerMessage ── node     plain types: the page trusts the node that served it
 //
-// A node answers a connection with `welcome`, then with `online`; a message that breaks its schema closes the socket (4400).
+// A session begins with `welcome`, then `online`, and so does each time that its page comes back to it; a message that breaks its schema closes the socket (4400).
 // The page imports types only: a value imported from here would bring zod into its bundle. Limits are in limits.ts.
 
 import { z } from 'zod'
@@ -16,6 +16,7 @@ export type ClientMessage =
   | { type: 'say'; text: string }
   /** To one user, in whatever room and on whatever node. */
   | { type: 'tell'; to: string; text: string }
+  /** For clients of the bare protocol: that of the page pings by itself. */
   | { type: 'ping' }
 
 export type ChatNode = {
@@ -24,14 +25,22 @@ export type ChatNode = {
   url: string
 }
 
+/** What a node writes into its page. */
+export type KnownNodes = {
+  /** Its own name. */
+  here: string
+  /** Every node of which the page's address is known, this one included. */
+  nodes: readonly ChatNode[]
+}
+
 export type OnlineUser = { user: string; node: string; room: string }
 
 export type ServerMessage =
-  | { type: 'welcome'; node: string; user: string; room: string; nodes: readonly ChatNode[] }
+  | { type: 'welcome'; node: string; user: string; room: string }
   /** The whole table, sorted by user, and the names of the nodes that this node sees, itself included, sorted; sent whenever one changes. */
   | { type: 'online'; users: readonly OnlineUser[]; nodes: readonly string[] }
   | { type: 'said'; room: string; from: string; node: string; text: string }
-  /** `node` is the sender's. The page shows what it sent by itself, so a copy for the sender is allowed and ignored. */
+  /** `node` is the sender's. The sender gets a copy of what was passed on, and so knows that its node has heard it. */
   | { type: 'told'; from: string; to: string; node: string; text: string }
   /** Nobody has the name that a `tell` was for. */
   | { type: 'undeliverable'; to: string }

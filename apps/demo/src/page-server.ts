@@ -1,6 +1,7 @@
 // Serves the built page and /healthz. The gateway hangs itself on the same server's `upgrade` event.
 //
-// The page is read into memory at the start: no path of a request ever reaches the file system.
+// The page is read into memory at the start: no path of a request ever reaches the file system. What it knows of the cluster is written into it, so that it can connect
+// also if its node is gone by then.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -10,7 +11,7 @@ import { extname, join, relative, sep } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 
-import type { ChatNode } from './messages.ts'
+import type { ChatNode, KnownNodes } from './messages.ts'
 
 type PageFile = { type: string; cache: string; body: Uint8Array<ArrayBuffer> }
 
@@ -23,10 +24,12 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
+const NODES_PLACE = /(<script id="nodes" type="application\/json">)[^<]*/
+
 export type PageServerOptions = {
   name: string
   page: Page
-  /** The nodes to whose sockets the page may connect. */
+  /** The nodes to whose sockets the page may connect, and of which it is told. */
   urls: readonly ChatNode[]
   isReady: () => boolean
 }
@@ -48,6 +51,8 @@ export function createPageServer({ name, page, urls, isReady }: PageServerOption
   const app = new Hono()
   const policy = contentSecurityPolicy(urls)
   const here = urls.find((node) => node.name === name)
+  const index = page.get('/')
+  const files = index === undefined ? page : new Map([...page, ['/', withNodes(index, { here: name, nodes: urls })]])
 
   app.use(async (c, next) => {
     await next()
@@ -61,7 +66,7 @@ export function createPageServer({ name, page, urls, isReady }: PageServerOption
   app.get('*', (c) => {
     // Sockets are for pages that come from an address in `urls`, and people type `localhost`.
     if (here !== undefined && /^localhost(:|$)/.test(c.req.header('host') ?? '')) return c.redirect(here.url, 307)
-    const file = page.get(c.req.path)
+    const file = files.get(c.req.path)
     if (file !== undefined) return c.body(file.body, 200, { 'Content-Type': file.type, 'Cache-Control': file.cache })
     if (c.req.path === '/' && page.size === 0) return c.text('The page is not built: pnpm build\n', 503)
     return c.text('Not found\n', 404)
@@ -70,6 +75,14 @@ export function createPageServer({ name, page, urls, isReady }: PageServerOption
   // The adapter would replace the process's own Request and Response.
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   return createServer((request, response) => void listener(request, response))
+}
+
+function withNodes(file: PageFile, known: KnownNodes): PageFile {
+  const json = JSON.stringify(known).replaceAll('<', '\\u003c')
+  const html = Buffer.from(file.body)
+    .toString()
+    .replace(NODES_PLACE, (_, tag: string) => tag + json)
+  return { ...file, body: new Uint8Array(Buffer.from(html)) }
 }
 
 function contentSecurityPolicy(urls: readonly ChatNode[]): string {

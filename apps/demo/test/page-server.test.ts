@@ -30,6 +30,7 @@ async function serve(page = join(dir, 'page')): Promise<(path: string, host?: st
   const urls = [
     { name: 'chat1@127.0.0.1', url: 'http://127.0.0.1:8081' },
     { name: 'chat2@127.0.0.1', url: 'http://127.0.0.1:8082' },
+    { name: '</script>', url: 'http://127.0.0.1:8083' },
   ]
   server = createPageServer({ name: 'chat1@127.0.0.1', page: readPage(page), urls, isReady: () => isReady })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -49,12 +50,31 @@ it('serves the page so that a new build is seen, and its assets so that they are
   expect(asset.headers.get('cache-control')).toContain('immutable')
 })
 
+it('writes into the page which nodes there are, and nothing that could end the script', async () => {
+  writeFileSync(
+    join(dir, 'page/index.html'),
+    '<script id="nodes" type="application/json"></script><script src="/a.js"></script>',
+  )
+  const get = await serve()
+  const html = await (await get('/')).text()
+  expect(html).toContain('<script src="/a.js"></script>')
+  const json = /<script id="nodes" type="application\/json">([^<]+)<\/script>/.exec(html)?.[1] ?? ''
+  expect(JSON.parse(json)).toEqual({
+    here: 'chat1@127.0.0.1',
+    nodes: [
+      { name: 'chat1@127.0.0.1', url: 'http://127.0.0.1:8081' },
+      { name: 'chat2@127.0.0.1', url: 'http://127.0.0.1:8082' },
+      { name: '</script>', url: 'http://127.0.0.1:8083' },
+    ],
+  })
+})
+
 it('lets the page run its own scripts only, and connect to the cluster only', async () => {
   const get = await serve()
   const policy = (await get('/')).headers.get('content-security-policy')
   expect(policy).toContain("default-src 'none'")
   expect(policy).toContain("script-src 'self';")
-  expect(policy).toContain("connect-src 'self' ws://127.0.0.1:8081 ws://127.0.0.1:8082;")
+  expect(policy).toContain("connect-src 'self' ws://127.0.0.1:8081 ws://127.0.0.1:8082 ws://127.0.0.1:8083;")
 })
 
 it.each(['/../secret.txt', '/%2e%2e/secret.txt', '/assets/..%2f..%2fsecret.txt', '/nothing', '/assets'])(

@@ -24,7 +24,6 @@ it('takes a node for gone only if the node in use was heard and does not see it'
   expect(isUp(node, ['chat2@127.0.0.1'])).toBe(false)
   expect(isUp(node, [node, 'chat2@127.0.0.1'])).toBe(true)
   expect(isUp(node, undefined)).toBe(true)
-  expect(isUp(undefined, [])).toBe(true)
 })
 
 it('gives nine nodes nine colours', () => {

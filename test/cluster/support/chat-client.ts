@@ -68,6 +68,10 @@ export class ChatClient {
     this.send(JSON.stringify({ type: 'tell', to, text }))
   }
 
+  join(room: string): void {
+    this.send(JSON.stringify({ type: 'join', room }))
+  }
+
   /** One frame as it is: text for a string, else binary. */
   send(frame: string | Buffer): void {
     this.#socket.send(frame)

@@ -50,6 +50,11 @@ export class ChatPage {
     await this.page.getByTestId('enter').click()
   }
 
+  async join(room: string): Promise<void> {
+    await this.page.getByTestId('room-input').fill(room)
+    await this.page.getByTestId('room-join').click()
+  }
+
   async say(text: string): Promise<void> {
     await this.#send('', text)
   }

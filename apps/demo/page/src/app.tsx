@@ -8,16 +8,17 @@ import { Login } from './login.tsx'
 import { Messages } from './messages.tsx'
 import { roomsOf } from './presence.ts'
 import { Sidebar } from './sidebar.tsx'
+import { isIn } from './stay.ts'
 
 type Props = { chat: Chat }
 
 export function App({ chat }: Props): JSX.Element {
-  return chat.connection.value.entered ? <ChatView chat={chat} /> : <Login chat={chat} />
+  return isIn(chat.stay.value) ? <ChatView chat={chat} /> : <Login chat={chat} />
 }
 
 function ChatView({ chat }: Props): JSX.Element {
   const [isSideOpen, setSideOpen] = useState(false)
-  const { room } = chat.connection.value
+  const { room } = chat.stay.value
   const here = roomsOf(chat.online.value, room).find(({ name }) => name === room)?.users ?? 0
   return (
     <div class="chat">

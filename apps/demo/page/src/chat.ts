@@ -1,22 +1,24 @@
-// The page's state as signals, and what a user can do. The one place where connection, log and table meet.
+// The page's state as signals, and what a user can do. The one place where client, log and table meet.
 
+import { connect } from '@pidmesh/client'
+import type { Client } from '@pidmesh/client'
 import { computed, signal } from '@preact/signals'
 import type { ReadonlySignal, Signal } from '@preact/signals'
 
 import { FIRST_ROOM } from '../../src/limits.ts'
-import type { OnlineUser, ServerMessage } from '../../src/messages.ts'
+import type { ChatNode, ClientMessage, OnlineUser, ServerMessage } from '../../src/messages.ts'
 import { append, EMPTY_LOG, entryOf, markDoubtful } from './chat-log.ts'
 import type { ChatLog, EntryBody } from './chat-log.ts'
-import { closeCause } from './close-codes.ts'
-import { startConnection } from './connection-shell.ts'
-import { initialConnection, nodeAt } from './connection.ts'
-import type { ConnectionEvent, ConnectionState } from './connection.ts'
-import { afterFrame, EMPTY_OUTBOX, withSaid, withTold } from './outbox.ts'
-import { shortName } from './presence.ts'
-import { forgetHeld, heldName, holdName } from './session-memory.ts'
+import { firstThenRandom, socketUrl } from './nodes.ts'
+import { afterMessage, EMPTY_OUTBOX, withSaid, withTold } from './outbox.ts'
+import { initialStay, isIn, step } from './stay.ts'
+import type { Stay, StayEvent } from './stay.ts'
+import type { TabMemory } from './tab-memory.ts'
 
 export type Chat = {
-  connection: ReadonlySignal<ConnectionState>
+  /** All that the page may connect to, the one that has served it first. */
+  nodes: readonly ChatNode[]
+  stay: ReadonlySignal<Stay>
   isOnline: ReadonlySignal<boolean>
   online: ReadonlySignal<readonly OnlineUser[]>
   /** Names of the nodes that the node in use sees, or saw last; undefined before it has told. */
@@ -29,100 +31,142 @@ export type Chat = {
   chooseRoom(room: string): void
   /** False when there is no connection: the text should stay where it is. */
   submit(text: string): boolean
+  /** The page is seen again, or the network is back. */
+  wake(): void
 }
 
-export function startChat(pageUrl: string): Chat {
-  const connection = signal(initialConnection(pageUrl))
+/** A demo must be seen to notice: a node that is silent for 3.5 s is given up. */
+const PACE = {
+  pingAfterMs: 1000,
+  pingTimeoutMs: 2500,
+  connectTimeoutMs: 5000,
+  minRetryMs: 200,
+  maxRetryMs: 2000,
+} as const
+
+export function startChat(nodes: readonly ChatNode[], memory: TabMemory): Chat {
+  const stay = signal(initialStay(memory.who()?.user ?? ''))
   const online = signal<readonly OnlineUser[]>([])
   const upNodes = signal<readonly string[] | undefined>(undefined)
   const log = signal(EMPTY_LOG)
   const target = signal<string | undefined>(undefined)
-  /** The node whose loss was told and that has no successor yet. */
-  let lost: string | undefined
+  let client: Client<ClientMessage, ServerMessage> | undefined
   let outbox = EMPTY_OUTBOX
 
-  const shell = startConnection(pageUrl, { onState, onMessage })
-
-  function onState(next: ConnectionState, cause: ConnectionEvent): void {
-    const before = connection.peek()
-    connection.value = next
-    if (before.phase.is === 'online' && next.phase.is !== 'online') onLost(before.phase.node, next, cause)
-    if (before.phase.is !== 'online' && next.phase.is === 'online') onFound(next.phase.node, next.user)
-    if (before.phase.is !== 'out' && next.phase.is === 'out') onOut()
+  function dispatch(event: StayEvent): void {
+    const next = step(stay.peek(), event)
+    const wasOut = stay.peek().is === 'out'
+    stay.value = next.stay
+    for (const body of next.notes) note(body)
+    if (!wasOut && next.stay.is === 'out') onOut()
   }
 
-  function onLost(node: string, next: ConnectionState, cause: ConnectionEvent): void {
-    if (next.phase.is === 'out') return
-    lost = node
-    const why = cause.type === 'closed' ? closeCause(cause.code) : 'does not answer'
-    note({ kind: 'notice', text: `${shortName(node)} ${why}. Looking for another node.`, tone: 'warning' })
-    for (const sent of outbox.said) note({ kind: 'undelivered', from: next.user, ...sent })
-    log.value = markDoubtful(log.peek(), outbox.told)
-    outbox = EMPTY_OUTBOX
-  }
-
-  function onFound(node: string, user: string): void {
-    holdName(user)
-    if (lost === undefined) return
-    const back = lost === node ? 'Back on' : `Moved from ${shortName(lost)} to`
-    note({ kind: 'notice', text: `${back} ${shortName(node)}. What was said meanwhile may be missing.`, tone: 'calm' })
-    lost = undefined
-  }
-
-  function onOut(): void {
-    forgetHeld()
-    online.value = []
-    upNodes.value = undefined
-    log.value = EMPTY_LOG
-    target.value = undefined
-    lost = undefined
-    outbox = EMPTY_OUTBOX
+  function enter(user: string, room: string): void {
+    if (stay.peek().is !== 'out') return
+    dispatch({ type: 'enter', user, room })
+    client = connect<ClientMessage, ServerMessage>({
+      urls: nodes.map(socketUrl),
+      // A session that has to begin anew begins where the user is by then.
+      token: () => `${user}@${stay.peek().room}`,
+      memory: memory.resume,
+      random: firstThenRandom(Math.random),
+      ...PACE,
+    })
+    client.on('message', onMessage)
+    client.on('gap', onGap)
+    client.on('close', ({ code, reason, retryInMs }) =>
+      dispatch({ type: 'closed', code, reason, isFinal: retryInMs === undefined }),
+    )
   }
 
   function onMessage(message: ServerMessage): void {
+    if (message.type === 'welcome') onWelcome(message)
     if (message.type === 'online') {
       online.value = message.users
       upNodes.value = message.nodes
     }
-    const { user } = connection.peek()
-    outbox = afterFrame(outbox, message, user)
+    const { user } = stay.peek()
+    outbox = afterMessage(outbox, message, user)
     const entry = entryOf(message, user)
     if (entry !== undefined) note(entry)
+  }
+
+  function onWelcome({ node, room: told }: { node: string; room: string }): void {
+    dispatch({ type: 'welcomed', node })
+    const { user, room } = stay.peek()
+    memory.keepWho({ user, room })
+    // A reload may have been faster than the choice of a room.
+    if (told !== room) client?.send({ type: 'join', room })
+  }
+
+  function onGap(): void {
+    dispatch({ type: 'gap' })
+    const { user } = stay.peek()
+    for (const sent of outbox.said) note({ kind: 'undelivered', from: user, ...sent })
+    log.value = markDoubtful(
+      log.peek(),
+      outbox.told.map(({ entryId }) => entryId),
+    )
+    outbox = EMPTY_OUTBOX
+  }
+
+  function onOut(): void {
+    memory.keepWho(undefined)
+    client = undefined
+    online.value = []
+    upNodes.value = undefined
+    log.value = EMPTY_LOG
+    target.value = undefined
+    outbox = EMPTY_OUTBOX
   }
 
   function note(body: EntryBody): void {
     log.value = append(log.peek(), Date.now(), body)
   }
 
+  const held = memory.who()
+  if (held !== undefined && memory.resume.load() !== undefined) enter(held.user, held.room)
+
   return {
-    connection,
-    isOnline: computed(() => connection.value.phase.is === 'online'),
+    nodes,
+    stay,
+    isOnline: computed(() => stay.value.is === 'online'),
     online,
     upNodes,
     log,
     target,
     enter(user) {
-      shell.enter(user, FIRST_ROOM, heldName() === user)
+      enter(user, FIRST_ROOM)
     },
     leave() {
-      shell.leave()
+      const left = client
+      dispatch({ type: 'leave' })
+      left?.close()
     },
     chooseRoom(room) {
-      shell.chooseRoom(room)
       target.value = undefined
+      const { user, room: former } = stay.peek()
+      if (room === former || !isIn(stay.peek())) return
+      dispatch({ type: 'room', room })
+      memory.keepWho({ user, room })
+      client?.send({ type: 'join', room })
     },
     submit(text) {
+      const { is, user, room, node = '' } = stay.peek()
+      if (is !== 'online') return false
       const to = target.peek()
-      if (!shell.send(to === undefined ? { type: 'say', text } : { type: 'tell', to, text })) return false
-      const { user, room, phase } = connection.peek()
-      const node = phase.is === 'online' ? phase.node : (nodeAt(connection.peek()).name ?? '')
+      const status = client?.send(to === undefined ? { type: 'say', text } : { type: 'tell', to, text })
+      if (status !== 'sent' && status !== 'queued') return false
       if (to === undefined) {
         outbox = withSaid(outbox, { room, node, text })
       } else if (to !== user) {
         note({ kind: 'direct', from: user, to, node, text })
-        outbox = withTold(outbox, log.peek().lastId)
+        outbox = withTold(outbox, { entryId: log.peek().lastId, to, text })
       }
       return true
+    },
+    wake() {
+      client?.wake()
     },
   }
 }

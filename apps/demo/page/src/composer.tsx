@@ -14,7 +14,7 @@ export function focusMessageInput(): void {
 export function Composer({ chat }: { chat: Chat }): JSX.Element {
   const [text, setText] = useState('')
   const input = useRef<HTMLTextAreaElement>(null)
-  const { room } = chat.connection.value
+  const { room } = chat.stay.value
   const isOnline = chat.isOnline.value
   const target = chat.target.value
 
@@ -71,7 +71,7 @@ export function Composer({ chat }: { chat: Chat }): JSX.Element {
 }
 
 function TargetSelect({ chat }: { chat: Chat }): JSX.Element {
-  const { user: self } = chat.connection.value
+  const { user: self } = chat.stay.value
   const target = chat.target.value
   const others = chat.online.value.map(({ user }) => user).filter((user) => user !== self)
   return (

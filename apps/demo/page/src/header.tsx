@@ -1,24 +1,21 @@
 import type { JSX } from 'preact'
 
 import type { Chat } from './chat.ts'
-import { nodeAt } from './connection.ts'
-import type { ConnectionState } from './connection.ts'
-import { colourOf, shortName } from './presence.ts'
+import { colourOf } from './presence.ts'
 
 export function Header({ chat }: { chat: Chat }): JSX.Element {
-  const connection = chat.connection.value
-  const { phase, user } = connection
-  const isOnline = phase.is === 'online'
+  const { node, user } = chat.stay.value
+  const here = chat.isOnline.value ? node : undefined
   return (
     <header class="bar">
       <img class="logo" src="/favicon.svg" alt="pidmesh chat" width="26" height="26" />
       <div class="where" role="status">
         <span class="where-label">Node</span>
-        <strong class={`node ${isOnline ? `node-${colourOf(phase.node)}` : 'node-none'}`} data-testid="node">
-          {isOnline ? phase.node : '–'}
+        <strong class={`node ${here === undefined ? 'node-none' : `node-${colourOf(here)}`}`} data-testid="node">
+          {here ?? '–'}
         </strong>
-        <span class="state" data-testid="state" data-state={isOnline ? 'connected' : 'reconnecting'}>
-          {isOnline ? 'Connected' : attempt(connection)}
+        <span class="state" data-testid="state" data-state={here === undefined ? 'reconnecting' : 'connected'}>
+          {here === undefined ? 'Reconnecting…' : 'Connected'}
         </span>
       </div>
       <span class="me">
@@ -29,9 +26,4 @@ export function Header({ chat }: { chat: Chat }): JSX.Element {
       </button>
     </header>
   )
-}
-
-function attempt(connection: ConnectionState): string {
-  const { name } = nodeAt(connection)
-  return name === undefined ? 'Reconnecting…' : `Trying ${shortName(name)}…`
 }

@@ -3,22 +3,20 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 
 import { NAME, NAME_MAX_LENGTH } from '../../src/limits.ts'
 import type { Chat } from './chat.ts'
-import { nodeAt } from './connection.ts'
-import type { Notice } from './connection.ts'
-import { heldName } from './session-memory.ts'
+import type { Notice } from './close-codes.ts'
 
 export function Login({ chat }: { chat: Chat }): JSX.Element {
-  const connection = chat.connection.value
-  const [name, setName] = useState(() => connection.user || (heldName() ?? ''))
+  const stay = chat.stay.value
+  const [name, setName] = useState(stay.user)
   const [isBad, setBad] = useState(false)
   const input = useRef<HTMLInputElement>(null)
-  const isBusy = connection.phase.is !== 'out'
+  const isBusy = stay.is !== 'out'
 
   useEffect(() => input.current?.focus(), [])
   // Whoever is out again has to write another name, and had pressed the button.
   useEffect(() => {
-    if (connection.notice !== undefined) input.current?.focus()
-  }, [connection.notice])
+    if (stay.notice !== undefined) input.current?.focus()
+  }, [stay.notice])
 
   function onSubmit(event: Event): void {
     event.preventDefault()
@@ -30,7 +28,7 @@ export function Login({ chat }: { chat: Chat }): JSX.Element {
 
   const problem = isBad
     ? `A name has 1 to ${NAME_MAX_LENGTH} letters, digits, _ or -.`
-    : connection.notice && noticeText(connection.notice)
+    : stay.notice && noticeText(stay.notice)
 
   return (
     <main class="login">
@@ -61,7 +59,7 @@ export function Login({ chat }: { chat: Chat }): JSX.Element {
         </button>
         {isBusy && (
           <p class="quiet" role="status">
-            Trying {new URL(nodeAt(connection).url).host}{' '}
+            Looking for a node{' '}
             <button type="button" class="link" onClick={() => chat.leave()}>
               Cancel
             </button>
@@ -78,6 +76,8 @@ function noticeText({ code, detail }: Notice): string {
       return `Somebody is already here as ${detail}. Choose another name.`
     case 'name-lost':
       return `The name ${detail} now belongs to another session. Choose another name.`
+    case 'elsewhere':
+      return `${detail} goes on in another tab.`
     case 'refused':
       return detail === '' ? 'The node refused this name.' : `The node refused: ${detail}`
   }

@@ -16,7 +16,7 @@ const FOLLOW_PX = 48
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
 
 export function Messages({ chat }: { chat: Chat }): JSX.Element {
-  const { room, user } = chat.connection.value
+  const { room, user } = chat.stay.value
   const entries = visibleIn(chat.log.value, room)
   const lastId = entries.at(-1)?.id
   const list = useRef<HTMLDivElement>(null)
@@ -109,10 +109,7 @@ class Message extends Component<MessageProps> {
 
 function FailMark({ children }: { children: ComponentChildren }): JSX.Element {
   return (
-    <span
-      class="fail-mark"
-      title="The node did not confirm it before the connection was lost; it may still have arrived"
-    >
+    <span class="fail-mark" title="The node did not confirm it before the session was lost; it may still have arrived">
       {children}
     </span>
   )

@@ -11,9 +11,9 @@ export function roomsOf(online: readonly OnlineUser[], current: string): readonl
   return [...counts].map(([name, users]) => ({ name, users })).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** Whether the node in use sees this one; a node of which nothing is known yet counts as up. */
-export function isUp(node: string | undefined, upNodes: readonly string[] | undefined): boolean {
-  return node === undefined || upNodes === undefined || upNodes.includes(node)
+/** Whether the node in use sees this one; before it has told, any node counts as up. */
+export function isUp(node: string, upNodes: readonly string[] | undefined): boolean {
+  return upNodes === undefined || upNodes.includes(node)
 }
 
 /** `chat1` of `chat1@127.0.0.1`. */

@@ -2,9 +2,9 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 
 import { NAME, NAME_MAX_LENGTH } from '../../src/limits.ts'
+import type { ChatNode } from '../../src/messages.ts'
 import type { Chat } from './chat.ts'
 import { focusMessageInput } from './composer.tsx'
-import type { KnownNode } from './connection.ts'
 import { NodeBadge } from './node-badge.tsx'
 import { isUp, roomsOf } from './presence.ts'
 
@@ -33,7 +33,7 @@ export function Sidebar({ chat, isOpen, onChosen }: Props): JSX.Element {
 }
 
 function Rooms({ chat, onChoose }: { chat: Chat; onChoose: (room: string) => void }): JSX.Element {
-  const current = chat.connection.value.room
+  const current = chat.stay.value.room
   return (
     <section aria-labelledby="rooms-title">
       <h2 id="rooms-title">Rooms</h2>
@@ -106,7 +106,7 @@ function RoomForm({ onChoose }: { onChoose: (room: string) => void }): JSX.Eleme
 }
 
 function People({ chat, onChoose }: { chat: Chat; onChoose: (user: string) => void }): JSX.Element {
-  const { user: self, room: current } = chat.connection.value
+  const { user: self, room: current } = chat.stay.value
   const online = chat.online.value
   return (
     <section aria-labelledby="people-title" class={chat.isOnline.value ? '' : 'stale'}>
@@ -139,13 +139,12 @@ function People({ chat, onChoose }: { chat: Chat; onChoose: (user: string) => vo
 }
 
 function Nodes({ chat }: { chat: Chat }): JSX.Element {
-  const { nodes, phase } = chat.connection.value
-  const here = phase.is === 'online' ? phase.node : undefined
+  const here = chat.isOnline.value ? chat.stay.value.node : undefined
   return (
     <section aria-labelledby="nodes-title" class={chat.isOnline.value ? '' : 'stale'}>
       <h2 id="nodes-title">Nodes</h2>
       <ul class="list">
-        {nodes.map((node) => (
+        {chat.nodes.map((node) => (
           <NodeItem key={node.url} node={node} isHere={node.name === here} isUp={isUp(node.name, chat.upNodes.value)} />
         ))}
       </ul>
@@ -153,7 +152,7 @@ function Nodes({ chat }: { chat: Chat }): JSX.Element {
   )
 }
 
-type NodeItemProps = { node: KnownNode; isHere: boolean; isUp: boolean }
+type NodeItemProps = { node: ChatNode; isHere: boolean; isUp: boolean }
 
 function NodeItem({ node: { name, url }, isHere, isUp }: NodeItemProps): JSX.Element {
   const { host } = new URL(url)
@@ -168,7 +167,7 @@ function NodeItem({ node: { name, url }, isHere, isUp }: NodeItemProps): JSX.Ele
       )}
       {isHere && <span class="quiet">here</span>}
       {!isUp && <span class="quiet">gone</span>}
-      {name !== undefined && <NodeBadge node={name} />}
+      <NodeBadge node={name} />
     </li>
   )
 }
