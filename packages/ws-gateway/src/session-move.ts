@@ -39,7 +39,12 @@ export interface Former {
 }
 
 export type Moved =
-  | { readonly type: 'moved'; readonly from: Pid; readonly snapshot: SessionSnapshot; readonly missed: readonly Buffer[] }
+  | {
+      readonly type: 'moved'
+      readonly from: Pid
+      readonly snapshot: SessionSnapshot
+      readonly missed: readonly Buffer[]
+    }
   | Exclude<ClaimFailure, { type: 'moved' }>
 
 /** Takes a session over for this process. `release`: its names are to be given back, since they can't be taken over. */
