@@ -14,7 +14,7 @@ const program = fileURLToPath(new URL('support/soak.mjs', import.meta.url))
 
 it(
   '1,000,000 processes that were spawned and have ended, and 10,000,000 messages, leave the heap where it was',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       '--expose-gc',
