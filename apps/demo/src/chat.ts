@@ -43,7 +43,7 @@ const USER = 'user:'
 /** A page that was closed, and not left, is seen for so long. */
 const GRACE_MS = 15_000
 /** A page is told to come back within 1 s, and a bit. With the rest of a stop it must be less than STOP_WITHIN_MS (chat-node.ts). */
-const DRAIN = { overMs: 200, handOverMs: 1500 }
+const DRAIN = { overMs: 200, handOverMs: 1700 }
 
 export async function startChat({ name, meshPort, seeds, cookie, server, urls }: ChatOptions): Promise<Chat> {
   const node = await startNode({ name, port: meshPort, cookie, seeds, logLevel: 'error' })

@@ -90,6 +90,9 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       keys: owner.deriveKeys(`resume tokens of gateways, ${session.name}`),
       random,
       counters,
+      clock,
+      sessionEndTimeoutMs: options.sessionEndTimeoutMs,
+      kill: (one) => this.kill(one),
     })
     this.sockets = new Sockets({ clock, log, random, ...options })
     this.authentication = { ...options, timeoutMs: options.authenticateTimeoutMs, clock, log }

@@ -2,7 +2,7 @@
  * What all sessions of a gateway share.
  */
 import type { ServerPid } from '@pidmesh/gen-server'
-import type { Groups, Pid, Random, Via } from '@pidmesh/runtime'
+import type { Clock, Groups, Pid, Random, TimerHandle, Via } from '@pidmesh/runtime'
 import type { Counters } from './counters.ts'
 import { Outgoing } from './outgoing.ts'
 import type { PresenceCast } from './presence-server.ts'
@@ -30,6 +30,10 @@ export interface HubComponents {
   readonly keys: readonly Uint8Array[]
   readonly random: Random
   readonly counters: Counters
+  readonly clock: Clock
+  /** A session whose time is over has so long to end. */
+  readonly sessionEndTimeoutMs: number
+  readonly kill: (session: SessionServer) => void
 }
 
 export class SessionHub {
@@ -60,6 +64,12 @@ export class SessionHub {
     return true
   }
 
+  /** A session that waits and is at something that never ends doesn't see that its time is over, and would hold its names for ever. */
+  watch(session: SessionServer, graceMs: number): TimerHandle {
+    const { clock, sessionEndTimeoutMs, kill } = this.components
+    return clock.setTimer(graceMs + sessionEndTimeoutMs, () => kill(session))
+  }
+
   /** One that has waited does so no more. */
   endWait(principalId: string): void {
     const own = this.detachedOf.get(principalId) ?? 0
@@ -70,6 +80,7 @@ export class SessionHub {
 
   /** All sessions have ended. */
   clear(): void {
+    for (const session of this.sessions.values()) session.endWait()
     this.sessions.clear()
     this.detachedOf.clear()
     this.detached = 0

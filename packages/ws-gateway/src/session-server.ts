@@ -23,6 +23,7 @@ import {
   type ExitReason,
   type NameMeta,
   type Via,
+  type TimerHandle,
 } from '@pidmesh/runtime'
 import { CLOSE, closeReason, isCloseReason } from './close-codes.ts'
 import type { Connection } from './connection.ts'
@@ -96,6 +97,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #detachments = 0
   /** It is counted among those that wait. */
   #isWaiting = false
+  /** Ends it if it is still at something when its time is over. */
+  #watchdog: TimerHandle | undefined = undefined
   /** A socket that is closed, until the session waits for its client. */
   #leaving: Connection | undefined = undefined
 
@@ -155,6 +158,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   endWait(): void {
     if (!this.#isWaiting) return
     this.#isWaiting = false
+    this.#watchdog?.cancel()
+    this.#watchdog = undefined
     this.#hub.endWait(this.#identity.id)
   }
 
@@ -375,6 +380,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #wait(graceMs: number): InfoResult {
     this.#isWaiting = this.#hub.wait(this.#identity.id)
     if (!this.#isWaiting) return this.stop({ shutdown: 'too_many_detached' })
+    this.#watchdog = this.#hub.watch(this, graceMs)
     this.#sendAfter(graceMs, new Deadline('grace', ++this.#detachments))
     return undefined
   }

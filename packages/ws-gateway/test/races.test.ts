@@ -313,6 +313,23 @@ it('a session whose handleDisconnect never ends is killed', async () => {
   await expect.poll(() => lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
 })
 
+it('a session that waits for its client and is at something that never ends is killed when its time is over', async () => {
+  class Hanging extends LabSession {
+    override handleInfo() {
+      return new Promise<void>(() => undefined)
+    }
+  }
+  lab = await start(1, Hanging, { sessionEndTimeoutMs: 50, resume: { graceMs: 50 } })
+  const client = await lab.connect(0, 'stuck')
+  client.send({ type: 'register', name: 'stuck' })
+  await client.handled()
+  client.socket.terminate()
+  await expect.poll(() => lab.at(0).gateway.stats.sessions.detached).toBe(1)
+  lab.at(0).names.send('stuck', 'never handled')
+  await expect.poll(() => lab.at(0).names.whereisName('stuck')).toBe(undefined)
+  await expect.poll(() => lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+})
+
 it('a client that says good-bye while its session is on its way to it ends it, too', async () => {
   const gate = new Gate()
   const ended = new Gate()
