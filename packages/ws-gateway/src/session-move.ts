@@ -27,6 +27,8 @@ import {
 export const MOVE_MS = 5_000
 /** For so long a former process forwards: other nodes know of the new one within it. Less than a table waits before it kills who has lost a name. */
 export const FORWARD_MS = 4_000
+/** So often a session that has moved is followed. */
+const MAX_HOPS = 8
 /** What comes to a frozen session. More than that, and the move is called off. */
 const MAX_HELD = 1_000
 
@@ -58,12 +60,13 @@ export async function moveFrom(
   const gone: Moved = { type: 'failed', why: 'gone', seq }
   let { pid } = former
   let answer = await ask(self, pid, request)
-  // It has just moved: whoever has it now is asked, but nobody after that.
-  if (answer?.type === 'moved') {
+  // It may have moved on, more than once: to places of which its client was never told.
+  for (let hop = 1; answer?.type === 'moved' && hop < MAX_HOPS; hop++) {
     pid = answer.to
     answer = await ask(self, pid, request)
   }
-  if (answer === undefined || answer.type === 'moved') return gone
+  if (answer?.type === 'moved') return { type: 'busy' }
+  if (answer === undefined) return gone
   if (answer.type !== 'claimed') return answer
   const { claim, snapshot } = answer
   const commit: CommitCall = { type: 'commit', claim, to: self.pid, release }

@@ -119,7 +119,11 @@ describe.each([
     await cut(second, back)
     const third = await lab.resume(back, user, first.at)
     expect(await third.next('resumed')).toMatchObject({ seq: 1 })
-    third.socket.close(1000)
+    // Lost again, and again the client has none but the first.
+    await cut(third, back)
+    const fourth = await lab.resume(1 - back, user, first.at)
+    expect(await fourth.next('resumed')).toMatchObject({ seq: 1 })
+    fourth.socket.close(1000)
   })
 })
 

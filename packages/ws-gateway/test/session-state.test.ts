@@ -1,185 +1,325 @@
 /**
- * What decides about a session: its ring, its phases, its token.
+ * PURPOSE: who may go on with a session, and with what. The core alone: no socket, no process, no clock.
+ *
+ * INVARIANTS: a ring is the list of what was added and is neither acknowledged nor over a limit; at most one place is the session, whatever of a move is lost or late; a nonce
+ * is good once, and the former one until the client has shown that it has the next.
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { nodeName, Pid } from '@pidmesh/runtime'
-import { ReplayRing } from '../src/replay-ring.ts'
-import { hashOfNode, openToken, sealToken, sessionOf } from '../src/resume-token.ts'
+import { ReplayRing, type RingLimits } from '../src/replay-ring.ts'
 import { SessionState } from '../src/session-state.ts'
 
-const limits = { maxMessages: 4, maxBytes: 100 }
-const frame = (length: number): Buffer => Buffer.alloc(length)
+const limits: RingLimits = { maxMessages: 4, maxBytes: 100 }
+const nonce = (text: string): Buffer => Buffer.from(text.padEnd(12, '.'))
+const frame = (text: string): Buffer => Buffer.from(text)
 
-describe('a ring', () => {
-  it('is a list of the last messages that are not acknowledged, within its limits, whatever happens', () => {
-    const step = fc.oneof(
-      fc.record({ add: fc.integer({ min: 0, max: 120 }) }),
-      fc.record({ ack: fc.integer({ min: -1, max: 60 }) }),
-    )
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const ring = new ReplayRing(limits)
-        let kept: { number: number; frame: Buffer }[] = []
-        let last = 0
-        for (const one of steps) {
-          if ('add' in one) {
-            const added = frame(one.add)
-            ring.add(added)
-            kept.push({ number: ++last, frame: added })
-            const bytes = () => kept.reduce((sum, { frame: { length } }) => sum + length, 0)
-            while (kept.length > limits.maxMessages || bytes() > limits.maxBytes) kept.shift()
-          } else {
-            const isKnown = one.ack >= 0 && one.ack <= last
-            expect(ring.ack(one.ack)).toBe(isKnown)
-            if (isKnown) kept = kept.filter(({ number }) => number > one.ack)
-          }
-          expect([ring.last, ring.size]).toEqual([last, kept.length])
-          expect(ring.byteLength).toBe(kept.reduce((sum, { frame: { length } }) => sum + length, 0))
-          for (let after = 0; after <= last; after++) {
-            const missed = ring.after(after)
-            const wanted = kept.filter(({ number }) => number > after)
-            if (last - after > kept.length) expect(missed).toBeUndefined()
-            else expect(missed).toEqual(wanted.map(({ frame: of }) => of))
-          }
-          expect(ring.after(last + 1)).toBeUndefined()
-        }
-      }),
-    )
+/** A ring with messages of one byte. */
+function ringOf(count: number, given: RingLimits = limits): ReplayRing {
+  const ring = new ReplayRing(given)
+  for (let number = 1; number <= count; number++) ring.add(frame(`${number}`))
+  return ring
+}
+
+function textsAfter(ring: ReplayRing, number: number): readonly string[] | undefined {
+  return ring.after(number)?.map(String)
+}
+
+describe('a replay ring', () => {
+  it('gives what comes after a number, in order', () => {
+    expect(textsAfter(ringOf(3), 0)).toEqual(['1', '2', '3'])
+    expect(textsAfter(ringOf(3), 2)).toEqual(['3'])
+    expect(textsAfter(ringOf(3), 3)).toEqual([])
   })
 
-  it('has nothing for what is no number', () => {
-    const ring = new ReplayRing(limits)
-    for (const number of [Number.NaN, 0.5, -1, Infinity]) {
-      expect(ring.after(number)).toBeUndefined()
+  it('gives nothing at all rather than less than was asked for', () => {
+    expect(textsAfter(ringOf(6), 2)).toEqual(['3', '4', '5', '6'])
+    expect(textsAfter(ringOf(6), 1)).toBeUndefined()
+  })
+
+  it('keeps no more bytes than it may, and nothing of a message that is larger', () => {
+    const ring = ringOf(0, { maxMessages: 10, maxBytes: 5 })
+    for (const text of ['aa', 'bb', 'cc']) ring.add(frame(text))
+    expect(textsAfter(ring, 1)).toEqual(['bb', 'cc'])
+    ring.add(frame('too large'))
+    expect([ring.size, ring.byteLength, ring.last]).toEqual([0, 0, 4])
+    expect(textsAfter(ring, 3)).toBeUndefined()
+    expect(textsAfter(ring, 4)).toEqual([])
+  })
+
+  it.each([-1, 4, 0.5, Number.NaN, Infinity])(
+    'knows no number %d: it is neither acknowledged nor replayed',
+    (number) => {
+      const ring = ringOf(3)
       expect(ring.ack(number)).toBe(false)
-    }
-  })
-})
+      expect(ring.after(number)).toBeUndefined()
+      expect(textsAfter(ring, 0)).toEqual(['1', '2', '3'])
+    },
+  )
 
-describe('a session', () => {
-  const [first, second, other] = [Buffer.from('first nonce!'), Buffer.from('second nonce'), Buffer.from('other nonce!')]
-
-  function attached(): SessionState {
-    const state = new SessionState(limits)
-    state.attach(first)
-    return state
-  }
-
-  it('is gone on with by its nonce, and by no other', () => {
-    const state = attached()
-    state.ring.add(frame(1))
-    expect(state.claim(other, 0)).toEqual({ type: 'failed', why: 'refused', seq: 1 })
-    expect(state.claim(first.subarray(0, 5), 0)).toMatchObject({ why: 'refused' })
-    expect(state.claim(first, 0)).toEqual({ type: 'granted', missed: [frame(1)] })
+  it('takes an acknowledgement that comes again, or late, for what it says and nothing else', () => {
+    const ring = ringOf(3)
+    for (const number of [2, 2, 1, 0]) expect(ring.ack(number)).toBe(true)
+    expect(textsAfter(ring, 2)).toEqual(['3'])
+    expect(textsAfter(ring, 1)).toBeUndefined()
   })
 
-  it('takes the former nonce until the client has shown that it has the next', () => {
-    const state = attached()
-    state.detach()
-    state.attach(second, first)
-    expect([state.knows(first), state.knows(second)]).toEqual([true, true])
-    state.ack(0)
-    expect([state.knows(first), state.knows(second)]).toEqual([false, true])
+  it('goes on with the numbers of another place', () => {
+    const ring = new ReplayRing(limits, 41)
+    ring.add(frame('x'))
+    expect(ring.last).toBe(42)
+    expect(textsAfter(ring, 41)).toEqual(['x'])
+    expect(ring.after(40)).toBeUndefined()
   })
 
-  it('takes the nonce that the client has, however often what tells it the next is lost', () => {
-    const state = attached()
-    state.ack(0)
-    for (const next of [second, other, second]) {
-      expect(state.claim(first, 0).type).toBe('granted')
-      state.attach(next, first)
-      state.detach()
-    }
-    expect([state.knows(first), state.knows(second), state.knows(other)]).toEqual([true, true, false])
-  })
+  const step = fc.oneof(
+    { weight: 5, arbitrary: fc.record({ type: fc.constant('add' as const), bytes: fc.nat({ max: 12 }) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ type: fc.constant('ack' as const), number: fc.integer({ min: -1, max: 60 }) }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({ type: fc.constant('after' as const), number: fc.integer({ min: -1, max: 60 }) }),
+    },
+  )
 
-  it('moves to one place at most: a commit is granted to the claim that is under way, once', () => {
-    const act = fc.oneof(fc.constant('claim' as const), fc.constant('thaw' as const), fc.constant('commit' as const))
-    fc.assert(
-      fc.property(fc.array(fc.tuple(act, fc.integer({ min: 0, max: 6 })), { maxLength: 30 }), (acts) => {
-        const state = attached()
-        let commits = 0
-        let open: number | undefined
-        for (const [one, number] of acts) {
-          if (one === 'claim') {
-            if (state.claim(first, 0).type === 'granted') open = state.freeze()
-          } else if (one === 'thaw') {
-            expect(state.thaw(number)).toBe(open === number && commits === 0)
-            if (open === number) open = undefined
-          } else {
-            const isGranted = state.commit(number)
-            expect(isGranted).toBe(open === number && commits === 0)
-            if (isGranted) {
-              commits++
-              open = undefined
-            }
-          }
-          if (commits > 0) expect([state.phase, state.claim(first, 0).type]).toEqual(['moved', 'failed'])
-        }
-        expect(commits).toBeLessThanOrEqual(1)
-      }),
-    )
-  })
-
-  it('is busy while another claim is under way', () => {
-    const state = attached()
-    state.freeze()
-    expect(state.claim(first, 0)).toEqual({ type: 'busy' })
-  })
-
-  it('goes on where it was restored, with the nonce that the client has come with', () => {
-    const state = new SessionState(limits, { seq: 7, missed: [frame(1), frame(2)], received: 3, nonce: first })
-    state.attach(second)
-    expect([state.ring.last, state.received, state.knows(first)]).toEqual([9, 3, true])
-    expect(state.claim(first, 8)).toEqual({ type: 'granted', missed: [frame(2)] })
-  })
-})
-
-describe('a token', () => {
-  const [key, otherKey] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
-  const origin = { name: nodeName('a@127.0.0.1'), incarnation: 1_234_567_890_123 }
-  const session = new Pid(origin, 4_503_599_627_370_497)
-  const nonce = Buffer.from('twelve bytes')
-  const token = sealToken(key, session, nonce, 'alice')
-
-  it('says which session it is of, to who knows the key and the principal', () => {
-    const ticket = openToken([otherKey, key], token, 'alice')
-    expect(ticket).toEqual({
-      nodeHash: hashOfNode(origin.name),
-      incarnation: origin.incarnation,
-      id: session.id,
-      nonce,
-    })
-    if (ticket === undefined) throw new Error('it is none')
-    expect(sessionOf(ticket, origin, [])?.equals(session)).toBe(true)
-    const elsewhere = { name: nodeName('b@127.0.0.1'), incarnation: 1 }
-    expect(sessionOf(ticket, elsewhere, [origin.name])?.equals(session)).toBe(true)
-    expect(sessionOf(ticket, elsewhere, [])).toBeUndefined()
-  })
-
-  it('has no address in it', () => {
-    expect(Buffer.from(token, 'base64url').toString('latin1')).not.toContain('127.0.0.1')
-  })
-
-  it('is nothing by another key, for another principal, or with any bit changed', () => {
-    expect(openToken([otherKey], token, 'alice')).toBeUndefined()
-    expect(openToken([key], token, 'bob')).toBeUndefined()
-    expect(openToken([], token, 'alice')).toBeUndefined()
-    const bytes = Buffer.from(token, 'base64url')
-    for (let bit = 0; bit < bytes.length * 8; bit++) {
-      const changed = Buffer.from(bytes)
-      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-      expect(openToken([key], changed.toString('base64url'), 'alice')).toBeUndefined()
-    }
-  })
-
-  it('is nothing, whatever else it is', () => {
+  it('is the list of what was added, without what is acknowledged, and without the oldest where that is too much', () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: 'binary', maxLength: 200 }),
-        (text) => openToken([key], text, 'alice') === undefined,
+        fc.record({ maxMessages: fc.integer({ min: 1, max: 8 }), maxBytes: fc.integer({ min: 1, max: 40 }) }),
+        fc.nat({ max: 10 }),
+        fc.array(step, { maxLength: 60 }),
+        (given, start, steps) => {
+          const ring = new ReplayRing(given, start)
+          let [model, last] = [[] as readonly { readonly number: number; readonly frame: Buffer }[], start]
+          for (const one of steps) {
+            if (one.type === 'add') {
+              const added = Buffer.alloc(one.bytes)
+              ring.add(added)
+              model = newestWithin([...model, { number: ++last, frame: added }], given)
+            } else if (one.type === 'ack') {
+              const isKnown = one.number >= 0 && one.number <= last
+              expect(ring.ack(one.number)).toBe(isKnown)
+              if (isKnown) model = model.filter(({ number }) => number > one.number)
+            } else {
+              const missed = model.filter(({ number }) => number > one.number)
+              const isWhole = one.number >= 0 && one.number <= last && missed.length === last - one.number
+              const given = ring.after(one.number)
+              expect(given?.length).toBe(isWhole ? missed.length : undefined)
+              // The very same buffers: they are shared.
+              if (isWhole) missed.forEach((kept, index) => expect(given?.[index]).toBe(kept.frame))
+            }
+            const bytes = model.reduce((sum, kept) => sum + kept.frame.length, 0)
+            expect([ring.last, ring.size, ring.byteLength]).toEqual([last, model.length, bytes])
+          }
+        },
       ),
+      { numRuns: 1_000 },
     )
   })
 })
+
+/** As many of the newest as are within the limits. */
+function newestWithin<T extends { readonly frame: Buffer }>(all: readonly T[], given: RingLimits): readonly T[] {
+  let [from, bytes] = [all.length, 0]
+  while (from > 0 && all.length - from < given.maxMessages) {
+    bytes += all[from - 1]?.frame.length ?? 0
+    if (bytes > given.maxBytes) break
+    from--
+  }
+  return all.slice(from)
+}
+
+/** A session whose client has been told a nonce, and has said that it has it. */
+function sessionWith(known: string): SessionState {
+  const state = new SessionState(limits)
+  state.attach(nonce(known))
+  state.ack(0)
+  return state
+}
+
+describe('the nonce of a session', () => {
+  it('is good for who comes with it, and no other is', () => {
+    const state = sessionWith('a')
+    expect(state.claim(nonce('a'), 0)).toEqual({ type: 'granted', missed: [] })
+    expect(state.claim(nonce('b'), 0)).toEqual({ type: 'failed', why: 'refused', seq: 0 })
+    expect(state.claim(Buffer.alloc(0), 0)).toMatchObject({ why: 'refused' })
+    expect(state.claim(nonce('a').subarray(0, 11), 0)).toMatchObject({ why: 'refused' })
+  })
+
+  it('is good once: the next takes its place as soon as the client shows that it has it', () => {
+    const state = sessionWith('a')
+    state.attach(nonce('b'), nonce('a'))
+    expect(state.knows(nonce('a'))).toBe(true)
+    state.ack(0)
+    expect(state.knows(nonce('a'))).toBe(false)
+    expect(state.knows(nonce('b'))).toBe(true)
+  })
+
+  it('stays good however often what told the next is lost', () => {
+    const state = sessionWith('a')
+    for (const lost of ['b', 'c', 'd']) {
+      expect(state.claim(nonce('a'), 0).type).toBe('granted')
+      state.attach(nonce(lost), nonce('a'))
+      state.detach()
+    }
+    expect(state.claim(nonce('a'), 0).type).toBe('granted')
+    expect(state.claim(nonce('d'), 0).type).toBe('granted')
+    expect(state.claim(nonce('c'), 0)).toMatchObject({ why: 'refused' })
+  })
+
+  it('is used up by who comes with the next one: that shows that it was told', () => {
+    const state = sessionWith('a')
+    state.attach(nonce('b'), nonce('a'))
+    state.detach()
+    state.attach(nonce('c'), nonce('b'))
+    expect(state.knows(nonce('a'))).toBe(false)
+    expect(state.knows(nonce('b'))).toBe(true)
+  })
+
+  it('is not used up by an acknowledgement of what was not sent', () => {
+    const state = sessionWith('a')
+    state.attach(nonce('b'), nonce('a'))
+    expect(state.ack(1)).toBe(false)
+    expect(state.knows(nonce('a'))).toBe(true)
+  })
+
+  it('that the client has come with is good at the new place of the session, until the next one is acknowledged', () => {
+    const state = new SessionState(limits, { seq: 7, missed: [frame('x')], received: 3, nonce: nonce('a') })
+    state.attach(nonce('b'))
+    expect(state.claim(nonce('a'), 7)).toEqual({ type: 'granted', missed: [frame('x')] })
+    expect(state.ack(8)).toBe(true)
+    expect(state.claim(nonce('a'), 8)).toMatchObject({ why: 'refused' })
+    expect(state.claim(nonce('b'), 8)).toEqual({ type: 'granted', missed: [] })
+    expect(state.received).toBe(3)
+  })
+
+  it('is none before there was a socket', () => {
+    expect(() => new SessionState(limits).token).toThrow('no token before it has a socket')
+  })
+})
+
+describe('a claim', () => {
+  it('fails with the last number that was used if what was missed is not kept', () => {
+    const state = sessionWith('a')
+    for (let number = 1; number <= 5; number++) state.ring.add(frame(`${number}`))
+    expect(state.claim(nonce('a'), 0)).toEqual({ type: 'failed', why: 'gap', seq: 5 })
+    expect(state.claim(nonce('a'), 6)).toEqual({ type: 'failed', why: 'gap', seq: 5 })
+    expect(state.claim(nonce('a'), 1).type).toBe('granted')
+  })
+
+  it('waits while another one is under way, and is refused once that is committed', () => {
+    const state = sessionWith('a')
+    const claim = state.freeze()
+    expect(state.claim(nonce('a'), 0)).toEqual({ type: 'busy' })
+    // Who has no right to the session doesn't learn that.
+    expect(state.claim(nonce('b'), 0)).toMatchObject({ why: 'refused' })
+    expect(state.commit(claim)).toBe(true)
+    expect(state.claim(nonce('a'), 0)).toMatchObject({ why: 'refused' })
+  })
+
+  it('is committed once', () => {
+    const state = sessionWith('a')
+    const claim = state.freeze()
+    expect([state.commit(claim), state.commit(claim), state.thaw(claim)]).toEqual([true, false, false])
+    expect(state.phase).toBe('moved')
+  })
+
+  it('that has come to nothing is not committed any more, and the next one is', () => {
+    const state = sessionWith('a')
+    const first = state.freeze()
+    expect(state.thaw(first)).toBe(true)
+    expect(state.phase).toBe('detached')
+    expect(state.commit(first)).toBe(false)
+    const second = state.freeze()
+    expect([state.thaw(first), state.commit(first), state.commit(second)]).toEqual([false, false, true])
+  })
+
+  it('is not called off by a socket that closes late', () => {
+    const state = sessionWith('a')
+    const claim = state.freeze()
+    state.detach()
+    expect([state.phase, state.commit(claim)]).toEqual(['moving', true])
+    state.detach()
+    expect(state.phase).toBe('moved')
+  })
+})
+
+/**
+ * A session among places. Where it is asks and answers may be late or lost: `order` says which of what is under way happens next. What the places believe must agree at any
+ * time: each that is granted a commit is the session, and who granted it isn't.
+ */
+describe('a session that many places want', () => {
+  type Step =
+    | { readonly type: 'push' | 'thaw' }
+    | { readonly type: 'ack'; readonly of: number }
+    | { readonly type: 'come'; readonly by: number }
+    | { readonly type: 'commit'; readonly claim: number }
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    fc.record({ type: fc.constant('push' as const) }),
+    fc.record({ type: fc.constant('thaw' as const) }),
+    fc.record({ type: fc.constant('ack' as const), of: fc.nat({ max: 20 }) }),
+    { weight: 2, arbitrary: fc.record({ type: fc.constant('come' as const), by: fc.nat({ max: 4 }) }) },
+    { weight: 2, arbitrary: fc.record({ type: fc.constant('commit' as const), claim: fc.nat({ max: 4 }) }) },
+  )
+
+  interface Claim {
+    readonly at: SessionState
+    readonly number: number
+    readonly seq: number
+    readonly missed: readonly Buffer[]
+    readonly nonce: Buffer
+  }
+
+  it('is at one place only, and that has all that the client lacks', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const big: RingLimits = { maxMessages: 1_000, maxBytes: 100_000 }
+        let [nonces, pushed, has] = [0, 0, 0]
+        const told: Buffer[] = []
+        const next = (): Buffer => {
+          const made = nonce(`${++nonces}`)
+          told.push(made)
+          return made
+        }
+        const places = [new SessionState(big)]
+        places[0]?.attach(next())
+        const claims: Claim[] = []
+        const alive = (): SessionState[] => places.filter(({ phase }) => phase !== 'moved')
+        for (const one of steps) {
+          const [place] = alive()
+          if (place === undefined) throw new Error('no place is the session')
+          if (one.type === 'push' && place.phase !== 'moving') place.ring.add(frame(`${++pushed}`))
+          else if (one.type === 'ack' && place.phase === 'attached' && one.of <= pushed && one.of >= has) {
+            expect(place.ack(one.of)).toBe(true)
+            has = one.of
+          } else if (one.type === 'thaw') place.thaw(place.claims)
+          else if (one.type === 'come') {
+            const shown = told[told.length - 1 - one.by] ?? nonce('stranger')
+            const isKnown = place.knows(shown)
+            const verdict = place.claim(shown, has)
+            expect(verdict.type).toBe(!isKnown ? 'failed' : place.phase === 'moving' ? 'busy' : 'granted')
+            if (verdict.type !== 'granted') continue
+            expect(verdict.missed.map(String)).toEqual(numbersAfter(has, pushed))
+            claims.push({ at: place, number: place.freeze(), seq: has, missed: verdict.missed, nonce: shown })
+          } else if (one.type === 'commit') {
+            // Of all that were ever granted, whether they have come to nothing or not.
+            const claim = claims[claims.length - 1 - one.claim]
+            if (claim === undefined || !claim.at.commit(claim.number)) continue
+            expect(claim.at).toBe(place)
+            const there = new SessionState(big, { ...claim, received: 0 })
+            there.attach(next())
+            places.push(there)
+            expect(there.ring.after(has)?.map(String)).toEqual(numbersAfter(has, pushed))
+          }
+          expect(alive()).toHaveLength(1)
+        }
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
+function numbersAfter(first: number, last: number): readonly string[] {
+  return Array.from({ length: last - first }, (_, index) => `${first + index + 1}`)
+}
