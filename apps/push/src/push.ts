@@ -23,7 +23,7 @@ const node = await startNode({
   cookie: COOKIE,
   seeds: SEEDS.split(','),
 })
-const names = await GlobalEts.start(node)
+const names = await GlobalEts.start(node, { policy: 'newest' }) // a session that moves takes its name with it
 const gateway = await Gateway.start(node, {
   port: Number(PORT),
   names,

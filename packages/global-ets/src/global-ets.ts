@@ -197,6 +197,11 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     return this.table.put(name, pid, kept) ? table.epoch : undefined
   }
 
+  /** Whether the later of two claims to a name wins: the policy `newest`. */
+  get newestWins(): boolean {
+    return this.options.policy === 'newest'
+  }
+
   /** Gives up a name of this node. A name that isn't this node's is left as it is. */
   unregisterName(name: string): 'ok' {
     const slot = this.ownRow(name)

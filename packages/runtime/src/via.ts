@@ -24,8 +24,10 @@ export interface Via {
   send(name: string, message: unknown): Awaitable<SendStatus | 'noproc'>
   /** Replaces what is known with a name of this node: `error` if it isn't this node's. */
   setMeta(name: string, meta: NameMeta): Awaitable<'ok' | 'error'>
+  /** Whether a `takeover` always succeeds, for a living process: in a way where others may win by its rules it doesn't. @default true */
+  readonly newestWins?: boolean
   /**
-   * Gives a name to a process of this node, whoever has it; who had it loses it. Only ways that can do so at once have it.
+   * Gives a name to a process of this node, whoever has it; who had it loses it. Only ways that can do so have it.
    * @returns the name's new epoch, which is larger with each takeover; `undefined` if the name can't be had
    */
   takeover?(name: string, pid: Pid, options?: { readonly meta?: NameMeta }): Awaitable<number | undefined>

@@ -25,8 +25,9 @@ export async function authenticate<Principal>(
   try {
     const answer = await inTime(request, options)
     if (answer === 'timeout') return 'timeout'
-    // null as well: it is what many a look-up says of one that it doesn't know.
-    if (answer.value === undefined || answer.value === null) return 'refused'
+    // Also null, false and the like: what a look-up, or `isGood(token) && user`, says of one that it doesn't know.
+    if (!answer.value) return 'refused'
+    if (answer.value === true) throw new TypeError('authenticate must say who it is, not only that it is somebody')
     const { principal, expiresAtMs } =
       answer.value instanceof Authenticated ? answer.value : new Authenticated(answer.value)
     if (expiresAtMs !== undefined && expiresAtMs <= clock.wallMs()) return 'refused'

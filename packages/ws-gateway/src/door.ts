@@ -10,7 +10,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Clock } from '@pidmesh/runtime'
+import type { Clock, Logger } from '@pidmesh/runtime'
 import { WebSocketServer, type Server } from 'ws'
 import type { AuthenticationFailure } from './authentication.ts'
 import { AddressCounts, limitKey } from './client-address.ts'
@@ -51,6 +51,7 @@ export interface DoorComponents {
   >
   readonly counters: Counters
   readonly clock: Clock
+  readonly log: Logger
   /** Why nobody comes in, if nobody does. */
   readonly whyClosed: () => string | undefined
   readonly isOverloaded: () => boolean
@@ -171,7 +172,9 @@ export class Door {
   }
 
   private refuse(socket: Duplex, refusal: Refusal): void {
-    this.components.counters.countRefused(refusal.status)
+    const { counters, log } = this.components
+    counters.countRefused(refusal.status)
+    log.debug({ status: refusal.status, why: refusal.text }, 'an upgrade was refused')
     refuse(socket, refusal)
   }
 }

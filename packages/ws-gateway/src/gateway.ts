@@ -30,6 +30,7 @@ import { Connection, type ConnectionHost, type Hello } from './connection.ts'
 import { Counters, type GatewayStats } from './counters.ts'
 import { isToken } from './credentials.ts'
 import { Door, type Admitted } from './door.ts'
+import { GatewayError } from './errors.ts'
 import { GatewayServer } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
 import { checkGatewayOptions, type CheckedGatewayOptions, type GatewayOptions, type MetricsSource } from './options.ts'
@@ -104,6 +105,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       authenticate: (request) => authenticate(request, this.authentication),
       enter: (admitted) => this.onAdmitted(admitted),
       clock,
+      log,
     })
     const turnEnd = new TurnEnd()
     this.host = {
@@ -194,9 +196,11 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
 
   /**
    * Sends a message to all sessions of a room, on whatever node: one message to each node, encoded once on each.
-   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`; GatewayError `ERR_NOT_SUPPORTED` if it was started without `groups`
    */
   broadcast(room: string, message: unknown, { except }: BroadcastOptions = {}): SendStatus {
+    if (this.options.groups === undefined)
+      throw new GatewayError('ERR_NOT_SUPPORTED', 'the gateway was started without groups: give it `groups`')
     return this.hub.broadcast(groupOfRoom(room), message, except)
   }
 

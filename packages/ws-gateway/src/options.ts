@@ -296,6 +296,7 @@ function checkTokens(tokens: CredentialOptions): CredentialOptions {
 }
 
 function checkThresholds(given: Partial<LoadThresholds> = {}): LoadThresholds {
+  if (typeof given !== 'object' || given === null) throw bad('heapThresholds must be an object')
   const { refuseAt, shedAt, margin } = { ...DEFAULT_THRESHOLDS, ...given }
   if (!(margin >= 0 && margin < refuseAt && refuseAt <= shedAt && shedAt <= 1))
     throw bad('heapThresholds must be 0 <= margin < refuseAt <= shedAt <= 1')

@@ -5,10 +5,15 @@ const MAX_KEYS = 4_096
 
 export class SeenOnce {
   private readonly untilMs: number
-  private readonly keys = new Set<string>()
+  private readonly keys: Set<string>
 
-  constructor(untilMs: number) {
+  constructor(untilMs: number, seen: readonly string[] = []) {
     this.untilMs = untilMs
+    this.keys = new Set(seen.slice(-MAX_KEYS))
+  }
+
+  all(nowMs: number): readonly string[] {
+    return nowMs >= this.untilMs ? [] : [...this.keys]
   }
 
   /** Whether it has been seen. After the time is over nothing has. */

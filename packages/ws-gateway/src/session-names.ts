@@ -22,6 +22,13 @@ export interface SessionName {
   readonly meta: NameMeta
 }
 
+/** Whether a process gets a name that another has. */
+export function canTakeOver(via: Via): boolean {
+  return via.takeover !== undefined && via.newestWins !== false
+}
+
+/** A name that was given back on another node is free here within so long. */
+const RELEASED_WITHIN_MS = 2_000
 /** How long it is waited for a session that may yield its name. */
 const YIELD_MS = 2_000
 
@@ -65,7 +72,7 @@ export class SessionNames {
       if (policy !== 'multi' && (await this.isOfOthers(name, former))) return one
       const answer = policy === 'multi' ? await this.join(name, meta) : await this.takeOrRegister(name, meta)
       if (answer === 'yes') this.held.set(name, { name, policy, meta })
-      else this.self.log.warn({ name }, 'a session that has moved here could not take its name with it')
+      else return one
     }
     return undefined
   }
@@ -96,7 +103,7 @@ export class SessionNames {
     if (policy === 'replace') return this.take(name, meta)
     const { via, self } = this
     if ((await via.registerName(name, self.pid, meta)) === 'yes') return 'yes'
-    if (via.takeover === undefined || !self.isAlive) return 'no'
+    if (!canTakeOver(via) || !self.isAlive) return 'no'
     const holder = await via.resolveName(name)
     // Free by now, or its own.
     if (holder === undefined || holder.equals(self.pid)) return via.registerName(name, self.pid, meta)
@@ -118,24 +125,30 @@ export class SessionNames {
 
   private async isOfOthers(name: string, former: Pid): Promise<boolean> {
     // One that was given back before may be found at its former place for a while.
-    if (this.via.takeover === undefined) return false
+    if (!canTakeOver(this.via)) return false
     const holder = await this.via.resolveName(name)
     return holder !== undefined && !holder.equals(former)
   }
 
   private async take(name: string, meta: NameMeta): Promise<'yes' | 'no'> {
     const { via } = this
-    if (via.takeover === undefined)
+    if (via.takeover === undefined || !canTakeOver(via))
       throw new GatewayError(
         'ERR_NOT_SUPPORTED',
-        'this way of keeping names knows no takeover: a name can only be unique',
+        'in this way of keeping names the newest does not win: a name can only be unique (GlobalEts: give it the policy `newest`)',
       )
     return (await via.takeover(name, this.self.pid, { meta })) === undefined ? 'no' : 'yes'
   }
 
   private async takeOrRegister(name: string, meta: NameMeta): Promise<'yes' | 'no'> {
-    if (this.via.takeover === undefined) return this.via.registerName(name, this.self.pid, meta)
-    return (await this.take(name, meta)) === 'yes' ? 'yes' : this.via.registerName(name, this.self.pid, meta)
+    if (canTakeOver(this.via)) return this.take(name, meta)
+    // Its former process has given it back, which is known here a moment later.
+    const endMs = this.self.monotonicMs() + RELEASED_WITHIN_MS
+    while (this.self.monotonicMs() < endMs) {
+      if ((await this.via.registerName(name, this.self.pid, meta)) === 'yes') return 'yes'
+      await this.self.within(new Promise<never>(() => undefined), RELEASED_WITHIN_MS / 40)
+    }
+    return 'no'
   }
 
   private async join(name: string, meta: NameMeta): Promise<'yes'> {

@@ -119,6 +119,8 @@ export interface SessionSnapshot {
   readonly names: readonly SessionName[]
   readonly rooms: readonly { readonly room: string; readonly meta: NameMeta }[]
   readonly watched: readonly string[]
+  /** Broadcasts that it has had since it moved before, a moment ago. */
+  readonly seen: readonly string[]
   /** What the session's `handOver` has given. */
   readonly state: unknown
 }

@@ -34,7 +34,7 @@ import { groupOfName, isRoomMessage, type RoomMessage } from './room-message.ts'
 import { SeenOnce } from './seen-once.ts'
 import type { SessionHub } from './session-hub.ts'
 import { Departure, FORWARD_MS, MOVE_MS, moveFrom, type Former } from './session-move.ts'
-import { SessionNames, type NamePolicy } from './session-names.ts'
+import { canTakeOver, SessionNames, type NamePolicy } from './session-names.ts'
 import { SessionOutbox } from './session-outbox.ts'
 import {
   Deadline,
@@ -481,6 +481,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       received: state.received,
       names: this.#names?.all ?? [],
       ...(this.#rooms?.snapshot ?? { rooms: [], watched: [] }),
+      seen: this.#seen?.all(this.self.monotonicMs()) ?? [],
       state: handedOver,
     }
     try {
@@ -534,7 +535,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (resume === undefined) return this.#failed('refused', seq)
     const moved = await moveFrom(this.self, former, {
       codec: connection.codec.name,
-      release: names.takeover === undefined,
+      release: !canTakeOver(names),
     })
     if (moved.type === 'busy') return this.#failed('busy', seq)
     if (moved.type === 'failed') return this.#failed(moved.why, moved.seq)
@@ -543,7 +544,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       connection,
       new SessionState(resume, { seq, missed, received: snapshot.received, nonce: Buffer.from(nonce) }),
     )
-    this.#seen = new SeenOnce(this.self.monotonicMs() + 2 * FORWARD_MS)
+    this.#seen = new SeenOnce(this.self.monotonicMs() + 2 * FORWARD_MS, snapshot.seen)
     // Before any callback: what that pushes comes after what was missed.
     this.#tellResumed(connection, former, missed)
     return this.#orEnd(() => this.#goOnHere(from, snapshot))

@@ -27,6 +27,7 @@ import {
   Pid,
   PidmeshError,
   Ref,
+  shown,
   type Awaitable,
   type Context,
   type ExitReason,
@@ -200,6 +201,8 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
    * @throws GatewayError `ERR_NOT_SUPPORTED` by rejection if the way of keeping names has no takeover (`replace`), or the gateway has no groups (`multi`)
    */
   protected async registerAs(name: string, { policy = 'unique', meta = {} }: RegisterOptions = {}): Promise<void> {
+    if (policy !== 'unique' && policy !== 'replace' && policy !== 'multi')
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `a policy is unique, replace or multi, not ${shown(policy)}`)
     const answer = await this.seat.register(name, policy, meta)
     // The client may have gone meanwhile: then there is nothing to close, and nobody to tell.
     if (answer !== 'yes' && this.self.isAlive) this.close(CLOSE.nameTaken)

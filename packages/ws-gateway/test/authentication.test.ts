@@ -77,6 +77,17 @@ describe('a token is taken', () => {
   })
 })
 
+it.each([
+  [false, 401],
+  ['', 401],
+  [0, 401],
+  [null, 401],
+  [true, 503],
+])('an authenticate that says %j lets nobody in', async (said, status) => {
+  await start({ authenticate: () => said as never })
+  expect(await upgrade(lab!.at(0).gateway.port)).toBe(status)
+})
+
 it('what can be awaited is awaited, also if it is no Promise: it is not the principal', async () => {
   // As many a database has it: a query that runs when it is awaited.
   // oxlint-disable-next-line unicorn/no-thenable -- it is what is tested

@@ -82,10 +82,19 @@ export interface LabNode {
 export class Lab {
   readonly nodes: LabNode[] = []
   private readonly clients: LabClient[] = []
+  private readonly policy: 'newest' | 'smaller_node'
+
+  constructor(policy: 'newest' | 'smaller_node' = 'newest') {
+    this.policy = policy
+  }
 
   /** Starts nodes that are connected with all others, each with a gateway. */
-  static async start(count: number, options: LabOptions = {}): Promise<Lab> {
-    const lab = new Lab()
+  static async start(
+    count: number,
+    options: LabOptions = {},
+    policy: 'newest' | 'smaller_node' = 'newest',
+  ): Promise<Lab> {
+    const lab = new Lab(policy)
     for (let index = 0; index < count; index++) await lab.addNode(`n${index}`, options)
     return lab
   }
@@ -99,7 +108,7 @@ export class Lab {
       seeds: first === undefined ? [] : [first.node.address],
     })
     if (first !== undefined) await this.connected(node)
-    const names = await GlobalEts.start(node, { policy: 'newest' })
+    const names = await GlobalEts.start(node, { policy: this.policy })
     const groups = await ProcessGroups.start(node)
     await names.filled()
     await groups.filled()

@@ -216,3 +216,38 @@ it('a presence server that crashes is started anew, and goes on telling', async 
   member.send({ type: 'enter', room: 'crashed' })
   expect((await watcher.received(3))[2]).toMatchObject({ type: 'presence_diff', joined: [{ id: '{"user":"i"}' }] })
 })
+
+describe('with a table in which the newest does not win', () => {
+  let other: Lab
+  beforeAll(async () => {
+    other = await Lab.start(2, {}, 'smaller_node')
+  })
+  afterAll(() => other.stop())
+
+  it('a session that moves takes its name with it, also to a node of a larger name', async () => {
+    const first = await other.connect(0, 'mover')
+    first.send({ type: 'register', name: 'mover' })
+    await first.received(1)
+    await expect.poll(() => other.at(1).names.whereisName('mover')).toBeDefined()
+    first.socket.terminate()
+    await expect.poll(() => other.at(0).gateway.stats.sessions.detached).toBe(1)
+    const second = await other.resume(1, 'mover', first.at)
+    await second.next('resumed')
+    for (const { names } of other.nodes)
+      await expect.poll(() => names.whereisName('mover')?.node).toBe(other.at(1).node.name)
+    other.at(0).names.send('mover', 'here')
+    expect(await second.received(1)).toEqual(['here'])
+  })
+
+  it('a name can not be had by replace: that is an error of the session', async () => {
+    const client = await other.connect(0, 'replacer')
+    client.send({ type: 'register', name: 'replacer', policy: 'replace' })
+    expect((await client.closed).code).toBe(1011)
+  })
+})
+
+it('a policy that is none is an error of the session', async () => {
+  const client = await lab.connect(0, 'odd')
+  client.send({ type: 'register', name: 'odd', policy: 'newest' as 'unique' })
+  expect((await client.closed).code).toBe(1011)
+})
