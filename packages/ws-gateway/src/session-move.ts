@@ -11,7 +11,7 @@
  * Invariants: the former process decides, once, in `commit`: nobody is the session before it, and after it only the one that it was granted to. If no commit comes in time the former
  * process goes on. What is sent to the session in between is handled by one of both, in the order in which it has come.
  */
-import { call } from '@pidmesh/gen-server'
+import { call, CallError } from '@pidmesh/gen-server'
 import type { Context, Pid } from '@pidmesh/runtime'
 import { PresenceChange } from './presence-server.ts'
 import {
@@ -61,31 +61,32 @@ export async function moveFrom(
   let { pid } = former
   let answer = await ask(self, pid, request)
   // It may have moved on, more than once: to places of which its client was never told.
-  for (let hop = 1; answer?.type === 'moved' && hop < MAX_HOPS; hop++) {
+  for (let hop = 1; answer !== 'timeout' && answer?.type === 'moved' && hop < MAX_HOPS; hop++) {
     pid = answer.to
     answer = await ask(self, pid, request)
   }
-  if (answer?.type === 'moved') return { type: 'busy' }
+  // It is at something that takes long, and calls the claim off when it comes to it: it is not gone.
+  if (answer === 'timeout' || answer?.type === 'moved') return { type: 'busy' }
   if (answer === undefined) return gone
   if (answer.type !== 'claimed') return answer
   const { claim, snapshot } = answer
   const commit: CommitCall = { type: 'commit', claim, to: self.pid, release }
   const committed = await ask(self, pid, commit)
-  if (committed === undefined) return gone
+  if (committed === undefined || committed === 'timeout') return gone
   // It goes on where it was, and may be had a moment later.
   if (committed.type === 'fenced') return { type: 'busy' }
   const missed = [...snapshot.missed, ...committed.late].map((frame) => Buffer.from(frame))
   return { type: 'moved', from: pid, snapshot, missed }
 }
 
-/** `undefined` if it is no more, or can't be reached. */
+/** `undefined` if it is no more, or can't be reached; `timeout` if it doesn't answer. */
 async function ask<Request extends SessionCall>(self: Context, pid: Pid, request: Request) {
   try {
     return await call<SessionCall, Request>(self, pid, request, MOVE_MS)
   } catch (thrown) {
     if (!self.isAlive) throw thrown
     self.log.debug({ session: pid.toString(), problem: String(thrown) }, 'a session is not to be had')
-    return undefined
+    return thrown instanceof CallError && thrown.code === 'ERR_CALL_TIMEOUT' ? ('timeout' as const) : undefined
   }
 }
 

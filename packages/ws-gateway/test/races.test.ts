@@ -434,3 +434,28 @@ it('a name that goes to the last who wants it is not taken back by a session tha
   expect((await second.closed).code).toBe(4013)
   await newer.handled()
 })
+
+it('a session that is busy for long is not gone for a client that comes to another node: it finds it a moment later', async () => {
+  const gate = new Gate()
+  class Busy extends LabSession {
+    override async handleInfo(message: unknown) {
+      if (message === 'be busy') await gate.wait()
+      else this.push(message)
+    }
+  }
+  lab = await start(2, Busy)
+  const first = await lab.connect(0, 'busy')
+  first.send({ type: 'register', name: 'busy' })
+  await first.handled()
+  first.socket.terminate()
+  await expect.poll(() => lab.at(0).gateway.stats.sessions.detached).toBe(1)
+  lab.at(0).names.send('busy', 'be busy')
+  const second = await lab.resume(1, 'busy', first.at)
+  expect((await second.closed).code).toBe(1013)
+  gate.open()
+  const resumed = async () => {
+    const again = await lab.resume(1, 'busy', first.at)
+    return Promise.race([again.next('resumed').then(() => 'resumed'), again.closed.then(({ code }) => code)])
+  }
+  await expect.poll(resumed, { interval: 300 }).toBe('resumed')
+})
