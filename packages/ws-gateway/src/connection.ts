@@ -180,7 +180,7 @@ export class Connection implements SocketListener, WriterOwner {
   /** Nothing, in the bare protocol. */
   writeControl(control: object): void {
     if (this.codec.name === 'bare') return
-    this.writeFrame(frameOf(this.codec.encodeControl(this.withExpiry(control)), this.codec.isBinary, false))
+    this.writeFrame(frameOf(this.codec.encodeControl(this.withExpiry(control)), false))
   }
 
   /** Closes the socket. What was sent before still goes out if the client reads; if it doesn't, the socket is cut off soon. */

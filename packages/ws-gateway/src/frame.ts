@@ -9,11 +9,12 @@ const BINARY = 0x82
 /**
  * @param isKept whether it will be kept for long: then it gets memory of its own, since a slice of Node's pool keeps 8 KiB alive
  */
-export function frameOf(payload: Uint8Array, isBinary: boolean, isKept: boolean): Buffer {
-  const { length } = payload
+export function frameOf(payload: string | Uint8Array, isKept: boolean): Buffer {
+  const isText = typeof payload === 'string'
+  const length = isText ? Buffer.byteLength(payload) : payload.length
   const start = length < 126 ? 2 : length < 65_536 ? 4 : 10
   const frame = isKept ? Buffer.allocUnsafeSlow(start + length) : Buffer.allocUnsafe(start + length)
-  frame[0] = isBinary ? BINARY : TEXT
+  frame[0] = isText ? TEXT : BINARY
   if (start === 2) frame[1] = length
   else if (start === 4) {
     frame[1] = 126
@@ -22,7 +23,8 @@ export function frameOf(payload: Uint8Array, isBinary: boolean, isKept: boolean)
     frame[1] = 127
     frame.writeBigUInt64BE(BigInt(length), 2)
   }
-  frame.set(payload, start)
+  if (isText) frame.write(payload, start)
+  else frame.set(payload, start)
   return frame
 }
 

@@ -6,18 +6,26 @@ import { frameOf } from './frame.ts'
 
 export class Outgoing {
   readonly message: unknown
-  /** By codec. `undefined`: it has no form in it. */
-  private readonly frames = new Map<Codec, Buffer | undefined>()
+  /** The first codec that asked, which is the only one for most messages. */
+  private codec: Codec | undefined = undefined
+  private first: Buffer | undefined = undefined
+  private others: Map<Codec, Buffer | undefined> | undefined = undefined
 
   constructor(message: unknown) {
     this.message = message
   }
 
+  /** `undefined`: it has no form in the codec. */
   frame(codec: Codec): Buffer | undefined {
-    if (this.frames.has(codec)) return this.frames.get(codec)
-    const frame = encodeFrame(codec, this.message)
-    this.frames.set(codec, frame)
-    return frame
+    if (this.codec === codec) return this.first
+    if (this.codec === undefined) {
+      this.codec = codec
+      this.first = encodeFrame(codec, this.message)
+      return this.first
+    }
+    this.others ??= new Map()
+    if (!this.others.has(codec)) this.others.set(codec, encodeFrame(codec, this.message))
+    return this.others.get(codec)
   }
 }
 
@@ -25,5 +33,5 @@ export class Outgoing {
 export function encodeFrame(codec: Codec, message: unknown): Buffer | undefined {
   const payload = codec.encodeMessage(message)
   // Sessions of the bare protocol keep nothing.
-  return payload === undefined ? undefined : frameOf(payload, codec.isBinary, codec.name !== 'bare')
+  return payload === undefined ? undefined : frameOf(payload, codec.name !== 'bare')
 }

@@ -36,7 +36,8 @@ export class SessionNames {
   private readonly self: Context
   private readonly via: Via
   private readonly groups: Groups | undefined
-  private readonly held = new Map<string, SessionName>()
+  /** Most sessions have one or two: a list takes less than a map. */
+  private held: readonly SessionName[] = []
 
   constructor(self: Context, via: Via, groups: Groups | undefined) {
     this.self = self
@@ -45,11 +46,11 @@ export class SessionNames {
   }
 
   get all(): readonly SessionName[] {
-    return [...this.held.values()]
+    return this.held
   }
 
   policyOf(name: string): NamePolicy | undefined {
-    return this.held.get(name)?.policy
+    return this.find(name)?.policy
   }
 
   /**
@@ -58,7 +59,7 @@ export class SessionNames {
    */
   async register(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'> {
     const answer = await this.claim(name, policy, meta)
-    if (answer === 'yes') this.held.set(name, { name, policy, meta })
+    if (answer === 'yes') this.keep({ name, policy, meta })
     return answer
   }
 
@@ -71,31 +72,31 @@ export class SessionNames {
       const { name, policy, meta } = one
       if (policy !== 'multi' && (await this.isOfOthers(name, former))) return one
       const answer = policy === 'multi' ? await this.join(name, meta) : await this.takeOrRegister(name, meta)
-      if (answer === 'yes') this.held.set(name, { name, policy, meta })
-      else return one
+      if (answer !== 'yes') return one
+      this.keep(one)
     }
     return undefined
   }
 
   async setMeta(name: string, meta: NameMeta): Promise<'ok' | 'error'> {
-    const known = this.held.get(name)
+    const known = this.find(name)
     if (known === undefined) return 'error'
-    this.held.set(name, { ...known, meta })
+    this.keep({ ...known, meta })
     if (known.policy !== 'multi') return this.via.setMeta(name, meta)
     return this.wanted().setMeta(groupOfName(name), this.self.pid, meta)
   }
 
-  async unregister(name: string): Promise<void> {
-    const known = this.held.get(name)
-    if (known === undefined) return
-    this.held.delete(name)
-    if (known.policy === 'multi') await this.wanted().leave(groupOfName(name), this.self.pid)
-    else await this.via.unregisterName(name)
-  }
-
   /** Gives all unique names back, for who moves them without a takeover. */
   async release(): Promise<void> {
-    for (const { name, policy } of this.held.values()) if (policy !== 'multi') await this.via.unregisterName(name)
+    for (const { name, policy } of this.held) if (policy !== 'multi') await this.via.unregisterName(name)
+  }
+
+  private find(name: string): SessionName | undefined {
+    return this.held.find((one) => one.name === name)
+  }
+
+  private keep(named: SessionName): void {
+    this.held = [...this.held.filter(({ name }) => name !== named.name), named]
   }
 
   private async claim(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'> {

@@ -259,13 +259,14 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (message instanceof Deadline) return this.#onDeadline(message)
     // Anybody can send what looks like one, but for the pid.
     if (hasType(message, 'EXIT') && message.from instanceof Pid) return this.#onExit(message.reason)
+    const isOfRoom = isRoomMessage(message)
     // Before it moves: who it is not for is known here only.
-    if (isRoomMessage(message) && message.except?.equals(this.pid) === true) return undefined
+    if (isOfRoom && message.except?.equals(this.pid) === true) return undefined
     if (this.#departure !== undefined) return this.#departure.take(message) ? undefined : this.#callOff()
     if (message instanceof SocketRefreshed) return this.#onRefreshed(message)
     if (message instanceof PresenceChange)
       return settled(this.#outbox.sharing(message.outgoing, () => this.#session.handlePresence(message.message)))
-    if (isRoomMessage(message)) return this.#onRoomMessage(message)
+    if (isOfRoom) return this.#onRoomMessage(message)
     return settled(this.#session.handleInfo(message))
   }
 

@@ -23,7 +23,6 @@
  */
 import {
   ExitError,
-  hasType,
   Pid,
   PidmeshError,
   Ref,
@@ -91,7 +90,7 @@ export interface SessionSeat<Principal> {
 }
 
 /** Messages of the runtime that are for the process, and no business of its client. */
-const NOT_FOR_CLIENTS = ['EXIT', 'DOWN', 'nodeup', 'nodedown', 'timeout'] as const
+const NOT_FOR_CLIENTS: ReadonlySet<unknown> = new Set(['EXIT', 'DOWN', 'nodeup', 'nodedown', 'timeout'])
 
 export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
   #seat: SessionSeat<Principal> | undefined = undefined
@@ -237,6 +236,9 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
 /** Of monitors, links, watches: they have a type of the runtime's, or a reference or a pid that means nothing to a client. */
 function isOfRuntime(message: unknown): boolean {
   if (typeof message !== 'object' || message === null) return false
-  if (NOT_FOR_CLIENTS.some((type) => hasType(message, type))) return true
-  return Object.values(message).some((value) => value instanceof Ref || value instanceof Pid)
+  const fields = message as { readonly [field: string]: unknown }
+  if (NOT_FOR_CLIENTS.has(fields['type'])) return true
+  // Of each message that is pushed: no list is made of its fields.
+  for (const field in fields) if (fields[field] instanceof Ref || fields[field] instanceof Pid) return true
+  return false
 }

@@ -68,6 +68,6 @@ it.each(['', 'pidmesh.json.1', 'pidmesh.msgpack.1'])(
 it('the payload of a frame is what was put in', () => {
   for (const length of LENGTHS) {
     const payload = Buffer.alloc(length, 7)
-    for (const isKept of [true, false]) expect(payloadOf(frameOf(payload, true, isKept)).equals(payload)).toBe(true)
+    for (const isKept of [true, false]) expect(payloadOf(frameOf(payload, isKept)).equals(payload)).toBe(true)
   }
 })

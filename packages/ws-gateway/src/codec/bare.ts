@@ -9,12 +9,11 @@ export class BareCodec implements Codec {
   readonly name = 'bare'
   readonly isBinary = false
 
-  encodeMessage(message: unknown): Buffer | undefined {
-    const text = jsonText(message)
-    return text === undefined ? undefined : Buffer.from(text)
+  encodeMessage(message: unknown): string | undefined {
+    return jsonText(message)
   }
 
-  encodeControl(_control: object): Buffer {
+  encodeControl(_control: object): never {
     throw new PidmeshError('ERR_BAD_ARGUMENT', 'a client without a subprotocol knows no controls')
   }
 

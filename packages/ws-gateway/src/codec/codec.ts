@@ -27,17 +27,20 @@ export type Decoded =
   /** What is wrong with it: a few words for the log, nothing of what the client sent in them. */
   | { readonly type: 'malformed'; readonly problem: string }
 
+/** What stands in a frame: text for a text frame, bytes for a binary one. */
+export type Payload = string | Uint8Array
+
 export interface Codec {
   readonly name: CodecName
   /** Whether its frames are binary ones. A client's frame of the other kind is not for `decode`. */
   readonly isBinary: boolean
   /** A WebSocket payload with exactly this message; `undefined` if the message has no form. */
-  encodeMessage(message: unknown): Buffer | undefined
+  encodeMessage(message: unknown): Payload | undefined
   /**
    * A WebSocket payload with this control.
    * @throws PidmeshError `ERR_BAD_ARGUMENT` if it has no form, or the codec no controls
    */
-  encodeControl(control: object): Buffer
+  encodeControl(control: object): Payload
   decode(data: Buffer): Decoded
 }
 
@@ -46,7 +49,7 @@ export function malformed(problem: string): Decoded {
 }
 
 /** What a frame of a codec with controls holds, once it is a value. */
-export function frameOf(value: unknown): Decoded {
+export function contentsOf(value: unknown): Decoded {
   if (Array.isArray(value)) {
     if (value.length === 0) return malformed('a frame without a message')
     if (value.length > MAX_MESSAGES) return malformed(`more than ${MAX_MESSAGES} messages in a frame`)

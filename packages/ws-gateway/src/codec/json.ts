@@ -3,27 +3,27 @@
  * (functions and `undefined` in objects) is left out.
  */
 import { PidmeshError } from '@pidmesh/runtime'
-import { frameOf, malformed, MAX_DEPTH, type Codec, type Decoded } from './codec.ts'
+import { contentsOf, malformed, MAX_DEPTH, type Codec, type Decoded } from './codec.ts'
 import { jsonText, parseJson } from './json-text.ts'
 
 export class JsonCodec implements Codec {
   readonly name = 'json'
   readonly isBinary = false
 
-  encodeMessage(message: unknown): Buffer | undefined {
+  encodeMessage(message: unknown): string | undefined {
     // By itself first: within an array a function would become null.
     const text = jsonText(message)
-    return text === undefined ? undefined : Buffer.from(`[${text}]`)
+    return text === undefined ? undefined : `[${text}]`
   }
 
-  encodeControl(control: object): Buffer {
+  encodeControl(control: object): string {
     const text = jsonText(control)
     if (text === undefined) throw new PidmeshError('ERR_BAD_ARGUMENT', 'a control that has no form in JSON')
-    return Buffer.from(text)
+    return text
   }
 
   decode(data: Buffer): Decoded {
     const parsed = parseJson(data, MAX_DEPTH + 1)
-    return 'problem' in parsed ? malformed(parsed.problem) : frameOf(parsed.value)
+    return 'problem' in parsed ? malformed(parsed.problem) : contentsOf(parsed.value)
   }
 }

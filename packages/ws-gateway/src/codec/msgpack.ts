@@ -16,7 +16,7 @@ import {
   encodeTimestampExtension,
 } from '@msgpack/msgpack'
 import { PidmeshError } from '@pidmesh/runtime'
-import { frameOf, malformed, MAX_DEPTH, type Codec, type Decoded } from './codec.ts'
+import { contentsOf, malformed, MAX_DEPTH, type Codec, type Decoded } from './codec.ts'
 import { scanMsgpack } from './msgpack-scan.ts'
 
 const MAX_KEPT_BYTES = 64 * 1024
@@ -53,7 +53,7 @@ export class MsgpackCodec implements Codec {
     // Bytes in a message are a part of what is decoded: of a copy, or they would hold a whole chunk of the socket, and be Buffers.
     const bytes = scan.hasBinary ? Uint8Array.from(data) : new Uint8Array(data.buffer, data.byteOffset, data.length)
     try {
-      return frameOf(this.decoder.decode(bytes))
+      return contentsOf(this.decoder.decode(bytes))
     } catch {
       return malformed('a key __proto__')
     }
