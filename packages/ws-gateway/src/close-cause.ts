@@ -1,5 +1,5 @@
 /**
- * With which cause a socket is closed, when its session's process has ended.
+ * What the exit reasons mean that sessions get, and end with: with which cause the socket is closed, and whether a name was lost.
  */
 import type { ExitReason } from '@pidmesh/runtime'
 import { CLOSE, isCloseReason, type CloseCause } from './close-codes.ts'
@@ -14,4 +14,12 @@ export function causeOfExit(reason: ExitReason): CloseCause {
     if ('shutdown' in reason) return CLOSE.restart
   }
   return CLOSE.internal
+}
+
+/** What a table of names says to a process that has lost its name; `undefined` for any other reason. */
+export function conflictOf(reason: ExitReason): { readonly name: string; readonly [key: string]: unknown } | undefined {
+  if (typeof reason !== 'object' || reason === null || !('name_conflict' in reason)) return undefined
+  const conflict = reason['name_conflict']
+  if (typeof conflict !== 'object' || conflict === null || !('name' in conflict)) return undefined
+  return typeof conflict.name === 'string' ? { ...conflict, name: conflict.name } : undefined
 }

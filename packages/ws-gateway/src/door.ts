@@ -10,7 +10,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Clock, Logger } from '@pidmesh/runtime'
+import type { Logger } from '@pidmesh/runtime'
 import { WebSocketServer, type Server } from 'ws'
 import type { AuthenticationFailure } from './authentication.ts'
 import { AddressCounts, limitKey } from './client-address.ts'
@@ -50,7 +50,6 @@ export interface DoorComponents {
     | 'compression'
   >
   readonly counters: Counters
-  readonly clock: Clock
   readonly log: Logger
   /** Why nobody comes in, if nobody does. */
   readonly whyClosed: () => string | undefined

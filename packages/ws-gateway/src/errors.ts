@@ -1,4 +1,4 @@
-import { PidmeshError } from '@pidmesh/runtime'
+import { PidmeshError, type Groups } from '@pidmesh/runtime'
 
 /** The codes of this package's own errors. */
 export type GatewayErrorCode =
@@ -10,4 +10,11 @@ export class GatewayError extends PidmeshError<GatewayErrorCode> {
     super(code, message)
     this.name = 'GatewayError'
   }
+}
+
+/** @throws GatewayError `ERR_NOT_SUPPORTED` if the gateway was started without groups */
+export function wanted(groups: Groups | undefined): Groups {
+  if (groups === undefined)
+    throw new GatewayError('ERR_NOT_SUPPORTED', 'the gateway was started without groups: give it `groups`')
+  return groups
 }

@@ -21,7 +21,6 @@ import {
   type Node,
   type Pid,
   type SendStatus,
-  type TimerHandle,
 } from '@pidmesh/runtime'
 import { authenticate, type AuthenticationOptions } from './authentication.ts'
 import { causeOfExit } from './close-cause.ts'
@@ -30,7 +29,7 @@ import { Connection, type ConnectionHost, type Hello } from './connection.ts'
 import { Counters, type GatewayStats } from './counters.ts'
 import { isToken } from './credentials.ts'
 import { Door, type Admitted } from './door.ts'
-import { GatewayError } from './errors.ts'
+import { wanted } from './errors.ts'
 import { GatewayServer } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
 import { checkGatewayOptions, type CheckedGatewayOptions, type GatewayOptions, type MetricsSource } from './options.ts'
@@ -73,8 +72,6 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private draining: Promise<void> | undefined = undefined
   private stopping: Promise<void> | undefined = undefined
   private onSessionGone: () => void = () => undefined
-  /** Of sessions whose socket has closed: they hold the session, and end with it. */
-  private readonly ending = new Map<number, TimerHandle>()
 
   private constructor(owner: Node, options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal>) {
     this.owner = owner
@@ -104,7 +101,6 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       isOverloaded: () => this.sockets.load !== 'ok',
       authenticate: (request) => authenticate(request, this.authentication),
       enter: (admitted) => this.onAdmitted(admitted),
-      clock,
       log,
     })
     const turnEnd = new TurnEnd()
@@ -184,14 +180,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
    * @throws what the way of keeping names throws, if it fails; PidmeshError `ERR_NOT_SENDABLE` for what can't go to another node
    */
   push(name: string, message: unknown, { except }: BroadcastOptions = {}): Awaitable<SendStatus | 'noproc'> {
-    const { names, groups } = this.options
-    const sentToOne = names.send(name, message)
-    const orToAll = (status: SendStatus | 'noproc'): SendStatus | 'noproc' => {
-      const group = groupOfName(name)
-      if (status !== 'noproc' || groups === undefined || groups.members(group).length === 0) return status
-      return this.hub.broadcast(group, message, except)
-    }
-    return sentToOne instanceof Promise ? sentToOne.then(orToAll) : orToAll(sentToOne)
+    return this.hub.send(name, message, except)
   }
 
   /**
@@ -199,8 +188,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
    * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`; GatewayError `ERR_NOT_SUPPORTED` if it was started without `groups`
    */
   broadcast(room: string, message: unknown, { except }: BroadcastOptions = {}): SendStatus {
-    if (this.options.groups === undefined)
-      throw new GatewayError('ERR_NOT_SUPPORTED', 'the gateway was started without groups: give it `groups`')
+    wanted(this.options.groups)
     return this.hub.broadcast(groupOfRoom(room), message, except)
   }
 
@@ -341,17 +329,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private onClosed(connection: Connection): void {
     this.sockets.delete(connection)
     this.door.left(connection)
-    const { session } = connection
-    if (session === undefined || this.owner.isStopping) return
-    // A session that doesn't come to know that its socket is closed, or to an end with it, would hold its name for ever.
-    const { id } = session.pid
-    this.ending.get(id)?.cancel()
-    if (!this.hub.sessions.has(id)) return
-    const timer = this.owner.clock.setTimer(this.options.sessionEndTimeoutMs, () => {
-      this.ending.delete(id)
-      if (session.holds(connection)) this.kill(session)
-    })
-    this.ending.set(id, timer)
+    if (!this.owner.isStopping) connection.session?.socketIsClosed(connection)
   }
 
   private kill(session: SessionServer): void {
@@ -375,9 +353,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     // Of another node, perhaps, with the same number.
     if (session?.pid.equals(pid) !== true) return
     hub.sessions.delete(pid.id)
-    this.ending.get(pid.id)?.cancel()
-    this.ending.delete(pid.id)
-    session.endWait()
+    session.ended()
     owner.log.debug({ session: pid.toString(), reason: formatReason(reason) }, 'session ended')
     session.connection?.close(causeOfExit(reason))
     this.onSessionGone()
@@ -437,8 +413,6 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     } catch {
       // The node stops, and all its processes have ended.
     }
-    for (const timer of this.ending.values()) timer.cancel()
-    this.ending.clear()
     hub.clear()
   }
 }

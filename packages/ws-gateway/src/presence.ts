@@ -41,9 +41,13 @@ export class RoomPresence {
     for (const member of members) this.put(member)
   }
 
+  /** By their ids, in order. */
+  get present(): readonly Present[] {
+    return [...this.sessions.keys()].sort().map((id) => this.presentOf(id))
+  }
+
   get state(): PresenceMessage {
-    const present = [...this.sessions.keys()].sort().map((id) => this.presentOf(id))
-    return { type: 'presence_state', room: this.room, present }
+    return { type: 'presence_state', room: this.room, present: this.present }
   }
 
   /** Members have come, or have other metadata. */

@@ -2,12 +2,12 @@
  * What all sessions of a gateway share.
  */
 import type { ServerPid } from '@pidmesh/gen-server'
-import type { Clock, Groups, Pid, Random, TimerHandle, Via } from '@pidmesh/runtime'
+import type { Awaitable, Clock, Groups, Pid, Random, SendStatus, TimerHandle, Via } from '@pidmesh/runtime'
 import type { Counters } from './counters.ts'
 import { Outgoing } from './outgoing.ts'
 import type { PresenceCast } from './presence-server.ts'
 import type { RingLimits } from './replay-ring.ts'
-import { roomMessage, type RoomMessage } from './room-message.ts'
+import { groupOfName, roomMessage, type RoomMessage } from './room-message.ts'
 import type { AnySession } from './session.ts'
 import type { SessionServer } from './session-server.ts'
 
@@ -64,10 +64,10 @@ export class SessionHub {
     return true
   }
 
-  /** A session that waits and is at something that never ends doesn't see that its time is over, and would hold its names for ever. */
-  watch(session: SessionServer, graceMs: number): TimerHandle {
+  /** A session that is at something that never ends doesn't see that its time is over, and would hold its names for ever: it is killed somewhat later, unless the timer is cancelled. */
+  watch(session: SessionServer, leftMs: number): TimerHandle {
     const { clock, sessionEndTimeoutMs, kill } = this.components
-    return clock.setTimer(graceMs + sessionEndTimeoutMs, () => kill(session))
+    return clock.setTimer(leftMs + sessionEndTimeoutMs, () => kill(session))
   }
 
   /** One that has waited does so no more. */
@@ -80,10 +80,22 @@ export class SessionHub {
 
   /** All sessions have ended. */
   clear(): void {
-    for (const session of this.sessions.values()) session.endWait()
+    for (const session of this.sessions.values()) session.ended()
     this.sessions.clear()
     this.detachedOf.clear()
     this.detached = 0
+  }
+
+  /** Sends to whoever has a name: to one, or to all sessions that have it together, but for `except`. `noproc` if nobody is known to have it. */
+  send(name: string, message: unknown, except?: Pid): Awaitable<SendStatus | 'noproc'> {
+    const { names, groups } = this.components
+    const sentToOne = names.send(name, message)
+    const orToAll = (status: SendStatus | 'noproc'): SendStatus | 'noproc' => {
+      const group = groupOfName(name)
+      if (status !== 'noproc' || groups === undefined || groups.members(group).length === 0) return status
+      return this.broadcast(group, message, except)
+    }
+    return sentToOne instanceof Promise ? sentToOne.then(orToAll) : orToAll(sentToOne)
   }
 
   /** Sends to all of a group; a session gets it but for `except`. */

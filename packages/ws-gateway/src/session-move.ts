@@ -12,7 +12,7 @@
  * process goes on. What is sent to the session in between is handled by one of both, in the order in which it has come.
  */
 import { call, CallError } from '@pidmesh/gen-server'
-import type { Context, Pid } from '@pidmesh/runtime'
+import type { Context, ExitReason, Pid } from '@pidmesh/runtime'
 import { PresenceChange } from './presence-server.ts'
 import {
   SocketRefreshed,
@@ -22,6 +22,7 @@ import {
   type SessionCall,
   type SessionSnapshot,
 } from './session-protocol.ts'
+import type { ResumeFailure } from './session-state.ts'
 
 /** Between a claim and its commit. */
 export const MOVE_MS = 5_000
@@ -48,6 +49,22 @@ export type Moved =
       readonly missed: readonly Buffer[]
     }
   | Exclude<ClaimFailure, { type: 'moved' }>
+
+/** Why a start has failed that was to go on with a session. */
+export interface ResumeFailed {
+  readonly resume_failed: { readonly why: ResumeFailure | 'busy'; readonly seq: number }
+  readonly shutdown: 'resume_failed'
+  readonly [key: string]: unknown
+}
+
+export function resumeFailed(why: ResumeFailure | 'busy', seq: number): ResumeFailed {
+  return { resume_failed: { why, seq }, shutdown: 'resume_failed' }
+}
+
+/** Whether a start has failed so. Only a process of this node's own says so of itself. */
+export function isResumeFailed(reason: ExitReason): reason is ResumeFailed {
+  return typeof reason === 'object' && reason !== null && 'resume_failed' in reason
+}
 
 /** Takes a session over for this process. `release`: its names are to be given back, since they can't be taken over. */
 export async function moveFrom(

@@ -9,7 +9,7 @@
  */
 import { call, CallError } from '@pidmesh/gen-server'
 import { type Context, type Groups, type NameMeta, type Pid, type Via } from '@pidmesh/runtime'
-import { GatewayError } from './errors.ts'
+import { GatewayError, wanted } from './errors.ts'
 import { groupOfName } from './room-message.ts'
 import type { YieldCall } from './session-protocol.ts'
 
@@ -83,7 +83,7 @@ export class SessionNames {
     if (known === undefined) return 'error'
     this.keep({ ...known, meta })
     if (known.policy !== 'multi') return this.via.setMeta(name, meta)
-    return this.wanted().setMeta(groupOfName(name), this.self.pid, meta)
+    return wanted(this.groups).setMeta(groupOfName(name), this.self.pid, meta)
   }
 
   /** Gives all unique names back, for who moves them without a takeover. */
@@ -153,13 +153,7 @@ export class SessionNames {
   }
 
   private async join(name: string, meta: NameMeta): Promise<'yes'> {
-    await this.wanted().join(groupOfName(name), this.self.pid, meta)
+    await wanted(this.groups).join(groupOfName(name), this.self.pid, meta)
     return 'yes'
-  }
-
-  private wanted(): Groups {
-    if (this.groups === undefined)
-      throw new GatewayError('ERR_NOT_SUPPORTED', 'the gateway was started without groups: give it `groups`')
-    return this.groups
   }
 }

@@ -5,10 +5,9 @@
  */
 import { cast, type ServerRef } from '@pidmesh/gen-server'
 import type { Context, Groups, NameMeta, Pid } from '@pidmesh/runtime'
-import { GatewayError } from './errors.ts'
+import { wanted } from './errors.ts'
 import type { PresenceCast } from './presence-server.ts'
-import type { MemberMeta, Present } from './presence.ts'
-import { RoomPresence } from './presence.ts'
+import { RoomPresence, type MemberMeta, type Present } from './presence.ts'
 import { groupOfRoom } from './room-message.ts'
 import type { SessionSnapshot } from './session-protocol.ts'
 
@@ -47,7 +46,8 @@ export class SessionRooms {
    * @throws GatewayError `ERR_NOT_SUPPORTED` if the gateway was started without `groups`; PidmeshError `ERR_BAD_ARGUMENT`
    */
   async join(room: string, meta: NameMeta = {}): Promise<void> {
-    const { groups, self, idOf } = this.wanted()
+    const { self, idOf } = this.components
+    const groups = wanted(this.components.groups)
     const member: MemberMeta = { id: idOf(), meta }
     const isIn = this.joined.has(room)
     if (isIn) await groups.setMeta(groupOfRoom(room), self.pid, member)
@@ -57,8 +57,8 @@ export class SessionRooms {
 
   async leave(room: string): Promise<void> {
     if (!this.joined.delete(room)) return
-    const { groups, self } = this.wanted()
-    await groups.leave(groupOfRoom(room), self.pid)
+    const { groups, self } = this.components
+    await wanted(groups).leave(groupOfRoom(room), self.pid)
   }
 
   /**
@@ -67,19 +67,18 @@ export class SessionRooms {
    * @returns `busy` if a connection between nodes is, `noconnection` if a node couldn't be reached
    */
   broadcast(room: string, message: unknown, { except }: BroadcastOptions = {}): 'ok' | 'busy' | 'noconnection' {
-    this.wanted()
+    wanted(this.components.groups)
     return this.components.broadcast(groupOfRoom(room), message, except)
   }
 
   /** Who is in a room, as this node knows. */
   present(room: string): readonly Present[] {
-    const { state } = new RoomPresence(room, this.wanted().groups.presence(groupOfRoom(room)))
-    return state.type === 'presence_state' ? state.present : []
+    return new RoomPresence(room, wanted(this.components.groups).presence(groupOfRoom(room))).present
   }
 
   /** From now on the session's `handlePresence` is told who is in a room: first all, then what changes. By default the client is. */
   watch(room: string): void {
-    this.wanted()
+    wanted(this.components.groups)
     if (this.watched.has(room)) return
     this.watched.add(room)
     this.tell('watch', room)
@@ -110,12 +109,5 @@ export class SessionRooms {
   async adopt({ rooms, watched }: Pick<SessionSnapshot, 'rooms' | 'watched'>): Promise<void> {
     for (const { room, meta } of rooms) await this.join(room, meta)
     for (const room of watched) this.watch(room)
-  }
-
-  private wanted(): RoomsComponents & { readonly groups: Groups } {
-    const { groups } = this.components
-    if (groups === undefined)
-      throw new GatewayError('ERR_NOT_SUPPORTED', 'the gateway was started without groups: give it `groups`')
-    return { ...this.components, groups }
   }
 }

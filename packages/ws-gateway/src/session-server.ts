@@ -25,15 +25,16 @@ import {
   type Via,
   type TimerHandle,
 } from '@pidmesh/runtime'
+import { conflictOf } from './close-cause.ts'
 import { CLOSE, closeReason, isCloseReason } from './close-codes.ts'
 import type { Connection } from './connection.ts'
 import { PresenceChange } from './presence-server.ts'
 import type { Identity } from './principal.ts'
 import { NONCE_BYTES, sealToken } from './resume-token.ts'
-import { groupOfName, isRoomMessage, type RoomMessage } from './room-message.ts'
+import { isRoomMessage, type RoomMessage } from './room-message.ts'
 import { SeenOnce } from './seen-once.ts'
 import type { SessionHub } from './session-hub.ts'
-import { Departure, FORWARD_MS, MOVE_MS, moveFrom, type Former } from './session-move.ts'
+import { Departure, FORWARD_MS, MOVE_MS, moveFrom, resumeFailed, type Former } from './session-move.ts'
 import { canTakeOver, SessionNames, type NamePolicy } from './session-names.ts'
 import { SessionOutbox } from './session-outbox.ts'
 import {
@@ -49,7 +50,7 @@ import {
   type SessionSnapshot,
 } from './session-protocol.ts'
 import { SessionRooms } from './session-rooms.ts'
-import { SessionState, type ResumeFailure } from './session-state.ts'
+import { SessionState } from './session-state.ts'
 import type { AnySession, PushOptions, PushStatus, SessionSeat } from './session.ts'
 
 export interface SessionStart {
@@ -57,13 +58,6 @@ export interface SessionStart {
   readonly identity: Identity<unknown>
   readonly connection: Connection
   readonly former: Former | undefined
-}
-
-/** Why a start has failed that was to go on with a session. */
-export interface ResumeFailed {
-  readonly resume_failed: { readonly why: ResumeFailure | 'busy'; readonly seq: number }
-  readonly shutdown: 'resume_failed'
-  readonly [key: string]: unknown
 }
 
 /** The client is told after so many of its messages that they have come. */
@@ -99,8 +93,6 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #isWaiting = false
   /** Ends it if it is still at something when its time is over. */
   #watchdog: TimerHandle | undefined = undefined
-  /** A socket that is closed, until the session waits for its client. */
-  #leaving: Connection | undefined = undefined
 
   override init({ hub, connection, identity, former }: SessionStart): Awaitable<InitResult> {
     this.#hub = hub
@@ -144,25 +136,6 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     return this.connection?.isOpen === true
   }
 
-  /** Whether it has a socket, or has not come to terms yet with its being closed. */
-  holds(connection: Connection): boolean {
-    return connection === this.connection || connection === this.#leaving
-  }
-
-  /** It waits for its client. */
-  get isDetached(): boolean {
-    return this.#state?.phase === 'detached'
-  }
-
-  /** It waits no more: its client is back, or its process has ended. */
-  endWait(): void {
-    if (!this.#isWaiting) return
-    this.#isWaiting = false
-    this.#watchdog?.cancel()
-    this.#watchdog = undefined
-    this.#hub.endWait(this.#identity.id)
-  }
-
   get rooms(): SessionRooms {
     this.#rooms ??= new SessionRooms({
       self: this.self,
@@ -179,17 +152,11 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   sendTo(name: string, message: unknown): void {
-    const { names, groups } = this.#hub.components
-    const sentToAll = (): void => {
-      if (groups !== undefined) this.#hub.broadcast(groupOfName(name), message, undefined)
-    }
     const failed = (thrown: unknown): void =>
       this.log.warn({ name, problem: String(thrown) }, 'a message to a name was not sent')
     try {
-      const status = names.send(name, message)
-      if (status instanceof Promise) {
-        status.then((answer) => (answer === 'noproc' ? sentToAll() : undefined)).catch(failed)
-      } else if (status === 'noproc') sentToAll()
+      const status = this.#hub.send(name, message)
+      if (status instanceof Promise) status.catch(failed)
     } catch (thrown) {
       // What can't be sent is the caller's fault; a way of keeping names that fails isn't.
       if (thrown instanceof PidmeshError) throw thrown
@@ -220,6 +187,17 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   /** The client reads again. */
   flushCoalesced(): void {
     this.#outbox.flushCoalesced()
+  }
+
+  /** It must come to know that its socket is closed, and to terms with that, in time. Its process may hang: so the gateway says this, and not the process. */
+  socketIsClosed(connection: Connection): void {
+    if (connection === this.connection) this.#watch(0)
+  }
+
+  /** Its process has ended. */
+  ended(): void {
+    this.#endWait()
+    this.#unwatch()
   }
 
   /** Who told it who is in its rooms has been started anew. */
@@ -305,6 +283,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   #attach(connection: Connection, shown?: Uint8Array): void {
+    this.#unwatch()
     this.#outbox.connection = connection
     connection.session = this
     this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)), shown)
@@ -356,14 +335,13 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #leaveSocket(): void {
     const { connection } = this.#outbox
     this.#outbox.connection = undefined
-    if (connection === undefined) this.endWait()
+    if (connection === undefined) this.#endWait()
     else connection.close(CLOSE.resumedElsewhere)
   }
 
   #onClosed({ connection, code, reason }: SocketClosed): Awaitable<InfoResult> {
     if (connection !== this.connection) return undefined
     this.#outbox.connection = undefined
-    this.#leaving = connection
     const handled = this.#session.handleDisconnect(code, reason)
     return handled instanceof Promise ? handled.then(() => this.#afterClosed(code)) : this.#afterClosed(code)
   }
@@ -372,7 +350,6 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     const { resume } = this.#hub.components
     if (this.#state === undefined || resume === undefined || FINAL_CODES.has(code))
       return this.stop({ shutdown: 'socket_closed' })
-    this.#leaving = undefined
     this.#state.detach()
     return this.#wait(resume.graceMs)
   }
@@ -381,9 +358,27 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #wait(graceMs: number): InfoResult {
     this.#isWaiting = this.#hub.wait(this.#identity.id)
     if (!this.#isWaiting) return this.stop({ shutdown: 'too_many_detached' })
-    this.#watchdog = this.#hub.watch(this, graceMs)
+    this.#watch(graceMs)
     this.#sendAfter(graceMs, new Deadline('grace', ++this.#detachments))
     return undefined
+  }
+
+  /** It waits no more. */
+  #endWait(): void {
+    if (!this.#isWaiting) return
+    this.#isWaiting = false
+    this.#unwatch()
+    this.#hub.endWait(this.#identity.id)
+  }
+
+  #watch(leftMs: number): void {
+    this.#unwatch()
+    this.#watchdog = this.#hub.watch(this, leftMs)
+  }
+
+  #unwatch(): void {
+    this.#watchdog?.cancel()
+    this.#watchdog = undefined
   }
 
   #sendAfter(delayMs: number, deadline: Deadline): void {
@@ -393,7 +388,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #onDeadline({ of, number }: Deadline): Awaitable<InfoResult> {
     switch (of) {
       case 'grace':
-        return this.isDetached && number === this.#detachments
+        return this.#isWaiting && number === this.#detachments
           ? this.stop({ shutdown: 'client_did_not_return' })
           : undefined
       case 'move':
@@ -533,13 +528,13 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     const { resume, names } = this.#hub.components
     const { seq, nonce } = former
     this.#begin(connection, undefined)
-    if (resume === undefined) return this.#failed('refused', seq)
+    if (resume === undefined) return this.stop(resumeFailed('refused', seq))
     const moved = await moveFrom(this.self, former, {
       codec: connection.codec.name,
       release: !canTakeOver(names),
     })
-    if (moved.type === 'busy') return this.#failed('busy', seq)
-    if (moved.type === 'failed') return this.#failed(moved.why, moved.seq)
+    if (moved.type === 'busy') return this.stop(resumeFailed('busy', seq))
+    if (moved.type === 'failed') return this.stop(resumeFailed(moved.why, moved.seq))
     const { from, snapshot, missed } = moved
     this.#begin(
       connection,
@@ -562,11 +557,6 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     await this.#session.handleTakeover(snapshot.state)
     await this.#session.handleResume()
   }
-
-  #failed(why: ResumeFailure | 'busy', seq: number): InitResult {
-    const reason: ResumeFailed = { resume_failed: { why, seq }, shutdown: 'resume_failed' }
-    return this.stop(reason)
-  }
 }
 
 /** Where nothing is kept nobody needs to acknowledge. */
@@ -575,12 +565,4 @@ const ACK_EVERY = 16
 /** What a session's callback has come to: what it returns is not looked at. */
 function settled(handled: unknown): Awaitable<InfoResult> {
   return handled instanceof Promise ? handled.then(() => undefined) : undefined
-}
-
-/** What a table of names says to a process that has lost its name. */
-function conflictOf(reason: ExitReason): { readonly name: string; readonly [key: string]: unknown } | undefined {
-  if (typeof reason !== 'object' || reason === null || !('name_conflict' in reason)) return undefined
-  const conflict = reason['name_conflict']
-  if (typeof conflict !== 'object' || conflict === null || !('name' in conflict)) return undefined
-  return typeof conflict.name === 'string' ? { ...conflict, name: conflict.name } : undefined
 }

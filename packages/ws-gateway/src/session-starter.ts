@@ -16,7 +16,7 @@ import type { Identity } from './principal.ts'
 import { openToken, sessionOf, type ResumeTicket } from './resume-token.ts'
 import type { SessionHub } from './session-hub.ts'
 import type { AttachCall, ClaimFailure, SessionCall } from './session-protocol.ts'
-import type { Former } from './session-move.ts'
+import { isResumeFailed, type Former } from './session-move.ts'
 import { SessionServer, type SessionStart } from './session-server.ts'
 import type { ResumeFailure } from './session-state.ts'
 
@@ -61,7 +61,7 @@ export class SessionStarter {
       case 'moved':
         return this.start(connection, identity, { ...former, pid: answer.to })
       case 'busy':
-        return connection.close(CLOSE.tryLater)
+        return this.comeLater(connection)
       case 'failed':
         return this.startAnew(connection, identity, answer)
     }
@@ -104,14 +104,17 @@ export class SessionStarter {
       if (pid !== undefined) this.hand(connection, pid)
     } catch (error) {
       const reason = error instanceof StartError ? error.reason : 'internal'
-      const failure = failureOf(reason)
-      if (failure === undefined || former === undefined) return connection.close(causeOfExit(reason))
-      if (failure.why === 'busy') {
-        hub.components.counters.countResume('busy')
-        return connection.close(CLOSE.tryLater)
-      }
-      return this.startAnew(connection, identity, { why: failure.why, seq: failure.seq })
+      if (!isResumeFailed(reason)) return connection.close(causeOfExit(reason))
+      const { why, seq } = reason.resume_failed
+      if (why === 'busy') return this.comeLater(connection)
+      return this.startAnew(connection, identity, { why, seq })
     }
+  }
+
+  /** The session is not to be had just now. */
+  private comeLater(connection: Connection): void {
+    this.components.hub.components.counters.countResume('busy')
+    connection.close(CLOSE.tryLater)
   }
 
   private hand(connection: Connection, pid: Pid): void {
@@ -125,9 +128,4 @@ export class SessionStarter {
     const { owner } = this.components
     return sessionOf(ticket, owner.self.pid.origin, owner.nodes('all'))
   }
-}
-
-function failureOf(reason: unknown): { readonly why: ResumeFailure | 'busy'; readonly seq: number } | undefined {
-  if (typeof reason !== 'object' || reason === null || !('resume_failed' in reason)) return undefined
-  return reason.resume_failed as { readonly why: ResumeFailure | 'busy'; readonly seq: number }
 }
