@@ -22,19 +22,26 @@ import {
   type Pid,
   type SendStatus,
 } from '@pidmesh/runtime'
-import { authenticate, type AuthenticationOptions } from './authentication.ts'
+import { authenticate } from './authentication.ts'
 import { causeOfExit } from './close-cause.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import { Connection, type ConnectionHost, type Hello } from './connection.ts'
 import { Counters, type GatewayStats } from './counters.ts'
-import { isToken } from './credentials.ts'
 import { Door, type Admitted } from './door.ts'
 import { wanted } from './errors.ts'
 import { GatewayServer } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
-import { checkGatewayOptions, type CheckedGatewayOptions, type GatewayOptions, type MetricsSource } from './options.ts'
+import {
+  checkGatewayOptions,
+  type CheckedGatewayOptions,
+  type GatewayOptions,
+  type MetricsSource,
+  type UpgradeRequest,
+} from './options.ts'
 import { PresenceServer } from './presence-server.ts'
 import type { Identity } from './principal.ts'
+import { Reception } from './reception.ts'
+import { keyPurpose } from './resume-token.ts'
 import { groupOfName, groupOfRoom } from './room-message.ts'
 import { SessionHub } from './session-hub.ts'
 import { SocketRefreshed } from './session-protocol.ts'
@@ -62,7 +69,6 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private readonly sockets: Sockets
   private readonly door: Door
   private readonly host: ConnectionHost
-  private readonly authentication: AuthenticationOptions<Principal>
   private readonly metrics: MetricsSource | undefined
   private readonly server: Server
   private readonly ownsServer: boolean
@@ -84,8 +90,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       names,
       groups,
       resume,
-      // Gateways of other sessions, with other principals, are in the same cluster perhaps: theirs are not for these.
-      keys: owner.deriveKeys(`resume tokens of gateways, ${session.name}`),
+      keys: owner.deriveKeys(keyPurpose(session)),
       random,
       counters,
       clock,
@@ -93,15 +98,25 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       kill: (one) => this.kill(one),
     })
     this.sockets = new Sockets({ clock, log, random, ...options })
-    this.authentication = { ...options, timeoutMs: options.authenticateTimeoutMs, clock, log }
+    const authentication = { ...options, timeoutMs: options.authenticateTimeoutMs, clock, log }
+    const whoIs = (request: UpgradeRequest) => authenticate(request, authentication)
     this.door = new Door({
       options,
       counters,
       whyClosed: () => (this.isReady ? undefined : 'the server is going down'),
       isOverloaded: () => this.sockets.load !== 'ok',
-      authenticate: (request) => authenticate(request, this.authentication),
+      authenticate: whoIs,
       enter: (admitted) => this.onAdmitted(admitted),
       log,
+    })
+    const reception = new Reception({
+      authenticate: whoIs,
+      onIdentified: (connection) => this.door.identified(connection),
+      begin: (connection, identity, resume) => this.begin(connection, identity, resume),
+      onRefreshed: (connection, identity) => {
+        if (connection.session !== undefined)
+          this.host.tell(connection.session.pid, new SocketRefreshed(connection, identity))
+      },
     })
     const turnEnd = new TurnEnd()
     this.host = {
@@ -115,8 +130,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       tell: (pid, event) => {
         if (!owner.isStopping) owner.send(pid, event)
       },
-      onHello: (connection, hello) => void this.onHello(connection, hello),
-      onAuth: (connection, token) => this.onAuth(connection, token),
+      onHello: (connection, hello) => void reception.onHello(connection, hello),
+      onAuth: (connection, token) => reception.onAuth(connection, token),
       onClosed: (connection) => this.onClosed(connection),
     }
     this.metrics = options.metrics?.(this)
@@ -278,45 +293,6 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     this.sockets.add(connection)
     if (!this.isReady) connection.close(CLOSE.restart)
     else if (codec.name === 'bare' && identity !== undefined) this.begin(connection, identity, undefined)
-  }
-
-  private async onHello(connection: Connection, { token, resume }: Hello): Promise<void> {
-    const identity = connection.identity ?? (await this.identify(connection, token))
-    if (identity !== undefined) this.begin(connection, identity, resume)
-  }
-
-  private async onAuth(connection: Connection, token: string): Promise<void> {
-    const before = connection.identity
-    // One that doesn't expire needs no fresh token, and nobody has kept what would be asked with it.
-    if (connection.request === undefined) return connection.writeControl({ type: 'authenticated' })
-    const identity = await this.identify(connection, token)
-    if (identity === undefined) return
-    // A session goes on for whom it has begun.
-    if (identity.id !== before?.id) return connection.close(CLOSE.notAuthenticated)
-    connection.writeControl({ type: 'authenticated' })
-    const { session } = connection
-    if (session !== undefined) this.host.tell(session.pid, new SocketRefreshed(connection, identity))
-  }
-
-  /** Who it is that has shown a token in a message; closes the socket if it is nobody. */
-  private async identify(connection: Connection, token: string | undefined): Promise<Identity<unknown> | undefined> {
-    const { request } = connection
-    if (request === undefined) return undefined
-    if (token !== undefined && !isToken(token)) {
-      connection.close(CLOSE.notAuthenticated)
-      return undefined
-    }
-    const shown = token === undefined ? request : { ...request, token, tokenFrom: 'message' as const }
-    const identity = await authenticate(shown, this.authentication)
-    if (!connection.isOpen) return undefined
-    if (typeof identity !== 'string') {
-      this.door.identified(connection)
-      connection.authenticated(identity)
-      return identity
-    }
-    const cause = { refused: CLOSE.notAuthenticated, failed: CLOSE.tryLater, timeout: CLOSE.authTimeout }[identity]
-    connection.close(cause)
-    return undefined
   }
 
   private begin(connection: Connection, identity: Identity<unknown>, resume: Hello['resume']): void {

@@ -18,6 +18,11 @@ const TOKEN_BYTES = BODY_BYTES + 32
 const TOKEN_LENGTH = Math.ceil((TOKEN_BYTES * 4) / 3)
 const FORM = /^[A-Za-z0-9_-]+$/
 
+/** What the keys of a class of sessions are derived for: gateways of other sessions, with other principals, are in the same cluster perhaps, and theirs are not for these. */
+export function keyPurpose({ name }: { readonly name: string }): string {
+  return `resume tokens of gateways, ${name}`
+}
+
 /** What a token says that is genuine. */
 export interface ResumeTicket {
   readonly nodeHash: number

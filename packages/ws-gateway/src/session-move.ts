@@ -8,11 +8,11 @@
  *                          ◀───────────── committed { late }
  *     tells its client, takes names and rooms, and is the session
  *
- * Invariants: the former process decides, once, in `commit`: nobody is the session before it, and after it only the one that it was granted to. If no commit comes in time the former
- * process goes on. What is sent to the session in between is handled by one of both, in the order in which it has come.
+ * Invariants: the former process decides, once, in `commit`: nobody is the session before it, and after it only the one that it was granted to. If no commit comes in time, or who has
+ * claimed it is no more, the former process goes on. What is sent to the session in between is handled by one of both, in the order in which it has come.
  */
 import { call, CallError } from '@pidmesh/gen-server'
-import type { Context, ExitReason, Pid } from '@pidmesh/runtime'
+import { hasType, type Context, type ExitReason, type Pid, type Ref } from '@pidmesh/runtime'
 import { PresenceChange } from './presence-server.ts'
 import {
   SocketRefreshed,
@@ -112,13 +112,20 @@ export class Departure {
   /** The number of the last message to the client that the claim was told of. */
   readonly seq: number
   private readonly self: Context
+  private readonly monitor: Ref
   private held: unknown[] = []
   /** Where the session is now. */
   to: Pid | undefined = undefined
 
-  constructor(self: Context, seq: number) {
+  constructor(self: Context, { claimer, seq }: { readonly claimer: Pid; readonly seq: number }) {
     this.self = self
     this.seq = seq
+    this.monitor = self.monitor(claimer)
+  }
+
+  /** Whether it says that who has claimed the session is no more: no commit will come, or the session has ended there. */
+  isEndOfClaimer(message: unknown): boolean {
+    return hasType(message, 'DOWN') && this.monitor.equals(message.ref)
   }
 
   /** Keeps a message, or forwards it. `false` if it is one too many to be kept. */
@@ -128,9 +135,16 @@ export class Departure {
     return true
   }
 
+  /** The session is there from now on. */
   forwardTo(to: Pid): void {
     this.to = to
     for (const message of this.takeBack()) this.forward(to, message)
+  }
+
+  /** The session stays: what was kept is for it to handle itself. */
+  callOff(): readonly unknown[] {
+    this.self.demonitor(this.monitor, { flush: true })
+    return this.takeBack()
   }
 
   private forward(to: Pid, message: unknown): void {
@@ -144,8 +158,7 @@ export class Departure {
     }
   }
 
-  /** What was kept, for the session to handle itself. */
-  takeBack(): readonly unknown[] {
+  private takeBack(): readonly unknown[] {
     const { held } = this
     this.held = []
     return held

@@ -23,7 +23,6 @@ import {
   type ExitReason,
   type NameMeta,
   type Via,
-  type TimerHandle,
 } from '@pidmesh/runtime'
 import { conflictOf } from './close-cause.ts'
 import { CLOSE, closeReason, isCloseReason } from './close-codes.ts'
@@ -51,6 +50,7 @@ import {
 } from './session-protocol.ts'
 import { SessionRooms } from './session-rooms.ts'
 import { SessionState } from './session-state.ts'
+import { SessionWait } from './session-wait.ts'
 import type { AnySession, PushOptions, PushStatus, SessionSeat } from './session.ts'
 
 export interface SessionStart {
@@ -88,15 +88,12 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #departure: Departure | undefined = undefined
   /** Broadcasts may come twice to a session that has just moved. */
   #seen: SeenOnce | undefined = undefined
-  #detachments = 0
-  /** It is counted among those that wait. */
-  #isWaiting = false
-  /** Ends it if it is still at something when its time is over. */
-  #watchdog: TimerHandle | undefined = undefined
+  #wait!: SessionWait
 
   override init({ hub, connection, identity, former }: SessionStart): Awaitable<InitResult> {
     this.#hub = hub
     this.#identity = identity
+    this.#wait = new SessionWait(hub, this)
     this.#session = new hub.components.session()
     this.#session.enter(this)
     if (former !== undefined) return this.#moveHere(former, connection)
@@ -191,13 +188,12 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
 
   /** It must come to know that its socket is closed, and to terms with that, in time. Its process may hang: so the gateway says this, and not the process. */
   socketIsClosed(connection: Connection): void {
-    if (connection === this.connection) this.#watch(0)
+    if (connection === this.connection) this.#wait.watch(0)
   }
 
   /** Its process has ended. */
   ended(): void {
-    this.#endWait()
-    this.#unwatch()
+    this.#wait.end()
   }
 
   /** Who told it who is in its rooms has been started anew. */
@@ -221,7 +217,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       case 'attach':
         return this.#onAttach(state, request, from)
       case 'claim':
-        return this.#onClaim(state, request)
+        return this.#onClaim(state, request, from.pid)
       case 'commit':
         return this.#onCommit(state, request)
       default:
@@ -235,6 +231,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (message instanceof SocketMessages) return this.#onMessages(message)
     if (message instanceof SocketClosed) return this.#onClosed(message)
     if (message instanceof Deadline) return this.#onDeadline(message)
+    if (this.#departure?.isEndOfClaimer(message) === true) return this.#onClaimerGone(this.#departure)
     // Anybody can send what looks like one, but for the pid.
     if (hasType(message, 'EXIT') && message.from instanceof Pid) return this.#onExit(message.reason)
     const isOfRoom = isRoomMessage(message)
@@ -283,7 +280,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   #attach(connection: Connection, shown?: Uint8Array): void {
-    this.#unwatch()
+    this.#wait.end()
     this.#outbox.connection = connection
     connection.session = this
     this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)), shown)
@@ -335,8 +332,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #leaveSocket(): void {
     const { connection } = this.#outbox
     this.#outbox.connection = undefined
-    if (connection === undefined) this.#endWait()
-    else connection.close(CLOSE.resumedElsewhere)
+    this.#wait.end()
+    connection?.close(CLOSE.resumedElsewhere)
   }
 
   #onClosed({ connection, code, reason }: SocketClosed): Awaitable<InfoResult> {
@@ -351,34 +348,13 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (this.#state === undefined || resume === undefined || FINAL_CODES.has(code))
       return this.stop({ shutdown: 'socket_closed' })
     this.#state.detach()
-    return this.#wait(resume.graceMs)
+    return this.#awaitClient()
   }
 
-  /** For the client to come back. Of too many that wait none is added: those that wait already have more to lose. */
-  #wait(graceMs: number): InfoResult {
-    this.#isWaiting = this.#hub.wait(this.#identity.id)
-    if (!this.#isWaiting) return this.stop({ shutdown: 'too_many_detached' })
-    this.#watch(graceMs)
-    this.#sendAfter(graceMs, new Deadline('grace', ++this.#detachments))
-    return undefined
-  }
-
-  /** It waits no more. */
-  #endWait(): void {
-    if (!this.#isWaiting) return
-    this.#isWaiting = false
-    this.#unwatch()
-    this.#hub.endWait(this.#identity.id)
-  }
-
-  #watch(leftMs: number): void {
-    this.#unwatch()
-    this.#watchdog = this.#hub.watch(this, leftMs)
-  }
-
-  #unwatch(): void {
-    this.#watchdog?.cancel()
-    this.#watchdog = undefined
+  #awaitClient(): InfoResult {
+    const { resume } = this.#hub.components
+    if (resume !== undefined && this.#wait.begin(this.#identity.id, resume.graceMs)) return undefined
+    return this.stop({ shutdown: 'too_many_detached' })
   }
 
   #sendAfter(delayMs: number, deadline: Deadline): void {
@@ -388,9 +364,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #onDeadline({ of, number }: Deadline): Awaitable<InfoResult> {
     switch (of) {
       case 'grace':
-        return this.#isWaiting && number === this.#detachments
-          ? this.stop({ shutdown: 'client_did_not_return' })
-          : undefined
+        return this.#wait.isOver(number) ? this.stop({ shutdown: 'client_did_not_return' }) : undefined
       case 'move':
         return this.#state?.claims === number ? this.#callOff() : undefined
       case 'forward':
@@ -462,7 +436,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
 
   // To another node, and from one.
 
-  async #onClaim(state: SessionState, request: ClaimCall): Promise<CallResult> {
+  async #onClaim(state: SessionState, request: ClaimCall, claimer: Pid): Promise<CallResult> {
     if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
     const isWellFormed = request.nonce instanceof Uint8Array && request.codec === this.#outbox.codec.name
     const claim = () => (isWellFormed ? state.claim(request.nonce, request.seq) : REFUSED)
@@ -491,7 +465,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     }
     this.#leaveSocket()
     const number = state.freeze()
-    this.#departure = new Departure(this.self, state.ring.last)
+    this.#departure = new Departure(this.self, { claimer, seq: state.ring.last })
     this.#sendAfter(MOVE_MS, new Deadline('move', number))
     return this.reply(request, { type: 'claimed', claim: number, snapshot })
   }
@@ -509,12 +483,17 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     return this.reply(request, { type: 'committed', late })
   }
 
+  /** Before the commit the session goes on here. After it there is nobody to forward to, and nobody must take this process for the session. */
+  #onClaimerGone({ to }: Departure): Awaitable<InfoResult> {
+    return to === undefined ? this.#callOff() : this.stop({ shutdown: 'moved' })
+  }
+
   /** The node that wanted the session has not taken it, or too much has come meanwhile: it is handled as ever, in order, before anything else. */
   async #callOff(): Promise<InfoResult> {
     if (this.#state?.thaw(this.#state.claims) !== true) return undefined
-    const waits = this.#wait(this.#hub.components.resume?.graceMs ?? 0)
-    if (waits !== undefined) return waits
-    const held = this.#departure?.takeBack() ?? []
+    const refused = this.#awaitClient()
+    if (refused !== undefined) return refused
+    const held = this.#departure?.callOff() ?? []
     this.#departure = undefined
     for (const message of held) {
       const result = await this.handleInfo(message)

@@ -1,0 +1,60 @@
+/**
+ * How long a session may be without its client, and without coming to terms with that.
+ *
+ *   the socket is closed ─▶ watch ─▶ the process has handled it ─▶ begin ─▶ the client is back ─▶ end
+ *                             │                                      └── graceMs ─▶ Deadline to the process, which ends
+ *                             └── sessionEndTimeoutMs ─▶ killed      └── graceMs + sessionEndTimeoutMs ─▶ killed
+ *
+ * State: whether the session is counted among those that wait; the watchdog, which is one timer outside of the process, as that may hang.
+ */
+import type { Context, Ref, TimerHandle } from '@pidmesh/runtime'
+import type { SessionHub } from './session-hub.ts'
+import { Deadline } from './session-protocol.ts'
+import type { SessionServer } from './session-server.ts'
+
+export class SessionWait {
+  private readonly hub: SessionHub
+  private readonly session: SessionServer
+  private readonly self: Context
+  private times = 0
+  private waitsFor: string | undefined = undefined
+  private watchdog: TimerHandle | undefined = undefined
+  private deadline: Ref | undefined = undefined
+
+  constructor(hub: SessionHub, session: SessionServer) {
+    this.hub = hub
+    this.session = session
+    this.self = session.self
+  }
+
+  /** For its client to come back. `false` if too many wait already: none is added, as those that wait have more to lose. */
+  begin(principalId: string, graceMs: number): boolean {
+    if (!this.hub.wait(principalId)) return false
+    this.waitsFor = principalId
+    this.watch(graceMs)
+    this.deadline = this.self.sendAfter(graceMs, this.self.pid, new Deadline('grace', ++this.times))
+    return true
+  }
+
+  /** Whether that deadline is of the wait that is under way. */
+  isOver(number: number): boolean {
+    return this.waitsFor !== undefined && number === this.times
+  }
+
+  /** The client is back, or the process has ended. */
+  end(): void {
+    this.watchdog?.cancel()
+    this.watchdog = undefined
+    if (this.waitsFor === undefined) return
+    this.hub.endWait(this.waitsFor)
+    this.waitsFor = undefined
+    // A client that comes and goes all the time would have many of them.
+    if (this.deadline !== undefined && this.self.isAlive) this.self.cancelTimer(this.deadline)
+  }
+
+  /** The process has so long, and then `sessionEndTimeoutMs`, before it is killed. */
+  watch(leftMs: number): void {
+    this.watchdog?.cancel()
+    this.watchdog = this.hub.watch(this.session, leftMs)
+  }
+}

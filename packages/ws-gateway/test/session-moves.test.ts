@@ -1,0 +1,219 @@
+/**
+ * PURPOSE: what may happen to a session on its way from one node to another, one interleaving each. Simulated: the order is that of the test, and waiting takes no time.
+ */
+import { call } from '@pidmesh/gen-server'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { keyPurpose, openToken, sessionOf } from '../src/resume-token.ts'
+import type { ClaimCall, CommitCall, SessionCall } from '../src/session-protocol.ts'
+import { SimLab, type SimMessage, type SimOptions, type SimSocket } from './sim-lab.ts'
+
+async function labOf(nodes: number, options: SimOptions = {}): Promise<SimLab> {
+  const lab = await SimLab.start(nodes, 1, options)
+  onTestFinished(() => lab.cluster.stop())
+  return lab
+}
+
+/** A client that has said hello. */
+async function hello(
+  lab: SimLab,
+  index: number,
+  resume?: { readonly token: string; readonly seq: number },
+): Promise<SimSocket> {
+  const socket = lab.open(lab.at(index))
+  await lab.cluster.settle()
+  socket.send({ type: 'hello', token: 'ann', ...(resume === undefined ? {} : { resume }) })
+  await lab.cluster.advance(1_000)
+  return socket
+}
+
+async function tell(lab: SimLab, socket: SimSocket, ...messages: SimMessage[]): Promise<void> {
+  socket.send(messages)
+  await lab.cluster.settle()
+}
+
+function tokenOf(socket: SimSocket): string {
+  return socket.controls.findLast(({ resume }) => resume !== undefined)?.resume?.token ?? ''
+}
+
+const typesOf = (socket: SimSocket): readonly string[] => socket.controls.map(({ type }) => type)
+
+/** Asks for a session as its next place would, and stops there. */
+function placeOf(lab: SimLab, index: number, token: string) {
+  const { node } = lab.at(index)
+  const ticket = openToken(node.deriveKeys(keyPurpose({ name: '' })), token, 'ann')
+  const session = ticket === undefined ? undefined : sessionOf(ticket, node.self.pid.origin, node.nodes('all'))
+  if (ticket === undefined || session === undefined) throw new Error('no session')
+  const ask = <Request extends SessionCall>(request: Request) =>
+    lab.cluster.run(call<SessionCall, Request>(node, session, request))
+  const { nonce } = ticket
+  return {
+    session,
+    claim: (seq: number) => ask<ClaimCall>({ type: 'claim', nonce, seq, codec: 'json' }),
+    commit: (claim: number) => ask<CommitCall>({ type: 'commit', claim, to: node.self.pid, release: false }),
+  }
+}
+
+describe('what is pushed to a session that is just being moved', () => {
+  it('while it hands over, is replayed at its new place', async () => {
+    const lab = await labOf(2)
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'slowHandOver', ms: 400 }, { type: 'pushLater', afterMs: 200, message: 'meanwhile' })
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    expect([lab.statuses, first.messages]).toEqual([['sent'], ['meanwhile']])
+    expect([typesOf(second), second.messages]).toEqual([['resumed'], ['meanwhile']])
+  })
+
+  it('between the claim and the commit, is kept, and goes with the commit', async () => {
+    const lab = await labOf(2)
+    const first = await hello(lab, 0)
+    const place = placeOf(lab, 1, tokenOf(first))
+    await tell(lab, first, { type: 'pushLater', afterMs: 500, message: 'between' })
+    const claimed = await place.claim(0)
+    await lab.cluster.advance(1_000)
+    expect(lab.statuses).toEqual(['kept'])
+    expect(claimed).toMatchObject({ type: 'claimed', snapshot: { missed: [] } })
+    const committed = claimed.type === 'claimed' ? await place.commit(claimed.claim) : undefined
+    const late = committed?.type === 'committed' ? committed.late : []
+    expect(late.map((frame) => Buffer.from(frame.subarray(2)).toString())).toEqual(['["between"]'])
+  })
+
+  it('after the commit, is dropped and not taken for kept', async () => {
+    const lab = await labOf(2)
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'pushLater', afterMs: 1_500, message: 'after' })
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.advance(1_000)
+    expect([lab.statuses, second.messages]).toEqual([['dropped'], []])
+  })
+
+  it('and may be coalesced, goes with it: the latest of each key', async () => {
+    const lab = await labOf(2)
+    const first = await hello(lab, 0)
+    const options = { coalesce: 'price' }
+    await tell(
+      lab,
+      first,
+      { type: 'pushLater', afterMs: 100, message: 1, options },
+      { type: 'pushLater', afterMs: 200, message: 2, options },
+    )
+    first.cut()
+    await lab.cluster.advance(1_000)
+    expect(lab.statuses).toEqual(['held', 'held'])
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    expect([typesOf(second), second.messages]).toEqual([['resumed'], [2]])
+  })
+
+  it('by its name waits for the commit, and comes in order, wherever the session is then', async () => {
+    const lab = await labOf(3)
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'register', name: 'ann', policy: 'unique' })
+    await lab.cluster.advance(100)
+    const place = placeOf(lab, 1, tokenOf(first))
+    await place.claim(0)
+    for (const n of [1, 2, 3]) expect(lab.at(2).names.send('ann', n)).toBe('ok')
+    // The place that has claimed it is never heard of again.
+    await lab.cluster.advance(6_000)
+    const second = await hello(lab, 2, { token: tokenOf(first), seq: 0 })
+    expect([typesOf(second), second.messages]).toEqual([['resumed'], [1, 2, 3]])
+  })
+})
+
+describe('a session that is busy when its client comes back', () => {
+  it('to its own node, for longer than that waits, does not take the socket later that is closed by then', async () => {
+    const lab = await labOf(1, { resume: { graceMs: 20_000 } })
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'busy', ms: 8_000 })
+    const second = await hello(lab, 0, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.advance(5_000)
+    expect([second.closed, typesOf(second)]).toEqual([1013, []])
+    first.cut()
+    await lab.cluster.advance(3_000)
+    expect(lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 1 })
+    await lab.cluster.advance(21_000)
+    expect(lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+  })
+
+  it('to another node, for longer than that waits, is not gone: the client comes later, and goes on', async () => {
+    const lab = await labOf(2)
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'pushLater', afterMs: 1_000, message: 'kept' }, { type: 'busy', ms: 8_000 })
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.advance(5_000)
+    expect([second.closed, typesOf(second)]).toEqual([1013, []])
+    // The claim that has come too late is thawed.
+    await lab.cluster.advance(9_000)
+    const third = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    expect([typesOf(third), third.messages]).toEqual([['resumed'], ['kept']])
+  })
+})
+
+describe('a move that comes to nothing', () => {
+  it('because its commit is late, is fenced, and the session is where it was', async () => {
+    const lab = await labOf(3)
+    const first = await hello(lab, 0)
+    const place = placeOf(lab, 1, tokenOf(first))
+    const claimed = await place.claim(0)
+    await lab.cluster.advance(5_500)
+    expect(claimed.type === 'claimed' && (await place.commit(claimed.claim))).toEqual({ type: 'fenced' })
+    const second = await hello(lab, 2, { token: tokenOf(first), seq: 0 })
+    expect(typesOf(second)).toEqual(['resumed'])
+  })
+
+  it('because who has claimed it is killed before the commit, leaves the session where it was, at once and not only when the claim is too old', async () => {
+    const lab = await labOf(3)
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'register', name: 'ann', policy: 'unique' })
+    await lab.cluster.advance(100)
+    const place = placeOf(lab, 1, tokenOf(first))
+    expect(await place.claim(0)).toMatchObject({ type: 'claimed' })
+    lab.crash(lab.at(1))
+    await lab.cluster.advance(500)
+    // A client that has lost its token, too, has its name: it is not refused for the session that nobody has.
+    const second = await hello(lab, 2)
+    await tell(lab, second, { type: 'register', name: 'ann', policy: 'unique' })
+    await lab.cluster.advance(500)
+    expect([second.closed, lab.at(2).names.whereisName('ann')?.node]).toEqual([undefined, lab.at(2).name])
+  })
+
+  it('because its owner is killed between the claim and the commit, is told as gone', async () => {
+    const lab = await labOf(2)
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'slowHandOver', ms: 500 })
+    const token = tokenOf(first)
+    const second = lab.open(lab.at(1))
+    await lab.cluster.settle()
+    second.send({ type: 'hello', token: 'ann', resume: { token, seq: 0 } })
+    await lab.cluster.advance(250)
+    lab.crash(lab.at(0))
+    await lab.cluster.advance(1_000)
+    expect(typesOf(second)).toEqual(['resume_failed', 'welcome'])
+    expect(second.controls[0]).toMatchObject({ why: 'gone', seq: 0 })
+  })
+
+  it('because its new place is killed after the commit, is told as gone, by whatever node', async () => {
+    const lab = await labOf(3)
+    const first = await hello(lab, 0)
+    const token = tokenOf(first)
+    const second = await hello(lab, 1, { token, seq: 0 })
+    expect(typesOf(second)).toEqual(['resumed'])
+    lab.crash(lab.at(1))
+    const third = await hello(lab, 2, { token, seq: 0 })
+    expect(typesOf(third)).toEqual(['resume_failed', 'welcome'])
+  })
+
+  it('because another one is under way, sends its client away for a moment: one of two with the same token gets the session', async () => {
+    const lab = await labOf(3)
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'slowHandOver', ms: 500 })
+    const resume = { token: tokenOf(first), seq: 0 }
+    const both = [lab.open(lab.at(1)), lab.open(lab.at(2))]
+    await lab.cluster.settle()
+    for (const socket of both) socket.send({ type: 'hello', token: 'ann', resume })
+    await lab.cluster.advance(3_000)
+    expect(both.filter(({ closed }) => closed === undefined)).toHaveLength(1)
+    const attached = lab.running.reduce((sum, { gateway }) => sum + gateway.stats.sessions.attached, 0)
+    expect(attached).toBe(2)
+    await lab.cluster.advance(5_000)
+    expect(lab.running.reduce((sum, { gateway }) => sum + gateway.stats.sessions.attached, 0)).toBe(1)
+  })
+})
