@@ -66,11 +66,19 @@ export function isResumeFailed(reason: ExitReason): reason is ResumeFailed {
   return typeof reason === 'object' && reason !== null && 'resume_failed' in reason
 }
 
-/** Takes a session over for this process. `release`: its names are to be given back, since they can't be taken over. */
+export interface MoveOptions {
+  readonly codec: string
+  /** Its names are to be given back, since they can't be taken over. */
+  readonly release: boolean
+  /** Whether there is a client for it yet. */
+  readonly isWanted: () => boolean
+}
+
+/** Takes a session over for this process. */
 export async function moveFrom(
   self: Context,
   former: Former,
-  { codec, release }: { readonly codec: string; readonly release: boolean },
+  { codec, release, isWanted }: MoveOptions,
 ): Promise<Moved> {
   const { nonce, seq } = former
   const request: ClaimCall = { type: 'claim', nonce, seq, codec }
@@ -86,6 +94,8 @@ export async function moveFrom(
   if (answer === 'timeout' || answer?.type === 'moved') return { type: 'busy' }
   if (answer === undefined) return gone
   if (answer.type !== 'claimed') return answer
+  // Its client has given up meanwhile, and may have the session already, at its former place. That learns from this process's end that no commit will come.
+  if (!isWanted()) return { type: 'busy' }
   const { claim, snapshot } = answer
   const commit: CommitCall = { type: 'commit', claim, to: self.pid, release }
   const committed = await ask(self, pid, commit)

@@ -116,6 +116,8 @@ export type SessionCall = AttachCall | ClaimCall | CommitCall | YieldCall
 export interface SessionSnapshot {
   readonly missed: readonly Uint8Array[]
   readonly received: number
+  /** Of the tokens that the client may have. */
+  readonly nonces: readonly Uint8Array[]
   readonly names: readonly SessionName[]
   readonly rooms: readonly { readonly room: string; readonly meta: NameMeta }[]
   readonly watched: readonly string[]

@@ -62,6 +62,8 @@ export interface SessionStart {
 
 /** The client is told after so many of its messages that they have come. */
 const RECEIVED_EVERY = 16
+/** A client that goes on says within so long that it knows it: `ack` is the first thing that it sends. */
+const CONFIRM_MS = 2_000
 /** A client that closes so, or is closed so, doesn't come back. */
 const FINAL_CODES: ReadonlySet<number> = new Set([
   1000,
@@ -89,6 +91,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   /** Broadcasts may come twice to a session that has just moved. */
   #seen: SeenOnce | undefined = undefined
   #wait!: SessionWait
+  #attachedMs = 0
 
   override init({ hub, connection, identity, former }: SessionStart): Awaitable<InitResult> {
     this.#hub = hub
@@ -281,6 +284,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
 
   #attach(connection: Connection, shown?: Uint8Array): void {
     this.#wait.end()
+    this.#attachedMs = this.self.monotonicMs()
     this.#outbox.connection = connection
     connection.session = this
     this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)), shown)
@@ -292,7 +296,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     const [state, [key]] = [this.#state, keys]
     if (resume === undefined || state === undefined || key === undefined) return { ackEvery: ACK_EVERY }
     const { graceMs, maxMessages } = resume
-    const token = sealToken(key, this.pid, state.token, this.#identity.id)
+    const token = sealToken(key, this.pid, state.nonce, this.#identity.id)
     return { resume: { token, graceMs }, ackEvery: Math.max(1, Math.floor(maxMessages / 4)) }
   }
 
@@ -439,6 +443,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   async #onClaim(state: SessionState, request: ClaimCall, claimer: Pid): Promise<CallResult> {
     if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
     const isWellFormed = request.nonce instanceof Uint8Array && request.codec === this.#outbox.codec.name
+    if (isWellFormed && this.#isJustTaken(state, request.nonce)) return this.reply(request, { type: 'busy' })
     const claim = () => (isWellFormed ? state.claim(request.nonce, request.seq) : REFUSED)
     const handedOver = claim().type === 'granted' ? await this.#session.handOver() : undefined
     // Once more: what was pushed meanwhile is missed, too.
@@ -449,6 +454,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     const snapshot: SessionSnapshot = {
       missed: verdict.missed,
       received: state.received,
+      nonces: state.nonces,
       names: this.#names?.all ?? [],
       ...(this.#rooms?.snapshot ?? { rooms: [], watched: [] }),
       seen: this.#seen?.all(this.self.monotonicMs()) ?? [],
@@ -468,6 +474,14 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     this.#departure = new Departure(this.self, { claimer, seq: state.ring.last })
     this.#sendAfter(MOVE_MS, new Deadline('move', number))
     return this.reply(request, { type: 'claimed', claim: number, snapshot })
+  }
+
+  /**
+   * Whether a claim is of the client's past: it has come to another node, given that up, and is here again, while this session was busy. Its socket must not be closed for that, as the
+   * client would take the session to be somebody else's. It says at once that it has the newer token, and then the other one is good no more.
+   */
+  #isJustTaken(state: SessionState, nonce: Uint8Array): boolean {
+    return this.isConnected && state.hasNewerThan(nonce) && this.self.monotonicMs() - this.#attachedMs < CONFIRM_MS
   }
 
   async #onCommit(state: SessionState, request: CommitCall): Promise<CallResult> {
@@ -505,19 +519,25 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   /** The session was in another process, and is here from the commit on. */
   async #moveHere(former: Former, connection: Connection): Promise<InitResult> {
     const { resume, names } = this.#hub.components
-    const { seq, nonce } = former
+    const { seq } = former
     this.#begin(connection, undefined)
     if (resume === undefined) return this.stop(resumeFailed('refused', seq))
     const moved = await moveFrom(this.self, former, {
       codec: connection.codec.name,
       release: !canTakeOver(names),
+      isWanted: () => connection.isOpen,
     })
     if (moved.type === 'busy') return this.stop(resumeFailed('busy', seq))
     if (moved.type === 'failed') return this.stop(resumeFailed(moved.why, moved.seq))
     const { from, snapshot, missed } = moved
     this.#begin(
       connection,
-      new SessionState(resume, { seq, missed, received: snapshot.received, nonce: Buffer.from(nonce) }),
+      new SessionState(resume, {
+        seq,
+        missed,
+        received: snapshot.received,
+        nonces: snapshot.nonces.map((nonce) => Buffer.from(nonce)),
+      }),
     )
     this.#seen = new SeenOnce(this.self.monotonicMs() + 2 * FORWARD_MS, snapshot.seen)
     // Before any callback: what that pushes comes after what was missed.

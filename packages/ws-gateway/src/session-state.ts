@@ -6,11 +6,12 @@
  *      │        detach      ▲                                      │
  *      └── claim ───────────┴──────────────── thaw ────────────────┘
  *
- * State: the ring of messages not acknowledged, the count of the client's, the nonce of the token, the number of the last claim.
+ * State: the ring of messages not acknowledged, the count of the client's, the nonces of tokens that are good, the number of the last claim.
  *
  * Invariants:
- * - A nonce is good for one resume: the next one takes its place. The one that the client has come with stays good until it has shown that it has the next, by an acknowledgement:
- *   what told it the next may have been lost with the socket, more than once.
+ * - A nonce is good for one resume: the next one takes its place. The one that the client has come with stays good, and so do those that it was told since, until it has shown which
+ *   it has, by an acknowledgement or by coming with it: what told it the next may have been lost with the socket, more than once; and who has come with its nonce may have been late,
+ *   so that the client has a newer one.
  * - A session moves to one place only: `commit` is granted to the last claim, once, and to none after `thaw`. Who isn't granted it must not act as the session.
  * - What can't be replayed is said: a claim fails with the last number that was used.
  */
@@ -35,9 +36,12 @@ export interface RestoredState {
   /** Those after it. */
   readonly missed: readonly Buffer[]
   readonly received: number
-  /** The nonce that the client has come with. */
-  readonly nonce: Buffer
+  /** The nonces that were good there, the oldest first. */
+  readonly nonces: readonly Buffer[]
 }
+
+/** Of more resumes than that, one after the other, the client would have to lose the answer. */
+const MAX_NONCES = 8
 
 export class SessionState {
   readonly ring: ReplayRing
@@ -48,14 +52,13 @@ export class SessionState {
   isConfirmed = false
   /** The number of the claim that is under way, or was the last. */
   claims = 0
-  private nonce: Buffer | undefined = undefined
-  /** The one that the client has come with, until it has shown that it has the next. */
-  private former: Buffer | undefined
+  /** Those that are good, the oldest first: the last one is what the client was told last. */
+  private good: readonly Buffer[]
 
   constructor(limits: RingLimits, restored?: RestoredState) {
     this.ring = new ReplayRing(limits, restored?.seq ?? 0)
     this.received = restored?.received ?? 0
-    this.former = restored?.nonce
+    this.good = restored?.nonces ?? []
     this.phase = 'detached'
     for (const frame of restored?.missed ?? []) this.ring.add(frame)
   }
@@ -63,8 +66,9 @@ export class SessionState {
   /** A socket is there, and its client will be told this nonce. `shown`: the one that it has come with, if it has. */
   attach(nonce: Buffer, shown?: Uint8Array): void {
     this.phase = 'attached'
-    if (shown !== undefined) this.former = Buffer.from(shown)
-    this.nonce = nonce
+    const [first, ...others] = shown === undefined ? this.good : this.good.slice(this.indexOf(shown))
+    const kept = first === undefined ? [] : [first, ...others.slice(-(MAX_NONCES - 2))]
+    this.good = [...kept, nonce]
   }
 
   detach(): void {
@@ -75,7 +79,7 @@ export class SessionState {
   ack(number: number): boolean {
     if (!this.ring.ack(number)) return false
     this.isConfirmed = true
-    this.former = undefined
+    this.good = this.good.slice(-1)
     return true
   }
 
@@ -108,17 +112,29 @@ export class SessionState {
   }
 
   /** The nonce that the client has been told last. @throws TypeError before the first `attach` */
-  get token(): Buffer {
-    if (this.nonce === undefined) throw new TypeError('a session has no token before it has a socket')
-    return this.nonce
+  get nonce(): Buffer {
+    const last = this.good.at(-1)
+    if (last === undefined) throw new TypeError('a session has no token before it has a socket')
+    return last
+  }
+
+  /** All that are good, the oldest first. */
+  get nonces(): readonly Buffer[] {
+    return this.good
   }
 
   /** Whether a nonce is that of this session's token. */
   knows(nonce: Uint8Array): boolean {
-    return isSame(this.nonce, nonce) || isSame(this.former, nonce)
+    return this.indexOf(nonce) >= 0
   }
-}
 
-function isSame(known: Buffer | undefined, nonce: Uint8Array): boolean {
-  return known !== undefined && known.length === nonce.length && timingSafeEqual(known, nonce)
+  /** Whether a nonce is good, and the client was told a newer one. */
+  hasNewerThan(nonce: Uint8Array): boolean {
+    const index = this.indexOf(nonce)
+    return index >= 0 && index < this.good.length - 1
+  }
+
+  private indexOf(nonce: Uint8Array): number {
+    return this.good.findIndex((known) => known.length === nonce.length && timingSafeEqual(known, nonce))
+  }
 }

@@ -147,6 +147,71 @@ describe('a session that is busy when its client comes back', () => {
   })
 })
 
+describe('a client that comes to another node, gives that up, and is back before its session has heard of it', () => {
+  /** Its claim comes to the session after what it does at its own node: it is later on its way. */
+  async function comeBack(lab: SimLab, giveUp: (second: SimSocket) => void) {
+    const first = await hello(lab, 0)
+    const [second, third] = [lab.open(lab.at(1)), lab.open(lab.at(0))]
+    await tell(lab, first, { type: 'busy', ms: 1_000 })
+    first.cut()
+    const past = { token: tokenOf(first), seq: 0 }
+    second.send({ type: 'hello', token: 'ann', resume: past })
+    giveUp(second)
+    third.send({ type: 'hello', token: 'ann', resume: past })
+    await lab.cluster.advance(1_100)
+    expect(typesOf(third)).toEqual(['resumed'])
+    return { socket: third, past }
+  }
+  const attached = (lab: SimLab) => lab.running.map(({ gateway }) => gateway.stats.sessions.attached)
+
+  it('keeps the socket that it has: the claim of its past does not close it, also if its gateway does not know that it is', async () => {
+    const lab = await labOf(2)
+    const { socket } = await comeBack(lab, (second) => second.goDeaf())
+    expect([socket.closed, attached(lab)]).toEqual([undefined, [1, 0]])
+    socket.send({ type: 'ack', seq: 0 })
+    await lab.cluster.advance(20_000)
+    expect([socket.closed, attached(lab)]).toEqual([undefined, [1, 0]])
+  })
+
+  it('waits for a moment, and goes on, if it has never heard that it was back', async () => {
+    const lab = await labOf(2)
+    const { socket, past } = await comeBack(lab, (second) => second.cut())
+    socket.goDeaf()
+    const early = await hello(lab, 1, past)
+    expect([early.closed, typesOf(early)]).toEqual([1013, []])
+    await lab.cluster.advance(1_000)
+    expect(typesOf(await hello(lab, 1, past))).toEqual(['resumed'])
+  })
+})
+
+describe('a claim of a client that has gone', () => {
+  it('is not committed: no place is the session for a socket that is closed', async () => {
+    const lab = await labOf(3)
+    const first = await hello(lab, 0)
+    const resume = { token: tokenOf(first), seq: 0 }
+    await tell(lab, first, { type: 'busy', ms: 1_500 })
+    const second = await hello(lab, 1, resume)
+    second.cut()
+    await lab.cluster.advance(1_000)
+    expect(lab.running.map(({ gateway }) => gateway.stats.sessions.detached)).toEqual([1, 0, 0])
+    expect(typesOf(await hello(lab, 2, resume))).toEqual(['resumed'])
+  })
+
+  it('that is committed, since its gateway does not know it, leaves the token good that the client was told since', async () => {
+    const lab = await labOf(2)
+    const first = await hello(lab, 0)
+    const past = { token: tokenOf(first), seq: 0 }
+    const second = await hello(lab, 0, past)
+    const resume = { token: tokenOf(second), seq: 0 }
+    second.cut()
+    const third = await hello(lab, 1, past)
+    third.goDeaf()
+    expect([typesOf(second), typesOf(third)]).toEqual([['resumed'], ['resumed']])
+    await lab.cluster.advance(2_000)
+    expect(typesOf(await hello(lab, 0, resume))).toEqual(['resumed'])
+  })
+})
+
 describe('a move that comes to nothing', () => {
   it('because its commit is late, is fenced, and the session is where it was', async () => {
     const lab = await labOf(3)

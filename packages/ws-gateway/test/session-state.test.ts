@@ -2,7 +2,7 @@
  * PURPOSE: who may go on with a session, and with what. The core alone: no socket, no process, no clock.
  *
  * INVARIANTS: a ring is the list of what was added and is neither acknowledged nor over a limit; at most one place is the session, whatever of a move is lost or late; a nonce
- * is good once, and the former one until the client has shown that it has the next.
+ * is good once, and until the client has shown that it has the next.
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -163,9 +163,34 @@ describe('the nonce of a session', () => {
       state.attach(nonce(lost), nonce('a'))
       state.detach()
     }
-    expect(state.claim(nonce('a'), 0).type).toBe('granted')
-    expect(state.claim(nonce('d'), 0).type).toBe('granted')
-    expect(state.claim(nonce('c'), 0)).toMatchObject({ why: 'refused' })
+    // Whatever of it the client has.
+    for (const any of ['a', 'b', 'c', 'd']) expect(state.claim(nonce(any), 0).type).toBe('granted')
+  })
+
+  it('that was told is forgotten only if seven were told since', () => {
+    const state = sessionWith('a')
+    const told = Array.from({ length: 8 }, (_, index) => `b${index}`)
+    for (const one of told) state.attach(nonce(one), nonce('a'))
+    expect(told.filter((one) => !state.knows(nonce(one)))).toEqual(['b0'])
+    expect(state.knows(nonce('a'))).toBe(true)
+  })
+
+  it('is past as soon as a newer one is told', () => {
+    const state = sessionWith('a')
+    expect(state.hasNewerThan(nonce('a'))).toBe(false)
+    state.attach(nonce('b'), nonce('a'))
+    expect([state.hasNewerThan(nonce('a')), state.hasNewerThan(nonce('b'))]).toEqual([true, false])
+    expect(state.hasNewerThan(nonce('c'))).toBe(false)
+  })
+
+  it('that the client was told at the former place is good at the new one, also if the client comes with an older one', () => {
+    const former = sessionWith('a')
+    former.attach(nonce('b'), nonce('a'))
+    const state = new SessionState(limits, { seq: 0, missed: [], received: 0, nonces: former.nonces })
+    state.attach(nonce('c'), nonce('a'))
+    for (const any of ['a', 'b', 'c']) expect(state.knows(nonce(any))).toBe(true)
+    state.ack(0)
+    expect([state.knows(nonce('a')), state.knows(nonce('b')), state.knows(nonce('c'))]).toEqual([false, false, true])
   })
 
   it('is used up by who comes with the next one: that shows that it was told', () => {
@@ -185,8 +210,8 @@ describe('the nonce of a session', () => {
   })
 
   it('that the client has come with is good at the new place of the session, until the next one is acknowledged', () => {
-    const state = new SessionState(limits, { seq: 7, missed: [frame('x')], received: 3, nonce: nonce('a') })
-    state.attach(nonce('b'))
+    const state = new SessionState(limits, { seq: 7, missed: [frame('x')], received: 3, nonces: [nonce('a')] })
+    state.attach(nonce('b'), nonce('a'))
     expect(state.claim(nonce('a'), 7)).toEqual({ type: 'granted', missed: [frame('x')] })
     expect(state.ack(8)).toBe(true)
     expect(state.claim(nonce('a'), 8)).toMatchObject({ why: 'refused' })
@@ -195,7 +220,7 @@ describe('the nonce of a session', () => {
   })
 
   it('is none before there was a socket', () => {
-    expect(() => new SessionState(limits).token).toThrow('no token before it has a socket')
+    expect(() => new SessionState(limits).nonce).toThrow('no token before it has a socket')
   })
 })
 
@@ -268,7 +293,8 @@ describe('a session that many places want', () => {
     readonly number: number
     readonly seq: number
     readonly missed: readonly Buffer[]
-    readonly nonce: Buffer
+    readonly shown: Buffer
+    readonly nonces: readonly Buffer[]
   }
 
   it('is at one place only, and that has all that the client lacks', () => {
@@ -276,7 +302,9 @@ describe('a session that many places want', () => {
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
         const big: RingLimits = { maxMessages: 1_000, maxBytes: 100_000 }
         let [nonces, pushed, has] = [0, 0, 0]
+        // What the client was told, and how much of that it has left behind: by coming with a newer one, or by acknowledging.
         const told: Buffer[] = []
+        let past = 0
         const next = (): Buffer => {
           const made = nonce(`${++nonces}`)
           told.push(made)
@@ -293,22 +321,25 @@ describe('a session that many places want', () => {
           else if (one.type === 'ack' && place.phase === 'attached' && one.of <= pushed && one.of >= has) {
             expect(place.ack(one.of)).toBe(true)
             has = one.of
+            past = told.length - 1
           } else if (one.type === 'thaw') place.thaw(place.claims)
           else if (one.type === 'come') {
             const shown = told[told.length - 1 - one.by] ?? nonce('stranger')
-            const isKnown = place.knows(shown)
+            const isKnown = told.indexOf(shown) >= past
             const verdict = place.claim(shown, has)
             expect(verdict.type).toBe(!isKnown ? 'failed' : place.phase === 'moving' ? 'busy' : 'granted')
             if (verdict.type !== 'granted') continue
             expect(verdict.missed.map(String)).toEqual(numbersAfter(has, pushed))
-            claims.push({ at: place, number: place.freeze(), seq: has, missed: verdict.missed, nonce: shown })
+            const { nonces } = place
+            claims.push({ at: place, number: place.freeze(), seq: has, missed: verdict.missed, shown, nonces })
           } else if (one.type === 'commit') {
             // Of all that were ever granted, whether they have come to nothing or not.
             const claim = claims[claims.length - 1 - one.claim]
             if (claim === undefined || !claim.at.commit(claim.number)) continue
             expect(claim.at).toBe(place)
             const there = new SessionState(big, { ...claim, received: 0 })
-            there.attach(next())
+            past = Math.max(past, told.indexOf(claim.shown))
+            there.attach(next(), claim.shown)
             places.push(there)
             expect(there.ring.after(has)?.map(String)).toEqual(numbersAfter(has, pushed))
           }
