@@ -8,7 +8,7 @@
  * @property {string} replace
  */
 
-/** @typedef {'nodes' | 'supervision' | 'tables'} Suite Which histories must notice: those of whole clusters, of supervisors, or of replicated tables */
+/** @typedef {'nodes' | 'supervision' | 'tables' | 'sessions'} Suite Which histories must notice: those of whole clusters, of supervisors, of replicated tables, or of sessions and their clients */
 
 /** @typedef {{ name: string, suite: Suite, patches: Patch[] }} Mutant */
 
@@ -42,6 +42,15 @@ const supervision = (name, file, find, replace) => ({
  * @returns {Mutant}
  */
 const tables = (name, file, find, replace) => ({ name, suite: 'tables', patches: [{ file, find, replace }] })
+
+/**
+ * @param {string} name what is broken
+ * @param {string} file
+ * @param {string} find
+ * @param {string} replace
+ * @returns {Mutant}
+ */
+const sessions = (name, file, find, replace) => ({ name, suite: 'sessions', patches: [{ file, find, replace }] })
 
 /** @type {Mutant[]} */
 export const mutants = [
@@ -646,5 +655,101 @@ export const mutants = [
     'engine/table.ts',
     'this.setBehind(other, other !== seen && this.copyOf(other).isVisible)',
     'this.setBehind(other, false)',
+  ),
+  sessions(
+    'what was missed is not sent again',
+    'session-server.ts',
+    '    for (const frame of missed) connection.writeFrame(frame)\n',
+    '',
+  ),
+  sessions(
+    'what was acknowledged is sent again',
+    'replay-ring.ts',
+    'this.frames?.slice(-missed)',
+    'this.frames?.slice(-missed - 1)',
+  ),
+  sessions(
+    'what comes to a session that is just being moved is lost',
+    'session-move.ts',
+    'return this.held.push(message) <= MAX_HELD',
+    'return true',
+  ),
+  sessions(
+    'what was held is not forwarded',
+    'session-move.ts',
+    '    for (const message of this.takeBack()) this.forward(to, message)\n',
+    '',
+  ),
+  sessions(
+    'what was held is not handled when the move is called off',
+    'session-server.ts',
+    'const held = this.#departure?.callOff() ?? []',
+    'const held: readonly unknown[] = []\n    this.#departure?.callOff()',
+  ),
+  sessions(
+    'what comes after a move is not forwarded',
+    'session-move.ts',
+    '    this.forward(this.to, message)\n    return true',
+    '    return true',
+  ),
+  sessions(
+    'a session is given to two that claim it',
+    'session-state.ts',
+    "    if (this.phase === 'moving') return { type: 'busy' }\n",
+    '',
+  ),
+  sessions(
+    'a session does not look for where it has moved on to',
+    'session-move.ts',
+    "answer?.type === 'moved' && hop < MAX_HOPS",
+    "answer?.type === 'moved' && hop < 0",
+  ),
+  sessions(
+    'a former process ends at once',
+    'session-move.ts',
+    'export const FORWARD_MS = 4_000',
+    'export const FORWARD_MS = 1',
+  ),
+  sessions(
+    'the names stay with the former process',
+    'session-server.ts',
+    'const lost = snapshot.names.length > 0 ?',
+    'const lost = snapshot.names.length < 0 ?',
+  ),
+  sessions(
+    'a move is not called off when its claimer ends',
+    'session-server.ts',
+    "return to === undefined ? this.#callOff() : this.stop({ shutdown: 'moved' })",
+    'return undefined',
+  ),
+  sessions(
+    'a session is taken for a client that has gone',
+    'session-move.ts',
+    "  if (!isWanted()) return { type: 'busy' }\n",
+    '',
+  ),
+  sessions(
+    'a token is good until the next one is told, though that may be lost',
+    'session-state.ts',
+    'this.good = [...kept, nonce]',
+    'this.good = [nonce]',
+  ),
+  sessions(
+    'a session does not wait for its client',
+    'session-server.ts',
+    'if (this.#state === undefined || resume === undefined || FINAL_CODES.has(code))',
+    'if (true)',
+  ),
+  sessions(
+    'a socket that was given up while the session was busy is attached',
+    'session-server.ts',
+    "    if (!connection.isOpen) return this.reply(request, { type: 'busy' })\n",
+    '',
+  ),
+  sessions(
+    'a gap is not told',
+    'replay-ring.ts',
+    'if (missed > this.size) return undefined',
+    'if (missed > this.size) return (this.frames?.slice(this.head) ?? []) as Buffer[]',
   ),
 ]

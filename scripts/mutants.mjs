@@ -1,10 +1,10 @@
-// Breaks the code on purpose, one mistake at a time, and plays the histories of whole clusters, of supervisors, or of replicated tables on it: see `usage` below.
+// Breaks the code on purpose, one mistake at a time, and plays the histories of whole clusters, of supervisors, of replicated tables, or of sessions on it: see `usage` below.
 //
 // Prints, for each mutant of mutant-list.mjs, how many histories of how many have noticed it. Stops a mutant at the first that does; `--all` plays the others too.
 // Exit code: 0 if all are noticed; 1 if one survives, or a patch finds no place; 2 for a bad option. The working tree is not touched: a mutant is made while its sources are bundled into a directory of its own.
 
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -18,7 +18,7 @@ const usage = `usage: pnpm mutants [--seeds N] [--first N] [--all] [--only <text
   --seeds N      histories that are played on each mutant, by default ${DEFAULT_SEEDS}; with fewer some survive that are rarely noticed
   --first N      the seed of the first of them, by default 1
   --all          plays them all, and counts those that notice; otherwise the first that does ends it
-  --only <text>  only the mutants whose name contains the text; 'nodes:', 'supervision:' and 'tables:' stand before the names`
+  --only <text>  only the mutants whose name contains the text; 'nodes:', 'supervision:', 'tables:' and 'sessions:' stand before the names`
 
 class UsageError extends Error {}
 
@@ -67,6 +67,7 @@ const suites = {
   nodes: { sources: 'packages/runtime/src/', cli: 'packages/runtime/test/simulation/cli.ts' },
   supervision: { sources: 'packages/gen-server/src/', cli: 'packages/gen-server/test/histories/cli.ts' },
   tables: { sources: 'packages/global-ets/src/', cli: 'packages/global-ets/test/simulation/cli.ts' },
+  sessions: { sources: 'packages/ws-gateway/src/', cli: 'packages/ws-gateway/test/simulation/cli.ts' },
 }
 const conditions = ['@pidmesh/source', 'node', 'import']
 
@@ -135,11 +136,15 @@ function play(outDir, { seeds, first, all }) {
  */
 async function run({ chosen, ...options }) {
   const home = mkdtempSync(join(tmpdir(), 'pidmesh-mutants-'))
+  // A bundle finds what its package imports, and then what the runtime does.
+  const bundles = join(home, 'bundles')
+  mkdirSync(bundles)
   symlinkSync(join(root, 'packages/runtime/node_modules'), join(home, 'node_modules'))
+  symlinkSync(join(root, 'packages/ws-gateway/node_modules'), join(bundles, 'node_modules'))
   let survivors = 0
   try {
     for (const [index, mutant] of chosen.entries()) {
-      const outDir = join(home, String(index))
+      const outDir = join(bundles, String(index))
       await bundle(mutant, outDir)
       const caught = await play(outDir, options)
       const [first] = caught

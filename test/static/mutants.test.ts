@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
 import { mutants } from '../../scripts/mutant-list.mjs'
 
 const root = new URL('../../', import.meta.url)
-const SOURCES = { nodes: 'runtime', supervision: 'gen-server', tables: 'global-ets' }
+const SOURCES = { nodes: 'runtime', supervision: 'gen-server', tables: 'global-ets', sessions: 'ws-gateway' }
 
 function run(...args: string[]): { readonly code: number | null; readonly out: string } {
   const script = fileURLToPath(new URL('scripts/mutants.mjs', root))

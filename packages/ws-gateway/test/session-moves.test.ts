@@ -5,7 +5,7 @@ import { call } from '@pidmesh/gen-server'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { keyPurpose, openToken, sessionOf } from '../src/resume-token.ts'
 import type { ClaimCall, CommitCall, SessionCall } from '../src/session-protocol.ts'
-import { SimLab, type SimMessage, type SimOptions, type SimSocket } from './sim-lab.ts'
+import { SimLab, type SimMessage, type SimOptions, type SimSocket } from './simulation/sim-lab.ts'
 
 async function labOf(nodes: number, options: SimOptions = {}): Promise<SimLab> {
   const lab = await SimLab.start(nodes, 1, options)
