@@ -11,7 +11,7 @@ import {
   type Call,
   type Monitored,
 } from '@pidmesh/gen-server'
-import { handler, via, type Pid, type Via } from '@pidmesh/runtime'
+import { handler, via, type Pid, type Via, type ViaCapabilities } from '@pidmesh/runtime'
 import { faultsOf } from '@pidmesh/runtime/testing'
 import { describe, expect, it } from 'vitest'
 import { Puppet, untyped, useLab, type PuppetPid, type Script } from './lab.ts'
@@ -23,6 +23,15 @@ const STARTS = { start, startLink, startMonitor }
 /** A `Via` that answers later, and forgets nobody by itself: what isn't given back stays. */
 class Names implements Via {
   readonly table: Map<string, Pid> = new Map()
+  readonly capabilities: ViaCapabilities = {
+    resolve: 'memory',
+    holders: 'one',
+    newestWins: false,
+    order: 'always',
+    purge: 'noticed',
+    knowsAbsence: true,
+    reachesPids: true,
+  }
 
   async registerName(name: string, pid: Pid): Promise<'yes' | 'no'> {
     if (this.table.has(name)) return 'no'

@@ -11,7 +11,7 @@
  * In its default form it behaves as simple_global does (rows, return values, order), and converges where that doesn't. How it is kept the same everywhere stands in
  * engine/; here is what is asked of it.
  */
-import type { NameMeta, Node, NodeName, Pid, Ref, SendStatus, Via } from '@pidmesh/runtime'
+import type { NameMeta, Node, NodeName, Pid, Ref, SendStatus, Via, ViaCapabilities } from '@pidmesh/runtime'
 import { bad, checkKey, checkMeta, checkPid, checkRef, checkTakeover, checkTimeout, isList } from './checks.ts'
 import type { Claim } from './engine/claim.ts'
 import { policyName } from './engine/conflict.ts'
@@ -197,15 +197,24 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     return this.table.put(name, pid, kept) ? table.epoch : undefined
   }
 
-  /** Whether the later of two claims to a name wins: the policy `newest`. */
-  get newestWins(): boolean {
-    return this.options.policy === 'newest'
+  /** What the gateway and other users of a `Via` may ask of it. `newestWins`: with the policy `newest`. */
+  get capabilities(): ViaCapabilities {
+    return {
+      resolve: 'memory',
+      holders: 'one',
+      newestWins: this.options.policy === 'newest',
+      order: 'unless_moved',
+      purge: 'noticed',
+      knowsAbsence: true,
+      reachesPids: true,
+    }
   }
 
-  /** Gives up a name of this node. A name that isn't this node's is left as it is. */
-  unregisterName(name: string): 'ok' {
+  /** Gives up a name of this node; if a process is given, only if that has it. A name that isn't this node's is left as it is. */
+  unregisterName(name: string, pid?: Pid): 'ok' {
     const slot = this.ownRow(name)
-    if (slot !== NONE) this.table.remove(slot)
+    if (slot !== NONE && (pid === undefined || this.table.replica.table.rows.idOf(slot) === pid.id))
+      this.table.remove(slot)
     return 'ok'
   }
 

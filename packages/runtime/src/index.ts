@@ -51,7 +51,7 @@ export {
 } from './messages.ts'
 export { ExitError, PidmeshError, ProcessExited, shown, type ErrorCode } from './errors.ts'
 export type { GroupEvent, Groups, MemberOfGroup } from './groups.ts'
-export { isNameOnNode, via, ViaName, type Awaitable, type NameMeta, type Via } from './via.ts'
+export { isNameOnNode, via, ViaName, type Awaitable, type NameMeta, type Via, type ViaCapabilities } from './via.ts'
 export type { NodeCounters } from './observe/counters.ts'
 export { RateLimitedLog } from './observe/rate-limited-log.ts'
 export type { ProcessInfo, ProcessInfoOptions, ProcessStatus } from './observe/process-info.ts'

@@ -3,7 +3,9 @@ import { PidmeshError, type Groups } from '@pidmesh/runtime'
 /** The codes of this package's own errors. */
 export type GatewayErrorCode =
   /** What was asked for needs an option, or a way of keeping names, that isn't there. */
-  'ERR_NOT_SUPPORTED'
+  | 'ERR_NOT_SUPPORTED'
+  /** Who is to be told that a name is revoked could not be reached. */
+  | 'ERR_NOT_REVOKED'
 
 export class GatewayError extends PidmeshError<GatewayErrorCode> {
   constructor(code: GatewayErrorCode, message: string) {

@@ -28,7 +28,7 @@ import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes
 import { Connection, type ConnectionHost, type Hello } from './connection.ts'
 import { Counters, type GatewayStats } from './counters.ts'
 import { Door, type Admitted } from './door.ts'
-import { wanted } from './errors.ts'
+import { GatewayError, wanted } from './errors.ts'
 import { GatewayServer } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
 import {
@@ -42,6 +42,7 @@ import { PresenceServer } from './presence-server.ts'
 import type { Identity } from './principal.ts'
 import { Reception } from './reception.ts'
 import { keyPurpose } from './resume-token.ts'
+import { revokeMessage } from './revoke-message.ts'
 import { groupOfName, groupOfRoom } from './room-message.ts'
 import { SessionHub } from './session-hub.ts'
 import { SocketRefreshed } from './session-protocol.ts'
@@ -209,12 +210,20 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
 
   /**
    * Ends all sessions that have a name, on whatever node, with a socket or without; their clients are closed with 4004, or another cause of yours.
-   * @returns how many there were
-   * @throws PidmeshError `ERR_BAD_ARGUMENT` by rejection for a cause that no socket can be closed with
+   * @returns how many there were; `undefined` in a way of keeping names in which nobody knows it
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` by rejection for a cause that no socket can be closed with; what the way of keeping names throws; GatewayError `ERR_NOT_REVOKED` if the
+   * name could not be reached
    */
-  async revoke(name: string, cause: CloseCause = CLOSE.revoked): Promise<number> {
+  async revoke(name: string, cause: CloseCause = CLOSE.revoked): Promise<number | undefined> {
     if (!isCloseCause(cause)) throw new PidmeshError('ERR_BAD_ARGUMENT', 'not a cause to close a socket with')
     const { names, groups } = this.options
+    const { resolve, reachesPids } = names.capabilities
+    if (resolve === 'none' || !reachesPids) {
+      const status = await names.send(name, revokeMessage(this.owner.self.pid, cause))
+      if (status === 'noconnection')
+        throw new GatewayError('ERR_NOT_REVOKED', 'nobody could be told that a name is revoked')
+      return status === 'noproc' ? 0 : undefined
+    }
     const holder = await names.resolveName(name)
     const pids = [...(holder === undefined ? [] : [holder]), ...(groups?.members(groupOfName(name)) ?? [])]
     for (const pid of pids) this.owner.exit(pid, closeReason(cause))

@@ -89,6 +89,12 @@ export class SessionHub {
   /** Sends to whoever has a name: to one, or to all sessions that have it together, but for `except`. `noproc` if nobody is known to have it. */
   send(name: string, message: unknown, except?: Pid): Awaitable<SendStatus | 'noproc'> {
     const { names, groups } = this.components
+    if (names.capabilities.holders === 'many') {
+      if (except === undefined) return names.send(name, message)
+      return this.gateway === undefined
+        ? 'noconnection'
+        : names.send(name, this.roomMessage(this.gateway, message, except))
+    }
     const sentToOne = names.send(name, message)
     const orToAll = (status: SendStatus | 'noproc'): SendStatus | 'noproc' => {
       const group = groupOfName(name)
@@ -102,7 +108,11 @@ export class SessionHub {
   readonly broadcast = (group: string, message: unknown, except: Pid | undefined): 'ok' | 'busy' | 'noconnection' => {
     const { groups } = this.components
     if (groups === undefined || this.gateway === undefined) return 'noconnection'
-    return groups.broadcast(group, roomMessage(message, { id: ++this.broadcasts, from: this.gateway, except }))
+    return groups.broadcast(group, this.roomMessage(this.gateway, message, except))
+  }
+
+  private roomMessage(from: Pid, message: unknown, except: Pid | undefined): RoomMessage {
+    return roomMessage(message, { id: ++this.broadcasts, from, except })
   }
 
   /** What is broadcast is one object for all sessions of a node, and is encoded once. */

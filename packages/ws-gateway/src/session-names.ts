@@ -3,7 +3,7 @@
  *
  *   unique    registerName; if another has it: does that one's client still have a socket? If so 4009, otherwise it yields
  *   replace   takeover; the one who had it ends, its client is told `replaced`
- *   multi     no name, but a group: as many sessions as there are
+ *   multi     as many sessions as there are: a name, where a name may have many, and otherwise a group
  *
  * State: which names there are, so that they can go with the session when it moves.
  */
@@ -24,7 +24,7 @@ export interface SessionName {
 
 /** Whether a process gets a name that another has. */
 export function canTakeOver(via: Via): boolean {
-  return via.takeover !== undefined && via.newestWins !== false
+  return via.takeover !== undefined && via.capabilities.newestWins
 }
 
 /** A name that was given back on another node is free here within so long. */
@@ -82,13 +82,17 @@ export class SessionNames {
     const known = this.find(name)
     if (known === undefined) return 'error'
     this.keep({ ...known, meta })
-    if (known.policy !== 'multi') return this.via.setMeta(name, meta)
+    if (this.isInVia(known)) return this.via.setMeta(name, meta)
     return wanted(this.groups).setMeta(groupOfName(name), this.self.pid, meta)
   }
 
-  /** Gives all unique names back, for who moves them without a takeover. */
+  /** Gives all names back, for who moves them without a takeover. */
   async release(): Promise<void> {
-    for (const { name, policy } of this.held) if (policy !== 'multi') await this.via.unregisterName(name)
+    for (const one of this.held) if (this.isInVia(one)) await this.via.unregisterName(one.name, this.self.pid)
+  }
+
+  private isInVia({ policy }: SessionName): boolean {
+    return policy !== 'multi' || this.via.capabilities.holders === 'many'
   }
 
   private find(name: string): SessionName | undefined {
@@ -100,11 +104,17 @@ export class SessionNames {
   }
 
   private async claim(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'> {
-    if (policy === 'multi') return this.join(name, meta)
-    if (policy === 'replace') return this.take(name, meta)
     const { via, self } = this
+    if (policy === 'multi') return this.join(name, meta)
+    if (via.capabilities.holders === 'many')
+      throw new GatewayError(
+        'ERR_NOT_SUPPORTED',
+        `in this way of keeping names a name may have many processes: it can't be ${policy}, only multi`,
+      )
+    if (policy === 'replace') return this.take(name, meta)
     if ((await via.registerName(name, self.pid, meta)) === 'yes') return 'yes'
-    if (!canTakeOver(via) || !self.isAlive) return 'no'
+    // Who has it can't be asked where its node can't be reached, which doesn't mean that it is no more.
+    if (!canTakeOver(via) || !via.capabilities.reachesPids || !self.isAlive) return 'no'
     const holder = await via.resolveName(name)
     // Free by now, or its own.
     if (holder === undefined || holder.equals(self.pid)) return via.registerName(name, self.pid, meta)
@@ -152,7 +162,8 @@ export class SessionNames {
     return 'no'
   }
 
-  private async join(name: string, meta: NameMeta): Promise<'yes'> {
+  private async join(name: string, meta: NameMeta): Promise<'yes' | 'no'> {
+    if (this.via.capabilities.holders === 'many') return this.via.registerName(name, this.self.pid, meta)
     await wanted(this.groups).join(groupOfName(name), this.self.pid, meta)
     return 'yes'
   }

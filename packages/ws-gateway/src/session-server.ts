@@ -30,6 +30,7 @@ import type { Connection } from './connection.ts'
 import { PresenceChange } from './presence-server.ts'
 import type { Identity } from './principal.ts'
 import { NONCE_BYTES, sealToken } from './resume-token.ts'
+import { isRevokeMessage } from './revoke-message.ts'
 import { isRoomMessage, type RoomMessage } from './room-message.ts'
 import { SeenOnce } from './seen-once.ts'
 import type { SessionHub } from './session-hub.ts'
@@ -245,6 +246,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (message instanceof PresenceChange)
       return settled(this.#outbox.sharing(message.outgoing, () => this.#session.handlePresence(message.message)))
     if (isOfRoom) return this.#onRoomMessage(message)
+    if (isRevokeMessage(message)) return this.stop(closeReason(message.cause))
     return settled(this.#session.handleInfo(message))
   }
 

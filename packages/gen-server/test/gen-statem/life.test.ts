@@ -112,6 +112,15 @@ describe('the start', () => {
   it('a machine with a name in a Via is reached by it', async () => {
     const table = new Map<string, Pid>()
     const names: Via = {
+      capabilities: {
+        resolve: 'memory',
+        holders: 'one',
+        newestWins: false,
+        order: 'always',
+        purge: 'noticed',
+        knowsAbsence: true,
+        reachesPids: true,
+      },
       registerName: (name, pid) => {
         table.set(name, pid)
         return 'yes'
