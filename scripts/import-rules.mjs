@@ -14,6 +14,11 @@ export const layers = {
   'packages/ws-gateway': ['@pidmesh/runtime', '@pidmesh/gen-server'],
   'packages/client': [],
   'packages/metrics': ['@pidmesh/runtime'],
+  'packages/via-kit': ['@pidmesh/runtime'],
+  'packages/via-redis': ['@pidmesh/runtime', '@pidmesh/via-kit'],
+  'packages/via-mysql': ['@pidmesh/runtime', '@pidmesh/via-kit'],
+  'packages/via-kafka': ['@pidmesh/runtime', '@pidmesh/via-kit'],
+  'packages/dev-services': [],
 }
 
 /**
@@ -35,6 +40,9 @@ export const confined = {
   'prom-client': ['packages/metrics/src/'],
   protobufjs: ['packages/runtime/src/wire/'],
   selfsigned: ['packages/cli/src/certificates.ts'],
+  redis: ['packages/via-redis/src/'],
+  mysql2: ['packages/via-mysql/src/'],
+  '@platformatic/kafka': ['packages/via-kafka/src/'],
   ws: ['packages/ws-gateway/src/'],
   '@pidmesh/runtime/testing': [],
 }

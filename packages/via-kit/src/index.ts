@@ -1,0 +1,3 @@
+export { StoreError, type StoreErrorCode } from './errors.ts'
+export type { LocationRow, LocationStore, TakenLocation } from './location-store.ts'
+export type { MessageBroker, OnMessage } from './message-broker.ts'

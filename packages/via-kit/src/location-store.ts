@@ -1,0 +1,54 @@
+/**
+ * `LocationStore`: what a location database is asked. A driver (Redis, MySQL) is this and nothing else: what is registered, refreshed and looked up when, is LocationVia's.
+ *
+ *   name ─▶ owner, value, epoch, and the time until which that holds
+ *
+ * Rules for drivers:
+ * - A row whose time is over is no row, also if the store still holds it. The time is the store's own, never a node's: clocks of nodes differ.
+ * - Each row is looked at and written at once, as one step; the rows of a call in their order. A call is not one step: some rows may be written, and it fails.
+ * - What fails rejects, with a StoreError, in time: nothing waits for ever. A call that has failed may have been carried out, or be carried out later.
+ * - Rows given may be as many as `batchSize`.
+ */
+
+/** A name as it is written. */
+export interface LocationRow {
+  /** From 1 to 256 bytes. */
+  readonly name: string
+  /** The life of a process that has the name: another process, or the same one at another time, has another. Up to 200 bytes of ASCII. */
+  readonly owner: string
+  /** For LocationVia: which process it is, and what is known with the name. */
+  readonly value: Uint8Array
+}
+
+export interface TakenLocation {
+  /** Larger than any that the name has had while it was in the store. */
+  readonly epoch: number
+  /** The value of who had it, if it was another owner. */
+  readonly former: Uint8Array | undefined
+}
+
+export interface LocationStore {
+  /** For the log. */
+  readonly kind: string
+  /** How many rows a call has at most. */
+  readonly batchSize: number
+  /**
+   * Connects, and sees that the store is fit for use. After a start that has failed `stop` is called.
+   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE`, or `ERR_STORE_UNFIT` if it is there and can't be used (its schema, rights, version)
+   */
+  start(): Promise<void>
+  /** Ends all connections. What is under way fails. */
+  stop(): Promise<void>
+  /**
+   * Writes each row, and its time anew, where the name is this owner's or nobody's: `true`. Where it is another's, nothing: `false`. Registers, refreshes, changes the value, and restores what the store has lost.
+   */
+  put(rows: readonly LocationRow[]): Promise<readonly boolean[]>
+  /** Writes each row, whoever has the name. */
+  take(rows: readonly LocationRow[]): Promise<readonly TakenLocation[]>
+  /** Removes each row that is this owner's. */
+  release(rows: readonly LocationRow[]): Promise<void>
+  /** The value of each name; `undefined` where nobody has it. */
+  find(names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
+  /** Removes rows whose time is over, a bounded number of them, and says how many. For stores that don't do it by themselves; called now and then. */
+  sweep?(): Promise<number>
+}
