@@ -24,6 +24,7 @@ export default defineConfig({
             'bench/test/**/*.test.ts',
             'docs/examples/test/**/*.test.ts',
           ],
+          exclude: ['**/node_modules/**', '{packages,apps}/*/test/services/**'],
           maxWorkers: 2,
           // A hung test is told late; a machine that is busy with something else fails none.
           testTimeout: 20_000,
@@ -42,6 +43,18 @@ export default defineConfig({
         },
       },
       {
+        // With real stores and brokers, which the tests start.
+        extends: true,
+        test: {
+          name: 'services',
+          include: ['{packages,apps}/*/test/services/**/*.test.ts'],
+          maxWorkers: 2,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
         // Real processes and browsers: one file at a time, and nothing else beside it.
         extends: true,
         test: {
@@ -51,7 +64,7 @@ export default defineConfig({
           maxWorkers: 1,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -1,0 +1,146 @@
+/**
+ * A server of somebody else's as a process of ours: on a free port of loopback, in a folder of its own, and gone with us, however we end.
+ *
+ *   start ─▶ guard (sh) ─▶ server        our end, or stop(): the guard's stdin ends, it ends the server, by its pid, and removes the folder
+ *
+ * Several of them at once are none of each other's business: nothing here is shared.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Tells the server's pid; ends the server when stdin ends: when who has started it does. */
+const GUARD = '"$@" >"$PIDMESH_SERVICE_LOG" 2>&1 & echo "$!"; read -r _; kill -CONT "$!"; kill "$!"; wait "$!"'
+const LOOK_AGAIN_MS = 20
+/** A server that is told to end, and doesn't, is killed. */
+const END_WITHIN_MS = 15_000
+
+/** A server can't be started here. Its message says what is missing and how to get it. */
+export class ServiceMissing extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'ServiceMissing'
+  }
+}
+
+export interface ServerStart {
+  /** For messages. */
+  readonly name: string
+  /** What is run. */
+  readonly command: readonly [string, ...string[]]
+  readonly folder: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Whether it can be used. */
+  readonly isReady: () => Promise<boolean>
+  readonly withinMs: number
+}
+
+/** A server that runs. */
+export class ServerProcess {
+  private readonly guard: ChildProcess
+  private readonly start: ServerStart
+  readonly pid: number
+
+  private constructor(start: ServerStart, guard: ChildProcess, pid: number) {
+    this.start = start
+    this.guard = guard
+    this.pid = pid
+  }
+
+  /**
+   * Resolves when the server can be used.
+   * @throws Error by rejection, with the last lines of its log, if that does not come in time, or it has ended
+   */
+  static async start(start: ServerStart): Promise<ServerProcess> {
+    const { name, command, folder, env, isReady, withinMs } = start
+    const log = join(folder, 'server.log')
+    const guard = spawn('sh', ['-c', GUARD, 'guard', ...command], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...env, PIDMESH_SERVICE_LOG: log },
+    })
+    guard.stdin?.on('error', () => undefined)
+    const [line] = (await once(guard.stdout, 'data')) as [Buffer]
+    const server = new ServerProcess(start, guard, Number(line.toString()))
+    const deadlineMs = performance.now() + withinMs
+    while (!(await isReady())) {
+      const isOver = performance.now() > deadlineMs
+      if (isOver || !server.isRunning) {
+        await server.stop()
+        throw new Error(`${name} ${isOver ? `is not ready after ${withinMs} ms` : 'has ended'}; its log: ${log}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
+    }
+    return server
+  }
+
+  get isRunning(): boolean {
+    try {
+      return process.kill(this.pid, 0)
+    } catch {
+      return false
+    }
+  }
+
+  /** It stands still, and answers nobody. */
+  pause(): void {
+    process.kill(this.pid, 'SIGSTOP')
+  }
+
+  resume(): void {
+    process.kill(this.pid, 'SIGCONT')
+  }
+
+  /** As `kill -9`. */
+  async kill(): Promise<void> {
+    if (this.isRunning) process.kill(this.pid, 'SIGKILL')
+    await this.stop()
+  }
+
+  /** Resolves when it has ended. */
+  async stop(): Promise<void> {
+    const { guard } = this
+    if (guard.exitCode !== null || guard.signalCode !== null) return
+    const ended = once(guard, 'close')
+    guard.stdin?.end()
+    const timer = setTimeout(() => {
+      if (this.isRunning) process.kill(this.pid, 'SIGKILL')
+    }, END_WITHIN_MS)
+    await ended
+    clearTimeout(timer)
+  }
+
+  /** The same server again, with what is in its folder. */
+  startAgain(): Promise<ServerProcess> {
+    return ServerProcess.start(this.start)
+  }
+}
+
+/** A folder of its own for a server; removed by who has made it. */
+export function makeFolder(name: string): { readonly folder: string; readonly remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), `pidmesh-${name}-`))
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+/** A port of loopback on which nobody listens. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
+}
