@@ -30,6 +30,8 @@ export interface TakenLocation {
 export interface LocationStore {
   /** For the log. */
   readonly kind: string
+  /** How long a row holds after it was written. */
+  readonly ttlMs: number
   /** How many rows a call has at most. */
   readonly batchSize: number
   /**

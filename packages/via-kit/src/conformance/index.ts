@@ -1,1 +1,1 @@
-export {}
+export { conformance, type ConformanceLab, type ConformanceMember, type ConformanceRule } from './rules.ts'

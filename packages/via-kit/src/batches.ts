@@ -1,0 +1,84 @@
+/**
+ * Calls to a store, put together: what is asked while one call is under way goes with the next.
+ *
+ *   add ─▶ waiting ─▶ one batch at a time, of one kind, in order ─▶ settled
+ *
+ * Invariants: what was asked first is carried out first, so that what one process sends stays in order. No more wait than may.
+ */
+import type { Clock } from '@pidmesh/runtime'
+import { StoreError } from './errors.ts'
+
+interface Waiting<Kind, Item, Answer> {
+  readonly kind: Kind
+  readonly item: Item
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: unknown) => void
+}
+
+export interface BatchesOptions<Kind, Item, Answer> {
+  readonly clock: Clock
+  readonly batchSize: number
+  readonly maxWaiting: number
+  /** As many answers as items, in their order. */
+  readonly run: (kind: Kind, items: readonly Item[]) => Promise<readonly Answer[]>
+}
+
+export class Batches<Kind, Item, Answer> {
+  private readonly options: BatchesOptions<Kind, Item, Answer>
+  private waiting: Waiting<Kind, Item, Answer>[] = []
+  private isRunning = false
+
+  constructor(options: BatchesOptions<Kind, Item, Answer>) {
+    this.options = options
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.waiting.length
+  }
+
+  /** @throws StoreError by rejection: `ERR_STORE_OVERLOADED`; what `run` throws */
+  add(kind: Kind, item: Item): Promise<Answer> {
+    if (this.waiting.length >= this.options.maxWaiting)
+      return Promise.reject(
+        new StoreError('ERR_STORE_OVERLOADED', `more than ${this.options.maxWaiting} calls wait for the store`),
+      )
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ kind, item, resolve, reject })
+      if (this.isRunning) return
+      this.isRunning = true
+      // What else is asked in this turn goes along.
+      this.options.clock.setTimer(0, () => void this.runAll())
+    })
+  }
+
+  private async runAll(): Promise<void> {
+    while (this.waiting.length > 0) await this.runOne(this.takeBatch())
+    this.isRunning = false
+  }
+
+  private takeBatch(): readonly Waiting<Kind, Item, Answer>[] {
+    const { waiting } = this
+    const [first] = waiting
+    let end = 0
+    while (end < this.options.batchSize && waiting[end] !== undefined && waiting[end]?.kind === first?.kind) end++
+    return waiting.splice(0, end)
+  }
+
+  private async runOne(batch: readonly Waiting<Kind, Item, Answer>[]): Promise<void> {
+    const [first] = batch
+    if (first === undefined) return
+    try {
+      const answers = await this.options.run(
+        first.kind,
+        batch.map(({ item }) => item),
+      )
+      batch.forEach(({ resolve, reject }, index) => {
+        if (index < answers.length) resolve(answers[index] as Answer)
+        else reject(new StoreError('ERR_STORE_UNFIT', 'the store has answered less than it was asked'))
+      })
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
+  }
+}

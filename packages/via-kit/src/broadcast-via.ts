@@ -1,0 +1,237 @@
+/**
+ * Way 2: pub-sub. What is sent to a name is published, and each node looks whether a process of its own has it. Nobody knows who has a name: so it may have many, and none is refused.
+ *
+ *   send ─▶ broker.publish ─▶ every node that listens ─▶ has a process the name? ─▶ to each
+ *
+ * Invariants:
+ * - What one node sends to a name comes in that order. It comes once, or not at all: a node that is not connected with the broker misses it, and nobody is told.
+ * - What is sent to a name of this node goes over the broker as well: there is one order for all.
+ * - No more waits for the broker than `maxPendingBytes`.
+ */
+import {
+  RateLimitedLog,
+  type NameMeta,
+  type Node,
+  type Pid,
+  type SendStatus,
+  type Via,
+  type ViaCapabilities,
+} from '@pidmesh/runtime'
+import { checkMeta, checkName, checkNumber, checkPid } from './checks.ts'
+import { Envelopes } from './envelope.ts'
+import { StoreError } from './errors.ts'
+import { HeldNames, type Held } from './held-names.ts'
+import type { MessageBroker } from './message-broker.ts'
+import { StoreHealth } from './store-health.ts'
+
+export interface BroadcastViaOptions {
+  readonly broker: MessageBroker
+  /** Of messages that the broker has not confirmed. More are not sent: `noconnection`. @default 16 MiB */
+  readonly maxPendingBytes?: number
+}
+
+export interface BroadcastStats {
+  /** Names of this node. */
+  readonly names: number
+  /** Messages, and their bytes, that the broker has not confirmed. */
+  readonly pending: number
+  readonly pendingBytes: number
+  /** The last call to the broker has succeeded. */
+  readonly isAvailable: boolean
+  readonly storeFailures: number
+  readonly sent: number
+  /** Sends that were not made: the broker was not to be reached, or too much waited. */
+  readonly failed: number
+  /** Messages that have come, and how many of them were for nobody here. */
+  readonly received: number
+  readonly ignored: number
+  readonly malformed: number
+}
+
+const MIB = 1024 * 1024
+
+export class BroadcastVia implements Via {
+  private readonly owner: Node
+  private readonly broker: MessageBroker
+  private readonly maxPendingBytes: number
+  private readonly envelopes = new Envelopes()
+  private readonly health: StoreHealth
+  private readonly log: RateLimitedLog
+  private readonly held: HeldNames<Held>
+  /** What is under way for a channel: listening and unlistening must not overtake each other. */
+  private readonly channels = new Map<string, Promise<unknown>>()
+  private readonly onNodeEnd = (): void => void this.stop()
+  private isStopped = false
+  private counts = { pending: 0, pendingBytes: 0, sent: 0, failed: 0, received: 0, ignored: 0, malformed: 0 }
+
+  private constructor(owner: Node, { broker, maxPendingBytes = 16 * MIB }: BroadcastViaOptions) {
+    this.owner = owner
+    this.broker = broker
+    this.maxPendingBytes = checkNumber('maxPendingBytes', maxPendingBytes, 1, 1024 * MIB)
+    this.health = new StoreHealth(owner.log, broker.kind)
+    this.log = new RateLimitedLog(owner.log, owner.clock)
+    this.held = new HeldNames<Held>(owner.self, ({ name }) => void this.follow(name).catch(() => undefined))
+  }
+
+  /**
+   * Connects with the broker. It ends with its node, or with `stop`.
+   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE` if the broker can't be reached, `ERR_STORE_UNFIT`; PidmeshError `ERR_BAD_OPTION`
+   */
+  static async start(node: Node, options: BroadcastViaOptions): Promise<BroadcastVia> {
+    const names = new BroadcastVia(node, options)
+    try {
+      await names.broker.start((bytes) => names.onBytes(bytes))
+      node.self.signal.addEventListener('abort', names.onNodeEnd, { once: true })
+    } catch (error) {
+      await names.stop()
+      throw error
+    }
+    return names
+  }
+
+  get capabilities(): ViaCapabilities {
+    return {
+      resolve: 'none',
+      holders: 'many',
+      newestWins: false,
+      order: 'always',
+      purge: 'noticed',
+      knowsAbsence: this.broker.countsListeners,
+      reachesPids: true,
+    }
+  }
+
+  get stats(): BroadcastStats {
+    const { held, health, counts } = this
+    return { names: held.size, isAvailable: health.isAvailable, storeFailures: health.failures, ...counts }
+  }
+
+  /**
+   * @returns `no` if the process has the name already, is dead, or not of this node
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`; StoreError by rejection if the broker can't be told that this node listens: then it is not registered
+   */
+  async registerName(name: string, pid: Pid, meta: NameMeta = {}): Promise<'yes' | 'no'> {
+    checkName(name)
+    checkPid(pid)
+    checkMeta(meta)
+    if (this.isStopped || this.held.find(name, pid) !== undefined) return 'no'
+    if (!this.held.add({ name, pid, meta })) return 'no'
+    try {
+      await this.follow(name)
+    } catch (error) {
+      this.held.remove(name, pid)
+      throw error
+    }
+    return this.held.find(name, pid) === undefined ? 'no' : 'yes'
+  }
+
+  async unregisterName(name: string, pid?: Pid): Promise<'ok'> {
+    // That a channel is left may fail: what comes over it is for nobody.
+    if (this.held.remove(name, pid).length > 0) await this.follow(name).catch(() => undefined)
+    return 'ok'
+  }
+
+  /** One of this node's processes that have it. */
+  whereisName(name: string): Pid | undefined {
+    return this.held.of(name)[0]?.pid
+  }
+
+  /** As `whereisName`: what other nodes have nobody knows. */
+  resolveName(name: string): Pid | undefined {
+    return this.whereisName(name)
+  }
+
+  /**
+   * Resolves when the broker has it. `noproc` only if the broker counts who listens.
+   * @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE`
+   */
+  async send(name: string, message: unknown): Promise<SendStatus | 'noproc'> {
+    checkName(name)
+    const bytes = this.envelopes.seal(name, message)
+    const { counts } = this
+    if (this.isStopped || counts.pendingBytes + bytes.length > this.maxPendingBytes) return this.notSent()
+    counts.pending++
+    counts.pendingBytes += bytes.length
+    try {
+      const listeners = await this.broker.publish(name, bytes)
+      this.health.succeeded()
+      if (listeners === 0 && this.broker.countsListeners) return 'noproc'
+      counts.sent++
+      return counts.pendingBytes > this.maxPendingBytes / 2 ? 'busy' : 'ok'
+    } catch (error) {
+      this.health.failed(error)
+      return this.notSent()
+    } finally {
+      counts.pending--
+      counts.pendingBytes -= bytes.length
+    }
+  }
+
+  setMeta(name: string, meta: NameMeta): 'ok' | 'error' {
+    checkMeta(meta)
+    const entries = this.held.of(name)
+    for (const entry of entries) this.held.add({ ...entry, meta })
+    return entries.length > 0 ? 'ok' : 'error'
+  }
+
+  /** Gives up all names, and leaves the broker. Their processes live on. */
+  async stop(): Promise<void> {
+    if (this.isStopped) return
+    this.isStopped = true
+    this.owner.self.signal.removeEventListener('abort', this.onNodeEnd)
+    this.held.clear()
+    await this.broker.stop().catch(() => undefined)
+  }
+
+  /** Listens to a name as long as somebody here has it. */
+  private follow(name: string): Promise<void> {
+    const done = (this.channels.get(name) ?? Promise.resolve()).catch(() => undefined).then(() => this.followNow(name))
+    this.channels.set(name, done)
+    const settled = (): void => {
+      if (this.channels.get(name) === done) this.channels.delete(name)
+    }
+    done.then(settled, settled)
+    return done
+  }
+
+  private async followNow(name: string): Promise<void> {
+    if (this.isStopped) return
+    try {
+      await (this.held.of(name).length > 0 ? this.broker.listen(name) : this.broker.unlisten(name))
+      this.health.succeeded()
+    } catch (error) {
+      this.health.failed(error)
+      throw error instanceof StoreError
+        ? error
+        : new StoreError('ERR_STORE_UNAVAILABLE', `the driver of ${this.broker.kind} has failed`, { cause: error })
+    }
+  }
+
+  private onBytes(bytes: Uint8Array): void {
+    const { counts } = this
+    counts.received++
+    const envelope = this.envelopes.open(bytes)
+    if (envelope === undefined) return this.onMalformed('it has no name')
+    const entries = this.held.of(envelope.name)
+    if (entries.length === 0) {
+      counts.ignored++
+      return
+    }
+    try {
+      const message = this.envelopes.messageIn(envelope)
+      for (const { pid } of entries) this.owner.send(pid, message)
+    } catch (error) {
+      this.onMalformed(String(error))
+    }
+  }
+
+  private onMalformed(problem: string): void {
+    this.counts.malformed++
+    this.log.warn({ problem }, 'what has come from the broker can not be read')
+  }
+
+  private notSent(): 'noconnection' {
+    this.counts.failed++
+    return 'noconnection'
+  }
+}

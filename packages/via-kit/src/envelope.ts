@@ -1,0 +1,78 @@
+/**
+ * The bytes of what goes through a store or a broker.
+ *
+ *   value of a name   term [pid, metadata]
+ *   a push            length of the name, 2 bytes; the name; term: the message
+ *
+ * The name stands in front so that a node that doesn't have it need not read the rest.
+ */
+import { Pid, PidmeshError, TermCodec, type NameMeta } from '@pidmesh/runtime'
+
+export interface Place {
+  readonly pid: Pid
+  readonly meta: NameMeta
+}
+
+/** A name, and where the message begins that was sent to it. */
+export interface Envelope {
+  readonly name: string
+  readonly bytes: Uint8Array
+  readonly start: number
+}
+
+export class Envelopes {
+  private readonly terms = new TermCodec()
+
+  /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
+  place({ pid, meta }: Place): Uint8Array {
+    return this.encode([pid, meta])
+  }
+
+  /** `undefined` for what is no place: somebody else has written it. */
+  readPlace(bytes: Uint8Array): Place | undefined {
+    const term = this.decode(bytes, 0)
+    if (!Array.isArray(term)) return undefined
+    const [pid, meta] = term as readonly unknown[]
+    if (!(pid instanceof Pid) || typeof meta !== 'object' || meta === null) return undefined
+    return { pid, meta: meta as NameMeta }
+  }
+
+  /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
+  seal(name: string, message: unknown): Uint8Array {
+    const { bytes, start, end } = this.terms.encode(message)
+    const nameBytes = Buffer.from(name)
+    const sealed = new Uint8Array(2 + nameBytes.length + end - start)
+    new DataView(sealed.buffer).setUint16(0, nameBytes.length)
+    sealed.set(nameBytes, 2)
+    sealed.set(bytes.subarray(start, end), 2 + nameBytes.length)
+    return sealed
+  }
+
+  /** `undefined` for what is no envelope. */
+  open(bytes: Uint8Array): Envelope | undefined {
+    if (bytes.length < 2) return undefined
+    const start = 2 + new DataView(bytes.buffer, bytes.byteOffset, 2).getUint16(0)
+    if (start > bytes.length) return undefined
+    return { name: Buffer.from(bytes.buffer, bytes.byteOffset + 2, start - 2).toString(), bytes, start }
+  }
+
+  /** @throws PidmeshError `ERR_BAD_TERM` */
+  messageIn({ bytes, start }: Envelope): unknown {
+    return this.terms.decode({ bytes, start, end: bytes.length })
+  }
+
+  private encode(term: unknown): Uint8Array {
+    const { bytes, start, end } = this.terms.encode(term)
+    // Its own: the codec writes over its buffer.
+    return Uint8Array.prototype.slice.call(bytes, start, end)
+  }
+
+  private decode(bytes: Uint8Array, start: number): unknown {
+    try {
+      return this.terms.decode({ bytes, start, end: bytes.length })
+    } catch (error) {
+      if (error instanceof PidmeshError) return undefined
+      throw error
+    }
+  }
+}
