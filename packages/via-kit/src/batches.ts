@@ -27,6 +27,7 @@ export class Batches<Kind, Item, Answer> {
   private readonly options: BatchesOptions<Kind, Item, Answer>
   private waiting: Waiting<Kind, Item, Answer>[] = []
   private isRunning = false
+  private readonly onIdle: (() => void)[] = []
 
   constructor(options: BatchesOptions<Kind, Item, Answer>) {
     this.options = options
@@ -52,9 +53,15 @@ export class Batches<Kind, Item, Answer> {
     })
   }
 
+  /** Resolves when nothing waits, and nothing is under way. */
+  async idle(): Promise<void> {
+    if (this.isRunning) await new Promise<void>((resolve) => this.onIdle.push(resolve))
+  }
+
   private async runAll(): Promise<void> {
     while (this.waiting.length > 0) await this.runOne(this.takeBatch())
     this.isRunning = false
+    for (const resolve of this.onIdle.splice(0)) resolve()
   }
 
   private takeBatch(): readonly Waiting<Kind, Item, Answer>[] {

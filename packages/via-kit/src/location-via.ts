@@ -264,13 +264,11 @@ export class LocationVia implements Via {
     this.owner.self.signal.removeEventListener('abort', this.onNodeEnd)
     const rows = [...this.held.all()].map(({ row }) => row)
     this.held.clear()
-    if (this.registrar !== undefined) this.owner.exit(this.registrar, 'shutdown')
-    try {
-      for (let start = 0; start < rows.length; start += this.store.batchSize)
-        await this.store.release(rows.slice(start, start + this.store.batchSize))
-    } catch (error) {
-      this.owner.log.debug({ problem: String(error) }, 'names were not given back: they end when their time is over')
-    }
+    if (this.registrar !== undefined && !this.owner.isStopping) this.owner.exit(this.registrar, 'shutdown')
+    // In batches: with no more than one of them at once, and behind what waits already.
+    for (let start = 0; start < rows.length && this.health.isAvailable; start += this.store.batchSize)
+      await Promise.all(rows.slice(start, start + this.store.batchSize).map((row) => this.release(row)))
+    await this.writes.idle()
     await Promise.allSettled([this.store.stop(), this.channel?.stop()])
   }
 

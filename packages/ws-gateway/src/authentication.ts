@@ -46,7 +46,7 @@ interface Answer<Principal> {
 
 /** On one line, and without the token: an error may tell what it is about. */
 function problemOf(error: unknown, token: string | undefined): string {
-  const text = error instanceof Error ? error.message : String(error)
+  const text = error instanceof Error && typeof error.message === 'string' ? error.message : shown(error)
   return shown(token === undefined || token === '' ? text : text.replaceAll(token, '…'))
 }
 

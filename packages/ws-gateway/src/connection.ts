@@ -83,8 +83,8 @@ export class Connection implements SocketListener, WriterOwner {
   private deadlineMs = Infinity
   /** Frames that have come before the session was there. */
   private early: Decoded[] | undefined = undefined
-  /** The last number that the client has acknowledged over this socket. */
-  private acked = 0
+  /** The last number that the client has acknowledged: who goes on with a session has done so before. */
+  acked = 0
   /** The client's messages that the session hasn't handled yet. */
   private pending = 0
   private isWarned = false
@@ -122,6 +122,11 @@ export class Connection implements SocketListener, WriterOwner {
   }
 
   /** Bytes that wait for the client. */
+  /** `undefined` as long as it is open. */
+  get closeCode(): number | undefined {
+    return this.isOpen ? undefined : (this.closedWith ?? 1006)
+  }
+
   get bufferedBytes(): number {
     return this.writer.bufferedBytes
   }
@@ -137,7 +142,7 @@ export class Connection implements SocketListener, WriterOwner {
     if (this.identity?.expiresAtMs === undefined) this.request = undefined
     if (!this.isOpen) {
       // Closed while the session was starting.
-      this.tellClosed(this.closedWith ?? 1006, '')
+      this.tellClosed(this.closeCode ?? 1006, '')
       return
     }
     this.stage = 'open'

@@ -85,7 +85,8 @@ export class Door {
       maxFragments: MAX_FRAGMENTS,
       // Without a context that is kept from message to message: it costs 300 KB a socket.
       perMessageDeflate: compression ? { serverNoContextTakeover: true, clientNoContextTakeover: true } : false,
-      handleProtocols: (offered) => chooseProtocol(offered).subprotocol ?? false,
+      handleProtocols: (_offered, { headers }) =>
+        chooseProtocol(offeredSubprotocols(headers['sec-websocket-protocol'])).subprotocol ?? false,
     })
   }
 

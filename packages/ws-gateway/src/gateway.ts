@@ -32,6 +32,7 @@ import { GatewayError, wanted } from './errors.ts'
 import { GatewayServer } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
 import {
+  checkDrain,
   checkGatewayOptions,
   type CheckedGatewayOptions,
   type GatewayOptions,
@@ -241,8 +242,10 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   /**
    * Goes down in good order: takes no more sockets and isn't ready; closes those there are with 1012, evenly, each with a hint when to come back; waits for the sessions that are
    * taken over by other nodes; and stops.
+   * @throws PidmeshError `ERR_BAD_OPTION`
    */
   drain({ overMs = 30_000, handOverMs = 10_000 }: DrainOptions = {}): Promise<void> {
+    checkDrain({ overMs, handOverMs })
     this.draining ??= this.drainOnce(overMs, handOverMs)
     return this.draining
   }

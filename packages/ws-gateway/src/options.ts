@@ -320,6 +320,15 @@ function positive(name: string, value: number | undefined, byDefault: number): n
   return value
 }
 
+const MAX_DRAIN_MS = 24 * 60 * 60 * 1_000
+
+/** @throws PidmeshError `ERR_BAD_OPTION` if one is no number of milliseconds up to a day */
+export function checkDrain(times: { readonly [option: string]: number }): void {
+  for (const [option, ms] of Object.entries(times))
+    if (!(ms >= 0 && ms <= MAX_DRAIN_MS))
+      throw bad(`${option} must be a number of milliseconds from 0 to ${MAX_DRAIN_MS}`)
+}
+
 function bad(problem: string): PidmeshError {
   return new PidmeshError('ERR_BAD_OPTION', problem)
 }

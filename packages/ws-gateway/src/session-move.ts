@@ -70,7 +70,7 @@ export interface MoveOptions {
   readonly codec: string
   /** Its names are to be given back, since they can't be taken over. */
   readonly release: boolean
-  /** Whether there is a client for it yet. */
+  /** Whether somebody waits for it still. */
   readonly isWanted: () => boolean
 }
 

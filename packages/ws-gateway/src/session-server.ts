@@ -65,6 +65,8 @@ export interface SessionStart {
 const RECEIVED_EVERY = 16
 /** A client that goes on says within so long that it knows it: `ack` is the first thing that it sends. */
 const CONFIRM_MS = 2_000
+/** What a client has asked for that is not there any more comes within so long. */
+const LATE_MS = 15_000
 /** A client that closes so, or is closed so, doesn't come back. */
 const FINAL_CODES: ReadonlySet<number> = new Set([
   1000,
@@ -270,7 +272,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   /** What a new process does first. It is a session of its gateway from then on; and ends as one, if that fails. */
   #orEnd(first: () => Awaitable<unknown>): Awaitable<InitResult> {
     const begun = (): undefined => {
-      this.#hub.sessions.set(this.pid.id, this)
+      // It may have been killed meanwhile, since it took too long.
+      if (this.self.isAlive) this.#hub.sessions.set(this.pid.id, this)
     }
     const failed = async (thrown: unknown): Promise<never> => {
       await this.#session.terminate(reasonOfThrown(thrown))
@@ -309,6 +312,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     missed: readonly Buffer[],
   ): void {
     this.#attach(connection, nonce)
+    connection.acked = seq
     const received = this.#state?.received ?? 0
     connection.writeControl({ type: 'resumed', seq, received, ...this.#terms() })
     for (const frame of missed) connection.writeFrame(frame)
@@ -320,7 +324,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     const { connection, identity, nonce, seq } = request
     if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
     // It was given up while this session was busy: nobody would say again that it is closed.
-    if (!connection.isOpen) return this.reply(request, { type: 'busy' })
+    if (!isWanted(connection) || this.#isPast(state, nonce)) return this.reply(request, { type: 'busy' })
     const verdict = connection.codec === this.#outbox.codec ? state.claim(nonce, seq) : REFUSED
     // The client begins anew, and this one is of no use any more.
     if (verdict.type === 'failed' && verdict.why === 'gap')
@@ -350,6 +354,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   #afterClosed(code: number): InfoResult {
+    // Killed, since `handleDisconnect` took too long: it waits for nobody.
+    if (!this.self.isAlive) return undefined
     const { resume } = this.#hub.components
     if (this.#state === undefined || resume === undefined || FINAL_CODES.has(code))
       return this.stop({ shutdown: 'socket_closed' })
@@ -445,7 +451,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   async #onClaim(state: SessionState, request: ClaimCall, claimer: Pid): Promise<CallResult> {
     if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
     const isWellFormed = request.nonce instanceof Uint8Array && request.codec === this.#outbox.codec.name
-    if (isWellFormed && this.#isJustTaken(state, request.nonce)) return this.reply(request, { type: 'busy' })
+    if (isWellFormed && this.#isPast(state, request.nonce)) return this.reply(request, { type: 'busy' })
     const claim = () => (isWellFormed ? state.claim(request.nonce, request.seq) : REFUSED)
     const handedOver = claim().type === 'granted' ? await this.#session.handOver() : undefined
     // Once more: what was pushed meanwhile is missed, too.
@@ -469,7 +475,12 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
         { problem: String(thrown) },
         'a session can not go to another node: what its handOver gives is not sendable',
       )
-      return this.reply(request, { type: 'failed', why: 'gone', seq: state.ring.last })
+      // Its client begins anew, and must not be refused for this one.
+      return this.stopAfterReply(
+        request,
+        { type: 'failed', why: 'gone', seq: state.ring.last },
+        closeReason(CLOSE.replaced),
+      )
     }
     this.#leaveSocket()
     const number = state.freeze()
@@ -479,11 +490,13 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   }
 
   /**
-   * Whether a claim is of the client's past: it has come to another node, given that up, and is here again, while this session was busy. Its socket must not be closed for that, as the
-   * client would take the session to be somebody else's. It says at once that it has the newer token, and then the other one is good no more.
+   * Whether who comes is the client's past: it has come here or to another node, given that up, and has the session meanwhile, over the socket that it has now. That must not be closed, nor may its
+   * past begin a session of its own: the client would take that to be somebody else's. It may be late by what it takes to authenticate, and a call to a session that is busy. A client that has not yet
+   * said that it has the newest token may not have it, and has to wait no longer than it takes to say so.
    */
-  #isJustTaken(state: SessionState, nonce: Uint8Array): boolean {
-    return this.isConnected && state.hasNewerThan(nonce) && this.self.monotonicMs() - this.#attachedMs < CONFIRM_MS
+  #isPast(state: SessionState, nonce: Uint8Array): boolean {
+    if (!this.isConnected || state.isNewest(nonce)) return false
+    return this.self.monotonicMs() - this.#attachedMs < (state.knows(nonce) ? CONFIRM_MS : LATE_MS)
   }
 
   async #onCommit(state: SessionState, request: CommitCall): Promise<CallResult> {
@@ -527,7 +540,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     const moved = await moveFrom(this.self, former, {
       codec: connection.codec.name,
       release: !canTakeOver(names),
-      isWanted: () => connection.isOpen,
+      isWanted: () => isWanted(connection),
     })
     if (moved.type === 'busy') return this.stop(resumeFailed('busy', seq))
     if (moved.type === 'failed') return this.stop(resumeFailed(moved.why, moved.seq))
@@ -558,6 +571,11 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     await this.#session.handleTakeover(snapshot.state)
     await this.#session.handleResume()
   }
+}
+
+/** Whether a client waits for its session; or has closed the socket for good, and waits for nothing but that the session ends. */
+function isWanted({ closeCode }: Connection): boolean {
+  return closeCode === undefined || FINAL_CODES.has(closeCode)
 }
 
 /** Where nothing is kept nobody needs to acknowledge. */

@@ -128,10 +128,9 @@ export class SessionState {
     return this.indexOf(nonce) >= 0
   }
 
-  /** Whether a nonce is good, and the client was told a newer one. */
-  hasNewerThan(nonce: Uint8Array): boolean {
-    const index = this.indexOf(nonce)
-    return index >= 0 && index < this.good.length - 1
+  /** Whether a nonce is the one that the client was told last. */
+  isNewest(nonce: Uint8Array): boolean {
+    return this.good.length > 0 && this.indexOf(nonce) === this.good.length - 1
   }
 
   private indexOf(nonce: Uint8Array): number {

@@ -10,14 +10,18 @@ export type Validated<T> = { readonly ok: true; readonly message: T } | { readon
 /** Never throws: what a client sends is its own affair. */
 export function validate<T>(value: unknown, schema: MessageSchema<T> | undefined): Validated<T> {
   if (schema === undefined) return { ok: true, message: value as T }
-  let result: StandardSchemaV1.Result<T> | Promise<StandardSchemaV1.Result<T>>
   try {
-    result = schema['~standard'].validate(value)
+    return judged(schema['~standard'].validate(value))
   } catch {
     return { ok: false, problem: 'the schema failed' }
   }
-  if (result instanceof Promise) {
-    result.catch(() => undefined)
+}
+
+/** @throws whatever an answer throws that is none */
+function judged<T>(result: StandardSchemaV1.Result<T> | Promise<StandardSchemaV1.Result<T>>): Validated<T> {
+  // A promise of another library, or of another realm, is one, too.
+  if ('then' in result) {
+    result.then(undefined, () => undefined)
     return { ok: false, problem: 'the schema is asynchronous' }
   }
   if (result.issues === undefined) return { ok: true, message: result.value }

@@ -91,7 +91,7 @@ describe.each([
     second.socket.close(1000)
   })
 
-  it('can use its token once: who has the former one after the client has used its own is refused, and harms nobody', async () => {
+  it('can use its token once: who comes with the former one after the client has used its own is sent away, and harms nobody', async () => {
     const user = someone()
     const first = await lab.connect(0, user)
     await first.handled()
@@ -102,10 +102,11 @@ describe.each([
     second.control({ type: 'ack', seq: 1 })
     await second.handled()
     const third = await lab.resume(2, user, stolen)
-    expect(await third.next('resume_failed')).toMatchObject({ why: 'refused' })
+    // It might be the past of the client itself. Later it is refused: see session-moves.test.ts.
+    expect(await third.closed).toMatchObject({ code: 1013 })
     second.send({ type: 'echo', message: 'unharmed' })
     expect(await second.received(2)).toContain('unharmed')
-    for (const client of [second, third]) client.socket.close(1000)
+    second.socket.close(1000)
   })
 
   it('may use its former token as long as it has not shown that it has the next: what told it may have been lost', async () => {

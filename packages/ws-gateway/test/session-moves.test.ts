@@ -2,40 +2,12 @@
  * PURPOSE: what may happen to a session on its way from one node to another, one interleaving each. Simulated: the order is that of the test, and waiting takes no time.
  */
 import { call } from '@pidmesh/gen-server'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { SocketSession } from '@pidmesh/ws-gateway'
+import { describe, expect, it } from 'vitest'
 import { keyPurpose, openToken, sessionOf } from '../src/resume-token.ts'
 import type { ClaimCall, CommitCall, SessionCall } from '../src/session-protocol.ts'
-import { SimLab, type SimMessage, type SimOptions, type SimSocket } from './simulation/sim-lab.ts'
-
-async function labOf(nodes: number, options: SimOptions = {}): Promise<SimLab> {
-  const lab = await SimLab.start(nodes, 1, options)
-  onTestFinished(() => lab.cluster.stop())
-  return lab
-}
-
-/** A client that has said hello. */
-async function hello(
-  lab: SimLab,
-  index: number,
-  resume?: { readonly token: string; readonly seq: number },
-): Promise<SimSocket> {
-  const socket = lab.open(lab.at(index))
-  await lab.cluster.settle()
-  socket.send({ type: 'hello', token: 'ann', ...(resume === undefined ? {} : { resume }) })
-  await lab.cluster.advance(1_000)
-  return socket
-}
-
-async function tell(lab: SimLab, socket: SimSocket, ...messages: SimMessage[]): Promise<void> {
-  socket.send(messages)
-  await lab.cluster.settle()
-}
-
-function tokenOf(socket: SimSocket): string {
-  return socket.controls.findLast(({ resume }) => resume !== undefined)?.resume?.token ?? ''
-}
-
-const typesOf = (socket: SimSocket): readonly string[] => socket.controls.map(({ type }) => type)
+import type { SimLab, SimMessage, SimOptions, SimPrincipal, SimSocket } from './simulation/sim-lab.ts'
+import { hello, labOf, tell, tokenOf, typesOf } from './simulation/steps.ts'
 
 /** Asks for a session as its next place would, and stops there. */
 function placeOf(lab: SimLab, index: number, token: string) {
@@ -181,6 +153,106 @@ describe('a client that comes to another node, gives that up, and is back before
     expect([early.closed, typesOf(early)]).toEqual([1013, []])
     await lab.cluster.advance(1_000)
     expect(typesOf(await hello(lab, 1, past))).toEqual(['resumed'])
+  })
+})
+
+/** `authenticate` takes so long at its nth call. */
+function slowAuthentication(lab: () => SimLab, nth: number, ms: number): SimOptions {
+  let calls = 0
+  return {
+    authenticate: ({ token }) => {
+      if (token === undefined) return undefined
+      const who = { user: token }
+      if (++calls !== nth) return who
+      return new Promise((resolve) =>
+        lab()
+          .at(0)
+          .node.clock.setTimer(ms, () => resolve(who)),
+      )
+    },
+  }
+}
+
+class Named extends SocketSession<SimMessage, unknown, SimPrincipal> {
+  override handleConnect() {
+    return this.registerAs('ann', { policy: 'replace' })
+  }
+}
+
+describe('a client whose past is late by what it takes to authenticate', () => {
+  it.each([
+    ['at its own node', 1, 0],
+    ['at another node', 2, 1],
+  ])('%s: keeps its socket and its name, though it has acknowledged that it goes on', async (_where, nodes, at) => {
+    const lab: SimLab = await labOf(nodes, { session: Named, ...slowAuthentication(() => lab, 2, 3_000) })
+    const first = await hello(lab, 0)
+    first.send({ type: 'ack', seq: 0 })
+    await lab.cluster.settle()
+    const past = { token: tokenOf(first), seq: 0 }
+    first.cut()
+    const second = lab.open(lab.at(at))
+    await lab.cluster.settle()
+    second.send({ type: 'hello', token: 'ann', resume: past })
+    await lab.cluster.advance(100)
+    second.goDeaf()
+    const third = await hello(lab, 0, past)
+    third.send({ type: 'ack', seq: 0 })
+    await lab.cluster.advance(5_000)
+    expect([typesOf(third), third.closed]).toEqual([['resumed'], undefined])
+    expect(lab.running.reduce((sum, { gateway }) => sum + gateway.stats.sessions.attached, 0)).toBe(1)
+  })
+
+  it('is refused, whoever it is, if it is later than any past can be', async () => {
+    const lab = await labOf(2)
+    const first = await hello(lab, 0)
+    const past = { token: tokenOf(first), seq: 0 }
+    const second = await hello(lab, 0, past)
+    second.send({ type: 'ack', seq: 0 })
+    await lab.cluster.settle()
+    for (const at of [0, 1]) expect((await hello(lab, at, past)).closed).toBe(1013)
+    await lab.cluster.advance(13_000)
+    for (const at of [0, 1]) expect(typesOf(await hello(lab, at, past))).toEqual(['resume_failed', 'welcome'])
+    expect(second.closed).toBeUndefined()
+  })
+
+  it('keeps its socket also if it has not yet acknowledged', async () => {
+    const lab: SimLab = await labOf(
+      1,
+      slowAuthentication(() => lab, 2, 3_000),
+    )
+    const first = await hello(lab, 0)
+    const past = { token: tokenOf(first), seq: 0 }
+    first.cut()
+    const second = lab.open(lab.at(0))
+    await lab.cluster.settle()
+    second.send({ type: 'hello', token: 'ann', resume: past })
+    second.goDeaf()
+    await lab.cluster.advance(2_980)
+    const third = lab.open(lab.at(0))
+    await lab.cluster.settle()
+    third.send({ type: 'hello', token: 'ann', resume: past })
+    await lab.cluster.advance(1_000)
+    expect([typesOf(third), third.closed]).toEqual([['resumed'], undefined])
+  })
+})
+
+describe('a session that can not move, as what it hands over is not sendable', () => {
+  it('ends, so that its client, which begins anew, is not refused for it', async () => {
+    class Unsendable extends Named {
+      readonly field = (): number => 1
+      override handleConnect() {
+        return this.registerAs('ann')
+      }
+    }
+    const lab = await labOf(2, { session: Unsendable })
+    const first = await hello(lab, 0)
+    first.send({ type: 'ack', seq: 0 })
+    await lab.cluster.settle()
+    const resume = { token: tokenOf(first), seq: 0 }
+    first.goDeaf()
+    const second = await hello(lab, 1, resume)
+    await lab.cluster.advance(2_000)
+    expect([typesOf(second), second.closed]).toEqual([['resume_failed', 'welcome'], undefined])
   })
 })
 

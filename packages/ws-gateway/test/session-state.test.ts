@@ -177,10 +177,13 @@ describe('the nonce of a session', () => {
 
   it('is past as soon as a newer one is told', () => {
     const state = sessionWith('a')
-    expect(state.hasNewerThan(nonce('a'))).toBe(false)
+    expect(state.isNewest(nonce('a'))).toBe(true)
     state.attach(nonce('b'), nonce('a'))
-    expect([state.hasNewerThan(nonce('a')), state.hasNewerThan(nonce('b'))]).toEqual([true, false])
-    expect(state.hasNewerThan(nonce('c'))).toBe(false)
+    expect([state.isNewest(nonce('a')), state.isNewest(nonce('b')), state.isNewest(nonce('c'))]).toEqual([
+      false,
+      true,
+      false,
+    ])
   })
 
   it('that the client was told at the former place is good at the new one, also if the client comes with an older one', () => {

@@ -328,10 +328,8 @@ export const conformance: readonly ConformanceRule[] = [
       await play.registered(name, one, got)
       const { names } = other
       const pid = play.spawn(other)
-      for (const wrong of ['', 'x'.repeat(257), 'ä'.repeat(129), '\ud800', 5, undefined, null]) {
+      for (const wrong of ['', 'x'.repeat(257), 'ä'.repeat(129), '\ud800', 5, undefined, null])
         await play.isRefused(() => names.registerName(wrong as string, pid), 'ERR_BAD_ARGUMENT')
-        await play.isRefused(() => names.send(wrong as string, 1), 'ERR_BAD_ARGUMENT')
-      }
       for (const wrong of [undefined, 5, {}, 'pid'])
         await play.isRefused(() => names.registerName(play.fresh(), wrong as unknown as Pid), 'ERR_BAD_ARGUMENT')
       await play.isRefused(() => names.send(name, () => 1), 'ERR_NOT_SENDABLE')

@@ -1,0 +1,164 @@
+/**
+ * A store and a broker in memory, with the faults of real ones: what the ways of keeping names do with them is tested here, and the drivers in their own packages.
+ */
+import {
+  StoreError,
+  type LocationRow,
+  type LocationStore,
+  type MessageBroker,
+  type OnMessage,
+  type TakenLocation,
+} from '@pidmesh/via-kit'
+import type { Clock } from '@pidmesh/runtime'
+
+interface Row {
+  readonly owner: string
+  readonly value: Uint8Array
+  readonly epoch: number
+  readonly untilMs: number
+}
+
+const LATENCY_MS = 1
+
+/** What all drivers of one store share. */
+export class FakeServer {
+  readonly rows = new Map<string, Row>()
+  readonly brokers = new Set<FakeBroker>()
+  readonly clock: Clock
+  isAway = false
+  calls = 0
+
+  constructor(clock: Clock) {
+    this.clock = clock
+  }
+
+  /** Everything that it had is lost. */
+  lose(): void {
+    this.rows.clear()
+  }
+
+  rowOf(name: string): Row | undefined {
+    const row = this.rows.get(name)
+    return row !== undefined && row.untilMs > this.clock.monotonicMs() ? row : undefined
+  }
+
+  async ask<T>(answer: () => T): Promise<T> {
+    this.calls++
+    await this.pass(LATENCY_MS)
+    if (this.isAway) throw new StoreError('ERR_STORE_UNAVAILABLE', 'the store is away')
+    const answered = answer()
+    await this.pass(LATENCY_MS)
+    return answered
+  }
+
+  private pass(ms: number): Promise<void> {
+    return new Promise((resolve) => this.clock.setTimer(ms, resolve))
+  }
+}
+
+export class FakeStore implements LocationStore {
+  readonly kind = 'memory'
+  readonly ttlMs = 3_000
+  readonly batchSize = 50
+  readonly server: FakeServer
+  isStopped = false
+  sweeps = 0
+
+  constructor(server: FakeServer) {
+    this.server = server
+  }
+
+  start(): Promise<void> {
+    return this.server.ask(() => undefined)
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+  }
+
+  put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
+    return this.ask(rows.length, () =>
+      rows.map((row) => {
+        const known = this.server.rowOf(row.name)
+        if (known !== undefined && known.owner !== row.owner) return false
+        this.write(row, known?.epoch ?? 1)
+        return true
+      }),
+    )
+  }
+
+  take(rows: readonly LocationRow[]): Promise<readonly TakenLocation[]> {
+    return this.ask(rows.length, () =>
+      rows.map((row) => {
+        const known = this.server.rowOf(row.name)
+        const epoch = (known?.epoch ?? 0) + 1
+        this.write(row, epoch)
+        return { epoch, former: known === undefined || known.owner === row.owner ? undefined : known.value }
+      }),
+    )
+  }
+
+  release(rows: readonly LocationRow[]): Promise<void> {
+    return this.ask(rows.length, () => {
+      for (const { name, owner } of rows) if (this.server.rows.get(name)?.owner === owner) this.server.rows.delete(name)
+    })
+  }
+
+  find(names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return this.ask(names.length, () => names.map((name) => this.server.rowOf(name)?.value))
+  }
+
+  async sweep(): Promise<number> {
+    this.sweeps++
+    return 0
+  }
+
+  private ask<T>(size: number, answer: () => T): Promise<T> {
+    if (size > this.batchSize) throw new Error('more than a batch')
+    return this.server.ask(answer)
+  }
+
+  private write({ name, owner, value }: LocationRow, epoch: number): void {
+    this.server.rows.set(name, { owner, value, epoch, untilMs: this.server.clock.monotonicMs() + this.ttlMs })
+  }
+}
+
+export class FakeBroker implements MessageBroker {
+  readonly kind = 'memory'
+  readonly countsListeners: boolean
+  readonly channels = new Set<string>()
+  private readonly server: FakeServer
+  private onMessage: OnMessage = () => undefined
+
+  constructor(server: FakeServer, countsListeners: boolean) {
+    this.server = server
+    this.countsListeners = countsListeners
+  }
+
+  async start(onMessage: OnMessage): Promise<void> {
+    this.onMessage = onMessage
+    await this.server.ask(() => this.server.brokers.add(this))
+  }
+
+  async stop(): Promise<void> {
+    this.server.brokers.delete(this)
+  }
+
+  async listen(channel: string): Promise<void> {
+    await this.server.ask(() => this.channels.add(channel))
+  }
+
+  async unlisten(channel: string): Promise<void> {
+    await this.server.ask(() => this.channels.delete(channel))
+  }
+
+  publish(channel: string, bytes: Uint8Array): Promise<number | undefined> {
+    return this.server.ask(() => {
+      const listeners = [...this.server.brokers].filter(
+        ({ channels }) => !this.countsListeners || channels.has(channel),
+      )
+      for (const broker of listeners) broker.onMessage(Uint8Array.from(bytes))
+      return this.countsListeners ? listeners.length : undefined
+    })
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * PURPOSE: a location database under faults: the store away, slow to come back, or without what it had; nodes that crash; names that were taken by others meanwhile.
+ */
+import { LocationVia, type LocationViaOptions } from '@pidmesh/via-kit'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { FakeServer, FakeStore } from './fakes.ts'
+import { startLab, type Lab } from './lab.ts'
+
+const TTL_MS = 3_000
+
+async function labOf(options: Partial<LocationViaOptions> = {}): Promise<Lab<LocationVia>> {
+  const lab = await startLab((node, server) => LocationVia.start(node, { store: new FakeStore(server), ...options }))
+  onTestFinished(() => lab.cluster.stop())
+  return lab
+}
+
+async function registered(lab: Lab<LocationVia>, name: string, index: 0 | 1 = 0, got: unknown[] = []) {
+  const member = lab.members[index]
+  const pid = lab.spawn(member, got)
+  expect(await lab.run(member.names.registerName(name, pid))).toBe('yes')
+  return pid
+}
+
+describe('while the store is away', () => {
+  it('a push to another node says that it was not sent, one to this node goes', async () => {
+    const lab = await labOf()
+    const got: unknown[] = []
+    await registered(lab, 'ann', 0, got)
+    lab.server.isAway = true
+    const [one, other] = lab.members
+    expect(await lab.run(other.names.send('ann', 1))).toBe('noconnection')
+    expect(await lab.run(one.names.send('ann', 2))).toBe('ok')
+    await lab.cluster.settle()
+    expect(got).toEqual([2])
+    expect(other.names.stats).toMatchObject({ isAvailable: false, failed: 1, pending: 0 })
+  })
+
+  it('nobody gets a name, and a name that may have been written is given back', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    lab.server.isAway = true
+    const pid = lab.spawn(one)
+    await expect(lab.run(one.names.registerName('ann', pid))).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    expect(one.names.whereisName('ann')).toBeUndefined()
+    lab.server.isAway = false
+    // As if that write had come all the same.
+    await lab.run(new FakeStore(lab.server).put([{ name: 'ann', owner: pid.toString(), value: new Uint8Array() }]))
+    await lab.pass(TTL_MS / 2)
+    expect(await lab.run(other.names.registerName('ann', lab.spawn(other)))).toBe('yes')
+  })
+
+  it('names stay, and are given up, and all of that is in the store when it is back', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    const kept = await registered(lab, 'kept')
+    await registered(lab, 'left')
+    const ended = await registered(lab, 'ended')
+    lab.server.isAway = true
+    expect(await lab.run(one.names.unregisterName('left'))).toBe('ok')
+    one.node.exit(ended, 'kill')
+    await lab.pass(TTL_MS / 2)
+    expect(one.names.whereisName('kept')?.equals(kept)).toBe(true)
+    lab.server.isAway = false
+    await lab.pass(TTL_MS / 2)
+    expect((await lab.run(other.names.resolveName('kept')))?.equals(kept)).toBe(true)
+    for (const name of ['left', 'ended']) expect(await lab.run(other.names.resolveName(name)), name).toBeUndefined()
+  })
+
+  it('no more wait for it than may, and the others are told so at once', async () => {
+    const lab = await labOf({ maxPending: 100 })
+    const { names } = lab.members[1]
+    const statuses = await lab.run(Promise.all(Array.from({ length: 150 }, () => names.send('nobody', 1))))
+    expect(statuses.filter((status) => status === 'noproc')).toHaveLength(100)
+    expect(statuses.filter((status) => status === 'noconnection')).toHaveLength(50)
+    expect(names.stats.pending).toBe(0)
+    expect(await lab.run(names.send('nobody', 1))).toBe('noproc')
+  })
+
+  it('is said once in the log, and once when it is back', async () => {
+    const lab = await labOf()
+    await registered(lab, 'ann')
+    lab.server.isAway = true
+    for (let n = 0; n < 5; n++) await lab.run(lab.members[0].names.send('x', 1))
+    await lab.pass(TTL_MS)
+    lab.server.isAway = false
+    await lab.pass(TTL_MS)
+    const lines = lab.cluster.log.lines.map(({ message }) => message).filter((text) => text.includes('store of names'))
+    expect(lines).toEqual(['the store of names does not answer', 'the store of names is back'])
+  })
+})
+
+describe('a store that has lost what it had', () => {
+  it('has it again within a third of the ttl: the owners write it', async () => {
+    const lab = await labOf()
+    const pid = await registered(lab, 'ann')
+    lab.server.lose()
+    expect(await lab.run(lab.members[1].names.send('ann', 1))).toBe('noproc')
+    await lab.pass(TTL_MS / 2)
+    expect((await lab.run(lab.members[1].names.resolveName('ann')))?.equals(pid)).toBe(true)
+  })
+
+  it('and gives a name to another meanwhile: the one who had it gives way', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    const former = await registered(lab, 'ann')
+    lab.server.lose()
+    const newer = await registered(lab, 'ann', 1)
+    await lab.pass(TTL_MS / 2)
+    expect(one.node.isProcessAlive(former)).toBe(false)
+    expect((await lab.run(one.names.resolveName('ann')))?.equals(newer)).toBe(true)
+    expect(one.names.stats).toMatchObject({ names: 0, lost: 1 })
+    expect(other.names.stats.lost).toBe(0)
+  })
+})
+
+describe('a node that crashes', () => {
+  it('leaves ghosts for no longer than the ttl', async () => {
+    const lab = await labOf()
+    const { names } = lab.members[1]
+    await registered(lab, 'ann')
+    lab.cluster.crash('a')
+    await lab.pass(100)
+    expect(await lab.run(names.send('ann', 1))).toBe('noconnection')
+    expect(await lab.run(names.registerName('ann', lab.spawn(lab.members[1])))).toBe('no')
+    await lab.pass(TTL_MS)
+    expect(await lab.run(names.send('ann', 1))).toBe('noproc')
+    await registered(lab, 'ann', 1)
+  })
+})
+
+describe('names of a living process', () => {
+  it('hold for as long as it lives, however long that is', async () => {
+    const lab = await labOf()
+    const pid = await registered(lab, 'ann')
+    for (let n = 0; n < 20; n++) {
+      await lab.pass(TTL_MS / 2)
+      expect((await lab.run(lab.members[1].names.resolveName('ann')))?.equals(pid)).toBe(true)
+    }
+  })
+
+  it('are refreshed in batches', async () => {
+    const lab = await labOf()
+    const { node, names } = lab.members[0]
+    const pid = lab.spawn(lab.members[0])
+    await lab.run(Promise.all(Array.from({ length: 500 }, (_, n) => names.registerName(`n${n}`, pid))))
+    const before = lab.server.calls
+    await lab.pass(TTL_MS)
+    // Ten batches, three times, and what the other node asks.
+    expect(lab.server.calls - before).toBeLessThan(50)
+    expect(lab.server.calls - before).toBeGreaterThan(20)
+    node.exit(pid, 'kill')
+    await lab.pass(100)
+    expect(lab.server.rows.size).toBe(0)
+  })
+
+  it('are given back when its node stops, or leaves the store', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    await registered(lab, 'of a')
+    const pid = await registered(lab, 'of b', 1)
+    await lab.run(other.names.stop())
+    expect([...lab.server.rows.keys()]).toEqual(['of a'])
+    expect(other.node.isProcessAlive(pid)).toBe(true)
+    await lab.run(one.node.stop())
+    await lab.pass(100)
+    expect(lab.server.rows.size).toBe(0)
+  })
+})
+
+describe('who has lost a name to a takeover', () => {
+  it('and does not end of it, is killed', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    const stubborn = one.node.spawn(
+      async (self) => {
+        for (;;) await self.receive()
+      },
+      { trapExit: true },
+    )
+    await lab.run(one.names.registerName('ann', stubborn))
+    await lab.run(other.names.takeover('ann', lab.spawn(other)))
+    await lab.pass(1_000)
+    expect(one.node.isProcessAlive(stubborn)).toBe(true)
+    expect(one.names.whereisName('ann')).toBeUndefined()
+    await lab.pass(5_000)
+    expect(one.node.isProcessAlive(stubborn)).toBe(false)
+  })
+})
+
+describe('a start', () => {
+  it('fails if the store is away, and leaves nothing behind', async () => {
+    const lab = await labOf()
+    lab.server.isAway = true
+    const { node } = lab.members[0]
+    const store = new FakeStore(lab.server)
+    await expect(lab.run(LocationVia.start(node, { store, scope: 'x' }))).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+    })
+    expect(store.isStopped).toBe(true)
+    lab.server.isAway = false
+    await lab.run(LocationVia.start(node, { store: new FakeStore(lab.server), scope: 'x' }))
+  })
+})

@@ -1,0 +1,94 @@
+/**
+ * PURPOSE: a session whose callback takes so long that the session is killed: what the callback does when it goes on after all leaves nothing behind. Simulated.
+ */
+import { SocketSession } from '@pidmesh/ws-gateway'
+import { describe, expect, it } from 'vitest'
+import type { SimLab, SimMessage, SimPrincipal } from './simulation/sim-lab.ts'
+import { hello, labOf, tokenOf, typesOf } from './simulation/steps.ts'
+
+/** Longer than a session has for anything. */
+const SLOW_MS = 12_000
+
+class Session extends SocketSession<SimMessage, unknown, SimPrincipal> {}
+
+/** A promise that is kept so late. */
+const later = (lab: SimLab): Promise<void> => new Promise((resolve) => lab.clock.setTimer(SLOW_MS, resolve))
+
+describe('a session that was killed', () => {
+  it('in handleDisconnect does not wait for its client when that has come to its end', async () => {
+    let isSlow = true
+    class Slow extends Session {
+      override handleDisconnect() {
+        return isSlow ? later(lab) : undefined
+      }
+    }
+    const lab: SimLab = await labOf(1, { session: Slow, resume: { maxDetachedPerPrincipal: 2 } })
+    for (let n = 0; n < 3; n++) {
+      ;(await hello(lab, 0)).cut()
+      await lab.cluster.advance(SLOW_MS + 3_000)
+    }
+    expect(lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+    isSlow = false
+    const socket = await hello(lab, 0)
+    socket.cut()
+    await lab.cluster.advance(100)
+    expect(typesOf(await hello(lab, 0, { token: tokenOf(socket), seq: 0 }))).toEqual(['resumed'])
+  })
+
+  it('in handleConnect is no session of its gateway when that has come to its end, and no drain waits for it', async () => {
+    class Slow extends Session {
+      override handleConnect() {
+        return later(lab)
+      }
+    }
+    const lab: SimLab = await labOf(1, { session: Slow })
+    const socket = await hello(lab, 0)
+    await lab.cluster.advance(SLOW_MS + 1_000)
+    expect([socket.closed, lab.at(0).gateway.stats.sessions]).toEqual([1011, { attached: 0, detached: 0 }])
+    const startMs = lab.clock.monotonicMs()
+    await lab.cluster.run(lab.at(0).gateway.drain({ overMs: 0 }))
+    expect(lab.clock.monotonicMs() - startMs).toBeLessThan(1_000)
+  })
+})
+
+describe('a drain', () => {
+  it.each([{ overMs: Infinity }, { overMs: Number.NaN }, { overMs: -1 }, { handOverMs: Infinity }])(
+    'of %o is refused: it would never end, or close nobody',
+    async (options) => {
+      const lab = await labOf(1)
+      expect(() => lab.at(0).gateway.drain(options)).toThrowError(
+        expect.objectContaining({ code: 'ERR_BAD_OPTION' }) as Error,
+      )
+      expect(lab.at(0).gateway.isReady).toBe(true)
+    },
+  )
+})
+
+describe('what a user’s code throws or gives that is none of what it may', () => {
+  it.each([
+    ['an error without a message', Object.assign(new Error('x'), { message: undefined })],
+    ['an error whose message is no text', Object.assign(new Error('x'), { message: { code: 1 } })],
+    ['an object without a prototype', Object.create(null) as unknown],
+  ])('authenticate throws %s: the client is told to come later, and the node goes on', async (_what, thrown) => {
+    const lab = await labOf(1, {
+      authenticate: ({ token }) => {
+        if (token === undefined) return undefined
+        throw thrown
+      },
+    })
+    expect((await hello(lab, 0)).closed).toBe(1013)
+  })
+
+  it.each([
+    ['nothing', () => undefined],
+    ['null', () => null],
+    ['a promise of another library', () => ({ then: (settle: (value: unknown) => void) => settle({ value: 1 }) })],
+  ])('a schema gives %s: the message is refused, and the node goes on', async (_what, validate) => {
+    const lab = await labOf(1, { messages: { '~standard': { version: 1, vendor: 'x', validate: validate as never } } })
+    const socket = await hello(lab, 0)
+    socket.send([{ type: 'busy', ms: 1 }])
+    await lab.cluster.settle()
+    expect(socket.closed).toBe(4400)
+    expect(typesOf(await hello(lab, 0))).toEqual(['welcome'])
+  })
+})
