@@ -1,20 +1,35 @@
 /**
- * The gateway's process: all sessions are linked with it, so that it hears of their ends, and they end with it.
+ * The gateway's process: all sessions are linked with it, so that it hears of their ends, and they end with it. Gateways of other nodes ask it where a session has gone.
  */
-import { GenServer, type NoReplyResult } from '@pidmesh/gen-server'
+import { GenServer, type Call, type CallResult } from '@pidmesh/gen-server'
 import { hasType, Pid, type Context, type ExitReason } from '@pidmesh/runtime'
 
-export class GatewayServer extends GenServer {
-  #onSessionEnd: (session: Pid, reason: ExitReason) => void = () => undefined
+/** Which session here has a token, as it has moved here, and its client may not know it? */
+export type WhereIs = Call<{ readonly type: 'where_is'; readonly nonce: Uint8Array }, Pid | undefined>
 
-  override init(onReady: (self: Context) => void, onSessionEnd: (session: Pid, reason: ExitReason) => void): void {
-    this.#onSessionEnd = onSessionEnd
-    onReady(this.self)
+export interface GatewayProcess {
+  readonly onReady: (self: Context) => void
+  readonly onSessionEnd: (session: Pid, reason: ExitReason) => void
+  readonly whereIs: (nonce: Uint8Array) => Pid | undefined
+}
+
+/** Under which name the gateways of a class of sessions are on their nodes. */
+export function gatewayName({ name }: { readonly name: string }): string {
+  return `pidmesh_gateway:${name}`
+}
+
+export class GatewayServer extends GenServer<WhereIs> {
+  #process!: GatewayProcess
+
+  override init(process: GatewayProcess): void {
+    this.#process = process
+    process.onReady(this.self)
   }
 
-  /** It takes no calls and no casts, and must not end of one that comes astray. */
-  override handleCall(): NoReplyResult {
-    return this.noreply()
+  /** It must not end of a call that comes astray. */
+  override handleCall(request: WhereIs): CallResult {
+    if (request?.type !== 'where_is' || !(request.nonce instanceof Uint8Array)) return this.noreply()
+    return this.reply(request, this.#process.whereIs(request.nonce))
   }
 
   override handleCast(): void {}
@@ -22,6 +37,6 @@ export class GatewayServer extends GenServer {
   override handleInfo(message: unknown): void {
     // Anybody can send something that looks like one.
     if (!hasType(message, 'EXIT') || !(message.from instanceof Pid)) return
-    this.#onSessionEnd(message.from, message.reason)
+    this.#process.onSessionEnd(message.from, message.reason)
   }
 }

@@ -29,7 +29,7 @@ import { Connection, type ConnectionHost, type Hello } from './connection.ts'
 import { Counters, type GatewayStats } from './counters.ts'
 import { Door, type Admitted } from './door.ts'
 import { GatewayError, wanted } from './errors.ts'
-import { GatewayServer } from './gateway-server.ts'
+import { GatewayServer, gatewayName, type WhereIs } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
 import {
   checkDrain,
@@ -75,7 +75,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private readonly server: Server
   private readonly ownsServer: boolean
   private starter: SessionStarter | undefined = undefined
-  private process: ServerPid<never, never> | undefined = undefined
+  private process: ServerPid<WhereIs, never> | undefined = undefined
   private context: Context | undefined = undefined
   private draining: Promise<void> | undefined = undefined
   private stopping: Promise<void> | undefined = undefined
@@ -262,16 +262,22 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       owner,
       GatewayServer,
       [
-        (self: Context) => {
-          this.context = self
-          self.signal.addEventListener('abort', () => this.onProcessGone())
+        {
+          onReady: (self) => {
+            this.context = self
+            self.signal.addEventListener('abort', () => this.onProcessGone())
+          },
+          onSessionEnd: (pid, reason) => this.onExit(pid, reason),
+          whereIs: (nonce) => hub.whereabouts.find(nonce),
         },
-        (pid: Pid, reason: ExitReason) => this.onExit(pid, reason),
       ],
       { label: 'gateway', trapExit: true },
     )
     const { context } = this
     if (context === undefined) throw new PidmeshError('ERR_NODE_STOPPED', 'the node stops')
+    const name = gatewayName(options.session)
+    // Of two on a node the first is asked.
+    if (owner.whereis(name) === undefined) owner.register(name, context.pid)
     hub.gateway = context.pid
     await this.startPresence(context)
     const { connectTimeoutMs } = options

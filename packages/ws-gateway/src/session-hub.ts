@@ -10,6 +10,7 @@ import type { RingLimits } from './replay-ring.ts'
 import { groupOfName, roomMessage, type RoomMessage } from './room-message.ts'
 import type { AnySession } from './session.ts'
 import type { SessionServer } from './session-server.ts'
+import { Whereabouts } from './whereabouts.ts'
 
 export interface ResumeOptions extends RingLimits {
   /** How long a session waits for its client. */
@@ -42,6 +43,7 @@ export class SessionHub {
   readonly sessions: Map<number, SessionServer> = new Map()
   /** How many of them have no socket, and how many of each principal. */
   detached = 0
+  readonly whereabouts: Whereabouts = new Whereabouts()
   private readonly detachedOf = new Map<string, number>()
   /** The gateway's own process. */
   gateway: Pid | undefined = undefined

@@ -39,6 +39,8 @@ export interface Former {
   readonly nonce: Uint8Array
   /** The number of the last message that the client has. */
   readonly seq: number
+  /** It is not where the token says: it was looked for. */
+  readonly isFound?: boolean
 }
 
 export type Moved =

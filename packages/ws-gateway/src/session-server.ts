@@ -95,6 +95,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   #seen: SeenOnce | undefined = undefined
   #wait!: SessionWait
   #attachedMs = 0
+  /** Of tokens that name a former process, until the client has shown that it has one of this. */
+  #former: readonly Uint8Array[] = []
 
   override init({ hub, connection, identity, former }: SessionStart): Awaitable<InitResult> {
     this.#hub = hub
@@ -179,7 +181,11 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
 
   /** The client has all messages up to a number: `false` if there is no such number. */
   ack(connection: Connection, number: number): boolean {
-    return connection !== this.connection || this.#state === undefined || this.#state.ack(number)
+    const state = this.#state
+    if (connection !== this.connection || state === undefined) return true
+    if (!state.ack(number)) return false
+    this.#forgetFormer()
+    return true
   }
 
   /** How many of the client's messages have come; `undefined` if nobody counts, as the client can't resume. */
@@ -200,6 +206,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
   /** Its process has ended. */
   ended(): void {
     this.#wait.end()
+    this.#forgetFormer()
   }
 
   /** Who told it who is in its rooms has been started anew. */
@@ -554,10 +561,18 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
         nonces: snapshot.nonces.map((nonce) => Buffer.from(nonce)),
       }),
     )
+    this.#former = snapshot.nonces
+    this.#hub.whereabouts.add(snapshot.nonces, this.pid)
     this.#seen = new SeenOnce(this.self.monotonicMs() + 2 * FORWARD_MS, snapshot.seen)
     // Before any callback: what that pushes comes after what was missed.
     this.#tellResumed(connection, former, missed)
     return this.#orEnd(() => this.#goOnHere(from, snapshot))
+  }
+
+  #forgetFormer(): void {
+    if (this.#former.length === 0) return
+    this.#hub.whereabouts.forget(this.#former)
+    this.#former = []
   }
 
   async #goOnHere(former: Pid, snapshot: SessionSnapshot): Promise<void> {

@@ -7,11 +7,12 @@
  *               │ on another one               ─▶ start, which claims it there (session-server.ts)
  *               └ failed: gap, gone, refused   ─▶ resume_failed, start;   busy ─▶ closed: come back in a moment
  */
-import { call, CallError, startLink, StartError } from '@pidmesh/gen-server'
+import { call, CallError, multiCall, startLink, StartError } from '@pidmesh/gen-server'
 import type { Context, Node, Pid } from '@pidmesh/runtime'
 import { causeOfExit } from './close-cause.ts'
 import { CLOSE } from './close-codes.ts'
 import type { Connection, Hello } from './connection.ts'
+import { gatewayName, type WhereIs } from './gateway-server.ts'
 import type { Identity } from './principal.ts'
 import { openToken, sessionOf, type ResumeTicket } from './resume-token.ts'
 import type { SessionHub } from './session-hub.ts'
@@ -22,6 +23,8 @@ import type { ResumeFailure } from './session-state.ts'
 
 /** For a session of this node to take its client back. */
 const ATTACH_MS = 5_000
+/** For gateways to say whether a session is with them. */
+const LOOK_MS = 1_000
 
 export interface StarterComponents {
   readonly owner: Node
@@ -46,9 +49,10 @@ export class SessionStarter {
     const ticket = openToken(hub.components.keys, resume.token, identity.id)
     if (ticket === undefined || hub.components.resume === undefined)
       return this.startAnew(connection, identity, { why: 'refused', seq })
+    const { nonce } = ticket
     const pid = this.processOf(ticket)
-    if (pid === undefined) return this.startAnew(connection, identity, { why: 'gone', seq })
-    return this.goOn(connection, identity, { pid, nonce: ticket.nonce, seq })
+    if (pid === undefined) return this.lookElsewhere(connection, identity, { nonce, seq })
+    return this.goOn(connection, identity, { pid, nonce, seq })
   }
 
   private async goOn(connection: Connection, identity: Identity<unknown>, former: Former): Promise<void> {
@@ -63,8 +67,40 @@ export class SessionStarter {
       case 'busy':
         return this.comeLater(connection)
       case 'failed':
-        return this.startAnew(connection, identity, answer)
+        return this.onFailed(connection, identity, { former, ...answer })
     }
+  }
+
+  private onFailed(
+    connection: Connection,
+    identity: Identity<unknown>,
+    { former, why, seq }: { readonly former: Former | undefined; readonly why: ResumeFailure; readonly seq: number },
+  ): Promise<void> {
+    if (why !== 'gone' || former === undefined || former.isFound === true)
+      return this.startAnew(connection, identity, { why, seq })
+    return this.lookElsewhere(connection, identity, { nonce: former.nonce, seq })
+  }
+
+  /** The process that the token names is no more. The session may have moved on, and what told that to its client may have been lost. */
+  private async lookElsewhere(
+    connection: Connection,
+    identity: Identity<unknown>,
+    { nonce, seq }: { readonly nonce: Uint8Array; readonly seq: number },
+  ): Promise<void> {
+    const { owner, hub, self } = this.components
+    const request: WhereIs = { type: 'where_is', nonce }
+    const here = hub.whereabouts.find(nonce)
+    const others = here === undefined ? owner.nodes('all') : []
+    const name = gatewayName(hub.components.session)
+    const { replies } = await multiCall<WhereIs, WhereIs>(self, { name, nodes: others }, request, LOOK_MS).catch(
+      () => ({
+        // The gateway ends.
+        replies: [],
+      }),
+    )
+    const pid = here ?? replies.map(({ reply }) => reply).find((found) => found !== undefined)
+    if (pid === undefined) return this.startAnew(connection, identity, { why: 'gone', seq })
+    return this.goOn(connection, identity, { pid, nonce, seq, isFound: true })
   }
 
   private async attach(
@@ -107,7 +143,7 @@ export class SessionStarter {
       if (!isResumeFailed(reason)) return connection.close(causeOfExit(reason))
       const { why, seq } = reason.resume_failed
       if (why === 'busy') return this.comeLater(connection)
-      return this.startAnew(connection, identity, { why, seq })
+      return this.onFailed(connection, identity, { former, why, seq })
     }
   }
 

@@ -156,6 +156,50 @@ describe('a client that comes to another node, gives that up, and is back before
   })
 })
 
+describe('a client that has lost the answer to its resume at another node', () => {
+  it.each([
+    ['at that node', 1],
+    ['at the node that its token names', 0],
+    ['at a third', 2],
+  ])('and comes back long after, %s: goes on, with what it has missed', async (_where, at) => {
+    const lab = await labOf(3)
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'register', name: 'ann', policy: 'unique' })
+    const past = { token: tokenOf(first), seq: 0 }
+    first.cut()
+    const second = lab.open(lab.at(1))
+    await lab.cluster.settle()
+    second.goDeaf()
+    second.send({ type: 'hello', token: 'ann', resume: past })
+    await lab.cluster.advance(1_000)
+    second.cut()
+    await lab.cluster.advance(20_000)
+    lab.at(2).names.send('ann', 'precious')
+    await lab.cluster.advance(100)
+    const third = await hello(lab, at, past)
+    expect([typesOf(third), third.messages]).toEqual([['resumed'], ['precious']])
+    third.send({ type: 'ack', seq: 1 })
+    await lab.cluster.advance(20_000)
+    expect(typesOf(await hello(lab, at, past))).toEqual(['resume_failed', 'welcome'])
+  })
+
+  it('and comes back when the node that its token names has drained and is no more: goes on', async () => {
+    const lab = await labOf(3)
+    const first = await hello(lab, 0)
+    const past = { token: tokenOf(first), seq: 0 }
+    first.cut()
+    const second = lab.open(lab.at(1))
+    await lab.cluster.settle()
+    second.goDeaf()
+    second.send({ type: 'hello', token: 'ann', resume: past })
+    await lab.cluster.advance(1_000)
+    second.cut()
+    await lab.cluster.run(lab.drain(lab.at(0), 0))
+    await lab.cluster.advance(5_000)
+    expect(typesOf(await hello(lab, 2, past))).toEqual(['resumed'])
+  })
+})
+
 /** `authenticate` takes so long at its nth call. */
 function slowAuthentication(lab: () => SimLab, nth: number, ms: number): SimOptions {
   let calls = 0
