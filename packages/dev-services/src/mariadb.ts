@@ -174,7 +174,10 @@ function initOf({ password, adminPassword }: Access): string {
 
 function pathOf(program: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_FOLDERS]
-  return folders.filter((folder) => folder !== '').map((folder) => join(folder, program)).find(isProgram)
+  return folders
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, program))
+    .find(isProgram)
 }
 
 function isProgram(path: string): boolean {

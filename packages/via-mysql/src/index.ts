@@ -1,1 +1,2 @@
-export {}
+export { MysqlLocations } from './mysql-locations.ts'
+export type { MysqlOptions, MysqlTls } from './options.ts'

@@ -1,0 +1,105 @@
+/**
+ * A MariaDB for the tests of one file, or why there is none: then they are skipped, and one line says so.
+ */
+import { mariadbMissing, startMariadb, type MariadbService } from '@pidmesh/dev-services'
+import type { LocationRow } from '@pidmesh/via-kit'
+import { MysqlLocations, type MysqlOptions } from '@pidmesh/via-mysql'
+import { createConnection, type Connection } from 'mysql2/promise'
+import { afterAll, afterEach, beforeAll, describe } from 'vitest'
+
+export class Fixture {
+  private readonly stores: MysqlLocations[] = []
+  private tables = 0
+  private started: { readonly service: MariadbService; readonly admin: Connection } | undefined
+
+  get service(): MariadbService {
+    if (this.started === undefined) throw new Error('it has not been started')
+    return this.started.service
+  }
+
+  /** Of a user that may do all. */
+  get admin(): Connection {
+    if (this.started === undefined) throw new Error('it has not been started')
+    return this.started.admin
+  }
+
+  async start(): Promise<void> {
+    const service = await startMariadb()
+    const admin = await createConnection({ uri: service.adminUrl, multipleStatements: true })
+    admin.on('error', () => undefined)
+    this.started = { service, admin }
+  }
+
+  async stop(): Promise<void> {
+    this.started?.admin.destroy()
+    await this.started?.service.stop()
+  }
+
+  /** After the server was away. */
+  async adminAgain(): Promise<void> {
+    const { service } = this
+    const admin = await createConnection({ uri: service.adminUrl, multipleStatements: true })
+    admin.on('error', () => undefined)
+    this.started = { service, admin }
+  }
+
+  /** The name of a table that isn't there. */
+  freshTable(): string {
+    return `names_${++this.tables}`
+  }
+
+  /** A store that is stopped after the test. */
+  store(options: MysqlOptions): MysqlLocations {
+    const store = new MysqlLocations({
+      ...(options.host === undefined && { url: this.service.url }),
+      timeoutMs: 10_000,
+      ...options,
+    })
+    this.stores.push(store)
+    return store
+  }
+
+  async startStore(options: MysqlOptions = {}): Promise<MysqlLocations> {
+    const store = this.store({ table: this.freshTable(), ...options })
+    await store.start()
+    return store
+  }
+
+  async stopStores(): Promise<void> {
+    await Promise.all(this.stores.splice(0).map((store) => store.stop()))
+  }
+
+  /** Makes all rows of the table older than they are. */
+  async age(table: string, ms: number): Promise<void> {
+    await this.admin.query(`UPDATE ${table} SET last_active_at = last_active_at - INTERVAL ? MICROSECOND`, [ms * 1_000])
+  }
+
+  async count(table: string): Promise<number> {
+    const [rows] = await this.admin.query(`SELECT COUNT(*) AS count FROM ${table}`)
+    return (rows as [{ count: number }])[0].count
+  }
+}
+
+/** A `describe` whose tests have a MariaDB of their own. */
+export function describeWithMariadb(title: string, tests: (fixture: Fixture) => void): void {
+  const missing = mariadbMissing()
+  if (missing !== undefined) {
+    if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(missing)
+    console.warn(`tests with MariaDB skipped: ${missing}`)
+  }
+  describe.skipIf(missing !== undefined)(title, () => {
+    const fixture = new Fixture()
+    beforeAll(() => fixture.start())
+    afterEach(() => fixture.stopStores())
+    afterAll(() => fixture.stop())
+    tests(fixture)
+  })
+}
+
+export function row(name: string, owner: string, value: string = `${name} of ${owner}`): LocationRow {
+  return { name, owner, value: Buffer.from(value) }
+}
+
+export function textOf(value: Uint8Array | undefined): string | undefined {
+  return value && Buffer.from(value).toString()
+}
