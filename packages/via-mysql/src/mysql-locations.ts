@@ -35,6 +35,7 @@ type Ask = (statement: Statement) => Promise<unknown>
 
 export class MysqlLocations implements LocationStore {
   readonly kind = 'mysql'
+  readonly ttlMs: number
   readonly batchSize: number = BATCH_SIZE
   private readonly options: Omit<CheckedOptions, 'server'>
   private readonly statements: Statements
@@ -51,6 +52,7 @@ export class MysqlLocations implements LocationStore {
   constructor(options: MysqlOptions) {
     const { server, ...rest } = checkOptions(options)
     this.options = rest
+    this.ttlMs = rest.ttlMs
     this.statements = new Statements(rest.table, rest.ttlMs)
     const setup = setupOf(rest.timeoutMs)
     this.connect = () =>
@@ -99,7 +101,8 @@ export class MysqlLocations implements LocationStore {
     // The rows of a name are taken in their order.
     return rows.map(({ name }) => {
       const location = taken.get(name)?.shift()
-      if (location === undefined) throw new StoreError('ERR_STORE_UNFIT', 'the database server answers what it is not asked')
+      if (location === undefined)
+        throw new StoreError('ERR_STORE_UNFIT', 'the database server answers what it is not asked')
       return location
     })
   }

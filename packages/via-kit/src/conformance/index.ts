@@ -1,1 +1,2 @@
+export { LoopbackLab } from './loopback.ts'
 export { conformance, type ConformanceLab, type ConformanceMember, type ConformanceRule } from './rules.ts'

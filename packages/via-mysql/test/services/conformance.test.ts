@@ -1,0 +1,33 @@
+/**
+ * PURPOSE: names in a table of MariaDB hold the rules that every way of keeping names holds, between two nodes that are connected.
+ */
+import type { ViaCapabilities } from '@pidmesh/runtime'
+import { conformance, LoopbackLab } from '@pidmesh/via-kit/conformance'
+import { LocationVia, MysqlLocations } from '@pidmesh/via-mysql'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { describeWithMariadb } from './mariadb.ts'
+
+const capabilities: ViaCapabilities = {
+  resolve: 'store',
+  holders: 'one',
+  newestWins: true,
+  order: 'unless_moved',
+  purge: 'ttl',
+  knowsAbsence: true,
+  reachesPids: true,
+}
+
+describeWithMariadb('names in MariaDB, as a way of keeping them', (fixture) => {
+  let lab: LoopbackLab
+  beforeAll(async () => {
+    const { url } = fixture.service
+    lab = await LoopbackLab.start((node) =>
+      LocationVia.start(node, { store: new MysqlLocations({ url, timeoutMs: 10_000 }) }),
+    )
+  })
+  afterAll(() => lab.stop())
+
+  it('say what they can do', () => expect(lab.members[0].names.capabilities).toEqual(capabilities))
+
+  for (const { rule, needs, check } of conformance) if (needs(capabilities)) it(rule, () => check(lab))
+})
