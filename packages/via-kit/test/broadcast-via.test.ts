@@ -3,7 +3,7 @@
  */
 import { BroadcastVia } from '@pidmesh/via-kit'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { FakeBroker } from './fakes.ts'
+import { FakeBroker } from '@pidmesh/via-kit/testing'
 import { startLab, type Lab } from './lab.ts'
 
 async function labOf(countsListeners: boolean, maxPendingBytes?: number): Promise<Lab<BroadcastVia>> {

@@ -4,8 +4,8 @@
 import { handler, type Node, type Pid, type Via } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { BroadcastVia, LocationVia } from '@pidmesh/via-kit'
-import type { ConformanceLab } from '@pidmesh/via-kit/conformance'
-import { FakeBroker, FakeServer, FakeStore } from './fakes.ts'
+import type { ConformanceLab } from '@pidmesh/via-kit/testing'
+import { FakeBroker, FakeServer, FakeStore } from '@pidmesh/via-kit/testing'
 
 export interface Member<Names extends Via> {
   readonly node: Node

@@ -3,7 +3,7 @@
  */
 import { LocationVia, type LocationViaOptions } from '@pidmesh/via-kit'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { FakeServer, FakeStore } from './fakes.ts'
+import { FakeStore } from '@pidmesh/via-kit/testing'
 import { startLab, type Lab } from './lab.ts'
 
 const TTL_MS = 3_000

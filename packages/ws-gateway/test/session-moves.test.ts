@@ -174,7 +174,7 @@ describe('a client that has lost the answer to its resume at another node', () =
     await lab.cluster.advance(1_000)
     second.cut()
     await lab.cluster.advance(20_000)
-    lab.at(2).names.send('ann', 'precious')
+    await lab.cluster.run(Promise.resolve(lab.at(2).names.send('ann', 'precious')))
     await lab.cluster.advance(100)
     const third = await hello(lab, at, past)
     expect([typesOf(third), third.messages]).toEqual([['resumed'], ['precious']])

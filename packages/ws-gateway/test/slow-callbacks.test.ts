@@ -82,6 +82,7 @@ describe('what a user’s code throws or gives that is none of what it may', () 
   it.each([
     ['nothing', () => undefined],
     ['null', () => null],
+    // oxlint-disable-next-line unicorn/no-thenable -- it is what is tested
     ['a promise of another library', () => ({ then: (settle: (value: unknown) => void) => settle({ value: 1 }) })],
   ])('a schema gives %s: the message is refused, and the node goes on', async (_what, validate) => {
     const lab = await labOf(1, { messages: { '~standard': { version: 1, vendor: 'x', validate: validate as never } } })

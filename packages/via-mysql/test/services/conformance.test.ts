@@ -2,7 +2,7 @@
  * PURPOSE: names in a table of MariaDB hold the rules that every way of keeping names holds, between two nodes that are connected.
  */
 import type { ViaCapabilities } from '@pidmesh/runtime'
-import { conformance, LoopbackLab } from '@pidmesh/via-kit/conformance'
+import { conformance, LoopbackLab } from '@pidmesh/via-kit/testing'
 import { LocationVia, MysqlLocations } from '@pidmesh/via-mysql'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeWithMariadb } from './mariadb.ts'
@@ -29,5 +29,7 @@ describeWithMariadb('names in MariaDB, as a way of keeping them', (fixture) => {
 
   it('say what they can do', () => expect(lab.members[0].names.capabilities).toEqual(capabilities))
 
-  for (const { rule, needs, check } of conformance) if (needs(capabilities)) it(rule, () => check(lab))
+  it.each(conformance.filter(({ needs }) => needs(capabilities)))('$rule', async ({ check }) => {
+    await expect(check(lab)).resolves.toBeUndefined()
+  })
 })

@@ -6,7 +6,7 @@ import { createServer, IncomingMessage, type Server } from 'node:http'
 import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { GlobalEts, ProcessGroups } from '@pidmesh/global-ets'
-import type { Clock, Node } from '@pidmesh/runtime'
+import type { Clock, Node, Via } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { Gateway, SocketSession, type GatewayOptions, type PushOptions, type PushStatus } from '@pidmesh/ws-gateway'
 
@@ -15,7 +15,7 @@ export interface SimPrincipal {
 }
 
 export type SimMessage =
-  | { readonly type: 'register'; readonly name: string; readonly policy: 'unique' | 'replace' }
+  | { readonly type: 'register'; readonly name: string; readonly policy: 'unique' | 'replace' | 'multi' }
   /** The session is at this for so long. */
   | { readonly type: 'busy'; readonly ms: number }
   /** Something in the background pushes this later, whatever the session is at then. */
@@ -23,12 +23,15 @@ export type SimMessage =
   /** To hand over takes so long. */
   | { readonly type: 'slowHandOver'; readonly ms: number }
 
-export type SimOptions = Partial<GatewayOptions<SimMessage, unknown, SimPrincipal>>
+export interface SimOptions extends Partial<GatewayOptions<SimMessage, unknown, SimPrincipal>> {
+  /** How each node keeps names. @default a replicated table in which the newest wins */
+  readonly way?: (node: Node, lab: SimLab) => Promise<Via>
+}
 
 export interface SimNode {
   readonly name: string
   readonly node: Node
-  readonly names: GlobalEts
+  readonly names: Via
   readonly gateway: Gateway<SimMessage, unknown, SimPrincipal>
   readonly server: Server
   readonly incarnation: number
@@ -73,9 +76,10 @@ export class SimLab {
   async startNode(name: string): Promise<SimNode> {
     const { cluster } = this
     const node = await cluster.start(name)
-    const names = await cluster.run(GlobalEts.start(node, { policy: 'newest' }))
+    const { way = table, ...options } = this.options
+    const names = await cluster.run(way(node, this))
     const groups = await cluster.run(ProcessGroups.start(node))
-    await cluster.run(Promise.all([names.filled(), groups.filled()]))
+    await cluster.run(groups.filled())
     const server = createServer()
     const gateway = await cluster.run(
       Gateway.start(node, {
@@ -86,7 +90,7 @@ export class SimLab {
         authenticate: ({ token }) => (token === undefined ? undefined : { user: token }),
         principalId: ({ user }) => user,
         heapShare: () => 0,
-        ...this.options,
+        ...options,
       }),
     )
     const { incarnation } = node.self.pid
@@ -114,6 +118,12 @@ export class SimLab {
   }
 
   private readonly stopped = new Set<unknown>()
+}
+
+async function table(node: Node): Promise<Via> {
+  const names = await GlobalEts.start(node, { policy: 'newest' })
+  await names.filled()
+  return names
 }
 
 function sessionOf(lab: SimLab): new () => SocketSession<SimMessage, unknown, SimPrincipal> {

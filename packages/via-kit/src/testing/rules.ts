@@ -177,7 +177,7 @@ export const conformance: readonly ConformanceRule[] = [
         const own = play.fresh()
         await play.registered(own, one, got)
         const sent = Array.from({ length: MESSAGES }, (_, n) => ({ n, name }))
-        const statuses = await play.run(Promise.all(sent.map((message) => sender.names.send(own, message))))
+        const statuses = await play.run(Promise.all(sent.map(async (message) => sender.names.send(own, message))))
         deepStrictEqual(new Set(statuses).has('noconnection'), false)
         await play.until('all have come', () => got.length >= MESSAGES)
         await play.run(sender.names.send(own, 'last'))

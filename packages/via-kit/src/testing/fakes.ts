@@ -1,15 +1,10 @@
 /**
  * A store and a broker in memory, with the faults of real ones: what the ways of keeping names do with them is tested here, and the drivers in their own packages.
  */
-import {
-  StoreError,
-  type LocationRow,
-  type LocationStore,
-  type MessageBroker,
-  type OnMessage,
-  type TakenLocation,
-} from '@pidmesh/via-kit'
 import type { Clock } from '@pidmesh/runtime'
+import { StoreError } from '../errors.ts'
+import type { LocationRow, LocationStore, TakenLocation } from '../location-store.ts'
+import type { MessageBroker, OnMessage } from '../message-broker.ts'
 
 interface Row {
   readonly owner: string
@@ -22,8 +17,8 @@ const LATENCY_MS = 1
 
 /** What all drivers of one store share. */
 export class FakeServer {
-  readonly rows = new Map<string, Row>()
-  readonly brokers = new Set<FakeBroker>()
+  readonly rows: Map<string, Row> = new Map()
+  readonly brokers: Set<FakeBroker> = new Set()
   readonly clock: Clock
   isAway = false
   calls = 0
@@ -126,7 +121,7 @@ export class FakeStore implements LocationStore {
 export class FakeBroker implements MessageBroker {
   readonly kind = 'memory'
   readonly countsListeners: boolean
-  readonly channels = new Set<string>()
+  readonly channels: Set<string> = new Set()
   private readonly server: FakeServer
   private onMessage: OnMessage = () => undefined
 

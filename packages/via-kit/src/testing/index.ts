@@ -1,2 +1,3 @@
+export { FakeBroker, FakeServer, FakeStore } from './fakes.ts'
 export { LoopbackLab } from './loopback.ts'
 export { conformance, type ConformanceLab, type ConformanceMember, type ConformanceRule } from './rules.ts'
