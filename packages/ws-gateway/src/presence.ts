@@ -1,8 +1,10 @@
 /**
  * Who is in a room: members by the id of their principals, and what changes. Pure.
  *
- * One who is there with two devices, or is just moving to another node, is there once, with the metadata of each: he has joined with the first and left with the last.
+ * One who is there with two devices is there once, with the metadata of each: he has joined with the first and left with the last. A session that is just moving to another node has two
+ * processes there for a while, which are one device: what the later one has is true.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { MemberOfGroup, NameMeta, Pid } from '@pidmesh/runtime'
 
 /** One who is in a room. */
@@ -24,81 +26,100 @@ export type PresenceMessage =
       readonly left: readonly string[]
     }
 
+/** What tells the processes of one session from those of others. */
+export interface SessionMark {
+  /** The same wherever the session goes. */
+  readonly session: string
+  /** So often it has moved. */
+  readonly moves: number
+}
+
 /** What is known of a session in a room, beside the user's metadata. */
-export interface MemberMeta extends NameMeta {
+export interface MemberMeta extends NameMeta, SessionMark {
   readonly id: string
   readonly meta: NameMeta
 }
 
 export class RoomPresence {
   private readonly room: string
-  /** By the id of the principal, and then by session. */
-  private readonly sessions = new Map<string, Map<string, NameMeta>>()
-  private readonly idOfSession = new Map<string, string>()
+  /** By the id of the principal, then by session, then by process. */
+  private readonly sessions = new Map<string, Map<string, Map<string, MemberMeta>>>()
+  private readonly memberOf = new Map<string, MemberMeta>()
 
   constructor(room: string, members: readonly MemberOfGroup[]) {
     this.room = room
-    for (const member of members) this.put(member)
+    for (const { pid, meta } of members) if (isMemberMeta(meta)) this.put(pid.toString(), meta)
   }
 
   /** By their ids, in order. */
   get present(): readonly Present[] {
-    return [...this.sessions.keys()].sort().map((id) => this.presentOf(id))
+    return [...this.sessions.keys()].sort().map((id) => ({ id, metas: this.metasOf(id) }))
   }
 
   get state(): PresenceMessage {
     return { type: 'presence_state', room: this.room, present: this.present }
   }
 
-  /** Members have come, or have other metadata. */
+  /** Members have come, or have other metadata. Others may be in the group that are no sessions: they are passed over. */
   joined(members: readonly MemberOfGroup[]): PresenceMessage | undefined {
-    const ids = new Set<string>()
-    for (const member of members) {
-      const id = this.put(member)
-      if (id !== undefined) ids.add(id)
-    }
-    return this.diff([...ids], [])
+    const known = members.flatMap(({ pid, meta }) => (isMemberMeta(meta) ? [{ process: pid.toString(), meta }] : []))
+    const ids = known.flatMap(({ process, meta }) => [meta.id, this.memberOf.get(process)?.id ?? meta.id])
+    return this.diff(ids, () => known.forEach(({ process, meta }) => this.put(process, meta)))
   }
 
   left(pids: readonly Pid[]): PresenceMessage | undefined {
-    const [changed, gone] = [new Set<string>(), new Set<string>()]
-    for (const pid of pids) {
-      const session = pid.toString()
-      const id = this.idOfSession.get(session)
-      if (id === undefined) continue
-      this.idOfSession.delete(session)
-      const sessions = this.sessions.get(id)
-      sessions?.delete(session)
-      if (sessions?.size === 0) {
-        this.sessions.delete(id)
-        changed.delete(id)
-        gone.add(id)
-      } else changed.add(id)
-    }
-    return this.diff([...changed], [...gone])
+    const known = pids.map(String).filter((process) => this.memberOf.has(process))
+    const ids = known.map((process) => this.memberOf.get(process)?.id ?? '')
+    return this.diff(ids, () => known.forEach((process) => this.remove(process)))
   }
 
-  private diff(ids: readonly string[], left: readonly string[]): PresenceMessage | undefined {
-    if (ids.length === 0 && left.length === 0) return undefined
-    return { type: 'presence_diff', room: this.room, joined: ids.map((id) => this.presentOf(id)), left }
+  /** What of these is other than before; `undefined` if nothing is. */
+  private diff(ids: readonly string[], change: () => void): PresenceMessage | undefined {
+    const before = [...new Set(ids)].map((id) => ({ id, metas: this.metasOf(id) }))
+    change()
+    const changed = before
+      .map(({ id, metas }) => ({ id, metas: this.metasOf(id), former: metas }))
+      .filter(({ metas, former }) => !isDeepStrictEqual(metas, former))
+    if (changed.length === 0) return undefined
+    const joined = changed.filter(({ metas }) => metas.length > 0).map(({ id, metas }) => ({ id, metas }))
+    const left = changed.filter(({ metas }) => metas.length === 0).map(({ id }) => id)
+    return { type: 'presence_diff', room: this.room, joined, left }
   }
 
-  private presentOf(id: string): Present {
-    return { id, metas: [...(this.sessions.get(id)?.values() ?? [])] }
+  private metasOf(id: string): readonly NameMeta[] {
+    return [...(this.sessions.get(id)?.values() ?? [])].map((processes) => latest([...processes.values()]).meta)
   }
 
-  /** Others may be in the group that are no sessions: they are passed over. */
-  private put({ pid, meta }: MemberOfGroup): string | undefined {
-    if (!isMemberMeta(meta)) return undefined
-    const session = pid.toString()
-    const sessions = this.sessions.get(meta.id) ?? new Map<string, NameMeta>()
-    this.sessions.set(meta.id, sessions)
-    sessions.set(session, meta.meta)
-    this.idOfSession.set(session, meta.id)
-    return meta.id
+  private put(process: string, member: MemberMeta): void {
+    const former = this.memberOf.get(process)
+    if (former !== undefined && (former.id !== member.id || former.session !== member.session)) this.remove(process)
+    const sessions = this.sessions.get(member.id) ?? new Map<string, Map<string, MemberMeta>>()
+    this.sessions.set(member.id, sessions)
+    const processes = sessions.get(member.session) ?? new Map<string, MemberMeta>()
+    sessions.set(member.session, processes)
+    processes.set(process, member)
+    this.memberOf.set(process, member)
+  }
+
+  private remove(process: string): void {
+    const member = this.memberOf.get(process)
+    if (member === undefined) return
+    this.memberOf.delete(process)
+    const sessions = this.sessions.get(member.id)
+    const processes = sessions?.get(member.session)
+    processes?.delete(process)
+    if (processes?.size === 0) sessions?.delete(member.session)
+    if (sessions?.size === 0) this.sessions.delete(member.id)
   }
 }
 
+/** There is at least one. */
+function latest(processes: readonly MemberMeta[]): MemberMeta {
+  return processes.reduce((last, one) => (one.moves > last.moves ? one : last))
+}
+
 function isMemberMeta(meta: NameMeta): meta is MemberMeta {
-  return typeof meta['id'] === 'string' && typeof meta['meta'] === 'object' && meta['meta'] !== null
+  const { id, session, moves, meta: own } = meta
+  const isMarked = typeof session === 'string' && typeof moves === 'number'
+  return isMarked && typeof id === 'string' && typeof own === 'object' && own !== null
 }

@@ -11,6 +11,8 @@ export interface RoomMessage {
   readonly id: number
   /** The gateway that has sent it. */
   readonly from: Pid
+  /** Whose members get it: of what others forward a session takes nothing that is of a room which it has left. */
+  readonly group: string
   readonly message: unknown
   /** The session that doesn't get it. */
   readonly except: Pid | undefined
@@ -18,9 +20,9 @@ export interface RoomMessage {
 
 export function roomMessage(
   message: unknown,
-  { id, from, except }: Omit<RoomMessage, 'type' | 'message'>,
+  { id, from, group, except }: Omit<RoomMessage, 'type' | 'message'>,
 ): RoomMessage {
-  return { type: TYPE, id, from, message, except }
+  return { type: TYPE, id, from, group, message, except }
 }
 
 /** Anybody can send what looks like one: it is no more than a message that it could send without. */

@@ -95,7 +95,7 @@ export class SessionHub {
       if (except === undefined) return names.send(name, message)
       return this.gateway === undefined
         ? 'noconnection'
-        : names.send(name, this.roomMessage(this.gateway, message, except))
+        : names.send(name, this.roomMessage(this.gateway, { group: groupOfName(name), message, except }))
     }
     const sentToOne = names.send(name, message)
     const orToAll = (status: SendStatus | 'noproc'): SendStatus | 'noproc' => {
@@ -110,11 +110,14 @@ export class SessionHub {
   readonly broadcast = (group: string, message: unknown, except: Pid | undefined): 'ok' | 'busy' | 'noconnection' => {
     const { groups } = this.components
     if (groups === undefined || this.gateway === undefined) return 'noconnection'
-    return groups.broadcast(group, this.roomMessage(this.gateway, message, except))
+    return groups.broadcast(group, this.roomMessage(this.gateway, { group, message, except }))
   }
 
-  private roomMessage(from: Pid, message: unknown, except: Pid | undefined): RoomMessage {
-    return roomMessage(message, { id: ++this.broadcasts, from, except })
+  private roomMessage(
+    from: Pid,
+    { group, message, except }: Pick<RoomMessage, 'group' | 'message' | 'except'>,
+  ): RoomMessage {
+    return roomMessage(message, { id: ++this.broadcasts, from, group, except })
   }
 
   /** What is broadcast is one object for all sessions of a node, and is encoded once. */

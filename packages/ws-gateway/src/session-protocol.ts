@@ -6,6 +6,7 @@
 import type { Call } from '@pidmesh/gen-server'
 import type { NameMeta, Pid } from '@pidmesh/runtime'
 import type { Connection } from './connection.ts'
+import type { SessionMark } from './presence.ts'
 import type { Identity } from './principal.ts'
 import type { SessionName } from './session-names.ts'
 import type { ResumeFailure } from './session-state.ts'
@@ -106,11 +107,18 @@ export interface Committed {
   readonly late: readonly Uint8Array[]
 }
 
+/** From where the session is now to where it was: it has left a room, and wants nothing more of it forwarded. */
+export interface LeftCast {
+  readonly type: 'left'
+  readonly room: string
+}
+
 export type AttachCall = Call<AttachRequest, { readonly type: 'attached' } | ClaimFailure>
 export type ClaimCall = Call<ClaimRequest, Claimed | ClaimFailure>
 export type CommitCall = Call<CommitRequest, Committed | { readonly type: 'fenced' }>
 export type YieldCall = Call<YieldRequest, 'yielded' | 'attached'>
 export type SessionCall = AttachCall | ClaimCall | CommitCall | YieldCall
+export type SessionCast = LeftCast
 
 /** A session on its way to another node. All of it can be sent. */
 export interface SessionSnapshot {
@@ -121,6 +129,8 @@ export interface SessionSnapshot {
   readonly names: readonly SessionName[]
   readonly rooms: readonly { readonly room: string; readonly meta: NameMeta }[]
   readonly watched: readonly string[]
+  /** `undefined`: it has had nothing to do with rooms. */
+  readonly mark: SessionMark | undefined
   /** Broadcasts that it has had since it moved before, a moment ago. */
   readonly seen: readonly string[]
   /** What the session's `handOver` has given. */

@@ -1,15 +1,21 @@
 /**
  * The rooms of one session, and how to reach those of others.
  *
- * State: which rooms it is in and which it watches, so that they can go with the session when it moves.
+ * State: which rooms it is in and which it watches, so that they can go with the session when it moves; and of one that has just moved, which of its rooms it has left since.
+ *
+ * Its former process is in its rooms for a while yet, so that nothing is lost that others send there. When the session leaves one, that process leaves it, too; and what it has
+ * forwarded before that is not for the session any more.
+ *
+ *   former process ◀── left { room } ── leave(room)
  */
 import { cast, type ServerRef } from '@pidmesh/gen-server'
-import type { Context, Groups, NameMeta, Pid } from '@pidmesh/runtime'
+import type { Context, Groups, NameMeta, Pid, Random } from '@pidmesh/runtime'
 import { wanted } from './errors.ts'
 import type { PresenceCast } from './presence-server.ts'
-import { RoomPresence, type MemberMeta, type Present } from './presence.ts'
+import { RoomPresence, type MemberMeta, type Present, type SessionMark } from './presence.ts'
 import { groupOfRoom } from './room-message.ts'
-import type { SessionSnapshot } from './session-protocol.ts'
+import { FORWARD_MS } from './session-move.ts'
+import type { LeftCast, SessionSnapshot } from './session-protocol.ts'
 
 /** Sends to a group, in place of the session. */
 export type Broadcast = (group: string, message: unknown, except: Pid | undefined) => 'ok' | 'busy' | 'noconnection'
@@ -25,15 +31,32 @@ export interface RoomsComponents {
   readonly presence: () => ServerRef<never, PresenceCast> | undefined
   readonly broadcast: Broadcast
   readonly idOf: () => string
+  readonly random: Random
 }
+
+/** Of a session that has moved. */
+interface FormerPlace {
+  readonly pid: Pid
+  /** Nothing comes from there any more. */
+  readonly untilMs: number
+  /** Groups of the rooms that the session has left since. */
+  readonly left: Set<string>
+}
+
+type RoomsSnapshot = Pick<SessionSnapshot, 'rooms' | 'watched' | 'mark'>
+
+const MARK_BYTES = 9
 
 export class SessionRooms {
   private readonly components: RoomsComponents
   private readonly joined = new Map<string, NameMeta>()
   private readonly watched = new Set<string>()
+  private mark: SessionMark
+  private former: FormerPlace | undefined = undefined
 
   constructor(components: RoomsComponents) {
     this.components = components
+    this.mark = { session: Buffer.from(components.random.bytes(MARK_BYTES)).toString('base64url'), moves: 0 }
   }
 
   /** The rooms that this session is in. */
@@ -48,17 +71,25 @@ export class SessionRooms {
   async join(room: string, meta: NameMeta = {}): Promise<void> {
     const { self, idOf } = this.components
     const groups = wanted(this.components.groups)
-    const member: MemberMeta = { id: idOf(), meta }
+    const member: MemberMeta = { id: idOf(), ...this.mark, meta }
     const isIn = this.joined.has(room)
     if (isIn) await groups.setMeta(groupOfRoom(room), self.pid, member)
     else await groups.join(groupOfRoom(room), self.pid, member)
     this.joined.set(room, meta)
+    this.former?.left.delete(groupOfRoom(room))
   }
 
+  /** After it nothing of the room comes to the session, and nobody sees it there. */
   async leave(room: string): Promise<void> {
     if (!this.joined.delete(room)) return
     const { groups, self } = this.components
+    this.leaveFormer(room)
     await wanted(groups).leave(groupOfRoom(room), self.pid)
+  }
+
+  /** Whether what comes of a group is forwarded, and of a room that the session has left meanwhile. */
+  hasLeft(group: string): boolean {
+    return this.livingFormer()?.left.has(group) === true
   }
 
   /**
@@ -101,13 +132,29 @@ export class SessionRooms {
   }
 
   /** For a session that moves. */
-  get snapshot(): Pick<SessionSnapshot, 'rooms' | 'watched'> {
-    return { rooms: [...this.joined].map(([room, meta]) => ({ room, meta })), watched: [...this.watched] }
+  get snapshot(): RoomsSnapshot {
+    const { mark } = this
+    return { rooms: [...this.joined].map(([room, meta]) => ({ room, meta })), watched: [...this.watched], mark }
   }
 
   /** The rooms of a session that has moved here. */
-  async adopt({ rooms, watched }: Pick<SessionSnapshot, 'rooms' | 'watched'>): Promise<void> {
+  async adopt({ rooms, watched, mark }: RoomsSnapshot, former: Pid): Promise<void> {
+    if (mark !== undefined) this.mark = { session: mark.session, moves: mark.moves + 1 }
+    const untilMs = this.components.self.monotonicMs() + 2 * FORWARD_MS
+    if (rooms.length > 0) this.former = { pid: former, untilMs, left: new Set() }
     for (const { room, meta } of rooms) await this.join(room, meta)
     for (const room of watched) this.watch(room)
+  }
+
+  private leaveFormer(room: string): void {
+    const former = this.livingFormer()
+    if (former === undefined) return
+    former.left.add(groupOfRoom(room))
+    cast<LeftCast>(this.components.self, former.pid, { type: 'left', room })
+  }
+
+  private livingFormer(): FormerPlace | undefined {
+    if (this.former !== undefined && this.components.self.monotonicMs() >= this.former.untilMs) this.former = undefined
+    return this.former
   }
 }

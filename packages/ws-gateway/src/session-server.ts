@@ -10,7 +10,14 @@
  *
  * Not here: what is sent to the client (session-outbox.ts), how a session goes from node to node (session-move.ts), its names and rooms.
  */
-import { GenServer, type CallResult, type From, type InfoResult, type InitResult } from '@pidmesh/gen-server'
+import {
+  GenServer,
+  type CallResult,
+  type CastResult,
+  type From,
+  type InfoResult,
+  type InitResult,
+} from '@pidmesh/gen-server'
 import {
   encodedBytes,
   ExitError,
@@ -47,6 +54,7 @@ import {
   type ClaimFailure,
   type CommitCall,
   type SessionCall,
+  type SessionCast,
   type SessionSnapshot,
 } from './session-protocol.ts'
 import { SessionRooms } from './session-rooms.ts'
@@ -80,7 +88,7 @@ const FINAL_CODES: ReadonlySet<number> = new Set([
 ])
 const REFUSED: ClaimFailure & { readonly type: 'failed' } = { type: 'failed', why: 'refused', seq: 0 }
 
-export class SessionServer extends GenServer<SessionCall> implements SessionSeat<unknown> {
+export class SessionServer extends GenServer<SessionCall, SessionCast> implements SessionSeat<unknown> {
   #hub!: SessionHub
   #session!: AnySession
   #identity!: Identity<unknown>
@@ -148,6 +156,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       presence: () => this.#hub.presence,
       broadcast: this.#hub.broadcast,
       idOf: () => this.#identity.id,
+      random: this.#hub.components.random,
     })
     return this.#rooms
   }
@@ -238,7 +247,10 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     }
   }
 
-  override handleCast(): void {}
+  /** Whatever else is told to a session it passes over. */
+  override handleCast(told: SessionCast): Awaitable<CastResult> {
+    return told?.type === 'left' && this.#departure?.to !== undefined ? this.#rooms?.leave(told.room) : undefined
+  }
 
   override handleInfo(message: unknown): Awaitable<InfoResult> {
     if (message instanceof SocketMessages) return this.#onMessages(message)
@@ -249,7 +261,8 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
     if (hasType(message, 'EXIT') && message.from instanceof Pid) return this.#onExit(message.reason)
     const isOfRoom = isRoomMessage(message)
     // Before it moves: who it is not for is known here only.
-    if (isOfRoom && message.except?.equals(this.pid) === true) return undefined
+    if (isOfRoom && (message.except?.equals(this.pid) === true || this.#rooms?.hasLeft(message.group) === true))
+      return undefined
     if (this.#departure !== undefined) return this.#departure.take(message) ? undefined : this.#callOff()
     if (message instanceof SocketRefreshed) return this.#onRefreshed(message)
     if (message instanceof PresenceChange)
@@ -471,7 +484,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       received: state.received,
       nonces: state.nonces,
       names: this.#names?.all ?? [],
-      ...(this.#rooms?.snapshot ?? { rooms: [], watched: [] }),
+      ...(this.#rooms?.snapshot ?? { rooms: [], watched: [], mark: undefined }),
       seen: this.#seen?.all(this.self.monotonicMs()) ?? [],
       state: handedOver,
     }
@@ -582,7 +595,7 @@ export class SessionServer extends GenServer<SessionCall> implements SessionSeat
       const cause = lost.policy === 'replace' ? CLOSE.replaced : CLOSE.nameConflict
       throw new ExitError(closeReason(cause), 'ERR_EXIT', `the name ${lost.name} was taken on the way`)
     }
-    if (snapshot.rooms.length > 0 || snapshot.watched.length > 0) await this.rooms.adopt(snapshot)
+    if (snapshot.mark !== undefined) await this.rooms.adopt(snapshot, former)
     await this.#session.handleTakeover(snapshot.state)
     await this.#session.handleResume()
   }

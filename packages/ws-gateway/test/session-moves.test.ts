@@ -398,3 +398,98 @@ describe('a move that comes to nothing', () => {
     expect(lab.running.reduce((sum, { gateway }) => sum + gateway.stats.sessions.attached, 0)).toBe(1)
   })
 })
+
+describe('a session that has moved, and is in a room', () => {
+  const enter = (mood: string): SimMessage => ({ type: 'enter', room: 'hall', meta: { mood } })
+  const inHall = (lab: SimLab, index: number) => lab.at(index).groups.members('room:hall').length
+  const moved = async (lab: SimLab, index: number, from: SimSocket) => {
+    const socket = await hello(lab, index, { token: tokenOf(from), seq: from.messages.length })
+    socket.send({ type: 'ack', seq: from.messages.length })
+    expect(typesOf(socket)).toEqual(['resumed'])
+    return socket
+  }
+
+  it('and leaves it, has left it at its former places, too, and hears nothing more of it', async () => {
+    const lab = await labOf(3)
+    const first = await hello(lab, 0)
+    await tell(lab, first, enter('good'))
+    const third = await moved(lab, 2, await moved(lab, 1, first))
+    expect(inHall(lab, 0)).toBe(3)
+    await tell(lab, third, { type: 'leave', room: 'hall' })
+    // Before the former places know.
+    for (const index of [0, 1, 2]) lab.at(index).gateway.broadcast('hall', 'early')
+    await lab.cluster.advance(200)
+    expect(lab.running.map((_, index) => inHall(lab, index))).toEqual([0, 0, 0])
+    for (const index of [0, 1, 2]) lab.at(index).gateway.broadcast('hall', 'late')
+    await lab.cluster.advance(5_000)
+    expect(third.messages).toEqual([])
+  })
+
+  it('and has left it before it moves on, hears nothing of it from the first of its places', async () => {
+    const lab = await labOf(3)
+    const second = await moved(lab, 1, await tellFirst(lab, enter('good')))
+    second.send([{ type: 'leave', room: 'hall' }])
+    lab.at(0).gateway.broadcast('hall', 'early')
+    const third = await moved(lab, 2, second)
+    await lab.cluster.advance(5_000)
+    expect([...second.messages, ...third.messages]).toEqual([])
+  })
+
+  it('and comes again to one that it has left, hears what is said there, once', async () => {
+    const lab = await labOf(2)
+    const second = await moved(lab, 1, await tellFirst(lab, enter('good')))
+    await tell(lab, second, { type: 'leave', room: 'hall' }, enter('better'))
+    await lab.cluster.advance(100)
+    lab.at(0).gateway.broadcast('hall', 'hello')
+    await lab.cluster.advance(5_000)
+    expect(second.messages).toEqual(['hello'])
+  })
+
+  it('is there once, at all times, and nobody who watches is told of its moves', async () => {
+    const lab = await labOf(3)
+    const watcher = await hello(lab, 2)
+    const first = await tellFirst(lab, enter('good'))
+    await lab.cluster.advance(100)
+    await tell(lab, watcher, { type: 'watch', room: 'hall' })
+    const second = await moved(lab, 1, first)
+    const third = await moved(lab, 0, second)
+    await tell(lab, third, { type: 'present', room: 'hall' }, { type: 'watch', room: 'hall' })
+    await lab.cluster.advance(6_000)
+    const ann = { id: 'ann', metas: [{ mood: 'good' }] }
+    const state = { type: 'presence_state', room: 'hall', present: [ann] }
+    expect(watcher.messages).toEqual([state])
+    expect(third.messages).toEqual([[ann], state])
+  })
+
+  it('and is said to be something else there, is that at once: what its former place was does not count', async () => {
+    const lab = await labOf(3)
+    const watcher = await hello(lab, 2)
+    const first = await tellFirst(lab, enter('good'))
+    await lab.cluster.advance(100)
+    await tell(lab, watcher, { type: 'watch', room: 'hall' })
+    const second = await moved(lab, 1, first)
+    await tell(lab, second, enter('better'))
+    const diff = { type: 'presence_diff', room: 'hall', joined: [{ id: 'ann', metas: [{ mood: 'better' }] }], left: [] }
+    // While its former place is there, and when it is no more.
+    for (const ms of [100, 6_000]) {
+      await lab.cluster.advance(ms)
+      expect(watcher.messages.slice(1)).toEqual([diff])
+    }
+  })
+
+  it('and watches it, is told anew who is there, and then that it has left itself, once', async () => {
+    const lab = await labOf(2)
+    const first = await tellFirst(lab, enter('good'), { type: 'watch', room: 'hall' })
+    const second = await moved(lab, 1, first)
+    await tell(lab, second, { type: 'leave', room: 'hall' })
+    await lab.cluster.advance(6_000)
+    expect(second.messages.map((message) => (message as SimMessage).type)).toEqual(['presence_state', 'presence_diff'])
+    expect(second.messages[1]).toMatchObject({ joined: [], left: ['ann'] })
+  })
+
+  async function tellFirst(lab: SimLab, ...messages: SimMessage[]): Promise<SimSocket> {
+    const first = await hello(lab, 0)
+    await tell(lab, first, ...messages)
+    return first
+  }
+})

@@ -6,7 +6,7 @@ import { createServer, IncomingMessage, type Server } from 'node:http'
 import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { GlobalEts, ProcessGroups } from '@pidmesh/global-ets'
-import type { Clock, Node, Via } from '@pidmesh/runtime'
+import type { Clock, NameMeta, Node, Via } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { Gateway, SocketSession, type GatewayOptions, type PushOptions, type PushStatus } from '@pidmesh/ws-gateway'
 
@@ -16,6 +16,8 @@ export interface SimPrincipal {
 
 export type SimMessage =
   | { readonly type: 'register'; readonly name: string; readonly policy: 'unique' | 'replace' | 'multi' }
+  | { readonly type: 'enter'; readonly room: string; readonly meta: NameMeta }
+  | { readonly type: 'leave' | 'watch' | 'present'; readonly room: string }
   /** The session is at this for so long. */
   | { readonly type: 'busy'; readonly ms: number }
   /** Something in the background pushes this later, whatever the session is at then. */
@@ -32,6 +34,7 @@ export interface SimNode {
   readonly name: string
   readonly node: Node
   readonly names: Via
+  readonly groups: ProcessGroups
   readonly gateway: Gateway<SimMessage, unknown, SimPrincipal>
   readonly server: Server
   readonly incarnation: number
@@ -94,7 +97,11 @@ export class SimLab {
       }),
     )
     const { incarnation } = node.self.pid
-    const life = { name: node.name, node, names, gateway, server, incarnation, killedMs: undefined, isDraining: false }
+    const life = {
+      ...{ name: node.name, node, names, groups, gateway, server, incarnation },
+      killedMs: undefined,
+      isDraining: false,
+    }
     this.lives.push(life)
     return life
   }
@@ -134,6 +141,14 @@ function sessionOf(lab: SimLab): new () => SocketSession<SimMessage, unknown, Si
       switch (message.type) {
         case 'register':
           return this.registerAs(message.name, { policy: message.policy })
+        case 'enter':
+          return this.rooms.join(message.room, message.meta)
+        case 'leave':
+          return this.rooms.leave(message.room)
+        case 'watch':
+          return this.rooms.watch(message.room)
+        case 'present':
+          return this.push(this.rooms.present(message.room))
         case 'busy':
           return new Promise<void>((resolve) => this.later(message.ms, resolve))
         case 'pushLater':
