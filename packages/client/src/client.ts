@@ -43,7 +43,7 @@ export interface Client<ClientMessage, ServerMessage> {
   send(message: ClientMessage): SendStatus
   /** Tries again at once, or looks whether the gateway is there: for a page that is seen again, or a network that is back. */
   wake(): void
-  /** Ends the session, for good. What is `queued` is not sent. */
+  /** Ends the session, for good. What is `queued` is not sent. The gateway is told if the client is `open`; otherwise the session may stay there for its `graceMs`. */
   close(): void
 }
 

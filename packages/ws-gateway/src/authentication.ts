@@ -3,13 +3,13 @@
  */
 import { shown, type Awaitable, type Clock, type Logger } from '@pidmesh/runtime'
 import type { UpgradeRequest } from './options.ts'
-import { Authenticated, type Identity } from './principal.ts'
+import { Authenticated, type Identity, type Nobody } from './principal.ts'
 
 /** `refused`: it is nobody. `failed`: that can't be said now. */
 export type AuthenticationFailure = 'refused' | 'failed' | 'timeout'
 
 export interface AuthenticationOptions<Principal> {
-  readonly authenticate: (request: UpgradeRequest) => Awaitable<Principal | Authenticated<Principal> | undefined>
+  readonly authenticate: (request: UpgradeRequest) => Awaitable<Principal | Authenticated<Principal> | Nobody>
   readonly principalId: (principal: Principal) => string
   readonly timeoutMs: number
   readonly clock: Clock
@@ -41,7 +41,7 @@ export async function authenticate<Principal>(
 }
 
 interface Answer<Principal> {
-  readonly value: Principal | Authenticated<Principal> | undefined
+  readonly value: Principal | Authenticated<Principal> | Nobody
 }
 
 /** On one line, and without the token: an error may tell what it is about. */

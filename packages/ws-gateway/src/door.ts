@@ -16,7 +16,7 @@ import type { AuthenticationFailure } from './authentication.ts'
 import { AddressCounts, limitKey } from './client-address.ts'
 import { offeredSubprotocols } from './credentials.ts'
 import type { Codec, CodecName } from './codec/codec.ts'
-import { chooseProtocol, createCodecs } from './codec/protocols.ts'
+import { chooseProtocol, createCodecs, PROTOCOLS } from './codec/protocols.ts'
 import { CLOSE_GRACE_MS, type Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
 import { GatewaySocket } from './gateway-socket.ts'
@@ -27,6 +27,10 @@ import { isOriginAllowed, parseUpgrade, refuse, urlOf, type Refusal } from './up
 /** An upgrade that no listener of a shared server takes is cut off after so long. */
 const UNCLAIMED_MS = 5_000
 const FULL: Refusal = { status: 503, text: 'too many connections', retryAfterS: 5 }
+const UNKNOWN_SUBPROTOCOL: Refusal = {
+  status: 400,
+  text: `no token, and none of the subprotocols: ${PROTOCOLS.map(({ subprotocol }) => subprotocol).join(', ')}`,
+}
 
 export interface Admitted {
   readonly socket: GatewaySocket
@@ -149,14 +153,17 @@ export class Door {
     if ('status' in parsed) return parsed
     const full = this.whyFull(parsed)
     if (full !== undefined) return full
-    const codec = this.codecs[chooseProtocol(offeredSubprotocols(request.headers['sec-websocket-protocol'])).codec]
+    const offered = offeredSubprotocols(request.headers['sec-websocket-protocol'])
+    const codec = this.codecs[chooseProtocol(offered).codec]
     counters.unauthenticated++
     const identity = await authenticate(parsed).finally(() => counters.unauthenticated--)
     if (typeof identity !== 'string') return { request: parsed, codec, identity }
     if (identity === 'timeout') return { status: 408, text: 'authentication took too long' }
     if (identity === 'failed') return { status: 503, text: 'authentication is not possible now', retryAfterS: 5 }
-    const maySayHello = codec.name !== 'bare' && parsed.token === undefined
-    if (!maySayHello || socket.destroyed) return { status: 401, text: 'not authenticated' }
+    if (parsed.token !== undefined || socket.destroyed) return { status: 401, text: 'not authenticated' }
+    // It would say who it is in its first message, if it spoke a subprotocol that has one.
+    if (codec.name === 'bare')
+      return offered.length > 0 ? UNKNOWN_SUBPROTOCOL : { status: 401, text: 'not authenticated' }
     return { request: parsed, codec, identity: undefined }
   }
 

@@ -9,7 +9,7 @@ import { checkCredentialOptions, type CredentialOptions, type FoundToken } from 
 import type { GatewayStats } from './counters.ts'
 import type { HeartbeatOptions } from './heartbeat.ts'
 import { DEFAULT_THRESHOLDS, heapShare as heapShareOfV8, type LoadThresholds } from './load.ts'
-import { defaultPrincipalId, type Authenticated } from './principal.ts'
+import { defaultPrincipalId, type Authenticated, type Nobody } from './principal.ts'
 import type { ResumeOptions } from './session-hub.ts'
 import { SocketSession, type SessionClass } from './session.ts'
 import type { Rate } from './token-bucket.ts'
@@ -41,13 +41,16 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   /** The class of the sessions: one instance, and one process, for each client. */
   readonly session: SessionClass<ClientMessage, ServerMessage, Principal>
   /**
-   * Says who a client is, by its token or whatever the request has. `undefined` refuses it: 401, or 4003 if the token was in a message. A throw or rejection means that it can't be
-   * said now: 503 or 1013. Return `new Authenticated(principal, { expiresAtMs })` if it isn't for ever.
+   * Says who a client is, by its token or whatever the request has. `undefined`, `null` or `false` refuses it: 401, or 4003 if the token was in a message. A throw or rejection means
+   * that it can't be said now: 503 or 1013. Return `new Authenticated(principal, { expiresAtMs })` if it isn't for ever.
    */
   readonly authenticate: (
     request: UpgradeRequest,
-  ) => Awaitable<NoInfer<Principal> | Authenticated<NoInfer<Principal>> | undefined>
-  /** The same for all sessions of one principal: a session can be resumed by its own principal only. @default the principal, if it is a text, or its JSON */
+  ) => Awaitable<NoInfer<Principal> | Authenticated<NoInfer<Principal>> | Nobody>
+  /**
+   * The same for all sessions of one principal: a session can be resumed by its own principal only, and presence tells it to others. @default the principal, if it is a text; otherwise
+   * its JSON, with the keys in order
+   */
   readonly principalId?: (principal: NoInfer<Principal>) => string
   /** What clients may send, as any Standard Schema (zod, valibot, …); anything else closes with 4400. @default any JSON */
   readonly messages?: MessageSchema<ClientMessage>
@@ -118,7 +121,7 @@ export interface CheckedGatewayOptions<ClientMessage, ServerMessage, Principal> 
   readonly names: Via
   readonly groups: Groups | undefined
   readonly session: SessionClass<ClientMessage, ServerMessage, Principal>
-  readonly authenticate: (request: UpgradeRequest) => Awaitable<Principal | Authenticated<Principal> | undefined>
+  readonly authenticate: (request: UpgradeRequest) => Awaitable<Principal | Authenticated<Principal> | Nobody>
   readonly principalId: (principal: Principal) => string
   readonly messages: MessageSchema<ClientMessage> | undefined
   readonly listen: { readonly port: number; readonly host: string } | { readonly server: Server }

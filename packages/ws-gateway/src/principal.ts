@@ -20,6 +20,9 @@ export class Authenticated<Principal> {
   }
 }
 
+/** What `authenticate` returns of a client that is to be refused. */
+export type Nobody = undefined | null | false
+
 /** A principal, and what the gateway must know of it. */
 export interface Identity<Principal> {
   readonly principal: Principal

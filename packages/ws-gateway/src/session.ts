@@ -156,10 +156,10 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
   /** The socket is closed. If the client can resume, the session goes on; otherwise it ends after this. */
   handleDisconnect(_code: number, _reason: string): Handled {}
 
-  /** The client is back, and has been sent what it has missed. */
+  /** The client is back, and has been sent what it has missed. If it has come with a fresh token `principal` is the new one already, and `handleRefresh` doesn't run. */
   handleResume(): Handled {}
 
-  /** The client has shown a fresh token: `principal` is the new one. */
+  /** The client has shown a fresh token over the socket that it has: `principal` is the new one. */
   handleRefresh(_former: Principal): Handled {}
 
   /**
@@ -213,14 +213,15 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
   }
 
   /**
-   * Ends the session and closes its socket with this cause: 4000 to 4999 are free for applications.
+   * Ends the session and closes its socket with this cause: a code of yours, 3000 to 4999 but for those of the table in docs/gateway.md; or one of the table that the gateway itself
+   * sends, and means the same. `@pidmesh/client` comes back after a code of yours below 4000, and not after others.
    * @throws PidmeshError `ERR_BAD_ARGUMENT` if a WebSocket can't be closed so; ends this session, if it escapes, as any error does
    */
   protected close(cause: CloseCause): never {
     if (!isCloseCause(cause)) {
       throw new PidmeshError(
         'ERR_BAD_ARGUMENT',
-        `not a cause to close a socket with: a code of 3000 to 4999 and a reason of up to 123 bytes are`,
+        'not a cause to close a socket with: a code of 3000 to 4999, or one that the gateway itself sends, and a reason of up to 123 bytes are',
       )
     }
     throw new ExitError(closeReason(cause), 'ERR_EXIT', `session closes: ${cause.reason}`)

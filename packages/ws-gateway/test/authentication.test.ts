@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { Authenticated } from '@pidmesh/ws-gateway'
@@ -33,6 +36,22 @@ function upgrade(
   })
 }
 
+/** What a refused upgrade is told. */
+async function refusalOf(port: number, protocols: string): Promise<string> {
+  const upgraded = request({
+    ...{ host: '127.0.0.1', port, path: '/ws' },
+    headers: {
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Protocol': protocols,
+    },
+  }).end()
+  const [response] = (await once(upgraded, 'response')) as [IncomingMessage]
+  return text(response)
+}
+
 describe('a token is taken', () => {
   const seen: unknown[] = []
   const authenticate: NonNullable<LabOptions['authenticate']> = ({ token, tokenFrom }) => {
@@ -65,6 +84,14 @@ describe('a token is taken', () => {
     expect(await upgrade(gateway.port, { path: '/ws?access_token=secret' })).toBe(400)
     expect(await upgrade(gateway.port, { path: '/ws?token=secret' })).toBe(400)
     expect(seen).toEqual([])
+  })
+
+  it('from the first message only in a subprotocol that is known: 400 and its name for who offers another, and brings no token', async () => {
+    const { gateway } = (await start({ authenticate })).at(0)
+    expect(await upgrade(gateway.port, { protocols: ['pidmesh.json.2'] })).toBe(400)
+    expect(await refusalOf(gateway.port, 'graphql-ws, pidmesh.json.2')).toContain('pidmesh.json.1, pidmesh.msgpack.1')
+    expect(await upgrade(gateway.port, { protocols: ['pidmesh.json.2', 'pidmesh.token.wrong'] })).toBe(401)
+    expect(await upgrade(gateway.port, { protocols: ['pidmesh.json.2', 'pidmesh.json.1'] })).toBe('open')
   })
 
   it('from the first message: one that is wrong closes with 4003', async () => {

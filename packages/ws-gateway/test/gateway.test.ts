@@ -311,11 +311,12 @@ describe('bad input closes the one socket that it came from', () => {
 })
 
 describe('upgrades are refused with an HTTP status', () => {
-  it('401 for null as well, which does not compile either', async () => {
-    // @ts-expect-error -- null is no principal
-    const lax = await Gateway.start(node, options({ authenticate: () => null }))
-    expect(await statusOf(new Client('alice', lax.port))).toBe(401)
-    await lax.stop()
+  it('401 for null and false as well: what look-ups and conditions say', async () => {
+    for (const nobody of [null, false] as const) {
+      const lax = await Gateway.start(node, options({ authenticate: () => nobody }))
+      expect(await statusOf(new Client('alice', lax.port))).toBe(401)
+      await lax.stop()
+    }
   })
 
   it('401 without a principal, 503 when it can not be said who it is', async () => {
