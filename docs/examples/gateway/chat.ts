@@ -23,7 +23,8 @@ async function startChatNode(name: string, seeds: readonly string[]) {
   const node = await startNode({ name, cookie: 'a-secret', seeds, logLevel: 'error' })
   const [names, groups] = [await GlobalEts.start(node, { policy: 'newest' }), await ProcessGroups.start(node)]
   const authenticate = ({ token }: { token: string | undefined }) => (token === undefined ? undefined : { user: token })
-  const gateway = await Gateway.start(node, { port: 0, names, groups, session: Chat, authenticate })
+  const principalId = ({ user }: { user: string }) => user // what others see in rooms, and who may go on with a session
+  const gateway = await Gateway.start(node, { port: 0, names, groups, session: Chat, authenticate, principalId })
   return { node, names, groups, gateway }
 }
 

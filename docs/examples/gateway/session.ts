@@ -42,5 +42,27 @@ class Player extends SocketSession<ClientMessage, ServerMessage, { user: string 
 }
 // #endregion
 
+// #region meeting
+type Account = { user: string; plan: 'free' | 'paid' }
+
+class Meeting extends SocketSession<never, { type: 'plan'; plan: string }, Account> {
+  #notes = new Map<string, string>() // a #field: handOver gives it, or it stays behind
+
+  override handleRefresh(former: Account) {
+    // A fresh token over the socket that the client has. One that comes back with it gets handleResume only.
+    if (former.plan !== this.principal.plan) this.push({ type: 'plan', plan: this.principal.plan })
+  }
+
+  override handOver(): unknown {
+    return { notes: [...this.#notes] } // on the old node; it must be sendable
+  }
+
+  override handleTakeover(state: { notes: [string, string][] }) {
+    this.#notes = new Map(state.notes) // on the new node, before handleResume
+  }
+}
+// #endregion
+
 /** What `Gateway.start` is given. */
+export const meeting: SessionClass<never, { type: 'plan'; plan: string }, Account> = Meeting
 export const session: SessionClass<ClientMessage, ServerMessage, { user: string }> = Player
