@@ -1,2 +1,11 @@
 export { MariadbService, mariadbMissing, startMariadb } from './mariadb.ts'
 export { ServerProcess, ServiceMissing, freePort, isListening, makeFolder, type ServerStart } from './server-process.ts'
+export {
+  redisMissing,
+  startRedis,
+  startRedisCluster,
+  startRedisSentinel,
+  type RedisCluster,
+  type RedisOptions,
+  type RedisService,
+} from './redis.ts'

@@ -1,1 +1,3 @@
-export {}
+export { RedisLocations } from './redis-locations.ts'
+export { RedisPubSub } from './redis-pub-sub.ts'
+export type { CommonOptions, RedisLocationsOptions, RedisPlace, RedisPubSubOptions, SentinelPlace } from './options.ts'

@@ -1,0 +1,211 @@
+/**
+ * redis-server for tests, benchmarks and the demo: nothing is persisted, so that one which is started again is empty.
+ *
+ *   startRedis()          one server
+ *   startRedisCluster()   three, with a third of the slots each
+ *   startRedisSentinel()  a watcher of one server and its replicas, called `main`
+ */
+import { execFile, spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { ServerProcess, ServiceMissing, freePort, makeFolder } from './server-process.ts'
+
+const HOST = '127.0.0.1'
+const WITHIN_MS = 20_000
+const LOOK_AGAIN_MS = 20
+const SLOTS = 16_384
+const CLUSTER_NODES = 3
+
+export interface RedisService {
+  readonly port: number
+  /** Without user and password. */
+  readonly url: string
+  /** Ends it, and removes its folder. */
+  stop(): Promise<void>
+  /** As `kill -9`. */
+  kill(): Promise<void>
+  /** It stands still, and answers nobody. */
+  pause(): void
+  resume(): void
+  /** On the same port, after `kill`; what was in it is lost. */
+  startAgain(): Promise<void>
+  /** What redis-cli prints. */
+  command(...args: readonly string[]): Promise<string>
+}
+
+export interface RedisCluster {
+  readonly nodes: readonly RedisService[]
+  readonly urls: readonly string[]
+  stop(): Promise<void>
+}
+
+export interface RedisOptions {
+  /** Further arguments of redis-server. */
+  readonly args?: readonly string[]
+}
+
+/** What is missing, and how to get it. */
+export function redisMissing(): string | undefined {
+  if (spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).error === undefined) return undefined
+  return 'redis-server is not there: install it (Debian: apt-get install redis-server)'
+}
+
+/** @throws ServiceMissing by rejection */
+export async function startRedis({ args = [] }: RedisOptions = {}): Promise<RedisService> {
+  return startServer('redis-server', (_folder, port) => ['--port', `${port}`, '--bind', HOST, ...args])
+}
+
+/** @throws ServiceMissing by rejection */
+export async function startRedisCluster(): Promise<RedisCluster> {
+  const nodes = await Promise.all(Array.from({ length: CLUSTER_NODES }, startClusterNode))
+  const cluster = {
+    nodes: nodes.map(({ service }) => service),
+    urls: nodes.map(({ service }) => service.url),
+    stop: async () => {
+      await Promise.all(nodes.map(({ service }) => service.stop()))
+    },
+  }
+  try {
+    await joinAll(nodes)
+  } catch (error) {
+    await cluster.stop()
+    throw error
+  }
+  return cluster
+}
+
+/**
+ * Watches a server and its replicas; when that is away for `downAfterMs` a replica takes its place.
+ * @throws ServiceMissing by rejection
+ */
+export async function startRedisSentinel(master: RedisService, downAfterMs: number = 500): Promise<RedisService> {
+  return startServer('redis-sentinel', (folder, port) => {
+    const file = join(folder, 'sentinel.conf')
+    const lines = [
+      `port ${port}`,
+      `bind ${HOST}`,
+      `sentinel monitor main ${HOST} ${master.port} 1`,
+      `sentinel down-after-milliseconds main ${downAfterMs}`,
+      'sentinel failover-timeout main 3000',
+    ]
+    writeFileSync(file, `${lines.join('\n')}\n`)
+    return [file, '--sentinel']
+  })
+}
+
+interface ClusterNode {
+  readonly service: RedisService
+  readonly busPort: number
+}
+
+async function startClusterNode(): Promise<ClusterNode> {
+  const busPort = await freePort()
+  const cluster = ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`, '--cluster-announce-ip', HOST]
+  const service = await startRedis({ args: [...cluster, '--cluster-node-timeout', '2000'] })
+  return { service, busPort }
+}
+
+async function joinAll(nodes: readonly ClusterNode[]): Promise<void> {
+  const [first] = nodes
+  for (const [index, { service }] of nodes.entries()) {
+    const from = Math.floor((SLOTS * index) / nodes.length)
+    const to = Math.floor((SLOTS * (index + 1)) / nodes.length) - 1
+    await service.command('CLUSTER', 'ADDSLOTSRANGE', `${from}`, `${to}`)
+    // Who is met must have another epoch of its own, or two of them must find out first that they have the same.
+    await service.command('CLUSTER', 'SET-CONFIG-EPOCH', `${index + 1}`)
+    if (index > 0) await first?.service.command('CLUSTER', 'MEET', HOST, `${service.port}`, `${nodes[index]?.busPort}`)
+  }
+  const deadlineMs = performance.now() + WITHIN_MS
+  for (const { service } of nodes) {
+    while (!(await isJoined(service, nodes.length))) {
+      if (performance.now() > deadlineMs) throw new Error(`the nodes of Redis are no cluster after ${WITHIN_MS} ms`)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
+    }
+  }
+}
+
+async function isJoined(service: RedisService, nodes: number): Promise<boolean> {
+  const info = await service.command('CLUSTER', 'INFO')
+  return info.includes('cluster_state:ok') && info.includes(`cluster_size:${nodes}`)
+}
+
+async function startServer(
+  name: string,
+  argsFor: (folder: string, port: number) => readonly string[],
+): Promise<RedisService> {
+  const missing = redisMissing()
+  if (missing !== undefined) throw new ServiceMissing(missing)
+  const { folder, remove } = makeFolder('redis')
+  const port = await freePort()
+  const withoutFiles = ['--dir', folder, '--save', '', '--appendonly', 'no']
+  try {
+    const process = await ServerProcess.start({
+      name,
+      command: ['redis-server', ...argsFor(folder, port), ...withoutFiles],
+      folder,
+      isReady: () => isAnswering(port),
+      withinMs: WITHIN_MS,
+    })
+    return new Service(process, port, remove)
+  } catch (error) {
+    // The folder stays: the error tells of the log in it.
+    throw new Error(`${name} can't be started`, { cause: error })
+  }
+}
+
+class Service implements RedisService {
+  private process: ServerProcess
+  private readonly remove: () => void
+  readonly port: number
+
+  constructor(process: ServerProcess, port: number, remove: () => void) {
+    this.process = process
+    this.port = port
+    this.remove = remove
+  }
+
+  get url(): string {
+    return `redis://${HOST}:${this.port}`
+  }
+
+  async stop(): Promise<void> {
+    await this.process.stop()
+    this.remove()
+  }
+
+  kill(): Promise<void> {
+    return this.process.kill()
+  }
+
+  pause(): void {
+    this.process.pause()
+  }
+
+  resume(): void {
+    this.process.resume()
+  }
+
+  async startAgain(): Promise<void> {
+    this.process = await this.process.startAgain()
+  }
+
+  async command(...args: readonly string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)('redis-cli', ['-h', HOST, '-p', `${this.port}`, ...args])
+    return stdout.trim()
+  }
+}
+
+/** Whether it says anything: that it wants a password is an answer, too. */
+function isAnswering(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, HOST, () => socket.write('PING\r\n'))
+    socket.on('data', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+    socket.on('close', () => resolve(false))
+  })
+}

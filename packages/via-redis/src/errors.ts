@@ -1,0 +1,72 @@
+/**
+ * What went wrong, in words that may be logged: what Redis or the client library say may have users, keys and URLs in it, so that none of it is passed on; neither as a message nor
+ * as a cause.
+ */
+import { StoreError } from '@pidmesh/via-kit'
+import { ErrorReply } from 'redis'
+
+/** What Redis says when it can't now, and can later. */
+const LATER = /^(LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|OOM|MISCONF|NOREPLICAS|ASK|MOVED|UNKILLABLE)\b/
+const FULL = /^ERR max number of clients/
+/** Redis 6 says it in the middle: the script has failed. */
+const READ_ONLY = /\bREADONLY\b/
+const NO_RIGHT = /^NOPERM\b|\bcan't run this command\b|\bcan't access\b/
+const NO_PASSWORD = /^(WRONGPASS|NOAUTH)\b|^ERR (AUTH|invalid password)\b/
+
+/** @param place Host and port, for the message */
+export function storeError(error: unknown, place: string): StoreError {
+  if (error instanceof StoreError) return error
+  if (error instanceof ErrorReply) return replied(error.message, place)
+  return unavailable(place, `can't be reached${systemCode(error)}`)
+}
+
+export function unavailable(place: string, problem: string): StoreError {
+  return new StoreError('ERR_STORE_UNAVAILABLE', `Redis at ${place} ${problem}`)
+}
+
+export function unfit(place: string, problem: string): StoreError {
+  return new StoreError('ERR_STORE_UNFIT', `Redis at ${place} ${problem}`)
+}
+
+export function isReadOnly(error: unknown): boolean {
+  return error instanceof ErrorReply && READ_ONLY.test(error.message)
+}
+
+export function isNoScript(error: unknown): boolean {
+  return error instanceof ErrorReply && error.message.startsWith('NOSCRIPT')
+}
+
+export interface Redirection {
+  readonly type: 'moved' | 'ask'
+  readonly slot: number
+  /** Empty: the host that has said so. */
+  readonly host: string
+  readonly port: number
+}
+
+/** Where a node of a cluster sends the question. */
+export function redirectionOf(error: unknown): Redirection | undefined {
+  if (!(error instanceof ErrorReply)) return undefined
+  const [, word, slot, host, port] = /^(MOVED|ASK) (\d+) (.*):(\d+)$/.exec(error.message) ?? []
+  if (host === undefined) return undefined
+  return { type: word === 'ASK' ? 'ask' : 'moved', slot: Number(slot), host, port: Number(port) }
+}
+
+function replied(message: string, place: string): StoreError {
+  if (READ_ONLY.test(message)) return unfit(place, 'is a replica, which takes no writes')
+  if (NO_PASSWORD.test(message)) return unfit(place, 'refuses the user or the password')
+  if (NO_RIGHT.test(message))
+    return unfit(place, 'refuses the user a right: commands, keys and channels are listed in the README')
+  if (FULL.test(message)) return unavailable(place, 'takes no more connections')
+  const word = /^[A-Z]+\b/.exec(message)?.[0] ?? 'an error'
+  if (LATER.test(message)) return unavailable(place, `can't now: ${word}`)
+  return unfit(
+    place,
+    `refuses a command: ${word}. It must be Redis 6 or later, for sharded channels 7, and no cluster unless it is given as one`,
+  )
+}
+
+function systemCode(error: unknown): string {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' && /^[A-Z_\d]+$/.test(code) ? `: ${code}` : ''
+}

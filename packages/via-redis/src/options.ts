@@ -1,0 +1,198 @@
+/**
+ * Where Redis is, and how long it is waited for: read once, and refused at the caller.
+ *
+ * URLs have passwords in them: no error here says what it was given for one, and none has a cause that does.
+ */
+import { PidmeshError, shown } from '@pidmesh/runtime'
+
+/** Servers that Redis Sentinel watches. */
+export interface SentinelPlace {
+  /** What the sentinels call them. */
+  readonly name: string
+  /** Of the sentinels: `redis://host:26379`, with user and password if they want some. */
+  readonly urls: readonly string[]
+  /** What the servers themselves want. */
+  readonly username?: string
+  readonly password?: string
+  /** @default 0 */
+  readonly database?: number
+  /** Whether the servers themselves are spoken to over TLS. @default false */
+  readonly tls?: boolean
+}
+
+/** One of the three. */
+export interface RedisPlace {
+  /** One server: `redis://user:password@host:6379/0`; `rediss:` over TLS. */
+  readonly url?: string
+  /** Redis Cluster: URLs of some of its nodes. User, password and TLS of the first one are those of all. */
+  readonly cluster?: readonly string[]
+  readonly sentinel?: SentinelPlace
+}
+
+export interface CommonOptions extends RedisPlace {
+  /** Before each key and each channel. @default 'pidmesh:' */
+  readonly prefix?: string
+  /** In ms: how long a call waits for Redis. @default 2_000 */
+  readonly timeoutMs?: number
+}
+
+export interface RedisLocationsOptions extends CommonOptions {
+  /** In ms: how long a row holds that is not written again. @default 30_000 */
+  readonly ttlMs?: number
+}
+
+export interface RedisPubSubOptions extends CommonOptions {
+  /** One channel for everything, or one for each that is listened to. @default 'each' */
+  readonly channels?: 'shared' | 'each'
+  /** Sharded pub-sub, which a cluster does not send to all its nodes. For Redis 7. @default false */
+  readonly sharded?: boolean
+}
+
+export interface Access {
+  readonly tls: boolean
+  readonly username: string | undefined
+  readonly password: string | undefined
+  readonly database: number
+}
+
+export interface Server extends Access {
+  readonly host: string
+  readonly port: number
+}
+
+export type Place =
+  | { readonly type: 'one'; readonly server: Server }
+  | { readonly type: 'cluster'; readonly roots: readonly [Server, ...Server[]] }
+  | {
+      readonly type: 'sentinel'
+      readonly name: string
+      readonly sentinels: readonly [Server, ...Server[]]
+      readonly access: Access
+    }
+
+export interface Settings {
+  readonly place: Place
+  readonly prefix: string
+  readonly timeoutMs: number
+}
+
+const COMMON = ['url', 'cluster', 'sentinel', 'prefix', 'timeoutMs']
+const PORT = 6_379
+const SENTINEL_PORT = 26_379
+/** Longer ones are refused by timers, and by Redis' clock. */
+const MAX_MS = 2_147_483_647
+
+/** @throws PidmeshError `ERR_BAD_OPTION` */
+export function checkLocationsOptions(options: RedisLocationsOptions): Settings & { readonly ttlMs: number } {
+  checkKnown('RedisLocations', options, [...COMMON, 'ttlMs'])
+  const { ttlMs = 30_000 } = options
+  return { ...checkCommon('RedisLocations', options), ttlMs: checkMs('ttlMs', ttlMs) }
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` */
+export function checkPubSubOptions(
+  options: RedisPubSubOptions,
+): Settings & { readonly channels: 'shared' | 'each'; readonly sharded: boolean } {
+  checkKnown('RedisPubSub', options, [...COMMON, 'channels', 'sharded'])
+  const { channels = 'each', sharded = false } = options
+  if (channels !== 'shared' && channels !== 'each')
+    throw bad(`channels must be 'shared' or 'each', not ${shown(channels)}`)
+  if (typeof sharded !== 'boolean') throw bad(`sharded must be true or false, not ${shown(sharded)}`)
+  return { ...checkCommon('RedisPubSub', options), channels, sharded }
+}
+
+function checkKnown(what: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw bad(`the options of ${what} must be an object, not ${shown(options)}`)
+  const unknown = Object.keys(options).find((key) => !known.includes(key))
+  if (unknown !== undefined) throw bad(`${what} has no option ${shown(unknown)}`)
+}
+
+function checkCommon(what: string, options: CommonOptions): Settings {
+  const { prefix = 'pidmesh:', timeoutMs = 2_000 } = options
+  if (typeof prefix !== 'string' || /\p{Surrogate}/u.test(prefix))
+    throw bad(`prefix must be a well-formed text, not ${shown(prefix)}`)
+  return { place: checkPlace(what, options), prefix, timeoutMs: checkMs('timeoutMs', timeoutMs) }
+}
+
+function checkMs(name: string, ms: number): number {
+  if (Number.isInteger(ms) && ms >= 1 && ms <= MAX_MS) return ms
+  throw bad(`${name} must be a whole number of milliseconds, from 1 to ${MAX_MS}, not ${shown(ms)}`)
+}
+
+function checkPlace(what: string, { url, cluster, sentinel }: RedisPlace): Place {
+  const given = [url, cluster, sentinel].filter((place) => place !== undefined)
+  if (given.length !== 1) throw bad(`${what} takes one of url, cluster and sentinel`)
+  if (url !== undefined) return { type: 'one', server: serverOf('url', url, PORT) }
+  if (cluster !== undefined) return { type: 'cluster', roots: rootsOf(cluster) }
+  return checkSentinel(sentinel)
+}
+
+function rootsOf(cluster: readonly string[]): readonly [Server, ...Server[]] {
+  const [first, ...others] = serversOf('cluster', cluster, PORT)
+  const { host: _, port: __, ...access } = first
+  if (access.database !== 0) throw bad('cluster: Redis Cluster has no database but 0')
+  return [first, ...others.map(({ host, port }) => ({ host, port, ...access }))]
+}
+
+function checkSentinel(sentinel: SentinelPlace | undefined): Place {
+  if (typeof sentinel !== 'object' || sentinel === null) throw bad('sentinel must be an object')
+  checkKnown('sentinel', sentinel, ['name', 'urls', 'username', 'password', 'database', 'tls'])
+  const { name, urls, username, password, database = 0, tls = false } = sentinel
+  if (typeof name !== 'string' || name === '') throw bad(`sentinel.name must be a text, not ${shown(name)}`)
+  for (const [key, value] of Object.entries({ username, password }))
+    if (value !== undefined && typeof value !== 'string') throw bad(`sentinel.${key} must be a text`)
+  if (typeof tls !== 'boolean') throw bad(`sentinel.tls must be true or false, not ${shown(tls)}`)
+  const sentinels = serversOf('sentinel.urls', urls, SENTINEL_PORT)
+  const access = { tls, username, password, database: checkDatabase('sentinel.database', database) }
+  return { type: 'sentinel', name, sentinels, access }
+}
+
+function serversOf(what: string, urls: readonly string[], port: number): readonly [Server, ...Server[]] {
+  const [first, ...others] = Array.isArray(urls) ? (urls as readonly string[]) : []
+  if (first === undefined) throw bad(`${what} must be a list of URLs, of one or more`)
+  const server = (url: string): Server => serverOf(what, url, port)
+  return [server(first), ...others.map(server)]
+}
+
+function serverOf(what: string, text: string, defaultPort: number): Server {
+  const url = typeof text === 'string' ? parsed(text) : undefined
+  if (url === undefined || (url.protocol !== 'redis:' && url.protocol !== 'rediss:') || url.hostname === '')
+    throw bad(`${what} must be a URL such as redis://host:${defaultPort}, or rediss: over TLS`)
+  const username = decoded(what, url.username)
+  const password = decoded(what, url.password)
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? defaultPort : Number(url.port),
+    tls: url.protocol === 'rediss:',
+    username: username === '' ? undefined : username,
+    password: password === '' ? undefined : password,
+    database: checkDatabase(what, url.pathname.length > 1 ? Number(url.pathname.slice(1)) : 0),
+  }
+}
+
+function parsed(text: string): URL | undefined {
+  try {
+    return new URL(text)
+  } catch {
+    // What was thrown has the URL in it.
+    return undefined
+  }
+}
+
+function decoded(what: string, text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw bad(`${what}: user and password must be percent-encoded`)
+  }
+}
+
+function checkDatabase(what: string, database: number): number {
+  if (Number.isInteger(database) && database >= 0) return database
+  throw bad(`${what}: the database must be a whole number, 0 or more`)
+}
+
+function bad(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_OPTION', problem)
+}

@@ -1,0 +1,150 @@
+/**
+ * `RedisLocations`: where names are, in Redis: one server, what Sentinel watches, or a cluster.
+ *
+ *   put, take, release, find ─▶ a script for each row, all in one go ─▶ the server that has the key
+ *
+ * - A row is one key, so that it is looked at and written in one step, on whatever node of a cluster (rows.ts).
+ * - A name that a call has twice is written twice, one after the other.
+ * - Redis may lose rows: when it starts again without what it had, or when a replica takes over that did not have them yet. `put` restores them.
+ */
+import { randomUUID } from 'node:crypto'
+import type { LocationRow, LocationStore, TakenLocation } from '@pidmesh/via-kit'
+import { Calls } from './calls.ts'
+import { ClusterRoute } from './cluster-route.ts'
+import { listOf, type Argument, type Reply } from './connection.ts'
+import { isNoScript, unavailable, unfit } from './errors.ts'
+import { encodeName } from './names.ts'
+import { checkLocationsOptions, type RedisLocationsOptions, type Settings } from './options.ts'
+import { connectionTo, namePlace, OneRoute, type Route } from './route.ts'
+import { FIND, PUT, RELEASE, TAKE, type Script } from './rows.ts'
+
+const BATCH_SIZE = 256
+
+export class RedisLocations implements LocationStore {
+  readonly kind = 'redis'
+  readonly batchSize: number = BATCH_SIZE
+  private readonly settings: Settings & { readonly ttlMs: number }
+  private readonly place: string
+  private readonly calls: Calls
+  private life: { readonly route: Route; readonly ending: AbortController } | undefined
+
+  /**
+   * @throws PidmeshError `ERR_BAD_OPTION`
+   *
+   * @example
+   *   const store = new RedisLocations({ url: 'redis://127.0.0.1:6379' })
+   */
+  constructor(options: RedisLocationsOptions) {
+    this.settings = checkLocationsOptions(options)
+    this.place = namePlace(this.settings.place)
+    this.calls = new Calls(this.place, this.settings.timeoutMs)
+  }
+
+  async start(): Promise<void> {
+    const { place, timeoutMs } = this.settings
+    await this.stop()
+    const ending = new AbortController()
+    const options = { timeoutMs, signal: ending.signal }
+    const route =
+      place.type === 'cluster'
+        ? new ClusterRoute(place.roots, options)
+        : new OneRoute(connectionTo(place, options), this.place)
+    this.life = { route, ending }
+    await this.calls.run(0, async () => {
+      await route.start()
+      await this.try()
+    })
+  }
+
+  stop(): Promise<void> {
+    this.life?.ending.abort()
+    this.life = undefined
+    return Promise.resolve()
+  }
+
+  async put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
+    const replies = await this.each(rows, (row) => this.run(PUT, row.name, this.written(row)))
+    return replies.map((reply) => reply === 1)
+  }
+
+  async take(rows: readonly LocationRow[]): Promise<readonly TakenLocation[]> {
+    const replies = await this.each(rows, (row) => this.run(TAKE, row.name, this.written(row)))
+    return replies.map((reply) => this.taken(reply))
+  }
+
+  async release(rows: readonly LocationRow[]): Promise<void> {
+    await this.each(rows, ({ name, owner }) => this.run(RELEASE, name, [owner]))
+  }
+
+  async find(names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    const replies = await this.each(
+      names.map((name) => ({ name })),
+      ({ name }) => this.run(FIND, name, []),
+    )
+    return replies.map(bytes)
+  }
+
+  /** Whether all of it may be done. @throws StoreError by rejection */
+  private async try(): Promise<void> {
+    const row = { name: `try:${randomUUID()}`, owner: 'try', value: Buffer.from('try') }
+    await this.run(PUT, row.name, this.written(row))
+    await this.run(TAKE, row.name, this.written(row))
+    const found = await this.run(FIND, row.name, [])
+    await this.run(RELEASE, row.name, [row.owner])
+    if (!(found instanceof Buffer)) throw unfit(this.place, 'does not keep what is written')
+  }
+
+  private written({ owner, value }: LocationRow): readonly Argument[] {
+    const { buffer, byteOffset, byteLength } = value
+    return [owner, Buffer.from(buffer, byteOffset, byteLength), `${this.settings.ttlMs}`]
+  }
+
+  private async each<Row extends { readonly name: string; readonly value?: Uint8Array }>(
+    rows: readonly Row[],
+    run: (row: Row) => Promise<Reply>,
+  ): Promise<readonly Reply[]> {
+    const size = rows.reduce((sum, { name, value }) => sum + name.length + (value?.length ?? 0), 0)
+    return this.calls.run(size, async () => {
+      const replies: Reply[] = []
+      for (const group of groupsOf(rows)) replies.push(...(await Promise.all(group.map(run))))
+      return replies
+    })
+  }
+
+  private async run({ sha, text }: Script, name: string, args: readonly Argument[]): Promise<Reply> {
+    const { life, settings } = this
+    if (life === undefined) throw unavailable(this.place, 'is not asked: this is not started')
+    const key = `${settings.prefix}at:${encodeName(name)}`
+    try {
+      return await life.route.call(key, ['EVALSHA', sha, '1', key, ...args])
+    } catch (error) {
+      if (!isNoScript(error)) throw error
+      return life.route.call(key, ['EVAL', text, '1', key, ...args])
+    }
+  }
+
+  private taken(reply: Reply): TakenLocation {
+    const [epoch, former = null] = listOf(reply)
+    if (typeof epoch !== 'number') throw unfit(this.place, 'answers otherwise than Redis')
+    return { epoch, former: bytes(former) }
+  }
+}
+
+/** The rows in their order; none of two of a name in the same group. */
+export function groupsOf<Row extends { readonly name: string }>(rows: readonly Row[]): readonly (readonly Row[])[] {
+  const groups: Row[][] = []
+  let names = new Set<string>()
+  for (const row of rows) {
+    if (groups.length === 0 || names.has(row.name)) {
+      groups.push([])
+      names = new Set()
+    }
+    names.add(row.name)
+    groups.at(-1)?.push(row)
+  }
+  return groups
+}
+
+function bytes(reply: Reply): Uint8Array | undefined {
+  return reply instanceof Buffer ? new Uint8Array(reply) : undefined
+}

@@ -1,0 +1,156 @@
+/**
+ * Which channels are listened to, and the connections on which they are.
+ *
+ *   listen ─▶ wanted ─▶ subscribed at its home ─▶ pushes ─▶ onPush
+ *               ▲            │
+ *               └── settle ◀─┴─ connection lost, channel moved
+ *
+ * - What is wanted is subscribed again by itself, with pauses that grow, as long as it is wanted.
+ * - A listen that has failed wants nothing, unless the channel was wanted before.
+ * - What comes on a channel that nobody wants any more is passed to nobody.
+ */
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Connection } from './connection.ts'
+import { pauseMs, type OnDemand } from './on-demand.ts'
+
+export interface SubscriptionsOptions {
+  readonly isSharded: boolean
+  readonly signal: AbortSignal
+  /** Where a channel is subscribed to. */
+  readonly home: (channel: string) => OnDemand
+  /** Where else, if that says so. */
+  readonly redirected: (error: unknown, from: Connection) => OnDemand | undefined
+  /** Before it is tried again. */
+  readonly refresh: () => Promise<void>
+}
+
+interface Subscription {
+  readonly channel: string
+  connection: Connection | undefined
+  placing: Promise<void> | undefined
+  /** A listen has succeeded. */
+  isHeld: boolean
+  /** Listens that are under way. */
+  listens: number
+}
+
+const MAX_REDIRECTIONS = 8
+
+export class Subscriptions {
+  private readonly options: SubscriptionsOptions
+  private readonly wanted = new Map<string, Subscription>()
+  private isSettling = false
+
+  constructor(options: SubscriptionsOptions) {
+    this.options = options
+  }
+
+  isWanted(channel: string): boolean {
+    return this.wanted.has(channel)
+  }
+
+  /**
+   * Resolves as soon as what is published comes.
+   * @param inTime Ends it in time
+   */
+  async listen(channel: string, inTime: (place: () => Promise<void>) => Promise<void>): Promise<void> {
+    const fresh = { channel, connection: undefined, placing: undefined, isHeld: false, listens: 0 }
+    const subscription = this.wanted.get(channel) ?? fresh
+    this.wanted.set(channel, subscription)
+    subscription.listens++
+    try {
+      await inTime(() => this.place(subscription))
+      subscription.isHeld = true
+    } finally {
+      subscription.listens--
+      if (!subscription.isHeld && subscription.listens === 0) this.forget(subscription)
+    }
+  }
+
+  /** Never rejects: with the connection, what is subscribed is gone as well. */
+  async unlisten(channel: string): Promise<void> {
+    const subscription = this.wanted.get(channel)
+    this.wanted.delete(channel)
+    if (subscription !== undefined) await this.leave(subscription)
+  }
+
+  onLost(connection: Connection): void {
+    for (const subscription of this.wanted.values())
+      if (subscription.connection === connection) subscription.connection = undefined
+    void this.settle()
+  }
+
+  onMoved(channel: string, connection: Connection): void {
+    const subscription = this.wanted.get(channel)
+    if (subscription?.connection !== connection) return
+    subscription.connection = undefined
+    void this.settle()
+  }
+
+  /** Looks whether each channel is where it belongs. */
+  check(): void {
+    const { home } = this.options
+    for (const subscription of this.wanted.values()) {
+      const { connection, channel, placing } = subscription
+      if (placing !== undefined || connection === undefined || home(channel).has(connection)) continue
+      subscription.connection = undefined
+      connection.unsubscribe(channel, this.options.isSharded).catch(() => undefined)
+    }
+    void this.settle()
+  }
+
+  private place(subscription: Subscription): Promise<void> {
+    if (subscription.connection?.isOpen === true) return Promise.resolve()
+    subscription.placing ??= this.placeAnew(subscription).finally(() => {
+      subscription.placing = undefined
+    })
+    return subscription.placing
+  }
+
+  private async placeAnew(subscription: Subscription): Promise<void> {
+    const { channel } = subscription
+    const { home, isSharded, redirected } = this.options
+    let node = home(channel)
+    for (let redirections = 0; ; redirections++) {
+      const connection = await node.get()
+      try {
+        await connection.subscribe(channel, isSharded)
+      } catch (error) {
+        const other = redirections < MAX_REDIRECTIONS ? redirected(error, connection) : undefined
+        if (other === undefined) throw error
+        node = other
+        continue
+      }
+      if (this.wanted.has(channel)) subscription.connection = connection
+      // Given up meanwhile.
+      else await connection.unsubscribe(channel, isSharded)
+      return
+    }
+  }
+
+  private forget(subscription: Subscription): void {
+    if (this.wanted.get(subscription.channel) === subscription) this.wanted.delete(subscription.channel)
+  }
+
+  private async leave({ channel, connection }: Subscription): Promise<void> {
+    try {
+      await connection?.unsubscribe(channel, this.options.isSharded)
+    } catch {
+      // The connection is lost.
+    }
+  }
+
+  private async settle(): Promise<void> {
+    if (this.isSettling) return
+    this.isSettling = true
+    const { signal, refresh } = this.options
+    for (let tries = 1; !signal.aborted; tries++) {
+      const homeless = [...this.wanted.values()].filter(({ connection }) => connection?.isOpen !== true)
+      if (homeless.length === 0) break
+      await wait(pauseMs(tries, Math.random()), undefined, { signal }).catch(() => undefined)
+      await refresh().catch(() => undefined)
+      await Promise.allSettled(homeless.filter(({ channel }) => this.wanted.has(channel)).map((one) => this.place(one)))
+    }
+    this.isSettling = false
+  }
+}
