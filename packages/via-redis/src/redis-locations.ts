@@ -15,7 +15,7 @@ import { listOf, type Argument, type Reply } from './connection.ts'
 import { isNoScript, unavailable, unfit } from './errors.ts'
 import { encodeName } from './names.ts'
 import { checkLocationsOptions, type RedisLocationsOptions, type Settings } from './options.ts'
-import { connectionTo, namePlace, OneRoute, type Route } from './route.ts'
+import { connectionTo, namePlace, OneRoute, trySome, type Route } from './route.ts'
 import { FIND, PUT, RELEASE, TAKE, type Script } from './rows.ts'
 
 const BATCH_SIZE = 256
@@ -52,7 +52,7 @@ export class RedisLocations implements LocationStore {
     this.life = { route, ending }
     await this.calls.run(0, async () => {
       await route.start()
-      await this.try()
+      await trySome(place, () => this.try())
     })
   }
 

@@ -15,7 +15,7 @@ import type { ConnectionOptions } from './connection.ts'
 import { redirectionOf, storeError, unavailable } from './errors.ts'
 import { encodeName } from './names.ts'
 import { checkPubSubOptions, type RedisPubSubOptions, type Settings } from './options.ts'
-import { connectionTo, namePlace, OneRoute, type Route } from './route.ts'
+import { connectionTo, namePlace, OneRoute, trySome, type Route } from './route.ts'
 import { Subscriptions, type SubscriptionsOptions } from './subscriptions.ts'
 
 /** How often it is looked after sharded channels that have moved: the client library does not always tell. */
@@ -53,14 +53,10 @@ export class RedisPubSub implements MessageBroker {
     await this.stop()
     const life = this.begin(onMessage)
     this.life = life
-    const { prefix, channels } = this.settings
+    const { place, channels } = this.settings
     await this.calls.run(0, async () => {
       await life.route.start()
-      // Whether it may be done, on a channel of which nobody knows.
-      const tried = `${prefix}try:${randomUUID()}`
-      await this.subscribe(life, tried)
-      await life.route.call(tried, [this.command, tried, 'try'])
-      await life.subscriptions.unlisten(tried)
+      await trySome(place, () => this.try(life))
       if (channels === 'shared') await this.subscribe(life, this.channelOf(''))
     })
   }
@@ -105,6 +101,15 @@ export class RedisPubSub implements MessageBroker {
   private living(): Life {
     if (this.life === undefined) throw unavailable(this.place, 'is not asked: this is not started')
     return this.life
+  }
+
+  /** Whether it may be done, on a channel of which nobody knows. @throws StoreError by rejection */
+  private async try(life: Life): Promise<void> {
+    const channel = `${this.settings.prefix}try:${randomUUID()}`
+    // Nobody listens yet, so that it comes to nobody.
+    await life.route.call(channel, [this.command, channel, 'try'])
+    await this.subscribe(life, channel)
+    await life.subscriptions.unlisten(channel)
   }
 
   private async subscribe({ subscriptions }: Life, channel: string): Promise<void> {

@@ -10,6 +10,8 @@ import { isNoScript, storeError, unavailable } from './errors.ts'
 import { OnDemand } from './on-demand.ts'
 import type { Place, Server } from './options.ts'
 
+const TRIED_KEYS = 8
+
 export interface Route {
   /** @throws StoreError by rejection */
   start(): Promise<void>
@@ -87,6 +89,21 @@ function anyOf(servers: readonly [Server, ...Server[]], open: (server: Server) =
     }
     throw worst(errors)
   })
+}
+
+/** In a cluster it is enough if it succeeds for some key: a node may be away. @throws what it has rejected with */
+export async function trySome({ type }: Place, once: () => Promise<void>): Promise<void> {
+  const errors: StoreError[] = []
+  for (let tried = 0; tried < (type === 'cluster' ? TRIED_KEYS : 1); tried++) {
+    try {
+      return await once()
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      errors.push(error)
+      if (error.code === 'ERR_STORE_UNFIT') break
+    }
+  }
+  throw worst(errors)
 }
 
 /** What waiting doesn't help against says more. */

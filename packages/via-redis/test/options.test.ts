@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest'
+import { RedisLocations, RedisPubSub } from '../src/index.ts'
+import { checkLocationsOptions, checkPubSubOptions } from '../src/options.ts'
+
+const url = 'redis://host'
+
+function thrown(make: () => unknown): { code?: string; message: string; cause?: unknown } {
+  try {
+    make()
+  } catch (error) {
+    return error as Error
+  }
+  return expect.fail('it has thrown nothing')
+}
+
+describe('the options', () => {
+  it('have defaults', () => {
+    const place = {
+      type: 'one',
+      server: { host: 'host', port: 6_379, tls: false, username: undefined, password: undefined, database: 0 },
+    }
+    expect(checkLocationsOptions({ url })).toEqual({ place, prefix: 'pidmesh:', timeoutMs: 2_000, ttlMs: 30_000 })
+    const pubSub = { place, prefix: 'pidmesh:', timeoutMs: 2_000, channels: 'each', sharded: false }
+    expect(checkPubSubOptions({ url })).toEqual(pubSub)
+  })
+
+  it('read a URL with all that it may have', () => {
+    const { place } = checkLocationsOptions({ url: 'rediss://us%40er:p%3Ass@[::1]:7000/3' })
+    const server = { host: '::1', port: 7_000, tls: true, username: 'us@er', password: 'p:ss', database: 3 }
+    expect(place).toEqual({ type: 'one', server })
+  })
+
+  it('take user, password and TLS of the first node of a cluster for all', () => {
+    const { place } = checkLocationsOptions({ cluster: ['rediss://u:p@a:1', 'redis://b:2'] })
+    const access = { tls: true, username: 'u', password: 'p', database: 0 }
+    const roots = [
+      { host: 'a', port: 1, ...access },
+      { host: 'b', port: 2, ...access },
+    ]
+    expect(place).toEqual({ type: 'cluster', roots })
+  })
+
+  it('take what the sentinels want from their URLs, and what the servers want beside them', () => {
+    const sentinel = { name: 'main', urls: ['redis://:s@a'], password: 'p', database: 2, tls: true }
+    expect(checkLocationsOptions({ sentinel }).place).toEqual({
+      type: 'sentinel',
+      name: 'main',
+      sentinels: [{ host: 'a', port: 26_379, tls: false, username: undefined, password: 's', database: 0 }],
+      access: { tls: true, username: undefined, password: 'p', database: 2 },
+    })
+  })
+
+  it.each([
+    [{}],
+    [{ url, cluster: [url] }],
+    [{ url: 'http://host' }],
+    [{ url: 'host:6379' }],
+    [{ url: 'redis://host/first' }],
+    [{ url: 'redis://host/-1' }],
+    [{ url: 7 }],
+    [{ url: 'redis://us%ZZ@host' }],
+    [{ cluster: [] }],
+    [{ cluster: url }],
+    [{ cluster: [url, 'nothing'] }],
+    [{ cluster: ['redis://host/1'] }],
+    [{ sentinel: { urls: [url] } }],
+    [{ sentinel: { name: 'main', urls: [] } }],
+    [{ sentinel: { name: 'main', urls: [url], password: 1 } }],
+    [{ sentinel: { name: 'main', urls: [url], tls: 'yes' } }],
+    [{ sentinel: { name: 'main', urls: [url], database: 1.5 } }],
+    [{ sentinel: { name: 'main', urls: [url], other: 1 } }],
+    [{ sentinel: null }],
+    [{ url, prefix: 1 }],
+    [{ url, prefix: '\uD83D' }],
+    [{ url, timeoutMs: 0 }],
+    [{ url, timeoutMs: '1' }],
+    [{ url, timeoutMs: 2 ** 31 }],
+    [{ url, timeout: 1 }],
+    [null],
+  ])('%j are refused by both', (options) => {
+    const bad = options as unknown as { url: string }
+    expect(thrown(() => new RedisLocations(bad))).toMatchObject({ code: 'ERR_BAD_OPTION' })
+    expect(thrown(() => new RedisPubSub(bad))).toMatchObject({ code: 'ERR_BAD_OPTION' })
+  })
+
+  it.each([[{ ttlMs: 0 }], [{ ttlMs: NaN }], [{ ttlMs: 1.5 }], [{ channels: 'each' }]])(
+    '%j are refused by RedisLocations',
+    (options) => {
+      const bad = { url, ...options } as unknown as { url: string }
+      expect(thrown(() => new RedisLocations(bad))).toMatchObject({ code: 'ERR_BAD_OPTION' })
+    },
+  )
+
+  it.each([[{ channels: 'one' }], [{ sharded: 1 }], [{ ttlMs: 1_000 }]])('%j are refused by RedisPubSub', (options) => {
+    const bad = { url, ...options } as unknown as { url: string }
+    expect(thrown(() => new RedisPubSub(bad))).toMatchObject({ code: 'ERR_BAD_OPTION' })
+  })
+
+  it.each(['http://u:secret@host', 'redis://u:secret@', 'redis://u:secret@host:x', 'redis://u:secret%ZZ@host'])(
+    'a password is not told, whatever else is wrong: %s',
+    (bad) => {
+      for (const options of [{ url: bad }, { cluster: [bad] }, { sentinel: { name: 'main', urls: [bad] } }]) {
+        const { code, message, cause } = thrown(() => new RedisLocations(options))
+        expect(code).toBe('ERR_BAD_OPTION')
+        expect(message).not.toMatch(/secret/)
+        expect(cause).toBeUndefined()
+      }
+    },
+  )
+
+  it('say whether listeners are counted: of one channel for all they are not, nor by a cluster without sharded channels', () => {
+    const counts = [
+      new RedisPubSub({ url }),
+      new RedisPubSub({ url, sharded: true }),
+      new RedisPubSub({ url, channels: 'shared' }),
+      new RedisPubSub({ cluster: [url] }),
+      new RedisPubSub({ cluster: [url], sharded: true }),
+    ].map(({ countsListeners }) => countsListeners)
+    expect(counts).toEqual([true, true, false, false, true])
+  })
+})

@@ -1,0 +1,52 @@
+/**
+ * What the tests with a real redis-server share. Without one they are skipped, and one line says how to get it; `PIDMESH_NO_SKIP=1` makes them fail in place of that.
+ */
+import { redisMissing, type RedisService } from '@pidmesh/dev-services'
+import type { LocationRow, StoreErrorCode } from '@pidmesh/via-kit'
+import { describe, expect } from 'vitest'
+
+/** What must come in time comes so much later at most, on a machine that is busy with something else. */
+const SLACK_MS = 5_000
+
+export function describeWithRedis(name: string, suite: () => void): void {
+  const missing = redisMissing()
+  if (missing === undefined) {
+    describe(name, suite)
+    return
+  }
+  if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(missing)
+  console.warn(`tests of via-redis, ${name}, skipped: ${missing}`)
+  describe.skip(name, suite)
+}
+
+export function row(name: string, owner: string, value: string | Uint8Array = `of ${owner}`): LocationRow {
+  return { name, owner, value: typeof value === 'string' ? new Uint8Array(Buffer.from(value)) : value }
+}
+
+export function text(value: Uint8Array | undefined): string | undefined {
+  return value === undefined ? undefined : Buffer.from(value).toString()
+}
+
+/** That it rejects with the code, in time. */
+export async function expectRejects(call: Promise<unknown>, code: StoreErrorCode, timeoutMs: number): Promise<Error> {
+  const sinceMs = performance.now()
+  const error = await call.then(
+    () => expect.fail('it has resolved'),
+    (reason: unknown) => reason,
+  )
+  expect(error).toMatchObject({ name: 'StoreError', code })
+  expect(performance.now() - sinceMs).toBeLessThan(timeoutMs + SLACK_MS)
+  return error as Error
+}
+
+/** All that a log could show of an error. */
+export function shownOf(error: Error): string {
+  return JSON.stringify([error.message, error.stack, error.cause, { ...error }, `${String(error.cause)}`])
+}
+
+/** Connections of others than this question. */
+export async function connectionsOf(redis: RedisService): Promise<number> {
+  const list = await redis.command('CLIENT', 'LIST', 'TYPE', 'NORMAL')
+  const pubsub = await redis.command('CLIENT', 'LIST', 'TYPE', 'PUBSUB')
+  return [...list.split('\n'), ...pubsub.split('\n')].filter((line) => /^id=/.test(line) && !/cmd=client/.test(line)).length
+}
