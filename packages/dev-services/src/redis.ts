@@ -44,6 +44,8 @@ export interface RedisCluster {
 export interface RedisOptions {
   /** Further arguments of redis-server. */
   readonly args?: readonly string[]
+  /** What it writes is there, and stays. @default a folder of its own, which `stop` removes */
+  readonly folder?: string
 }
 
 /** What is missing, and how to get it. */
@@ -53,8 +55,8 @@ export function redisMissing(): string | undefined {
 }
 
 /** @throws ServiceMissing by rejection */
-export async function startRedis({ args = [] }: RedisOptions = {}): Promise<RedisService> {
-  return startServer('redis-server', (_folder, port) => ['--port', `${port}`, '--bind', HOST, ...args])
+export async function startRedis({ args = [], folder }: RedisOptions = {}): Promise<RedisService> {
+  return startServer('redis-server', folder, (_, port) => ['--port', `${port}`, '--bind', HOST, ...args])
 }
 
 /** @throws ServiceMissing by rejection */
@@ -81,7 +83,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
  * @throws ServiceMissing by rejection
  */
 export async function startRedisSentinel(master: RedisService, downAfterMs: number = 500): Promise<RedisService> {
-  return startServer('redis-sentinel', (folder, port) => {
+  return startServer('redis-sentinel', undefined, (folder, port) => {
     const file = join(folder, 'sentinel.conf')
     const lines = [
       `port ${port}`,
@@ -133,11 +135,12 @@ async function isJoined(service: RedisService, nodes: number): Promise<boolean> 
 
 async function startServer(
   name: string,
+  given: string | undefined,
   argsFor: (folder: string, port: number) => readonly string[],
 ): Promise<RedisService> {
   const missing = redisMissing()
   if (missing !== undefined) throw new ServiceMissing(missing)
-  const { folder, remove } = makeFolder('redis')
+  const { folder, remove } = given === undefined ? makeFolder('redis') : { folder: given, remove: () => undefined }
   const port = await freePort()
   const withoutFiles = ['--dir', folder, '--save', '', '--appendonly', 'no']
   try {

@@ -3,8 +3,8 @@
  */
 import { StoreError } from '@pidmesh/via-kit'
 
-export const MAX_CALLS = 10_000
-export const MAX_BYTES = 64 * 1024 * 1024
+export const MAX_CALLS: number = 10_000
+export const MAX_BYTES: number = 64 * 1024 * 1024
 
 export class Bound {
   private calls = 0

@@ -29,9 +29,7 @@ describe('a name in a key', () => {
   })
 
   it('is another one for each name', () => {
-    fc.assert(
-      fc.property(names, names, (one, other) => (encodeName(one) === encodeName(other)) === (one === other)),
-    )
+    fc.assert(fc.property(names, names, (one, other) => (encodeName(one) === encodeName(other)) === (one === other)))
     for (const [one, other] of [
       ['%uD83D', '\uD83D'],
       ['a%20b', 'a b'],

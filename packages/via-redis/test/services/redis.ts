@@ -3,20 +3,18 @@
  */
 import { redisMissing, type RedisService } from '@pidmesh/dev-services'
 import type { LocationRow, StoreErrorCode } from '@pidmesh/via-kit'
-import { describe, expect } from 'vitest'
+import { expect } from 'vitest'
 
 /** What must come in time comes so much later at most, on a machine that is busy with something else. */
 const SLACK_MS = 5_000
 
-export function describeWithRedis(name: string, suite: () => void): void {
+/** For `describe.skipIf`. @throws Error if nothing may be skipped */
+export function hasNoRedis(): boolean {
   const missing = redisMissing()
-  if (missing === undefined) {
-    describe(name, suite)
-    return
-  }
+  if (missing === undefined) return false
   if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(missing)
-  console.warn(`tests of via-redis, ${name}, skipped: ${missing}`)
-  describe.skip(name, suite)
+  console.warn(`tests of via-redis with a redis-server skipped: ${missing}`)
+  return true
 }
 
 export function row(name: string, owner: string, value: string | Uint8Array = `of ${owner}`): LocationRow {
@@ -41,12 +39,14 @@ export async function expectRejects(call: Promise<unknown>, code: StoreErrorCode
 
 /** All that a log could show of an error. */
 export function shownOf(error: Error): string {
-  return JSON.stringify([error.message, error.stack, error.cause, { ...error }, `${String(error.cause)}`])
+  return JSON.stringify([error.message, error.stack, error.cause, Object.entries(error), String(error.cause)])
 }
 
 /** Connections of others than this question. */
 export async function connectionsOf(redis: RedisService): Promise<number> {
   const list = await redis.command('CLIENT', 'LIST', 'TYPE', 'NORMAL')
   const pubsub = await redis.command('CLIENT', 'LIST', 'TYPE', 'PUBSUB')
-  return [...list.split('\n'), ...pubsub.split('\n')].filter((line) => /^id=/.test(line) && !/cmd=client/.test(line)).length
+  return [...list.split('\n'), ...pubsub.split('\n')].filter(
+    (line) => line.startsWith('id=') && !/cmd=client/.test(line),
+  ).length
 }
