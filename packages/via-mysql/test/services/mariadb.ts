@@ -5,7 +5,7 @@ import { mariadbMissing, startMariadb, type MariadbService } from '@pidmesh/dev-
 import type { LocationRow } from '@pidmesh/via-kit'
 import { MysqlLocations, type MysqlOptions } from '@pidmesh/via-mysql'
 import { createConnection, type Connection } from 'mysql2/promise'
-import { afterAll, afterEach, beforeAll, describe } from 'vitest'
+import { afterAll, afterEach, beforeAll } from 'vitest'
 
 export class Fixture {
   private readonly stores: MysqlLocations[] = []
@@ -80,20 +80,24 @@ export class Fixture {
   }
 }
 
-/** A `describe` whose tests have a MariaDB of their own. */
-export function describeWithMariadb(title: string, tests: (fixture: Fixture) => void): void {
+/** Why the tests must be skipped. @throws Error, if none may be */
+function whySkipped(): string | undefined {
   const missing = mariadbMissing()
-  if (missing !== undefined) {
-    if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(missing)
-    console.warn(`tests with MariaDB skipped: ${missing}`)
-  }
-  describe.skipIf(missing !== undefined)(title, () => {
-    const fixture = new Fixture()
-    beforeAll(() => fixture.start())
-    afterEach(() => fixture.stopStores())
-    afterAll(() => fixture.stop())
-    tests(fixture)
-  })
+  if (missing === undefined) return undefined
+  if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(missing)
+  console.warn(`tests with MariaDB skipped: ${missing}`)
+  return missing
+}
+
+export const isMissing: boolean = whySkipped() !== undefined
+
+/** Gives the tests of a `describe` a MariaDB of their own. */
+export function useMariadb(): Fixture {
+  const fixture = new Fixture()
+  beforeAll(() => fixture.start())
+  afterEach(() => fixture.stopStores())
+  afterAll(() => fixture.stop())
+  return fixture
 }
 
 export function row(name: string, owner: string, value: string = `${name} of ${owner}`): LocationRow {

@@ -1,0 +1,83 @@
+import { MysqlLocations, type MysqlOptions } from '@pidmesh/via-mysql'
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { checkOptions } from '../src/options.ts'
+
+const SECRET = 'tell-nobody'
+const url = `mysql://user:${SECRET}@db.example:3307/names`
+
+function refusal(options: unknown): string {
+  try {
+    void new MysqlLocations(options as MysqlOptions)
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'PidmeshError', code: 'ERR_BAD_OPTION' })
+    const { message } = error as Error
+    expect(inspect(error)).not.toContain(SECRET)
+    return message
+  }
+  throw new Error('nothing was refused')
+}
+
+describe('the options', () => {
+  it('have defaults', () => {
+    expect(checkOptions({ url })).toEqual({
+      server: { host: 'db.example', port: 3307, user: 'user', password: SECRET, database: 'names', tls: undefined },
+      table: 'pidmesh_names',
+      ttlMs: 30_000,
+      timeoutMs: 2_000,
+      connections: 2,
+      createTable: true,
+    })
+  })
+
+  it('may say the server part by part', () => {
+    const { server } = checkOptions({ user: 'user', database: 'names', ssl: true })
+    const expected = { host: '127.0.0.1', port: 3306, user: 'user', password: undefined, database: 'names', tls: {} }
+    expect(server).toEqual(expected)
+  })
+
+  it('take a url with what is special in it, and an address of IPv6', () => {
+    const { server } = checkOptions({ url: 'mysql://us%40er:p%3A%2F%25w@[::1]/na%20mes' })
+    expect(server).toMatchObject({ host: '::1', port: 3306, user: 'us@er', password: 'p:/%w', database: 'na mes' })
+  })
+
+  it.each([
+    [undefined, 'options must be an object'],
+    [{ url, tabel: 'x' }, 'unknown option "tabel"'],
+    [{ url, host: 'db' }, 'url and host exclude each other'],
+    [{ url, password: SECRET }, 'url and password exclude each other'],
+    [{ url: SECRET }, 'url must be of the form'],
+    [{ url: `postgres://user:${SECRET}@db/names` }, 'url must be of the form'],
+    [{ url: 7 }, 'url must be of the form'],
+    [{ url: `mysql://user:${SECRET}@db` }, 'url must say the user, the host and the database'],
+    [{ url: `mysql://:${SECRET}@db/names` }, 'url must say the user'],
+    [{ url: `${url}?multipleStatements=true` }, 'nothing after the database'],
+    [{ url: `mysql://user:%E0${SECRET}@db/names` }, 'no percent-encoding'],
+    [{ user: 'user' }, 'database must be a text'],
+    [{ database: 'names' }, 'user must be a text'],
+    [{ user: 'user', database: 'names', password: 7 }, 'password must be a text'],
+    [{ user: 'user', database: 'names', host: '' }, 'host must be a text'],
+    [{ user: 'user', database: 'names', port: 70_000 }, 'port must be a whole number from 1 to 65535'],
+    [{ url, ssl: SECRET }, 'ssl must be true, false or an object'],
+    [{ url, ssl: { verify: false } }, 'unknown option ssl.verify'],
+    [{ url, ssl: { key: SECRET } }, 'ssl.cert and ssl.key go together'],
+    [{ url, ssl: { ca: [SECRET] } }, 'ssl.ca must be a text'],
+    [{ url, ssl: { allowAnyServer: 1 } }, 'ssl.allowAnyServer must be true or false'],
+    [{ url, table: 'names; DROP TABLE users' }, 'table must be up to 64 letters'],
+    [{ url, table: '`names`' }, 'table must be'],
+    [{ url, table: '1st' }, 'table must be'],
+    [{ url, table: 'x'.repeat(65) }, 'table must be'],
+    [{ url, ttlMs: 0 }, 'ttlMs must be a whole number'],
+    [{ url, ttlMs: 1.5 }, 'ttlMs must be a whole number'],
+    [{ url, timeoutMs: Infinity }, 'timeoutMs must be a whole number'],
+    [{ url, timeoutMs: '2000' }, 'timeoutMs must be a whole number'],
+    [{ url, connections: 65 }, 'connections must be a whole number from 1 to 64'],
+    [{ url, createTable: 'no' }, 'createTable must be true or false'],
+  ])('that can’t be are refused at once, without a secret in the message: %#', (options, problem) => {
+    expect(refusal(options)).toContain(problem)
+  })
+
+  it('with a secret in them don’t show in the store', () => {
+    expect(inspect(new MysqlLocations({ url }), { depth: 9, showHidden: true })).not.toContain(SECRET)
+  })
+})
