@@ -1,4 +1,4 @@
-export { MariadbService, mariadbMissing, startMariadb } from './mariadb.ts'
+export { MariadbService, mariadbMissing, startMariadb, type MariadbOptions } from './mariadb.ts'
 export { ServerProcess, ServiceMissing, freePort, isListening, makeFolder, type ServerStart } from './server-process.ts'
 export {
   redisMissing,

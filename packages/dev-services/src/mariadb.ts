@@ -40,8 +40,13 @@ export function mariadbMissing(): string | undefined {
  * Resolves when it can be used.
  * @throws ServiceMissing by rejection, if it isn't installed
  */
-export function startMariadb(): Promise<MariadbService> {
-  return MariadbService.start()
+export function startMariadb(options?: MariadbOptions): Promise<MariadbService> {
+  return MariadbService.start(options)
+}
+
+export interface MariadbOptions {
+  /** Further arguments of mariadbd, as `--ssl-cert=…`. @default none */
+  readonly more?: readonly string[]
 }
 
 export class MariadbService {
@@ -61,7 +66,7 @@ export class MariadbService {
     this.adminUrl = urlOf(access, ADMIN, access.adminPassword)
   }
 
-  static async start(): Promise<MariadbService> {
+  static async start({ more = [] }: MariadbOptions = {}): Promise<MariadbService> {
     const install = pathOf('mariadb-install-db')
     const program = pathOf('mariadbd')
     if (install === undefined || program === undefined) throw new ServiceMissing(mariadbMissing() ?? 'it is gone')
@@ -100,6 +105,7 @@ export class MariadbService {
           '--key-buffer-size=1M',
           '--max-connect-errors=1000000',
           '--max-connections=100',
+          ...more,
         ],
         folder,
         isReady: () => greets(access.port),

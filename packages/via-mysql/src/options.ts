@@ -2,6 +2,7 @@
  * The options of `MysqlLocations`: checked once, at the door, with every default in one place. No message has a password, a user or a URL in it.
  */
 import { PidmeshError, shown } from '@pidmesh/runtime'
+import { isIP } from 'node:net'
 
 /** How the connections are encrypted, and what the server must show. Texts in PEM form. */
 export interface MysqlTls {
@@ -26,7 +27,7 @@ export interface MysqlOptions {
   readonly password?: string
   /** It must be there: only the table is made. */
   readonly database?: string
-  /** `true`: the server's certificate must be for `host`, and signed by whom Node.js trusts. @default none: what is sent can be read on the way */
+  /** `true`: the server's certificate must be for `host`, which must be a name, and signed by whom Node.js trusts. @default none: what is sent can be read on the way */
   readonly ssl?: boolean | MysqlTls
   /** Letters, digits and `_`. All nodes of a cluster use the same one, and no other cluster does. @default 'pidmesh_names' */
   readonly table?: string
@@ -85,7 +86,7 @@ export function checkOptions(options: MysqlOptions): CheckedOptions {
     throw bad(`table must be up to 64 letters, digits and _, and begin with no digit; it is ${shown(table)}`)
   if (typeof createTable !== 'boolean') throw bad(`createTable must be true or false, not ${shown(createTable)}`)
   return {
-    server: checkServer(options),
+    server: checkIdentity(checkServer(options)),
     table,
     ttlMs: wholeNumber('ttlMs', options.ttlMs ?? 30_000, MAX_TTL_MS),
     timeoutMs: wholeNumber('timeoutMs', options.timeoutMs ?? 2_000, MAX_TIMEOUT_MS),
@@ -108,6 +109,13 @@ function checkServer(options: MysqlOptions): Server {
   if (password !== undefined && typeof password !== 'string')
     throw bad(`password must be a text, not ${kindOf(password)}`)
   return { host, port: wholeNumber('port', port, 65_535), user: user ?? '', password, database: database ?? '', tls }
+}
+
+/** The driver can't tell whether a certificate is for an address: it would take one for `localhost`. */
+function checkIdentity(server: Server): Server {
+  if (server.tls !== undefined && server.tls.allowAnyServer !== true && isIP(server.host) !== 0)
+    throw bad('ssl needs the name of the host that is in its certificate, not an address')
+  return server
 }
 
 function fromUrl(text: string): Omit<Server, 'tls'> {

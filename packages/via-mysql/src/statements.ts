@@ -56,7 +56,6 @@ export class Statements {
       {
         sql:
           `${this.insertOf(rows)} ON DUPLICATE KEY UPDATE ` +
-          `epoch = IF(owner <> VALUES(owner) AND ${isDead}, epoch + 1, epoch), ` +
           `owner = IF(${isDead}, VALUES(owner), owner), ` +
           'value = IF(owner = VALUES(owner), VALUES(value), value), ' +
           'last_active_at = IF(owner = VALUES(owner), VALUES(last_active_at), last_active_at)',

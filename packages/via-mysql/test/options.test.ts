@@ -31,9 +31,10 @@ describe('the options', () => {
   })
 
   it('may say the server part by part', () => {
-    const { server } = checkOptions({ user: 'user', database: 'names', ssl: true })
-    const expected = { host: '127.0.0.1', port: 3306, user: 'user', password: undefined, database: 'names', tls: {} }
-    expect(server).toEqual(expected)
+    const given = { user: 'user', database: 'names' }
+    const server = { ...given, port: 3306, password: undefined }
+    expect(checkOptions(given).server).toEqual({ ...server, host: '127.0.0.1', tls: undefined })
+    expect(checkOptions({ ...given, host: 'db', ssl: true }).server).toEqual({ ...server, host: 'db', tls: {} })
   })
 
   it('take a url with what is special in it, and an address of IPv6', () => {
@@ -59,6 +60,8 @@ describe('the options', () => {
     [{ user: 'user', database: 'names', host: '' }, 'host must be a text'],
     [{ user: 'user', database: 'names', port: 70_000 }, 'port must be a whole number from 1 to 65535'],
     [{ url, ssl: SECRET }, 'ssl must be true, false or an object'],
+    [{ user: 'user', database: 'names', ssl: true }, 'not an address'],
+    [{ url: 'mysql://user@[::1]/names', ssl: { ca: '' } }, 'not an address'],
     [{ url, ssl: { verify: false } }, 'unknown option ssl.verify'],
     [{ url, ssl: { key: SECRET } }, 'ssl.cert and ssl.key go together'],
     [{ url, ssl: { ca: [SECRET] } }, 'ssl.ca must be a text'],

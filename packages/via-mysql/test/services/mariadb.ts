@@ -1,7 +1,7 @@
 /**
  * A MariaDB for the tests of one file, or why there is none: then they are skipped, and one line says so.
  */
-import { mariadbMissing, startMariadb, type MariadbService } from '@pidmesh/dev-services'
+import { mariadbMissing, startMariadb, type MariadbOptions, type MariadbService } from '@pidmesh/dev-services'
 import type { LocationRow } from '@pidmesh/via-kit'
 import { MysqlLocations, type MysqlOptions } from '@pidmesh/via-mysql'
 import { createConnection, type Connection } from 'mysql2/promise'
@@ -23,8 +23,8 @@ export class Fixture {
     return this.started.admin
   }
 
-  async start(): Promise<void> {
-    const service = await startMariadb()
+  async start(options?: MariadbOptions): Promise<void> {
+    const service = await startMariadb(options)
     const admin = await createConnection({ uri: service.adminUrl, multipleStatements: true })
     admin.on('error', () => undefined)
     this.started = { service, admin }
