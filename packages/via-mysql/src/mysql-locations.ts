@@ -157,12 +157,12 @@ export class MysqlLocations implements LocationStore {
     }
   }
 
-  /** A table that is lost is as one that is empty: LocationVia puts anew what it has. */
+  /** A table that is lost is as one that is empty, if it may be made: LocationVia puts anew what it has. */
   private async withTable<Result>(ask: Ask, task: () => Promise<Result>): Promise<Result> {
     try {
       return await task()
     } catch (error) {
-      if (!isNoTable(error) || !this.options.createTable) throw error
+      if (!isNoTable(error)) throw error
       await ask(ROLLBACK)
       await this.checkTable(ask)
       return await task()

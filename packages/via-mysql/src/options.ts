@@ -3,6 +3,7 @@
  */
 import { PidmeshError, shown } from '@pidmesh/runtime'
 import { isIP } from 'node:net'
+import { createSecureContext } from 'node:tls'
 
 /** How the connections are encrypted, and what the server must show. Texts in PEM form. */
 export interface MysqlTls {
@@ -161,7 +162,21 @@ function checkTls(ssl: MysqlOptions['ssl']): MysqlTls | undefined {
   if ((ssl.cert === undefined) !== (ssl.key === undefined)) throw bad('ssl.cert and ssl.key go together')
   if (ssl.allowAnyServer !== undefined && typeof ssl.allowAnyServer !== 'boolean')
     throw bad('ssl.allowAnyServer must be true or false')
+  checkPem(ssl)
   return ssl
+}
+
+/** The driver would throw in the midst of a handshake, where nobody catches. */
+function checkPem({ ca, cert, key }: MysqlTls): void {
+  try {
+    createSecureContext({
+      ...(ca !== undefined && { ca }),
+      ...(cert !== undefined && { cert }),
+      ...(key !== undefined && { key }),
+    })
+  } catch {
+    throw bad('ssl.cert and ssl.key must be a certificate and its key in PEM form')
+  }
 }
 
 function wholeNumber(name: string, value: unknown, max: number): number {

@@ -64,6 +64,7 @@ describe('the options', () => {
     [{ url: 'mysql://user@[::1]/names', ssl: { ca: '' } }, 'not an address'],
     [{ url, ssl: { verify: false } }, 'unknown option ssl.verify'],
     [{ url, ssl: { key: SECRET } }, 'ssl.cert and ssl.key go together'],
+    [{ url, ssl: { key: SECRET, cert: SECRET } }, 'must be a certificate and its key in PEM form'],
     [{ url, ssl: { ca: [SECRET] } }, 'ssl.ca must be a text'],
     [{ url, ssl: { allowAnyServer: 1 } }, 'ssl.allowAnyServer must be true or false'],
     [{ url, table: 'names; DROP TABLE users' }, 'table must be up to 64 letters'],
