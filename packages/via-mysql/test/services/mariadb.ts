@@ -80,16 +80,18 @@ export class Fixture {
   }
 }
 
-/** Why the tests must be skipped. @throws Error, if none may be */
-function whySkipped(): string | undefined {
-  const missing = mariadbMissing()
-  if (missing === undefined) return undefined
+/**
+ * Whether tests must be skipped, for this reason.
+ * @throws Error, if none may be
+ */
+export function mustSkip(missing: string | undefined): boolean {
+  if (missing === undefined) return false
   if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(missing)
   console.warn(`tests with MariaDB skipped: ${missing}`)
-  return missing
+  return true
 }
 
-export const isMissing: boolean = whySkipped() !== undefined
+export const isMissing: boolean = mustSkip(mariadbMissing())
 
 /** Gives the tests of a `describe` a MariaDB of their own. */
 export function useMariadb(): Fixture {

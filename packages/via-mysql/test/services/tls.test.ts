@@ -1,9 +1,9 @@
 import { makeFolder } from '@pidmesh/dev-services'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Fixture, isMissing, row } from './mariadb.ts'
+import { Fixture, isMissing, mustSkip, row } from './mariadb.ts'
 
 /** A certificate authority, and certificates of it: for `localhost`, and for another host. */
 function makeCertificates(folder: string): { readonly ca: string; readonly more: readonly string[] } {
@@ -27,12 +27,17 @@ function makeCertificates(folder: string): { readonly ca: string; readonly more:
   }
 }
 
-describe.skipIf(isMissing)('a MariaDB with TLS', () => {
+function opensslMissing(): string | undefined {
+  return spawnSync('openssl', ['version']).error && 'openssl is not here: it is in the Debian package openssl'
+}
+
+describe.skipIf(isMissing || mustSkip(opensslMissing()))('a MariaDB with TLS', () => {
   const fixture = new Fixture()
-  const made = makeFolder('certificates')
+  let made: ReturnType<typeof makeFolder>
   let ca: string
 
   beforeAll(async () => {
+    made = makeFolder('certificates')
     const certificates = makeCertificates(made.folder)
     ca = certificates.ca
     await fixture.start(certificates)
