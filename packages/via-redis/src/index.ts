@@ -1,3 +1,10 @@
 export { RedisLocations } from './redis-locations.ts'
 export { RedisPubSub } from './redis-pub-sub.ts'
 export type { CommonOptions, RedisLocationsOptions, RedisPlace, RedisPubSubOptions, SentinelPlace } from './options.ts'
+export {
+  BroadcastVia,
+  LocationVia,
+  StoreError,
+  type BroadcastViaOptions,
+  type LocationViaOptions,
+} from '@pidmesh/via-kit'

@@ -22,6 +22,7 @@ const BATCH_SIZE = 256
 
 export class RedisLocations implements LocationStore {
   readonly kind = 'redis'
+  readonly ttlMs: number
   readonly batchSize: number = BATCH_SIZE
   private readonly settings: Settings & { readonly ttlMs: number }
   private readonly place: string
@@ -36,6 +37,7 @@ export class RedisLocations implements LocationStore {
    */
   constructor(options: RedisLocationsOptions) {
     this.settings = checkLocationsOptions(options)
+    this.ttlMs = this.settings.ttlMs
     this.place = namePlace(this.settings.place)
     this.calls = new Calls(this.place, this.settings.timeoutMs)
   }

@@ -4,8 +4,8 @@
 import type { ViaCapabilities } from '@pidmesh/runtime'
 import { conformance, LoopbackLab } from '@pidmesh/via-kit/testing'
 import { LocationVia, MysqlLocations } from '@pidmesh/via-mysql'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { describeWithMariadb } from './mariadb.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isMissing, useMariadb } from './mariadb.ts'
 
 const capabilities: ViaCapabilities = {
   resolve: 'store',
@@ -17,7 +17,8 @@ const capabilities: ViaCapabilities = {
   reachesPids: true,
 }
 
-describeWithMariadb('names in MariaDB, as a way of keeping them', (fixture) => {
+describe.skipIf(isMissing)('names in MariaDB, as a way of keeping them', () => {
+  const fixture = useMariadb()
   let lab: LoopbackLab
   beforeAll(async () => {
     const { url } = fixture.service
