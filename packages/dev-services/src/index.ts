@@ -9,3 +9,4 @@ export {
   type RedisOptions,
   type RedisService,
 } from './redis.ts'
+export { kafkaMissing, startKafka, KafkaService, type KafkaUser } from './kafka.ts'

@@ -1,1 +1,2 @@
-export {}
+export { KafkaTopic } from './kafka-topic.ts'
+export type { KafkaSasl, KafkaTopicOptions } from './options.ts'

@@ -1,0 +1,66 @@
+import {
+  AuthenticationError,
+  NetworkError,
+  ResponseError,
+  TimeoutError,
+  UnsupportedCompressionError,
+  UserError,
+} from '@platformatic/kafka'
+import { describe, expect, it } from 'vitest'
+import { BrokerFault, faultOf, storeErrorOf } from '../src/broker-fault.ts'
+
+const answer = (code: number): ResponseError =>
+  new ResponseError(0, 9, { '/': [code, 'of the broker'] }, { secret: 'x' })
+const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+const untrusted = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+const closed = new NetworkError('Connection closed')
+
+describe('what has gone wrong', () => {
+  it.each([
+    ['away', 'ECONNREFUSED', new NetworkError('failed', { cause: refused })],
+    ['away', 'no answer in time', new TimeoutError('Request timed out')],
+    ['away', 'the connection is closed', closed],
+    [
+      'away',
+      'the connection is closed',
+      new NetworkError('failed', { cause: new AuthenticationError('no', { cause: closed }) }),
+    ],
+    ['moved', 'NOT_LEADER_OR_FOLLOWER', answer(6)],
+    ['moved', 'UNKNOWN_SERVER_ERROR', answer(-1)],
+    ['no-topic', 'UNKNOWN_TOPIC_OR_PARTITION', answer(3)],
+    ['no-topic', 'UNKNOWN_TOPIC_ID', answer(100)],
+    ['out-of-range', 'OFFSET_OUT_OF_RANGE', answer(1)],
+    ['fenced', 'OUT_OF_ORDER_SEQUENCE_NUMBER', answer(45)],
+    ['fenced', 'INVALID_PRODUCER_EPOCH', answer(47)],
+    ['too-large', 'MESSAGE_TOO_LARGE', answer(10)],
+    ['unfit', 'TOPIC_AUTHORIZATION_FAILED', answer(29)],
+    ['unfit', 'the login is refused', new NetworkError('failed', { cause: new AuthenticationError('no') })],
+    [
+      'unfit',
+      'SASL_AUTHENTICATION_FAILED',
+      new NetworkError('failed', { cause: new AuthenticationError('no', { cause: answer(58) }) }),
+    ],
+    ['unfit', 'DEPTH_ZERO_SELF_SIGNED_CERT', new NetworkError('failed', { cause: untrusted })],
+    ['unfit', 'Broker requires TLS.', new UserError('Broker requires TLS.')],
+    ['unreadable', 'PLT_KFK_UNSUPPORTED_COMPRESSION', new UnsupportedCompressionError('zstd')],
+    ['unreadable', 'RangeError', new RangeError('out of bounds')],
+  ] as const)('is %s: %s', (kind, message, error) => {
+    expect(faultOf(error)).toMatchObject({ kind, message })
+  })
+
+  it('is told with nothing of the request, of the answer or of a cause', () => {
+    const told = storeErrorOf(faultOf(answer(6)), 'publish', 'pidmesh')
+    expect(told).toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+      message: 'Kafka: publish has failed: NOT_LEADER_OR_FOLLOWER',
+    })
+    expect(told.cause).toBeUndefined()
+  })
+
+  it.each([
+    ['ERR_STORE_UNAVAILABLE', ['away', 'moved', 'fenced', 'out-of-range']],
+    ['ERR_STORE_UNFIT', ['no-topic', 'too-large', 'unreadable', 'unfit']],
+  ] as const)('is %s to a caller if it is %j', (code, kinds) => {
+    for (const kind of kinds) expect(storeErrorOf(new BrokerFault(kind, 'why'), 'publish', 'pidmesh').code).toBe(code)
+  })
+})

@@ -1,0 +1,165 @@
+import { describe, expect, it } from 'vitest'
+import { BrokerFault, type FaultKind } from '../src/broker-fault.ts'
+import type { Keyed, Stamp } from '../src/broker-link.ts'
+import type { TopicView } from '../src/cluster.ts'
+import { checkOptions } from '../src/options.ts'
+import { PartitionWriter, type Leaders } from '../src/partition-writer.ts'
+
+const LEADER = { host: 'a', port: 1 }
+const viewOf = (id: string): TopicView => ({ id, partitions: 1, leaders: new Map([[0, LEADER]]) })
+
+interface Sent extends Stamp {
+  readonly values: readonly string[]
+}
+
+/** Answers in the order of `answers`: a fault, nothing at all, or, after the last one, that it has it. */
+class FakeLeaders implements Leaders {
+  readonly ending: AbortController = new AbortController()
+  readonly signal: AbortSignal = this.ending.signal
+  readonly sent: Sent[] = []
+  answers: (FaultKind | 'silence')[] = []
+  view: TopicView | undefined = viewOf('1')
+  refreshed: TopicView | undefined = viewOf('1')
+  underWay = 0
+  mostUnderWay = 0
+  closed = 0
+  private producers = 0n
+
+  async leader(): ReturnType<Leaders['leader']> {
+    if (this.view === undefined) throw new BrokerFault('no-topic', 'gone')
+    return { produce: this.produce, close: () => this.closed++ }
+  }
+
+  async newProducerId(): Promise<bigint> {
+    return ++this.producers
+  }
+
+  async tryRefresh(): Promise<void> {
+    this.view = this.refreshed
+  }
+
+  private readonly produce = async (_: string, __: number, records: readonly Keyed[], stamp: Stamp): Promise<void> => {
+    this.underWay += 1
+    this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay)
+    const { producerId, epoch, sequence } = stamp
+    this.sent.push({ producerId, epoch, sequence, values: records.map(({ value }) => value.toString().slice(0, 9)) })
+    const answer = this.answers.shift()
+    if (answer === 'silence') await new Promise(() => undefined)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    this.underWay -= 1
+    if (answer !== undefined && answer !== 'silence') throw new BrokerFault(answer, answer)
+  }
+}
+
+function make(
+  leaders: FakeLeaders,
+  timeoutMs = 1_000,
+): { push: (value: string) => Promise<void>; writer: PartitionWriter } {
+  const writer = new PartitionWriter(0, checkOptions({ brokers: ['a:1'], timeoutMs }), leaders)
+  return { writer, push: (value) => writer.push(Buffer.from('key'), Buffer.from(value)) }
+}
+
+describe('a partition’s writer', () => {
+  it('sends what is published in one turn together, and what is published meanwhile after it', async () => {
+    const leaders = new FakeLeaders()
+    const { push } = make(leaders)
+    const first = [push('1'), push('2'), push('3')]
+    await Promise.resolve()
+    first.push(push('4'))
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    await Promise.all([...first, push('5'), push('6')])
+    await push('7')
+    expect(leaders.sent.map(({ values }) => values)).toEqual([['1', '2', '3', '4'], ['5', '6'], ['7']])
+    expect(leaders.sent.map(({ sequence }) => sequence)).toEqual([0, 4, 6])
+    expect(leaders.mostUnderWay).toBe(1)
+  })
+
+  it('sends no more than half a MiB together, and what is larger alone', async () => {
+    const leaders = new FakeLeaders()
+    const { push } = make(leaders)
+    const values = ['a', 'b', 'c', 'd'].map((letter, index) => letter.repeat(index === 2 ? 600_000 : 200_000))
+    await Promise.all(values.map(push))
+    expect(leaders.sent.map((sent) => sent.values.map(([letter]) => letter))).toEqual([['a', 'b'], ['c'], ['d']])
+  })
+
+  it('sends again as it was what has failed in passing', async () => {
+    const leaders = new FakeLeaders()
+    const { push } = make(leaders)
+    leaders.answers = ['moved', 'away']
+    await Promise.all([push('1'), push('2')])
+    const [first, ...others] = leaders.sent
+    expect(others).toEqual([first, first])
+    expect(leaders.closed).toBe(1)
+  })
+
+  it('gives up when the time is over, closes what has not answered, and writes of a later epoch then', async () => {
+    const leaders = new FakeLeaders()
+    const { push } = make(leaders, 200)
+    await push('1')
+    leaders.answers = ['silence']
+    await expect(push('2')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    expect(leaders.closed).toBe(1)
+    await push('3')
+    expect(leaders.sent).toEqual([
+      { producerId: 1n, epoch: 0, sequence: 0, values: ['1'] },
+      { producerId: 1n, epoch: 0, sequence: 1, values: ['2'] },
+      { producerId: 1n, epoch: 1, sequence: 0, values: ['3'] },
+    ])
+  })
+
+  it('writes of a later epoch if the broker knows one, or misses something', async () => {
+    const leaders = new FakeLeaders()
+    const { push } = make(leaders)
+    await push('1')
+    leaders.answers = ['fenced']
+    await push('2')
+    expect(leaders.sent.map(({ epoch, sequence }) => [epoch, sequence])).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ])
+  })
+
+  it('sends half of what is too large together, and refuses what is too large alone', async () => {
+    const leaders = new FakeLeaders()
+    const { push } = make(leaders)
+    leaders.answers = ['too-large', 'too-large']
+    const [first, ...others] = ['1', '2', '3'].map(push)
+    await expect(Promise.allSettled([first, ...others])).resolves.toMatchObject([
+      { status: 'fulfilled' },
+      { status: 'fulfilled' },
+      { status: 'fulfilled' },
+    ])
+    expect(leaders.sent.map(({ values }) => values)).toEqual([['1', '2', '3'], ['1', '2'], ['1'], ['2', '3']])
+    leaders.answers = ['too-large']
+    await expect(push('4')).rejects.toMatchObject({ code: 'ERR_STORE_UNFIT' })
+    await push('5')
+  })
+
+  it('refuses at once what there is no topic for, and writes as somebody new when there is one again', async () => {
+    const leaders = new FakeLeaders()
+    const { push } = make(leaders)
+    await push('1')
+    leaders.answers = ['no-topic']
+    leaders.refreshed = undefined
+    await expect(push('2')).rejects.toMatchObject({ code: 'ERR_STORE_UNFIT' })
+    await expect(push('3')).rejects.toMatchObject({ code: 'ERR_STORE_UNFIT' })
+    leaders.refreshed = viewOf('2')
+    await push('4')
+    expect(leaders.sent.at(-1)).toEqual({ producerId: 2n, epoch: 0, sequence: 0, values: ['4'] })
+  })
+
+  it('rejects all that waits when it is stopped', async () => {
+    const leaders = new FakeLeaders()
+    const { push, writer } = make(leaders, 60_000)
+    leaders.answers = ['moved']
+    const waiting = Promise.allSettled([push('1'), push('2')])
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    leaders.ending.abort()
+    await writer.stop()
+    expect(await waiting).toMatchObject([
+      { status: 'rejected', reason: { code: 'ERR_STORE_UNAVAILABLE' } },
+      { status: 'rejected', reason: { code: 'ERR_STORE_UNAVAILABLE' } },
+    ])
+  })
+})
