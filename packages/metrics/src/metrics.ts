@@ -11,11 +11,12 @@ import { register, type AnyRegistry } from './collectors.ts'
 import { GATEWAY_METRICS, type GatewaySource, type GatewayStats } from './gateway-metrics.ts'
 import { NODE_METRICS, readNode, type NodeSource, type NodeStats } from './node-metrics.ts'
 import { TABLE_METRICS, type TableName, type TableSource, type TablesStats } from './table-metrics.ts'
+import { WAY_METRICS, type WaySource, type WayStats } from './way-metrics.ts'
 
 export interface MetricsOptions {
   readonly node: NodeSource
-  /** The table of names: what `GlobalEts.start` has resolved with. */
-  readonly names?: TableSource
+  /** What keeps names: what `GlobalEts.start`, `LocationVia.start` or `BroadcastVia.start` has resolved with. */
+  readonly names?: TableSource | WaySource
   /** The table of groups: what `ProcessGroups.start` has resolved with. */
   readonly groups?: TableSource
   readonly gateway?: GatewaySource
@@ -49,8 +50,8 @@ export class Metrics {
   constructor(options: MetricsOptions) {
     const { node, names, groups, gateway, prefix = 'pidmesh_', registry = new Registry() } = check(options)
     this.registry = registry
-    const tables = Object.entries({ names, groups }).filter(
-      (entry): entry is [TableName, TableSource] => entry[1] !== undefined,
+    const tables = Object.entries({ names, groups }).filter((entry): entry is [TableName, TableSource] =>
+      isTable(entry[1]),
     )
     try {
       register(NODE_METRICS, { registry, prefix, stats: atOnce((): NodeStats => readNode(node)) })
@@ -58,6 +59,8 @@ export class Metrics {
         const stats = atOnce((): TablesStats => tables.map(([table, source]) => [table, source.stats]))
         register(TABLE_METRICS, { registry, prefix, stats })
       }
+      if (names !== undefined && !isTable(names))
+        register(WAY_METRICS, { registry, prefix, stats: atOnce((): WayStats => names.stats) })
       if (gateway !== undefined) {
         register(GATEWAY_METRICS, { registry, prefix, stats: atOnce((): GatewayStats => gateway.stats) })
       }
@@ -77,6 +80,10 @@ export class Metrics {
   text(): Promise<string> {
     return this.registry.metrics()
   }
+}
+
+function isTable(source: TableSource | WaySource | undefined): source is TableSource {
+  return source !== undefined && 'rowsHeld' in source.stats
 }
 
 /** Reads once for all who ask at the same moment: a registry asks each metric by itself, in one go. */

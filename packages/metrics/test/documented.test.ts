@@ -7,10 +7,12 @@ import type { Definition } from '../src/definition.ts'
 import { GATEWAY_METRICS } from '../src/gateway-metrics.ts'
 import { NODE_METRICS } from '../src/node-metrics.ts'
 import { TABLE_METRICS } from '../src/table-metrics.ts'
+import { WAY_METRICS } from '../src/way-metrics.ts'
 
 const all: readonly Pick<Definition<never>, 'name' | 'type' | 'help' | 'labels'>[] = [
   ...NODE_METRICS,
   ...TABLE_METRICS,
+  ...WAY_METRICS,
   ...GATEWAY_METRICS,
 ]
 

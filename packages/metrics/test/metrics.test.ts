@@ -219,3 +219,19 @@ it('a bad option is told at once', () => {
   expect(new Metrics({ node, registry })).toBeDefined()
   expect(() => new Metrics({ node, registry })).toThrow(bad)
 })
+
+it('a way of keeping names that is no table has metrics of its own, and of what it does not count none', async () => {
+  const stats = { names: 2, pending: 3, isAvailable: false, storeFailures: 4, sent: 5, failed: 6, lost: 7 }
+  const series = seriesOf(await new Metrics({ node, names: { stats }, groups }).text())
+  expect([...series].filter(([key]) => key.startsWith('pidmesh_names_'))).toEqual([
+    ['pidmesh_names_own', 2],
+    ['pidmesh_names_store_up', 0],
+    ['pidmesh_names_store_pending', 3],
+    ['pidmesh_names_store_failures_total', 4],
+    ['pidmesh_names_sends_total', 5],
+    ['pidmesh_names_sends_failed_total', 6],
+    ['pidmesh_names_lost_total', 7],
+  ])
+  expect(series.get('pidmesh_table_rows{table="groups"}')).toBe(0)
+  expect(series.get('pidmesh_table_rows{table="names"}')).toBeUndefined()
+})

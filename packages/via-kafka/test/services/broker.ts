@@ -30,8 +30,10 @@ export class TestBroker {
   private service: KafkaService | undefined
   private count = 0
 
+  private readonly missing = kafkaMissing()
+
   constructor() {
-    const missing = kafkaMissing()
+    const { missing } = this
     if (missing !== undefined) {
       if (process.env['PIDMESH_NO_SKIP'] !== '1') console.warn(`tests with Kafka skipped: ${missing}`)
     }
@@ -48,6 +50,10 @@ export class TestBroker {
     afterAll(async () => {
       await this.service?.stop()
     })
+  }
+
+  get isMissing(): boolean {
+    return this.missing !== undefined
   }
 
   get kafka(): KafkaService {
