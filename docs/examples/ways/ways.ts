@@ -16,7 +16,7 @@ class Chat extends SocketSession<{ to: string; text: string }, { from: string; t
   }
 }
 
-export async function startChat() {
+export async function startChat(): Promise<void> {
   // #region gateway
   const node = await startNode({ name: 'chat1@127.0.0.1', cookie: 'a long secret text' })
   const names = await LocationVia.start(node, { store: new RedisLocations({ url: 'redis://127.0.0.1:6379' }) })
@@ -31,26 +31,26 @@ export async function startChat() {
 
 // #region others
 /** Way 1: a location database; pushes go over the mesh. */
-export const inMysql = (node: Node) =>
+export const inMysql = (node: Node): Promise<LocationVia> =>
   LocationVia.start(node, { store: new MysqlLocations({ url: 'mysql://pidmesh:secret@127.0.0.1:3306/pidmesh' }) })
 
 /** Way 1 without a mesh: pushes go over a channel of each node. */
-export const inRedisAlone = (node: Node) =>
+export const inRedisAlone = (node: Node): Promise<LocationVia> =>
   LocationVia.start(node, {
     store: new RedisLocations({ url: 'redis://127.0.0.1:6379' }),
     channel: new RedisPubSub({ url: 'redis://127.0.0.1:6379', prefix: 'nodes:' }),
   })
 
 /** Way 2: every node reads every push. */
-export const overKafka = (node: Node) =>
+export const overKafka = (node: Node): Promise<BroadcastVia> =>
   BroadcastVia.start(node, { broker: new KafkaTopic({ brokers: ['127.0.0.1:9092'] }) })
 
 /** Way 2, sharper: a channel for each name, and only who has it reads. */
-export const overRedisChannels = (node: Node) =>
+export const overRedisChannels = (node: Node): Promise<BroadcastVia> =>
   BroadcastVia.start(node, { broker: new RedisPubSub({ url: 'redis://127.0.0.1:6379' }) })
 // #endregion
 
-export async function passes(yourStore: () => LocationStore) {
+export async function passes(yourStore: () => LocationStore): Promise<void> {
   // #region conformance
   const lab = await LoopbackLab.start((node) => LocationVia.start(node, { store: yourStore() }))
   for (const { needs, check } of conformance) if (needs(lab.members[0].names.capabilities)) await check(lab)
