@@ -126,11 +126,13 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
   })
 
   it('a row whose time is over is none, also if Redis still holds it', async () => {
-    const brief = await start({ ttlMs: 300 })
+    const brief = await start({ ttlMs: 2_000 })
     await redis.command('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
     try {
       await brief.put(['a', 'b', 'c', 'd'].map((name) => row(name, 'one')))
-      for (const name of ['a', 'b', 'c', 'd']) await redis.command('PERSIST', `pidmesh:at:${name}`)
+      const keys = ['a', 'b', 'c', 'd'].map((name) => `pidmesh:at:${name}`)
+      const persist = "for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end"
+      await redis.command('EVAL', persist, '4', ...keys)
       const epoch = Number(await redis.command('HGET', 'pidmesh:at:c', 'epoch'))
       await expect.poll(() => find('a')).toBeUndefined()
       expect(await redis.command('DBSIZE')).toBe('4')
