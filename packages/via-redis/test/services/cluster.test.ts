@@ -53,9 +53,20 @@ describe.skipIf(hasNoRedis())('Redis Cluster', () => {
   /** Who has it from now on must have the newest epoch, or the others go on to believe who had it. */
   async function move(slot: number, from: RedisService, to: RedisService): Promise<void> {
     const id = await to.command('CLUSTER', 'MYID')
+    // Who doesn't know of the newest epoch yet believes that it has it, and gets none.
+    await expect.poll(async () => new Set(await Promise.all(cluster.nodes.map(viewOf))).size).toBe(1)
     await to.command('CLUSTER', 'BUMPEPOCH')
     for (const one of [to, from, ...cluster.nodes.filter((other) => other !== to && other !== from)])
       await one.command('CLUSTER', 'SETSLOT', `${slot}`, 'NODE', id)
+  }
+
+  /** Of each node its id, its epoch and its slots, as one of them sees it. */
+  async function viewOf(service: RedisService): Promise<string> {
+    const nodes = (await service.command('CLUSTER', 'NODES')).split('\n').map((line) => line.split(' '))
+    return nodes
+      .map(([id, , , , , , epoch, , ...slots]) => [id, epoch, ...slots].join(' '))
+      .toSorted(byText)
+      .join('\n')
   }
 
   /** Whose it is to begin with: a third of the slots each. */
