@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { TestBroker, failure, text } from './broker.ts'
 
 const broker = new TestBroker()
+/** What a failure may take beyond its time, on a machine that is busy. */
+const SLACK_MS = 1_500
 
 describe('what is published', () => {
   it('comes once to every node, the publisher included, and in order for each channel', async () => {
@@ -176,7 +178,7 @@ describe('a login', () => {
     const options = { brokers: [broker.kafka.saslBootstrap], timeoutMs: 800 }
     const { error, ms } = await failure(broker.start(broker.newTopic(), options))
     expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', message: expect.stringContaining('a login?') })
-    expect(ms).toBeLessThan(1_500)
+    expect(ms).toBeLessThan(800 + SLACK_MS)
   })
 })
 
@@ -184,6 +186,6 @@ describe('a connection by TLS', () => {
   it('to brokers without it makes the start fail in time', async () => {
     const { error, ms } = await failure(broker.start(broker.newTopic(), { tls: true, timeoutMs: 800 }))
     expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_STORE_UN/) })
-    expect(ms).toBeLessThan(1_500)
+    expect(ms).toBeLessThan(800 + SLACK_MS)
   })
 })
