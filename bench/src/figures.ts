@@ -7,7 +7,7 @@ import { OURS, type FigureKind, type FigurePlan, type Target } from './group.ts'
 export type Answer =
   | { readonly ms: number; readonly operations: number }
   | { readonly bytes: number; readonly operations: number }
-  /** Of a run that yields several figures: milliseconds or bytes, by name. A name that a contestant hasn't got is no sample of it. */
+  /** Of a run that yields several figures: milliseconds or bytes, by name, or what `asItIs` takes in the figure's own unit. A name that a contestant hasn't got is no sample of it. */
   | { readonly values: Readonly<Record<string, number>>; readonly operations: number }
   /** Of `operations` processes of the operating system together, in `ms`. */
   | { readonly cpuMs: number; readonly ms: number; readonly operations: number }
@@ -51,6 +51,7 @@ function soleSampleOf(kind: FigureKind, answer: Answer): number {
     case 'operationsPerSecond':
       return (answer.operations / msOf(answer)) * 1_000
     case 'ms':
+    case 'asItIs':
       return msOf(answer)
     case 'usPerOperation':
       return (msOf(answer) / answer.operations) * 1_000

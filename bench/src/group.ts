@@ -19,7 +19,13 @@ export interface ContestantPlan {
 }
 
 /** How a figure follows from a child's answer. */
-export type FigureKind = 'operationsPerSecond' | 'ms' | 'usPerOperation' | 'bytesPerOperation' | 'cpuMsPerSecond'
+export type FigureKind =
+  | 'operationsPerSecond'
+  | 'ms'
+  | 'usPerOperation'
+  | 'bytesPerOperation'
+  | 'cpuMsPerSecond'
+  | 'asItIs'
 
 /** Met if ours is at least (lower is better: at most) `ratio` times the peer, or `absolute` in the figure's unit. */
 export type Target = { readonly peer: string; readonly ratio: number } | { readonly absolute: number }

@@ -29,16 +29,38 @@ interface Waiting {
 export class Child {
   private readonly child: ChildProcess
   private readonly program: string
+  private readonly ended: Promise<unknown>
   private readonly waiting = new Map<number, Waiting>()
   private asked = 0
 
-  /** `program` is a built file. It writes nothing to standard output, which is the contestant's. */
-  constructor(program: URL, args: readonly string[] = []) {
+  /** `program` is a built file, `nodeArgs` are for Node.js itself. It writes nothing to standard output, which is the contestant's. */
+  constructor(program: URL, args: readonly string[] = [], nodeArgs: readonly string[] = []) {
     this.program = fileURLToPath(program)
-    this.child = fork(this.program, [...args], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    this.child = fork(this.program, [...args], {
+      execArgv: [...nodeArgs],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    this.ended = new Promise((resolve) => this.child.once('exit', resolve))
     this.child.on('message', (reply) => this.onReply(reply as Reply))
     this.child.on('error', (error) => this.onEnd(error.message))
     this.child.on('exit', (code, signal) => this.onEnd(`ended (${signal ?? code})`))
+  }
+
+  /** Of the operating system. */
+  get pid(): number {
+    if (this.child.pid === undefined) throw new Error(`${this.program} did not start`)
+    return this.child.pid
+  }
+
+  /** Sends it a signal of the operating system, if it is still there. */
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal)
+  }
+
+  /** Resolves when it has ended. One that was stopped heeds nothing until it goes on. */
+  async end(): Promise<void> {
+    if (this.child.connected) this.child.disconnect()
+    await this.ended
   }
 
   /** Asks what the child has given `answer` for under this name. @throws what went wrong there, by rejection */

@@ -3,7 +3,7 @@
  */
 import { answer } from './child.ts'
 import { Client, ReadBuffer } from './client.ts'
-import type { Expected, Opening, Received } from './load.ts'
+import type { Expected, Opening, Received, Roaming } from './load.ts'
 import { monotonicUs } from './clock.ts'
 
 /** In the last bytes of a message, whatever is around it. */
@@ -18,6 +18,12 @@ class LoadProgram {
   private lastUs = 0
   private latenciesUs: number[] = []
   private failed: Error | undefined = undefined
+  private roaming: Roaming | undefined = undefined
+  /** Users that have lost their connection and have no other yet. */
+  private away: number[] = []
+  private connecting = 0
+  private returned = 0
+  private onReturned: () => void = () => undefined
   private onAll: () => void = () => undefined
   private onFailed: (error: Error) => void = () => undefined
 
@@ -30,6 +36,37 @@ class LoadProgram {
     }
     await Promise.all(Array.from({ length: Math.min(atOnce, count) }, openNext))
     return (monotonicUs() - startUs) / 1_000
+  }
+
+  roam(roaming: Roaming): void {
+    this.roaming = roaming
+    this.returned = 0
+  }
+
+  /** Resolves with the time at which so many have come back. */
+  async roamed(count: number): Promise<number> {
+    while (this.returned < count) {
+      if (this.failed !== undefined) throw this.failed
+      await new Promise<void>((resolve) => (this.onReturned = resolve))
+    }
+    return monotonicUs()
+  }
+
+  private comeBack(roaming: Roaming): void {
+    const { ports, atOnce, ...opening } = roaming
+    while (this.connecting < atOnce) {
+      const user = this.away.shift()
+      const port = ports[(user ?? 0) % ports.length]
+      if (user === undefined || port === undefined) return
+      this.connecting++
+      const done = (): void => {
+        this.connecting--
+        this.returned++
+        this.onReturned()
+        this.comeBack(roaming)
+      }
+      this.openOne({ ...opening, port }, user).then(done, () => this.onReturned())
+    }
   }
 
   expect(expected: Expected): void {
@@ -59,19 +96,29 @@ class LoadProgram {
 
   async close(): Promise<void> {
     if (this.failed !== undefined) throw this.failed
+    this.roaming = undefined
     await Promise.all(this.clients.splice(0).map((client) => client.end()))
   }
 
   private openOne({ port, dialect, query }: Omit<Opening, 'count' | 'atOnce'>, user: number): Promise<void> {
     return new Promise((resolve, reject) => {
+      let isReady = false
       const client = new Client(
         {
           port,
           dialect,
           query: `user=${user}${query}`,
-          onReady: resolve,
+          onReady: () => {
+            isReady = true
+            resolve()
+          },
           onMessage: (data, _start, end) => this.onMessage(data, end),
           onLost: (why) => {
+            if (isReady && this.roaming !== undefined) {
+              this.away.push(user)
+              this.comeBack(this.roaming)
+              return
+            }
             const error = new Error(`client ${user} lost its connection: ${why}`)
             reject(error)
             this.failed = error
@@ -104,6 +151,8 @@ const ALL_WITHIN_MS = 30_000
 const program = new LoadProgram()
 answer({
   open: (opening: Opening) => program.open(opening),
+  roam: (roaming: Roaming) => program.roam(roaming),
+  roamed: (count: number) => program.roamed(count),
   expect: (expected: Expected) => program.expect(expected),
   awaitAll: () => program.awaitAll(),
   close: () => program.close(),

@@ -22,6 +22,10 @@ export interface Expected {
   readonly latencies: boolean
 }
 
+export interface Roaming extends Omit<Opening, 'port' | 'count'> {
+  readonly ports: readonly number[]
+}
+
 export interface Received {
   /** When the last one was there, by the clock that all processes share. */
   readonly lastUs: number
@@ -45,6 +49,16 @@ export class Load {
   /** Resolves when all that is expected is there. @throws by rejection, if it isn't after half a minute, or a connection is lost */
   received(): Promise<Received> {
     return this.child.ask('awaitAll')
+  }
+
+  /** From now on who loses its connection connects again, as many as `atOnce` at a time, to the next of these ports. */
+  roam(roaming: Roaming): Promise<void> {
+    return this.child.ask('roam', roaming)
+  }
+
+  /** Resolves when so many have done so and are registered: with the time of the last, by the clock that all processes share. */
+  roamed(count: number): Promise<number> {
+    return this.child.ask('roamed', count)
   }
 
   /** Cuts all connections. */
