@@ -16,12 +16,13 @@ import { gateway } from './groups/gateway.ts'
 import { genServer } from './groups/gen-server.ts'
 import { globalEts } from './groups/global-ets.ts'
 import { runtime } from './groups/runtime.ts'
+import { ways } from './groups/ways.ts'
 import { measure, takenTogether, type Runner } from './measure.ts'
 import { readOptions, usage, UsageError, type Options } from './options.ts'
 import { commit, machine, writeReport } from './report.ts'
 import { formatSpread, summaryOf, tableOf } from './table.ts'
 
-const groups: readonly Group[] = [runtime, genServer, distribution, globalEts, gateway]
+const groups: readonly Group[] = [runtime, genServer, distribution, globalEts, gateway, ways]
 
 const folder = mkdtempSync(join(tmpdir(), 'pidmesh-bench-'))
 let interrupted = false
