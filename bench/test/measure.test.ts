@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { FigurePlan, Part } from '../src/group.ts'
 import { gateway } from '../src/groups/gateway.ts'
 import { globalEts } from '../src/groups/global-ets.ts'
+import { ways } from '../src/groups/ways.ts'
 import { takenTogether } from '../src/measure.ts'
 
 function plan(name: string, workload: string, value?: string): FigurePlan {
@@ -24,7 +25,7 @@ describe('figures are taken from the same runs', () => {
   })
 
   it('in every group if they agree on rounds and children', () => {
-    for (const together of takenTogether([...globalEts.figures, ...gateway.figures])) {
+    for (const together of takenTogether([...globalEts.figures, ...gateway.figures, ...ways.figures])) {
       const runs = together.map(({ maxRounds, freshChild, onlyWhenAsked }) => ({
         maxRounds,
         freshChild,
