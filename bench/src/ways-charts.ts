@@ -2,6 +2,7 @@
  * The charts of docs/three-ways.md, from the report of group `ways`. Pure.
  */
 import { chartOf, type Colour, type Panel, type Row } from './chart.ts'
+import { WAYS } from './contestants/ways/way-names.ts'
 import type { Figure } from './figures.ts'
 import { OURS } from './group.ts'
 
@@ -49,8 +50,9 @@ export function chartsOf(figures: readonly Figure[]): Readonly<Record<string, st
   }
 }
 
+/** Those that took part, in their order. */
 function peersOf(figures: readonly Figure[]): readonly string[] {
-  return [...new Set(figures.flatMap(({ peers }) => Object.keys(peers)))]
+  return WAYS.filter((way) => figures.some(({ peers }) => peers[way] !== undefined))
 }
 
 function panelOf(figure: Figure, peers: readonly string[], absent = 'none'): Panel {
@@ -71,7 +73,12 @@ function outcomesOf(cut: string, figures: readonly Figure[]): Panel {
     })
     return { label: labelOf(name), parts, note: '' }
   })
-  return { title: `${cut}, % of pushes`, rows, max: 100, legend: OUTCOMES.map(([, colour, meaning]) => [colour, meaning]) }
+  return {
+    title: `${cut}, % of pushes`,
+    rows,
+    max: 100,
+    legend: OUTCOMES.map(([, colour, meaning]) => [colour, meaning]),
+  }
 }
 
 function labelOf(name: string): string {

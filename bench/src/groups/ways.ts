@@ -3,33 +3,30 @@
  * has, a location database, pub-sub. No targets: which is right depends on what is wanted. docs/three-ways.md has the figures, and says what each can't do.
  */
 import { kafkaMissing, mariadbMissing, redisMissing } from '@pidmesh/dev-services'
+import { WAYS, type Way } from '../contestants/ways/way-names.ts'
 import { OURS, type ContestantPlan, type Group, type Part } from '../group.ts'
 import { nodeJs } from './node-js.ts'
 import { ofRun } from './of-run.ts'
 
-const REDIS_LOCATION = 'redis-location'
-const MYSQL_LOCATION = 'mysql-location'
-const REDIS_PUBSUB = 'redis-pubsub'
-const REDIS_EACH = 'redis-channel-per-name'
-const KAFKA = 'kafka'
-
 /** Why it can't be taken here; `undefined` if it can. */
-const missing: Readonly<Record<string, string | undefined>> = {
-  [REDIS_LOCATION]: redisMissing(),
-  [MYSQL_LOCATION]: mariadbMissing(),
-  [REDIS_PUBSUB]: redisMissing(),
-  [REDIS_EACH]: redisMissing(),
-  [KAFKA]: kafkaMissing(),
+const missing: Readonly<Record<Way, string | undefined>> = {
+  'global-ets': undefined,
+  'redis-location': redisMissing(),
+  'mysql-location': mariadbMissing(),
+  'redis-pubsub': redisMissing(),
+  'redis-channel-per-name': redisMissing(),
+  kafka: kafkaMissing(),
 }
 
 const registrations = ofRun(
+  // Such that a run takes about a third of a second.
   {
     [OURS]: { workload: 'register', size: 20_000 },
-    [REDIS_LOCATION]: { workload: 'register', size: 10_000 },
-    [MYSQL_LOCATION]: { workload: 'register', size: 5_000 },
-    [REDIS_PUBSUB]: { workload: 'register', size: 20_000 },
-    [REDIS_EACH]: { workload: 'register', size: 10_000 },
-    [KAFKA]: { workload: 'register', size: 20_000 },
+    'redis-location': { workload: 'register', size: 10_000 },
+    'mysql-location': { workload: 'register', size: 5_000 },
+    'redis-pubsub': { workload: 'register', size: 20_000 },
+    'redis-channel-per-name': { workload: 'register', size: 10_000 },
+    kafka: { workload: 'register', size: 20_000 },
   },
   {},
   [
@@ -167,10 +164,7 @@ export const ways: Group = {
     'placement: three nodes, the clients, and a store where there is one, wherever the operating system likes',
     ...Object.entries(missing).flatMap(([name, why]) => (why === undefined ? [] : [`left out: ${name}: ${why}`])),
   ],
-  contestants: [
-    wayOf(OURS, 'global-ets'),
-    ...[REDIS_LOCATION, MYSQL_LOCATION, REDIS_PUBSUB, REDIS_EACH, KAFKA].map((name) => wayOf(name, name)),
-  ],
+  contestants: WAYS.map(contestantOf),
   figures: [
     ...registrations,
     ...pushes,
@@ -189,23 +183,20 @@ export const ways: Group = {
 
 function all(workload: string, size: number): Readonly<Record<string, Part>> {
   const part = { workload, size }
-  return {
-    [OURS]: part,
-    [REDIS_LOCATION]: part,
-    [MYSQL_LOCATION]: part,
-    [REDIS_PUBSUB]: part,
-    [REDIS_EACH]: part,
-    [KAFKA]: part,
-  }
+  return Object.fromEntries(WAYS.map((way) => [nameOf(way), part]))
+}
+
+function nameOf(way: Way): string {
+  return way === 'global-ets' ? OURS : way
 }
 
 /** Its last argument is the way; it is left out if its store isn't installed. */
-function wayOf(name: string, way: string): ContestantPlan {
-  const { prepare } = nodeJs(name, 'ways/ways.js')
+function contestantOf(way: Way): ContestantPlan {
+  const { name, prepare } = nodeJs(nameOf(way), 'ways/ways.js')
   return {
     name,
     prepare: (folder) => {
-      const command = missing[name] === undefined ? prepare(folder) : undefined
+      const command = missing[way] === undefined ? prepare(folder) : undefined
       return command === undefined ? undefined : { file: command.file, args: [...command.args, way] }
     },
   }

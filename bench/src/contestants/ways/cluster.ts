@@ -9,7 +9,7 @@ import { Child } from '../gateway/child.ts'
 import { cpuMsInTicksOf } from '../linux.ts'
 import { startStore, type Store } from './store.ts'
 import { WayNode, type WayNodeOptions } from './way-node.ts'
-import type { Way } from './way.ts'
+import type { Way } from './way-names.ts'
 
 const WITHIN_MS = 30_000
 const LOOK_AGAIN_MS = 5

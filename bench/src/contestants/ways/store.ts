@@ -5,7 +5,7 @@ import { startKafka, startMariadb, startRedis } from '@pidmesh/dev-services'
 import { assertNever } from '@pidmesh/runtime'
 import { createConnection } from 'mysql2/promise'
 import { grandchildrenOf } from '../linux.ts'
-import type { Way } from './way.ts'
+import type { Way } from './way-names.ts'
 
 export interface Store {
   /** A URL, or a broker's host and port. */

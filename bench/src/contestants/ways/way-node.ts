@@ -6,7 +6,8 @@ import { Gateway, SocketSession } from '@pidmesh/ws-gateway'
 import { monotonicUs } from '../gateway/clock.ts'
 import type { Said } from '../gateway/workloads.ts'
 import { bytesOf } from '../serve.ts'
-import { sizeOf, startNames, type Names, type Way } from './way.ts'
+import type { Way } from './way-names.ts'
+import { sizeOf, startNames, type Names } from './way.ts'
 
 export interface WayNodeOptions {
   readonly name: string

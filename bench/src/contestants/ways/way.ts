@@ -7,25 +7,9 @@ import { KafkaTopic } from '@pidmesh/via-kafka'
 import { BroadcastVia, LocationVia } from '@pidmesh/via-kit'
 import { MysqlLocations } from '@pidmesh/via-mysql'
 import { RedisLocations, RedisPubSub } from '@pidmesh/via-redis'
+import type { Way } from './way-names.ts'
 
-export const WAYS = [
-  'global-ets',
-  'redis-location',
-  'mysql-location',
-  'redis-pubsub',
-  'redis-channel-per-name',
-  'kafka',
-] as const
-
-export type Way = (typeof WAYS)[number]
 export type Names = GlobalEts | LocationVia | BroadcastVia
-
-/** @throws Error if there is no such way */
-export function wayOf(text: string | undefined): Way {
-  const way = WAYS.find((one) => one === text)
-  if (way === undefined) throw new Error(`there is no way ${text}; there are: ${WAYS.join(', ')}`)
-  return way
-}
 
 /** `place` is where the store is: a URL, or a broker's host and port. */
 export function startNames(node: Node, way: Way, place: string): Promise<Names> {

@@ -9,7 +9,7 @@ import { Cluster } from './cluster.ts'
 import { deploy } from './deploy.ts'
 import { faults } from './faults.ts'
 import { memory, registrations } from './names.ts'
-import { wayOf } from './way.ts'
+import { wayOf } from './way-names.ts'
 
 const way = wayOf(process.argv[2])
 const cluster = await Cluster.start(way)
