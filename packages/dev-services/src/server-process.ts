@@ -59,6 +59,8 @@ export class ServerProcess {
     const log = join(folder, 'server.log')
     const guard = spawn('sh', ['-c', GUARD, 'guard', ...command], {
       stdio: ['pipe', 'pipe', 'inherit'],
+      // Out of reach of a terminal's Ctrl-C, which would end the guard, and of some servers only their guard.
+      detached: true,
       env: { ...process.env, ...env, PIDMESH_SERVICE_LOG: log },
     })
     guard.stdin?.on('error', () => undefined)
