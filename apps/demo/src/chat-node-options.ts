@@ -1,20 +1,23 @@
-// The command line of one chat node. The cookie is not on it: every user of a machine can read command lines.
+// The command line of one chat node. The cookie and the store's address, which may have a password in it, are not on it: every user of a machine can read command lines.
 
 import { parseArgs } from 'node:util'
 
+import type { NamesPlace } from './chat-names.ts'
 import type { ChatNode } from './messages.ts'
 import { OptionError, toInteger, toOptionError } from './option-error.ts'
+import { toStorePlace, toWay, WAYS } from './ways.ts'
 
-export const HELP = `Usage: PIDMESH_COOKIE=secret chat-node --name NAME --port P --mesh-port P [--seed HOST:PORT]… [--url-of NAME=URL]…
+export const HELP: string = `Usage: PIDMESH_COOKIE=secret chat-node --name NAME --port P --mesh-port P [--seed HOST:PORT]… [--url-of NAME=URL]…
 
   --name NAME        the node's name: chat1@127.0.0.1
   --port P           port of its page and its sockets
   --mesh-port P      port on which it talks to other nodes
   --seed HOST:PORT   a mesh address to begin with; may be its own; repeatable
   --url-of NAME=URL  where a node serves its page, for pages that look for another node; repeatable
+  --via WAY          how names are kept, the same on all nodes: ${WAYS.join(', ')} (default global-ets)
   --help             show this
 
-PIDMESH_COOKIE is the cluster's shared secret. The node ends on SIGTERM, SIGINT or SIGHUP, when standard input ends (a pipe or a terminal),
+PIDMESH_COOKIE is the cluster's shared secret. PIDMESH_STORE is the address of the store, unless names are kept by global-ets. The node ends on SIGTERM, SIGINT or SIGHUP, when standard input ends (a pipe or a terminal),
 and, if it was started with an IPC channel, when that closes or says {type: 'stop'}.`
 
 export type ChatNodeOptions = {
@@ -24,6 +27,7 @@ export type ChatNodeOptions = {
   meshPort: number
   seeds: readonly string[]
   cookie: string
+  names: NamesPlace
   /** Every node of which the page's address is known, this one included. */
   urls: readonly ChatNode[]
 }
@@ -48,9 +52,10 @@ export function parseChatNodeOptions(
   if (cookie === undefined || cookie === '') {
     throw new OptionError("the environment variable PIDMESH_COOKIE must hold the cluster's cookie")
   }
+  const names = toNamesPlace(values.via, env['PIDMESH_STORE'] ?? '')
   const urls = values['url-of'].map(toChatNode)
   if (!urls.some((node) => node.name === name)) urls.unshift({ name, url: `http://${host}:${port}` })
-  return { do: 'start', options: { name, host, port, meshPort, seeds, cookie, urls } }
+  return { do: 'start', options: { name, host, port, meshPort, seeds, cookie, names, urls } }
 }
 
 function parse(args: readonly string[]) {
@@ -64,6 +69,7 @@ function parse(args: readonly string[]) {
         port: { type: 'string' },
         'mesh-port': { type: 'string' },
         seed: { type: 'string', multiple: true, default: [] },
+        via: { type: 'string', default: 'global-ets' },
         'url-of': { type: 'string', multiple: true, default: [] },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -77,6 +83,12 @@ function required(values: Values, option: 'name' | 'port' | 'mesh-port'): string
   const value = values[option]
   if (value === undefined) throw new OptionError(`--${option} is missing`)
   return value
+}
+
+function toNamesPlace(value: string, store: string): NamesPlace {
+  const via = toWay(value)
+  if (via === 'global-ets') return { via }
+  return { via, store: toStorePlace(via, store, 'the environment variable PIDMESH_STORE').address }
 }
 
 function hostOf(name: string): string {

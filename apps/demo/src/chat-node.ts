@@ -17,6 +17,7 @@ import type { Ready } from './node-link.ts'
 import { OptionError } from './option-error.ts'
 import { createPageServer, readPage } from './page-server.ts'
 import { onStandardInputEnd } from './standard-input.ts'
+import { WAY_TEXT } from './ways.ts'
 
 /** A stop that takes longer is an end all the same; the launcher kills after 3 s. Sessions are handed over for 2 s of it (chat.ts, DRAIN). */
 const STOP_WITHIN_MS = 2500
@@ -32,10 +33,10 @@ async function main(): Promise<void> {
   const options = optionsOrExit()
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   stopWithLauncher()
-  const { name, port, host, urls } = options
+  const { name, port, host, urls, names } = options
   try {
     const page = readPage(fileURLToPath(new URL('page', import.meta.url)))
-    server = createPageServer({ name, page, urls, isReady: () => isReady })
+    server = createPageServer({ name, page, urls, names: WAY_TEXT[names.via], isReady: () => isReady })
     await listen(server, port, host)
     chat = await startChat({ ...options, server })
   } catch (error) {

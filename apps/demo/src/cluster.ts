@@ -1,8 +1,8 @@
 // `pnpm demo`: a cluster of chat nodes on this machine, each an OS process. Which ends, all of it, whenever this process does.
 //
-//   choose ports ─▶ start every node ─▶ wait for every `ready` ─▶ banner ─▶ tell of nodes that end ─▶ stop
-//                        │                     │ one ended, or 30 s              │ none left: exit 1
-//                        └── signals and the end of standard input: stop ────────┘
+//   choose ports ─▶ start the store, if names want one ─▶ start every node ─▶ wait for every `ready` ─▶ banner ─▶ tell of nodes that end ─▶ stop
+//                        │                                                        │ one ended, or 30 s              │ none left: exit 1
+//                        └── signals and the end of standard input: stop: the nodes, and then the store ────────────┘
 //
 // A node that can't start says why by itself; the launcher adds nothing to that.
 // Not here: restarting a node. Its death is the demonstration.
@@ -12,13 +12,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 import { HELP, parseClusterOptions } from './cluster-options.ts'
-import type { ClusterOptions } from './cluster-options.ts'
+import type { ClusterOptions, NamesChoice } from './cluster-options.ts'
 import type { ChatNode } from './messages.ts'
 import { startNodeProcess } from './node-process.ts'
 import type { Ended, NodeProcess, NodeProgram } from './node-process.ts'
 import { OptionError } from './option-error.ts'
 import { choosePorts, PortError } from './ports.ts'
 import { onStandardInputEnd } from './standard-input.ts'
+import { checkAnswers, startStore, StoreFailed, StoreMissing } from './store.ts'
+import type { Store } from './store.ts'
+import { WAY_TEXT } from './ways.ts'
+import type { Way } from './ways.ts'
 
 const HOST = '127.0.0.1'
 const READY_WITHIN_MS = 30_000
@@ -27,6 +31,9 @@ const READY_WITHIN_MS = 30_000
 const SAME_CTRL_C_MS = 500
 
 const nodes: NodeProcess[] = []
+/** The store of the demo's own: started, or about to be. */
+let ownStore: Promise<Store> | undefined
+const stopping = new AbortController()
 let isUp = false
 let isStopping = false
 let stoppingSinceMs = 0
@@ -42,15 +49,18 @@ async function main(): Promise<void> {
   process.on('SIGHUP', () => stop(0))
   onStandardInputEnd(() => stop(0))
 
-  const programs = await planOrExit(options)
+  const ports = await portsOrExit(options)
   if (isStopping) return
+  const store = await storeAddress(options.names)
+  if (isStopping) return
+  const programs = plan(ports, { via: options.names.via, store })
   for (const program of programs) nodes.push(startNodeProcess(program))
   for (const node of nodes) void node.ended.then((ended) => onEnded(node, ended))
 
   const urls = await allReady()
   if (isStopping || urls === undefined) return
   isUp = true
-  console.log(banner(urls))
+  console.log(banner(urls, options.names.via))
 }
 
 /** The address of each node in `nodes`; undefined when one did not get so far, which `onEnded` or this has dealt with. */
@@ -90,26 +100,54 @@ function onInterrupt(): void {
   process.exit(130)
 }
 
-function fail(line: string | undefined): void {
+function fail(line: string | undefined, exitCode = 1): void {
   if (isStopping) return
   if (line !== undefined) console.error(`demo: ${line}`)
-  stop(1)
+  stop(exitCode)
 }
 
 function stop(exitCode: number): void {
   if (isStopping) return
   isStopping = true
   stoppingSinceMs = Date.now()
-  void Promise.all(nodes.map((node) => node.stop())).then(() => process.exit(exitCode))
+  stopping.abort()
+  void stopAll().then(() => process.exit(exitCode))
 }
 
-async function planOrExit({ nodes: count, firstPort, firstMeshPort }: ClusterOptions): Promise<readonly NodeProgram[]> {
+async function stopAll(): Promise<void> {
+  await Promise.all(nodes.map((node) => node.stop()))
+  // What has not even started has stopped.
+  const store = await ownStore?.catch(() => undefined)
+  await store?.stop()
+}
+
+/** Undefined if there is none: because none is wanted, or because the demo ends. */
+async function storeAddress(names: NamesChoice): Promise<string | undefined> {
+  if (names.via === 'global-ets') return undefined
+  try {
+    if (names.store !== undefined) {
+      await checkAnswers(names.store)
+      return names.store.address
+    }
+    ownStore = startStore(names.via, { tell: (line) => console.log(line), signal: stopping.signal })
+    return (await ownStore).address
+  } catch (error) {
+    if (error instanceof StoreMissing) fail(error.message, 2)
+    else if (error instanceof StoreFailed) fail(error.message)
+    else throw error
+    return undefined
+  }
+}
+
+type Ports = { ports: readonly number[]; meshPorts: readonly number[] }
+
+async function portsOrExit({ nodes: count, firstPort, firstMeshPort }: ClusterOptions): Promise<Ports> {
   try {
     const [ports = [], meshPorts = []] = await choosePorts(HOST, count, [
       { option: 'port', first: firstPort },
       { option: 'mesh-port', first: firstMeshPort },
     ])
-    return plan(ports, meshPorts)
+    return { ports, meshPorts }
   } catch (error) {
     if (!(error instanceof PortError)) throw error
     console.error(`demo: ${error.message}`)
@@ -117,11 +155,14 @@ async function planOrExit({ nodes: count, firstPort, firstMeshPort }: ClusterOpt
   }
 }
 
-function plan(ports: readonly number[], meshPorts: readonly number[]): readonly NodeProgram[] {
+function plan({ ports, meshPorts }: Ports, { via, store }: { via: Way; store: string | undefined }): NodeProgram[] {
   const script = fileURLToPath(new URL('chat-node.js', import.meta.url))
-  const env = { PIDMESH_COOKIE: randomBytes(24).toString('base64url') }
+  const cookie = { PIDMESH_COOKIE: randomBytes(24).toString('base64url') }
+  const env = store === undefined ? cookie : { ...cookie, PIDMESH_STORE: store }
   const pages = ports.map((port, i): ChatNode => ({ name: `chat${i + 1}@${HOST}`, url: `http://${HOST}:${port}` }))
   const everyone = [
+    '--via',
+    via,
     ...meshPorts.flatMap((port) => ['--seed', `${HOST}:${port}`]),
     ...pages.flatMap(({ name, url }) => ['--url-of', `${name}=${url}`]),
   ]
@@ -133,12 +174,12 @@ function plan(ports: readonly number[], meshPorts: readonly number[]): readonly 
   }))
 }
 
-function banner(urls: readonly string[]): string {
+function banner(urls: readonly string[], via: Way): string {
   const rows = nodes.map(({ name, pid }, i) => `  ${name}   ${urls[i]}   pid ${pid}`)
   const count = nodes.length === 1 ? '1 node' : `${nodes.length} nodes`
   return [
     '',
-    `pidmesh chat: ${count}, one chat`,
+    `pidmesh chat: ${count}, one chat; names: ${WAY_TEXT[via]}`,
     '',
     ...rows,
     '',

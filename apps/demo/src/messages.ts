@@ -31,18 +31,20 @@ export type KnownNodes = {
   here: string
   /** Every node of which the page's address is known, this one included. */
   nodes: readonly ChatNode[]
+  /** How names are kept, for people. */
+  names: string
 }
 
 export type OnlineUser = { user: string; node: string; room: string }
 
 export type ServerMessage =
   | { type: 'welcome'; node: string; user: string; room: string }
-  /** The whole table, sorted by user, and the names of the nodes that this node sees, itself included, sorted; sent whenever one changes. */
+  /** Every session, sorted by user (who may have several where a name may have many), and the names of the nodes that this node sees, itself included, sorted; sent whenever one changes. */
   | { type: 'online'; users: readonly OnlineUser[]; nodes: readonly string[] }
   | { type: 'said'; room: string; from: string; node: string; text: string }
   /** `node` is the sender's. The sender gets a copy of what was passed on, and so knows that its node has heard it. */
   | { type: 'told'; from: string; to: string; node: string; text: string }
-  /** Nobody has the name that a `tell` was for. */
+  /** Nobody has the name that a `tell` was for, or it can't be reached. */
   | { type: 'undeliverable'; to: string }
   | { type: 'pong' }
   /** A message was understood and not obeyed; the connection stays. */

@@ -31,6 +31,8 @@ export type PageServerOptions = {
   page: Page
   /** The nodes to whose sockets the page may connect, and of which it is told. */
   urls: readonly ChatNode[]
+  /** How names are kept, for people. */
+  names: string
   isReady: () => boolean
 }
 
@@ -47,12 +49,13 @@ export function readPage(dir: string): Page {
   return page
 }
 
-export function createPageServer({ name, page, urls, isReady }: PageServerOptions): Server {
+export function createPageServer({ name, page, urls, names, isReady }: PageServerOptions): Server {
   const app = new Hono()
   const policy = contentSecurityPolicy(urls)
   const here = urls.find((node) => node.name === name)
   const index = page.get('/')
-  const files = index === undefined ? page : new Map([...page, ['/', withNodes(index, { here: name, nodes: urls })]])
+  const files =
+    index === undefined ? page : new Map([...page, ['/', withNodes(index, { here: name, nodes: urls, names })]])
 
   app.use(async (c, next) => {
     await next()

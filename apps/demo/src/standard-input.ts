@@ -20,7 +20,9 @@ export function onStandardInputEnd(listener: () => void): void {
 
 function isWatchable(): boolean {
   try {
-    const stat = fstatSync(0)
+    // With bigints: the numbers of another stat stay where Node's `realpath` looks, which then takes every path for the pipe that this was. What is imported after
+    // that is loaded by way of symbolic links, as if it were another module.
+    const stat = fstatSync(0, { bigint: true })
     return stat.isFIFO() || stat.isSocket() || isatty(0)
   } catch {
     return false

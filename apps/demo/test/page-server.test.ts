@@ -32,7 +32,13 @@ async function serve(page = join(dir, 'page')): Promise<(path: string, host?: st
     { name: 'chat2@127.0.0.1', url: 'http://127.0.0.1:8082' },
     { name: '</script>', url: 'http://127.0.0.1:8083' },
   ]
-  server = createPageServer({ name: 'chat1@127.0.0.1', page: readPage(page), urls, isReady: () => isReady })
+  server = createPageServer({
+    name: 'chat1@127.0.0.1',
+    page: readPage(page),
+    urls,
+    names: 'Redis, </script>',
+    isReady: () => isReady,
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return (path, host = '127.0.0.1') =>
@@ -50,7 +56,7 @@ it('serves the page so that a new build is seen, and its assets so that they are
   expect(asset.headers.get('cache-control')).toContain('immutable')
 })
 
-it('writes into the page which nodes there are, and nothing that could end the script', async () => {
+it('writes into the page which nodes there are and how names are kept, and nothing that could end the script', async () => {
   writeFileSync(
     join(dir, 'page/index.html'),
     '<script id="nodes" type="application/json"></script><script src="/a.js"></script>',
@@ -66,6 +72,7 @@ it('writes into the page which nodes there are, and nothing that could end the s
       { name: 'chat2@127.0.0.1', url: 'http://127.0.0.1:8082' },
       { name: '</script>', url: 'http://127.0.0.1:8083' },
     ],
+    names: 'Redis, </script>',
   })
 })
 

@@ -16,6 +16,14 @@ it('finds the rooms that somebody is in, sorted', () => {
   ])
 })
 
+it('counts a user once who is in a room with two sessions', () => {
+  const online = [
+    { user: 'a', node, room: 'lobby' },
+    { user: 'a', node: 'chat2@127.0.0.1', room: 'lobby' },
+  ]
+  expect(roomsOf(online, 'lobby')).toEqual([{ name: 'lobby', users: 1 }])
+})
+
 it('has the current room before the table knows it', () => {
   expect(roomsOf([], 'new')).toEqual([{ name: 'new', users: 0 }])
 })

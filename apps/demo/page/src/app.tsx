@@ -10,19 +10,20 @@ import { roomsOf } from './presence.ts'
 import { Sidebar } from './sidebar.tsx'
 import { isIn } from './stay.ts'
 
-type Props = { chat: Chat }
+/** `names`: how they are kept. */
+type Props = { chat: Chat; names: string }
 
-export function App({ chat }: Props): JSX.Element {
-  return isIn(chat.stay.value) ? <ChatView chat={chat} /> : <Login chat={chat} />
+export function App({ chat, names }: Props): JSX.Element {
+  return isIn(chat.stay.value) ? <ChatView chat={chat} names={names} /> : <Login chat={chat} names={names} />
 }
 
-function ChatView({ chat }: Props): JSX.Element {
+function ChatView({ chat, names }: Props): JSX.Element {
   const [isSideOpen, setSideOpen] = useState(false)
   const { room } = chat.stay.value
   const here = roomsOf(chat.online.value, room).find(({ name }) => name === room)?.users ?? 0
   return (
     <div class="chat">
-      <Header chat={chat} />
+      <Header chat={chat} names={names} />
       <Sidebar chat={chat} isOpen={isSideOpen} onChosen={() => setSideOpen(false)} />
       <main class="talk">
         <div class="talk-head">

@@ -41,7 +41,7 @@ export function entryOf(message: ServerMessage, self: string): EntryBody | undef
       if (message.from === self && message.to !== self) return undefined
       return { kind: 'direct', from: message.from, to: message.to, node: message.node, text: message.text }
     case 'undeliverable':
-      return { kind: 'notice', text: `${message.to} is not here; the message was not delivered.`, tone: 'warning' }
+      return { kind: 'notice', text: `${message.to} can't be reached; the message was not delivered.`, tone: 'warning' }
     case 'refused':
       return { kind: 'notice', text: message.message, tone: 'warning' }
     case 'welcome':

@@ -3,7 +3,7 @@ import type { JSX } from 'preact'
 import type { Chat } from './chat.ts'
 import { colourOf } from './presence.ts'
 
-export function Header({ chat }: { chat: Chat }): JSX.Element {
+export function Header({ chat, names }: { chat: Chat; names: string }): JSX.Element {
   const { node, user } = chat.stay.value
   const here = chat.isOnline.value ? node : undefined
   return (
@@ -18,6 +18,9 @@ export function Header({ chat }: { chat: Chat }): JSX.Element {
           {here === undefined ? 'Reconnecting…' : 'Connected'}
         </span>
       </div>
+      <span class="way quiet" data-testid="names">
+        names: {names}
+      </span>
       <span class="me">
         <span class="quiet">You are</span> <strong>{user}</strong>
       </span>

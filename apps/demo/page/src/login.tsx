@@ -5,7 +5,7 @@ import { NAME, NAME_MAX_LENGTH } from '../../src/limits.ts'
 import type { Chat } from './chat.ts'
 import type { Notice } from './close-codes.ts'
 
-export function Login({ chat }: { chat: Chat }): JSX.Element {
+export function Login({ chat, names }: { chat: Chat; names: string }): JSX.Element {
   const stay = chat.stay.value
   const [name, setName] = useState(stay.user)
   const [isBad, setBad] = useState(false)
@@ -36,6 +36,9 @@ export function Login({ chat }: { chat: Chat }): JSX.Element {
         <img src="/favicon.svg" alt="" width="40" height="40" />
         <h1>pidmesh chat</h1>
         <p class="quiet">One chat on several nodes. Whichever node you are on, everybody can reach you.</p>
+        <p class="quiet" data-testid="names">
+          names: {names}
+        </p>
         <label for="name">Your name</label>
         <input
           id="name"

@@ -17,7 +17,7 @@ document.addEventListener('visibilitychange', () => {
 })
 window.addEventListener('online', () => chat.wake())
 
-render(<App chat={chat} />, elementOf('app'))
+render(<App chat={chat} names={known.names} />, elementOf('app'))
 
 function elementOf(id: string): HTMLElement {
   const element = document.getElementById(id)

@@ -6,9 +6,9 @@ export type Room = { name: string; users: number }
 
 /** Every room that somebody is in, and `current` even if the table does not know it yet; sorted by name. */
 export function roomsOf(online: readonly OnlineUser[], current: string): readonly Room[] {
-  const counts = new Map<string, number>([[current, 0]])
-  for (const { room } of online) counts.set(room, (counts.get(room) ?? 0) + 1)
-  return [...counts].map(([name, users]) => ({ name, users })).sort((a, b) => (a.name < b.name ? -1 : 1))
+  const usersOf = new Map([[current, new Set<string>()]])
+  for (const { room, user } of online) usersOf.set(room, (usersOf.get(room) ?? new Set()).add(user))
+  return [...usersOf].map(([name, users]) => ({ name, users: users.size })).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** Whether the node in use sees this one; before it has told, any node counts as up. */

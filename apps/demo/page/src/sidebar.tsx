@@ -111,11 +111,12 @@ function People({ chat, onChoose }: { chat: Chat; onChoose: (user: string) => vo
   return (
     <section aria-labelledby="people-title" class={chat.isOnline.value ? '' : 'stale'}>
       <h2 id="people-title">
-        Online <span class="count">{online.length}</span>
+        Online <span class="count">{new Set(online.map(({ user }) => user)).size}</span>
       </h2>
       <ul class="list">
-        {online.map(({ user, node, room }) => (
-          <li key={user} data-testid="online-user" data-user={user} data-node={node} data-in-room={room}>
+        {online.map(({ user, node, room }, index) => (
+          // A user may be there twice, also on one node.
+          <li key={`${user} ${index}`} data-testid="online-user" data-user={user} data-node={node} data-in-room={room}>
             <button
               type="button"
               class="row"
