@@ -4,9 +4,9 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { parse, parseDocument } from 'yaml'
-import { parseClusterOptions } from '../../apps/demo/src/cluster-options.ts'
+import { parseClusterOptions } from '../src/cluster-options.ts'
 
-const text = readFileSync(new URL('../../docker-compose.yml', import.meta.url), 'utf8')
+const text = readFileSync(new URL('../../../docker-compose.yml', import.meta.url), 'utf8')
 
 interface Service {
   readonly image: string
