@@ -7,7 +7,7 @@
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { accessSync, constants, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -17,6 +17,10 @@ const DATABASE = 'pidmesh'
 const USER = 'pidmesh'
 const ADMIN = 'pidmesh_admin'
 const READY_WITHIN_MS = 30_000
+/** A port that was free may be somebody's by the time that the server wants it. */
+const MAX_TRIES = 3
+/** Written by the server when it has its port: that it listens, and not somebody else. */
+const PID_FILE = 'mariadb.pid'
 /** Of a look whether it answers. */
 const GREETING_WITHIN_MS = 1_000
 /** Debian has the server there, and not in everybody's PATH. */
@@ -40,8 +44,14 @@ export function mariadbMissing(): string | undefined {
  * Resolves when it can be used.
  * @throws ServiceMissing by rejection, if it isn't installed
  */
-export function startMariadb(options?: MariadbOptions): Promise<MariadbService> {
-  return MariadbService.start(options)
+export async function startMariadb(options?: MariadbOptions): Promise<MariadbService> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await MariadbService.start(options)
+    } catch (error) {
+      if (tries === MAX_TRIES || error instanceof ServiceMissing) throw error
+    }
+  }
 }
 
 export interface MariadbOptions {
@@ -93,7 +103,7 @@ export class MariadbService {
           '--no-defaults',
           `--datadir=${join(folder, 'data')}`,
           `--socket=${join(folder, 'mariadb.sock')}`,
-          `--pid-file=${join(folder, 'mariadb.pid')}`,
+          `--pid-file=${join(folder, PID_FILE)}`,
           `--port=${access.port}`,
           '--bind-address=127.0.0.1',
           `--init-file=${init}`,
@@ -108,7 +118,7 @@ export class MariadbService {
           ...more,
         ],
         folder,
-        isReady: () => greets(access.port),
+        isReady: async () => existsSync(join(folder, PID_FILE)) && (await greets(access.port)),
         withinMs: READY_WITHIN_MS,
       })
       return new MariadbService(server, made, access)
@@ -138,6 +148,7 @@ export class MariadbService {
 
   /** After `kill`: on the same port, with the same data, users and passwords. */
   async startAgain(): Promise<void> {
+    rmSync(join(this.folder.folder, PID_FILE), { force: true })
     this.server = await this.server.startAgain()
   }
 
