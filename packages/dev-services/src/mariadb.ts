@@ -7,7 +7,7 @@
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -132,9 +132,12 @@ export class MariadbService {
     return this.server.isRunning
   }
 
-  /** It stands still, and answers nobody. The system goes on taking connections for it. */
-  pause(): void {
-    this.server.pause()
+  /** Resolves when it stands still, and answers nobody. The system goes on taking connections for it. */
+  async pause(): Promise<void> {
+    const { server } = this
+    server.pause()
+    // The signal stops one thread after the other: on a busy machine some still answer.
+    while (server.isRunning && !standsStill(server.pid)) await new Promise((resolve) => setTimeout(resolve, 1))
   }
 
   resume(): void {
@@ -187,6 +190,17 @@ function initOf({ password, adminPassword }: Access): string {
     'FLUSH PRIVILEGES;',
     '',
   ].join('\n')
+}
+
+/** Whether all threads of the process do, as far as the system says so. */
+function standsStill(pid: number): boolean {
+  const threads = `/proc/${pid}/task`
+  try {
+    return readdirSync(threads).every((thread) => /\) T /.test(readFileSync(join(threads, thread, 'stat'), 'utf8')))
+  } catch {
+    // A thread has just ended; or this system has no such files.
+    return !existsSync(threads)
+  }
 }
 
 function pathOf(program: string): string | undefined {

@@ -105,7 +105,7 @@ describe.skipIf(isMissing)('a MariaDB that fails', () => {
   it('a server is killed in the midst of calls: they reject, as do all until it is back; then the same store works', async () => {
     const store = await fixture.startStore({ timeoutMs: TIMEOUT_MS })
     await answerOf(() => store.put([row('a', '1')]))
-    fixture.service.pause()
+    await fixture.service.pause()
     const underWay = [store.put([row('b', '1')]), store.find(['a']), store.find(['b'])].map((call) => codeOf(call))
     await fixture.service.kill()
     expect(new Set(await Promise.all(underWay))).toEqual(new Set(['ERR_STORE_UNAVAILABLE']))
@@ -137,7 +137,7 @@ describe.skipIf(isMissing)('a MariaDB that fails', () => {
   it('a server stands still: each call rejects in time, those that wait as well, and too many at once', async () => {
     const store = await fixture.startStore({ timeoutMs: TIMEOUT_MS })
     await Promise.all([answerOf(() => store.put([row('a', '1')])), answerOf(() => store.find(['a']))])
-    fixture.service.pause()
+    await fixture.service.pause()
     const codes = await Promise.all(Array.from({ length: 300 }, () => codeOf(store.find(['a']))))
     expect(codes.filter((code) => code === 'ERR_STORE_UNAVAILABLE')).toHaveLength(2 + 256)
     expect(codes.filter((code) => code === 'ERR_STORE_OVERLOADED')).toHaveLength(42)
@@ -152,7 +152,7 @@ describe.skipIf(isMissing)('a MariaDB that fails', () => {
     await answerOf(() => store.put([row('a', '1'), row('b', '1')]))
     for (let round = 0; round < 3; round++) {
       await expect.poll(sockets).toBe(2)
-      fixture.service.pause()
+      await fixture.service.pause()
       expect(await codeOf(store.find(['a']))).toBe('ERR_STORE_UNAVAILABLE')
       await expect.poll(sockets).toBe(1)
       fixture.service.resume()
@@ -302,7 +302,7 @@ describe.skipIf(isMissing)('a MariaDB that fails', () => {
     const store = await fixture.startStore({ timeoutMs: 30_000 })
     await Promise.all([store.find(['a']), store.find(['a'])])
     await expect.poll(sockets).toBe(3)
-    fixture.service.pause()
+    await fixture.service.pause()
     const calls = Array.from({ length: 5 }, () => codeOf(store.find(['a']), 0))
     // Two are at the server by now, and three wait.
     await new Promise(setImmediate)
@@ -315,7 +315,7 @@ describe.skipIf(isMissing)('a MariaDB that fails', () => {
     for (const isPaused of [false, true]) {
       const store = await fixture.startStore()
       await Promise.all([store.find(['a']), store.find(['a'])])
-      if (isPaused) fixture.service.pause()
+      if (isPaused) await fixture.service.pause()
       await store.stop()
       await expect.poll(sockets).toBe(1)
     }

@@ -78,7 +78,7 @@ describe.skipIf(isMissing || mustSkip(opensslMissing()))('a MariaDB with TLS', (
     const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length
     // That of the administrator is one of them.
     await expect.poll(sockets).toBe(2)
-    fixture.service.pause()
+    await fixture.service.pause()
     await expect(store.find(['a'])).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
     await expect.poll(sockets).toBe(1)
     fixture.service.resume()
