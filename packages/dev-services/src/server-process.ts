@@ -1,7 +1,8 @@
 /**
  * A server of somebody else's as a process of ours: on a free port of loopback, in a folder of its own, and gone with us, however we end.
  *
- *   start ─▶ guard (sh) ─▶ server        our end, or stop(): the guard's stdin ends, it ends the server, by its pid, and removes the folder
+ *   start ─▶ guard (sh) ─▶ server        our end, or stop(): the guard's stdin ends, it ends the server, by its pid. The folder is removed by who has made it: what is left of a
+ *                                      process that was killed lies in the system's temporary folder
  *
  * Several of them at once are none of each other's business: nothing here is shared.
  */

@@ -59,13 +59,20 @@ class LoadProgram {
       const port = ports[(user ?? 0) % ports.length]
       if (user === undefined || port === undefined) return
       this.connecting++
-      const done = (): void => {
-        this.connecting--
-        this.returned++
-        this.onReturned()
-        this.comeBack(roaming)
-      }
-      this.openOne({ ...opening, port }, user).then(done, () => this.onReturned())
+      void this.comeBackAs(user, { ...opening, port }, roaming)
+    }
+  }
+
+  private async comeBackAs(user: number, opening: Omit<Opening, 'count' | 'atOnce'>, roaming: Roaming): Promise<void> {
+    try {
+      await this.openOne(opening, user)
+      this.connecting--
+      this.returned++
+      this.comeBack(roaming)
+    } catch {
+      // It has failed as a whole, and says so.
+    } finally {
+      this.onReturned()
     }
   }
 

@@ -78,7 +78,7 @@ async function pushAcross(near: NearServer, load: Load, size: number): Promise<A
   await opened(near.dialect, far, load, { count: CONNECTIONS, query: '' })
 
   await load.expect(size)
-  const cpuNowMs = near.cpuMs ?? cpuMs
+  const cpuNowMs = (): number => near.cpuMs?.() ?? cpuMs()
   const [startUs, startCpuMs] = [monotonicUs(), cpuNowMs()]
   for (let n = 0; n < size; n++) {
     const waiting = near.push(`user:${n % CONNECTIONS}`, said())
