@@ -741,12 +741,6 @@ export const mutants = [
     'if (true)',
   ),
   sessions(
-    'a socket that was given up while the session was busy is attached',
-    'session-server.ts',
-    "    if (!connection.isOpen) return this.reply(request, { type: 'busy' })\n",
-    '',
-  ),
-  sessions(
     'a gap is not told',
     'replay-ring.ts',
     'if (missed > this.size) return undefined',
