@@ -91,8 +91,8 @@ export class MysqlLocations implements LocationStore {
   async take(rows: readonly LocationRow[]): Promise<readonly TakenLocation[]> {
     const taken = new Map<string, TakenLocation[]>()
     await this.inPackets(rows, async (ask, packet) => {
-      const [, , found] = (await ask(this.statements.take(packet))) as [unknown, unknown, readonly WasThere[]]
-      for (const [name, location] of takenOf(packet, found)) {
+      const [, , found, , epochs] = (await ask(this.statements.take(packet))) as TakeResults
+      for (const [name, location] of takenOf(packet, found, epochs)) {
         const ofName = taken.get(name)
         if (ofName === undefined) taken.set(name, [location])
         else ofName.push(location)
@@ -200,23 +200,30 @@ async function withoutConflict<Result>(ask: Ask, untilMs: number, task: () => Pr
   }
 }
 
-/** Name, owner, value, epoch, and whether it was alive. */
-type WasThere = readonly [Buffer, Buffer, Buffer, number, number]
+type TakeResults = [unknown, unknown, readonly WasThere[], unknown, readonly IsThere[], unknown]
+/** Name, owner, value, and whether it was alive. */
+type WasThere = readonly [Buffer, Buffer, Buffer, number]
+/** Name and epoch. */
+type IsThere = readonly [Buffer, number]
 
 /** What each row has found, if one after the other is taken. */
 export function* takenOf(
   rows: readonly LocationRow[],
   found: readonly WasThere[],
+  epochs: readonly IsThere[],
 ): Generator<readonly [name: string, TakenLocation]> {
-  const holders = new Map<string, { epoch: number; owner: string | undefined; value: Uint8Array }>()
-  for (const [name, owner, value, epoch, isAlive] of found)
-    holders.set(name.toString(), { epoch, owner: isAlive === 1 ? owner.toString() : undefined, value })
+  const holders = new Map<string, { readonly owner: string; readonly value: Uint8Array }>()
+  for (const [name, owner, value, isAlive] of found)
+    if (isAlive === 1) holders.set(name.toString(), { owner: owner.toString(), value })
+  // The last row of a name has the epoch that is there, and each before it one less.
+  const next = new Map(epochs.map(([name, epoch]) => [name.toString(), epoch + 1]))
+  for (const { name } of rows) next.set(name, (next.get(name) ?? 0) - 1)
   for (const { name, owner, value } of rows) {
     const holder = holders.get(name)
-    const epoch = (holder?.epoch ?? 0) + 1
-    const isOthers = holder?.owner !== undefined && holder.owner !== owner
-    yield [name, { epoch, former: isOthers ? holder.value : undefined }]
-    holders.set(name, { epoch, owner, value })
+    const epoch = next.get(name) ?? 0
+    yield [name, { epoch, former: holder === undefined || holder.owner === owner ? undefined : holder.value }]
+    holders.set(name, { owner, value })
+    next.set(name, epoch + 1)
   }
 }
 

@@ -2,14 +2,15 @@
  * What is said to the server: pure. Names, owners and values go as literals of bytes; the table's name has been checked.
  *
  *   put       START TRANSACTION; INSERT … ON DUPLICATE KEY UPDATE, where it may; SELECT who has it; COMMIT
- *   take      START TRANSACTION; INSERT of nobody, which locks each row; SELECT who had it; INSERT … ON DUPLICATE KEY UPDATE; COMMIT
+ *   take      START TRANSACTION; INSERT of nobody, which locks each row; SELECT who had it; INSERT … ON DUPLICATE KEY UPDATE; SELECT the epochs; COMMIT
  *   release   DELETE        find   SELECT        sweep   SELECT some; DELETE those that are dead still
  *
  * - A transaction is one packet. A node that stands still in the midst of a call holds no lock: the server has all that it needs to end it.
  * - A row is dead `ttlMs` after its last_active_at, by the server's clock in UTC: no time zone and no node has a say.
  * - In ON DUPLICATE KEY UPDATE a column that was assigned has its new value in the assignments after it (in MySQL and MariaDB, in the sql_mode that
  *   each connection sets). Thus `owner` is first: after it, `owner = VALUES(owner)` says whether the row is ours to write.
- * - A new row's epoch is the server's time in microseconds: larger than those before, also after the row was removed in between.
+ * - A take's epoch is the server's time in microseconds, if that is larger than the row's by more than 1: larger than those before, also after the row was removed
+ *   in between. It is read when the row is locked: a take that has waited for that has begun before others that are over.
  * - VALUES() and not `AS new`, no RETURNING: both servers know them.
  */
 import type { LocationRow } from '@pidmesh/via-kit'
@@ -65,11 +66,14 @@ export class Statements {
     ])
   }
 
-  /** The third result: name, owner, value and epoch of each row as it was, and whether it was alive. Each row taken adds 1 to the epoch. */
+  /**
+   * The third result: name, owner and value of each row as it was, and whether it was alive. The fifth: name and epoch of each row as it is. Of several rows of a
+   * name each has an epoch that is larger by 1.
+   */
   take(rows: readonly LocationRow[]): Statement {
     const { table, isDead } = this
     const names = namesOf(rows)
-    const nobody = names.map(() => `(?, '', '', ${NOW_EPOCH}, '1970-01-01 00:00:00')`)
+    const nobody = names.map(() => "(?, '', '', 0, '1970-01-01 00:00:00')")
     return transaction([
       {
         sql:
@@ -77,13 +81,14 @@ export class Statements {
           'ON DUPLICATE KEY UPDATE epoch = epoch',
         values: names,
       },
-      { sql: `SELECT name, owner, value, epoch, NOT (${isDead}) FROM ${table} WHERE name IN (?)`, values: [names] },
+      { sql: `SELECT name, owner, value, NOT (${isDead}) FROM ${table} WHERE name IN (?)`, values: [names] },
       {
         sql:
-          `${this.insertOf(rows)} ON DUPLICATE KEY UPDATE epoch = epoch + 1, owner = VALUES(owner), ` +
-          'value = VALUES(value), last_active_at = VALUES(last_active_at)',
+          `${this.insertOf(rows)} ON DUPLICATE KEY UPDATE epoch = GREATEST(epoch + 1, VALUES(epoch)), ` +
+          'owner = VALUES(owner), value = VALUES(value), last_active_at = VALUES(last_active_at)',
         values: rows.flatMap(literals),
       },
+      { sql: `SELECT name, epoch FROM ${table} WHERE name IN (?)`, values: [names] },
     ])
   }
 

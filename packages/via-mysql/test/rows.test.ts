@@ -39,17 +39,19 @@ describe('the rows of a call', () => {
     expect(statements.probe().sql.endsWith('; ROLLBACK')).toBe(true)
   })
 
-  it('of nobody who is alive have no former, and epochs go on', () => {
+  it('of nobody who is alive have no former; of one name each has the epoch after that of the one before', () => {
     const was = (name: string, owner: string, isAlive: number) =>
-      [Buffer.from(name), Buffer.from(owner), Buffer.from(`of ${owner}`), 10, isAlive] as const
-    const rows = [row('a', '2'), row('b', '2'), row('c', '2'), row('a', '3')]
-    const taken = [...takenOf(rows, [was('a', '1', 1), was('b', '1', 0), was('c', '2', 1)])]
-    expect(taken.map(([name, { epoch }]) => `${name}${epoch}`)).toEqual(['a11', 'b11', 'c11', 'a12'])
+      [Buffer.from(name), Buffer.from(owner), Buffer.from(`of ${owner}`), isAlive] as const
+    const rows = [row('a', '2'), row('b', '2'), row('c', '2'), row('a', '3'), row('a', '3')]
+    const epochs = ['a', 'b', 'c'].map((name, at) => [Buffer.from(name), 10 * (at + 1)] as const)
+    const taken = [...takenOf(rows, [was('a', '1', 1), was('b', '1', 0), was('c', '2', 1)], epochs)]
+    expect(taken.map(([name, { epoch }]) => `${name}${epoch}`)).toEqual(['a8', 'b20', 'c30', 'a9', 'a10'])
     expect(taken.map(([, { former }]) => former && Buffer.from(former).toString())).toEqual([
       'of 1',
       undefined,
       undefined,
       '\0',
+      undefined,
     ])
   })
 })

@@ -215,6 +215,23 @@ describe.skipIf(isMissing)('a MariaDB that fails', () => {
     expect(await store.put([row('a', '1'), row('b', '2')])).toEqual([false, true])
   })
 
+  it('an epoch is of the moment in which the name is had, not of that in which a take began to wait for it', async () => {
+    const table = fixture.freshTable()
+    const store = await fixture.startStore({ table })
+    await store.put([row('a', '1')])
+    await fixture.admin.query(`START TRANSACTION; DELETE FROM ${table} WHERE name = 'a'`)
+    const taken = store.take([row('a', '2'), row('a', '3')])
+    await lockWait()
+    // What a take would have got that has come in between, and was released.
+    const [rows] = await fixture.admin.query(
+      "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6)) AS epoch; COMMIT",
+    )
+    const [[{ epoch }]] = rows as unknown as [[{ epoch: number }]]
+    const [first, second] = await taken
+    expect(first?.epoch).toBeGreaterThan(epoch)
+    expect(second?.epoch).toBe((first?.epoch ?? 0) + 1)
+  })
+
   it('a node that is gone in the midst of a call leaves no row locked', async () => {
     const table = fixture.freshTable()
     const [gone, other] = [await fixture.startStore({ table }), await fixture.startStore({ table })]

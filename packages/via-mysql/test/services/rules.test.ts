@@ -151,7 +151,7 @@ describe.skipIf(isMissing)('names in MariaDB', () => {
     expect([third, fourth]).toEqual([(first ?? 0) + 1, (first ?? 0) + 2])
     const [after] = await store.take([row('a', '4')])
     expect(textOf(after?.former)).toBe('four')
-    expect(after?.epoch).toBe((fourth ?? 0) + 1)
+    expect(after?.epoch).toBeGreaterThan(fourth ?? Infinity)
   })
 
   it('the same row twice in a call has two answers', async () => {
