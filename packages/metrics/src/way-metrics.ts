@@ -17,6 +17,7 @@ export interface WayStats {
   readonly failed: number
   /** Of a location database. */
   readonly lost?: number
+  readonly unreleased?: number
   /** Of pub-sub. */
   readonly pendingBytes?: number
   readonly received?: number
@@ -35,6 +36,12 @@ export const WAY_METRICS: readonly NumberDefinition<WayStats>[] = [
   of('counter', 'names_sends_total', 'Messages that were sent to a name.', ({ sent }) => sent),
   of('counter', 'names_sends_failed_total', 'Messages to a name that were not sent.', ({ failed }) => failed),
   of('counter', 'names_lost_total', 'Names that others have got from processes of this node.', ({ lost }) => lost),
+  of(
+    'gauge',
+    'names_unreleased',
+    'Names that are to be given back when the store answers again.',
+    (stats) => stats.unreleased,
+  ),
   of('counter', 'names_messages_received_total', 'Messages that the broker has brought.', ({ received }) => received),
   of('counter', 'names_messages_ignored_total', 'Of them, those for nobody here.', ({ ignored }) => ignored),
   of('counter', 'names_messages_malformed_total', 'Of them, those that could not be read.', (stats) => stats.malformed),

@@ -49,6 +49,8 @@ export interface LocationStats {
   readonly names: number
   /** Calls that wait for the store. */
   readonly pending: number
+  /** Names that were given up while it was away, and that are to be given back. */
+  readonly unreleased: number
   /** The last call to the store has succeeded. */
   readonly isAvailable: boolean
   readonly storeFailures: number
@@ -156,6 +158,7 @@ export class LocationVia implements Via {
     return {
       names: held.size,
       pending: writes.size + lookups.size,
+      unreleased: this.unreleased.size,
       isAvailable: health.isAvailable,
       storeFailures: health.failures,
       ...counts,
@@ -175,7 +178,7 @@ export class LocationVia implements Via {
       return this.keep({ name, pid, meta, row }) ? 'yes' : 'no'
     } catch (error) {
       // It may have been written all the same.
-      this.unreleased.set(name, row)
+      this.releaseLater(row)
       throw error
     } finally {
       this.registering.delete(name)
@@ -251,8 +254,9 @@ export class LocationVia implements Via {
     for (const entry of this.held.of(name)) if (!entry.pid.equals(pid)) this.giveUp(entry, pid)
     const isKept = this.keep({ name, pid, meta, row })
     const former = taken.former === undefined ? undefined : this.envelopes.readPlace(taken.former)
+    // If that fails its next refresh tells it.
     if (former !== undefined && former.pid.node !== this.owner.name)
-      await this.tell(former.pid, { type: 'taken', name })
+      await this.tell(former.pid, { type: 'taken', name }).catch(() => undefined)
     return isKept ? taken.epoch : undefined
   }
 
@@ -309,8 +313,13 @@ export class LocationVia implements Via {
     try {
       await this.writes.add('release', row)
     } catch {
-      if (this.unreleased.size < this.maxPending) this.unreleased.set(row.name, row)
+      this.releaseLater(row)
     }
+  }
+
+  /** When the store is back. What is one too many ends when its time is over. */
+  private releaseLater(row: LocationRow): void {
+    if (this.unreleased.size < this.maxPending) this.unreleased.set(row.name, row)
   }
 
   // Names of this node.
@@ -340,7 +349,9 @@ export class LocationVia implements Via {
     this.owner.log.info({ name, loser: pid.toString() }, 'another process has the name: the one here gives way')
     const conflict: ExitReason = { name_conflict: { name, winner, policy: 'newest' } }
     this.owner.exit(pid, conflict)
-    this.owner.clock.setTimer(LOSER_GRACE_MS, () => this.owner.exit(pid, 'kill'))
+    this.owner.clock.setTimer(LOSER_GRACE_MS, () => {
+      if (!this.owner.isStopping) this.owner.exit(pid, 'kill')
+    })
   }
 
   private get refreshMs(): number {
@@ -441,6 +452,9 @@ function inOrder(
   names: readonly string[],
   found: readonly (Uint8Array | undefined)[],
 ): readonly (Uint8Array | undefined)[] {
-  const answers = new Map([...new Set(names)].map((name, index) => [name, found[index]]))
+  const asked = [...new Set(names)]
+  if (found.length !== asked.length)
+    throw new StoreError('ERR_STORE_UNFIT', 'the store has answered less, or more, than it was asked')
+  const answers = new Map(asked.map((name, index) => [name, found[index]]))
   return names.map((name) => answers.get(name))
 }

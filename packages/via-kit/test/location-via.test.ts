@@ -1,12 +1,25 @@
 /**
  * PURPOSE: a location database under faults: the store away, slow to come back, or without what it had; nodes that crash; names that were taken by others meanwhile.
  */
-import { LocationVia, type LocationViaOptions } from '@pidmesh/via-kit'
+import { LocationVia, StoreError, type LocationViaOptions } from '@pidmesh/via-kit'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { FakeStore } from '@pidmesh/via-kit/testing'
+import { FakeBroker, FakeStore } from '@pidmesh/via-kit/testing'
 import { startLab, type Lab } from './lab.ts'
 
 const TTL_MS = 3_000
+
+/** Takes nothing. */
+class DumbBroker extends FakeBroker {
+  override publish(): Promise<never> {
+    return Promise.reject(new StoreError('ERR_STORE_UNAVAILABLE', 'the broker is away'))
+  }
+}
+
+class TerseStore extends FakeStore {
+  override find(): Promise<readonly []> {
+    return Promise.resolve([])
+  }
+}
 
 async function labOf(options: Partial<LocationViaOptions> = {}): Promise<Lab<LocationVia>> {
   const lab = await startLab((node, server) => LocationVia.start(node, { store: new FakeStore(server), ...options }))
@@ -74,6 +87,18 @@ describe('while the store is away', () => {
     expect(statuses.filter((status) => status === 'noconnection')).toHaveLength(50)
     expect(names.stats.pending).toBe(0)
     expect(await lab.run(names.send('nobody', 1))).toBe('noproc')
+  })
+
+  it('what is to be given back later is no more than may wait', async () => {
+    const lab = await labOf({ maxPending: 10 })
+    const { names } = lab.members[0]
+    lab.server.isAway = true
+    const pid = lab.spawn(lab.members[0])
+    for (let n = 0; n < 30; n++) await lab.run(names.registerName(`n${n}`, pid).catch(() => 'no'))
+    expect(names.stats.unreleased).toBe(10)
+    lab.server.isAway = false
+    await lab.pass(TTL_MS / 2)
+    expect(names.stats.unreleased).toBe(0)
   })
 
   it('is said once in the log, and once when it is back', async () => {
@@ -184,6 +209,37 @@ describe('who has lost a name to a takeover', () => {
     expect(one.names.whereisName('ann')).toBeUndefined()
     await lab.pass(5_000)
     expect(one.node.isProcessAlive(stubborn)).toBe(false)
+  })
+
+  it('and whose node stops meanwhile, is not looked after any more', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    await registered(lab, 'ann')
+    await lab.run(other.names.takeover('ann', lab.spawn(other)))
+    await lab.pass(100)
+    await lab.run(one.node.stop())
+    await expect(lab.pass(10_000)).resolves.toBeUndefined()
+  })
+
+  it('over a channel that fails, has lost it: the takeover says so, and it is told by its next refresh', async () => {
+    const lab = await startLab((node, server) =>
+      LocationVia.start(node, { store: new FakeStore(server), channel: new DumbBroker(server, true) }),
+    )
+    onTestFinished(() => lab.cluster.stop())
+    const [one, other] = lab.members
+    const former = await registered(lab, 'ann')
+    expect(await lab.run(other.names.takeover('ann', lab.spawn(other)))).toBeGreaterThan(0)
+    await lab.pass(TTL_MS / 2)
+    expect(one.node.isProcessAlive(former)).toBe(false)
+  })
+})
+
+describe('a driver', () => {
+  it('that answers less than it was asked is not taken for one that knows nobody', async () => {
+    const lab = await startLab((node, server) => LocationVia.start(node, { store: new TerseStore(server) }))
+    onTestFinished(() => lab.cluster.stop())
+    await registered(lab, 'ann')
+    expect(await lab.run(lab.members[1].names.send('ann', 1))).toBe('noconnection')
   })
 })
 
