@@ -38,9 +38,12 @@ export class Batches<Kind, Item, Answer> {
     return this.waiting.length
   }
 
-  /** @throws StoreError by rejection: `ERR_STORE_OVERLOADED`; what `run` throws */
-  add(kind: Kind, item: Item): Promise<Answer> {
-    if (this.waiting.length >= this.options.maxWaiting)
+  /**
+   * `always`: also if more waits than may, as its caller bounds it.
+   * @throws StoreError by rejection: `ERR_STORE_OVERLOADED`; what `run` throws
+   */
+  add(kind: Kind, item: Item, when?: 'always'): Promise<Answer> {
+    if (when !== 'always' && this.waiting.length >= this.options.maxWaiting)
       return Promise.reject(
         new StoreError('ERR_STORE_OVERLOADED', `more than ${this.options.maxWaiting} calls wait for the store`),
       )
@@ -51,6 +54,13 @@ export class Batches<Kind, Item, Answer> {
       // What else is asked in this turn goes along.
       this.options.clock.setTimer(0, () => void this.runAll())
     })
+  }
+
+  /** What waits, and is of such a kind, fails. */
+  reject(error: Error, isMeant: (kind: Kind) => boolean = () => true): void {
+    const { waiting } = this
+    this.waiting = waiting.filter(({ kind }) => !isMeant(kind))
+    for (const { kind, reject } of waiting) if (isMeant(kind)) reject(error)
   }
 
   /** Resolves when nothing waits, and nothing is under way. */

@@ -7,13 +7,16 @@
  * - What one node sends to a name comes in that order. It comes once, or not at all: a node that is not connected with the broker misses it, and nobody is told.
  * - What is sent to a name of this node goes over the broker as well: there is one order for all.
  * - No more waits for the broker than `maxPendingBytes`.
+ * - Processes of one node that have a name together get the same object, as a group's members do: it is not theirs to change.
  */
 import {
+  PidmeshError,
   RateLimitedLog,
   type NameMeta,
   type Node,
   type Pid,
   type SendStatus,
+  type TimerHandle,
   type Via,
   type ViaCapabilities,
 } from '@pidmesh/runtime'
@@ -49,6 +52,8 @@ export interface BroadcastStats {
 }
 
 const MIB = 1024 * 1024
+/** When a channel could not be left it is tried again after so long. */
+const RETRY_MS = 1_000
 
 export class BroadcastVia implements Via {
   private readonly owner: Node
@@ -61,7 +66,10 @@ export class BroadcastVia implements Via {
   /** What is under way for a channel: listening and unlistening must not overtake each other. */
   private readonly channels = new Map<string, Promise<unknown>>()
   private readonly onNodeEnd = (): void => void this.stop()
-  private isStopped = false
+  private stopping: Promise<void> | undefined = undefined
+  /** Channels that were to be left while the broker did not answer: what comes over them is for nobody, but who counts listeners counts this node. */
+  private readonly unleft = new Set<string>()
+  private retry: TimerHandle | undefined = undefined
   private counts = { pending: 0, pendingBytes: 0, sent: 0, failed: 0, received: 0, ignored: 0, malformed: 0 }
 
   private constructor(owner: Node, { broker, maxPendingBytes = 16 * MIB }: BroadcastViaOptions) {
@@ -79,9 +87,12 @@ export class BroadcastVia implements Via {
    */
   static async start(node: Node, options: BroadcastViaOptions): Promise<BroadcastVia> {
     const names = new BroadcastVia(node, options)
+    const { signal } = node.self
     try {
       await names.broker.start((bytes) => names.onBytes(bytes))
-      node.self.signal.addEventListener('abort', names.onNodeEnd, { once: true })
+      // Not before: what is just being started can't be stopped in order.
+      if (signal.aborted) throw new PidmeshError('ERR_NODE_STOPPED', 'the node stops')
+      signal.addEventListener('abort', names.onNodeEnd, { once: true })
     } catch (error) {
       await names.stop()
       throw error
@@ -114,19 +125,21 @@ export class BroadcastVia implements Via {
     checkName(name)
     checkPid(pid)
     checkMeta(meta)
-    if (this.isStopped || this.held.find(name, pid) !== undefined) return 'no'
-    if (!this.held.add({ name, pid, meta })) return 'no'
+    if (this.stopping !== undefined || this.held.find(name, pid) !== undefined) return 'no'
+    const entry: Held = { name, pid, meta }
+    if (!this.held.add(entry)) return 'no'
+    const isHeld = (): boolean => this.held.find(name, pid) === entry
     try {
       await this.follow(name)
     } catch (error) {
-      this.held.remove(name, pid)
+      // It may have given the name up, and have asked for it again.
+      if (isHeld()) this.held.remove(name, pid)
       throw error
     }
-    return this.held.find(name, pid) === undefined ? 'no' : 'yes'
+    return isHeld() ? 'yes' : 'no'
   }
 
   async unregisterName(name: string, pid?: Pid): Promise<'ok'> {
-    // That a channel is left may fail: what comes over it is for nobody.
     if (this.held.remove(name, pid).length > 0) await this.follow(name).catch(() => undefined)
     return 'ok'
   }
@@ -149,7 +162,7 @@ export class BroadcastVia implements Via {
     checkName(name)
     const bytes = this.envelopes.seal(name, message)
     const { counts } = this
-    if (this.isStopped || counts.pendingBytes + bytes.length > this.maxPendingBytes) return this.notSent()
+    if (this.stopping !== undefined || counts.pendingBytes + bytes.length > this.maxPendingBytes) return this.notSent()
     counts.pending++
     counts.pendingBytes += bytes.length
     try {
@@ -175,12 +188,20 @@ export class BroadcastVia implements Via {
   }
 
   /** Gives up all names, and leaves the broker. Their processes live on. */
-  async stop(): Promise<void> {
-    if (this.isStopped) return
-    this.isStopped = true
+  stop(): Promise<void> {
+    this.stopping ??= this.stopOnce()
+    return this.stopping
+  }
+
+  private async stopOnce(): Promise<void> {
     this.owner.self.signal.removeEventListener('abort', this.onNodeEnd)
     this.held.clear()
-    await this.broker.stop().catch(() => undefined)
+    this.retry?.cancel()
+    try {
+      await this.broker.stop()
+    } catch (error) {
+      this.log.warn({ problem: String(error) }, 'the broker was not left in order')
+    }
   }
 
   /** Listens to a name as long as somebody here has it. */
@@ -195,16 +216,29 @@ export class BroadcastVia implements Via {
   }
 
   private async followNow(name: string): Promise<void> {
-    if (this.isStopped) return
+    if (this.stopping !== undefined) return
     try {
       await (this.held.of(name).length > 0 ? this.broker.listen(name) : this.broker.unlisten(name))
       this.health.succeeded()
     } catch (error) {
       this.health.failed(error)
+      if (this.held.of(name).length === 0) this.leaveLater(name)
       throw error instanceof StoreError
         ? error
         : new StoreError('ERR_STORE_UNAVAILABLE', `the driver of ${this.broker.kind} has failed`, { cause: error })
     }
+  }
+
+  private leaveLater(name: string): void {
+    if (this.stopping !== undefined) return
+    this.unleft.add(name)
+    this.retry ??= this.owner.clock.setTimer(RETRY_MS, () => {
+      const names = [...this.unleft]
+      this.unleft.clear()
+      this.retry = undefined
+      // Those that somebody has by now are listened to once more, which changes nothing.
+      for (const one of names) this.follow(one).catch(() => undefined)
+    })
   }
 
   private onBytes(bytes: Uint8Array): void {

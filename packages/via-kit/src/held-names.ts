@@ -14,14 +14,15 @@ export interface Held {
 
 export class HeldNames<Entry extends Held> {
   private readonly byName = new Map<string, readonly Entry[]>()
-  private readonly byPid = new Map<number, ReadonlySet<string>>()
+  private readonly byPid = new Map<number, Set<string>>()
   private readonly table: AttachedTable
 
   /** `onEnd`: a process has ended that had the name; it is removed already. */
   constructor(self: Context, onEnd: (entry: Entry) => void) {
     this.table = self.attachTable({
       onProcessEnd: (pid) => {
-        for (const name of this.byPid.get(pid.id) ?? []) for (const entry of this.removeOf(name, pid)) onEnd(entry)
+        for (const name of [...(this.byPid.get(pid.id) ?? [])])
+          for (const entry of this.removeOf(name, pid)) onEnd(entry)
       },
       onNodeDown: () => undefined,
     })
@@ -54,7 +55,9 @@ export class HeldNames<Entry extends Held> {
     const { name, pid } = entry
     if (!this.table.watch(pid)) return false
     this.byName.set(name, [...this.of(name).filter((other) => !other.pid.equals(pid)), entry])
-    this.byPid.set(pid.id, new Set([...(this.byPid.get(pid.id) ?? []), name]))
+    const names = this.byPid.get(pid.id)
+    if (names === undefined) this.byPid.set(pid.id, new Set([name]))
+    else names.add(name)
     return true
   }
 
@@ -79,10 +82,9 @@ export class HeldNames<Entry extends Held> {
     const left = all.filter((entry) => !entry.pid.equals(pid))
     if (left.length === 0) this.byName.delete(name)
     else this.byName.set(name, left)
-    const names = new Set(this.byPid.get(pid.id))
-    names.delete(name)
-    if (names.size === 0) this.byPid.delete(pid.id)
-    else this.byPid.set(pid.id, names)
+    const names = this.byPid.get(pid.id)
+    names?.delete(name)
+    if (names?.size === 0) this.byPid.delete(pid.id)
     return removed
   }
 }

@@ -1,7 +1,13 @@
 /**
  * PURPOSE: a location database under faults: the store away, slow to come back, or without what it had; nodes that crash; names that were taken by others meanwhile.
  */
-import { LocationVia, StoreError, type LocationViaOptions } from '@pidmesh/via-kit'
+import {
+  LocationVia,
+  StoreError,
+  type LocationRow,
+  type LocationViaOptions,
+  type TakenLocation,
+} from '@pidmesh/via-kit'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { FakeBroker, FakeStore } from '@pidmesh/via-kit/testing'
 import { startLab, type Lab } from './lab.ts'
@@ -12,6 +18,24 @@ const TTL_MS = 3_000
 class DumbBroker extends FakeBroker {
   override publish(): Promise<never> {
     return Promise.reject(new StoreError('ERR_STORE_UNAVAILABLE', 'the broker is away'))
+  }
+}
+
+/** Does what it is asked, and answers too late. */
+class LateStore extends FakeStore {
+  isLate = false
+
+  override async put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
+    return this.answer(await super.put(rows))
+  }
+
+  override async take(rows: readonly LocationRow[]): Promise<readonly TakenLocation[]> {
+    return this.answer(await super.take(rows))
+  }
+
+  private answer<T>(answer: T): T {
+    if (this.isLate) throw new StoreError('ERR_STORE_UNAVAILABLE', 'it has not answered in time')
+    return answer
   }
 }
 
@@ -49,15 +73,19 @@ describe('while the store is away', () => {
   })
 
   it('nobody gets a name, and a name that may have been written is given back', async () => {
-    const lab = await labOf()
+    const stores: LateStore[] = []
+    const lab = await startLab((node, server) => {
+      const store = new LateStore(server)
+      stores.push(store)
+      return LocationVia.start(node, { store })
+    })
+    onTestFinished(() => lab.cluster.stop())
     const [one, other] = lab.members
-    lab.server.isAway = true
-    const pid = lab.spawn(one)
-    await expect(lab.run(one.names.registerName('ann', pid))).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
-    expect(one.names.whereisName('ann')).toBeUndefined()
-    lab.server.isAway = false
-    // As if that write had come all the same.
-    await lab.run(new FakeStore(lab.server).put([{ name: 'ann', owner: pid.toString(), value: new Uint8Array() }]))
+    for (const store of stores) store.isLate = true
+    const registering = one.names.registerName('ann', lab.spawn(one))
+    await expect(lab.run(registering)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    expect([one.names.whereisName('ann'), lab.server.rows.size]).toEqual([undefined, 1])
+    for (const store of stores) store.isLate = false
     await lab.pass(TTL_MS / 2)
     expect(await lab.run(other.names.registerName('ann', lab.spawn(other)))).toBe('yes')
   })
@@ -219,6 +247,24 @@ describe('who has lost a name to a takeover', () => {
     await lab.pass(100)
     await lab.run(one.node.stop())
     await expect(lab.pass(10_000)).resolves.toBeUndefined()
+  })
+
+  it('and the answer came too late: the name is given back, and stays with who had it', async () => {
+    const stores: LateStore[] = []
+    const lab = await startLab((node, server) => {
+      const store = new LateStore(server)
+      stores.push(store)
+      return LocationVia.start(node, { store })
+    })
+    onTestFinished(() => lab.cluster.stop())
+    const [one] = lab.members
+    const former = await registered(lab, 'ann')
+    for (const store of stores) store.isLate = true
+    const taking = one.names.takeover('ann', lab.spawn(one))
+    await expect(lab.run(taking)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    for (const store of stores) store.isLate = false
+    await lab.pass(TTL_MS)
+    expect((await lab.run(lab.members[1].names.resolveName('ann')))?.equals(former)).toBe(true)
   })
 
   it('over a channel that fails, has lost it: the takeover says so, and it is told by its next refresh', async () => {

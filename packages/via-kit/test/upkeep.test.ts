@@ -1,0 +1,313 @@
+/**
+ * PURPOSE: what a node has in the store is what it has, however many names there are, however slow the store is, and whatever comes and goes while it is away: what an attacker has found, one rule each.
+ */
+import { BroadcastVia, LocationVia, StoreError, type LocationRow, type LocationViaOptions } from '@pidmesh/via-kit'
+import { FakeBroker, FakeServer, FakeStore } from '@pidmesh/via-kit/testing'
+import { TestCluster } from '@pidmesh/runtime/testing'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { startLab, type Lab } from './lab.ts'
+
+const TTL_MS = 3_000
+
+async function labOf(
+  options: Partial<LocationViaOptions> = {},
+  storeOf = (server: FakeServer): FakeStore => new FakeStore(server),
+): Promise<Lab<LocationVia>> {
+  const lab = await startLab((node, server) => LocationVia.start(node, { store: storeOf(server), ...options }))
+  onTestFinished(() => lab.cluster.stop())
+  return lab
+}
+
+/** So many names of one process. */
+async function registerMany(lab: Lab<LocationVia>, count: number) {
+  const [one] = lab.members
+  const pid = lab.spawn(one)
+  for (let n = 0; n < count; n++) expect(await lab.run(one.names.registerName(`n${n}`, pid))).toBe('yes')
+  return pid
+}
+
+const alive = (lab: Lab<LocationVia>): number =>
+  [...lab.server.rows.keys()].filter((name) => lab.server.rowOf(name) !== undefined).length
+
+describe('names of a node, of which there are more than calls may wait', () => {
+  it('are refreshed, all of them, and given back when the node leaves', async () => {
+    const lab = await labOf({ maxPending: 10 })
+    await registerMany(lab, 30)
+    await lab.pass(TTL_MS * 3)
+    expect(alive(lab)).toBe(30)
+    await lab.run(lab.members[0].names.stop())
+    expect(lab.server.rows.size).toBe(0)
+  })
+
+  it('are refreshed whatever else is asked', async () => {
+    const lab = await labOf({ maxPending: 100 })
+    await registerMany(lab, 30)
+    const [{ names }] = lab.members
+    for (let ms = 0; ms < 3_500; ms += 5) {
+      for (let n = 0; n < 150; n++) names.setMeta(`n${n % 30}`, { ms }).catch(() => undefined)
+      await lab.pass(5)
+    }
+    expect(alive(lab)).toBe(30)
+  })
+
+  it('end with their process', async () => {
+    const lab = await labOf({ maxPending: 100 })
+    const pid = await registerMany(lab, 300)
+    lab.members[0].node.exit(pid, 'kill')
+    await lab.pass(100)
+    expect(lab.server.rows.size).toBe(0)
+  })
+})
+
+describe('names that were given up while the store was away', () => {
+  it('and that the same process has again are not given back', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    const pid = await registerMany(lab, 300)
+    lab.server.isAway = true
+    await lab.run(Promise.all(Array.from({ length: 300 }, (_, n) => one.names.unregisterName(`n${n}`))))
+    lab.server.isAway = false
+    while (one.names.stats.unreleased === 300) await lab.pass(1)
+    expect(one.names.stats.unreleased).toBeGreaterThan(0)
+    expect(await lab.run(one.names.registerName('n299', pid))).toBe('yes')
+    for (let ms = 0; ms < TTL_MS; ms += 10) {
+      expect(lab.server.rowOf('n299')).toBeDefined()
+      await lab.pass(10)
+    }
+    expect(await lab.run(other.names.registerName('n299', lab.spawn(other)))).toBe('no')
+    expect([alive(lab), one.node.isProcessAlive(pid)]).toEqual([1, true])
+  })
+
+  it('are free for another process of the node at once, and nothing of the former is left', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    const pids = [lab.spawn(one), lab.spawn(one)] as const
+    await lab.run(one.names.registerName('ann', pids[0]))
+    lab.server.isAway = true
+    await lab.run(one.names.unregisterName('ann'))
+    await expect(lab.run(one.names.registerName('ann', pids[1]))).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+    })
+    lab.server.isAway = false
+    expect(await lab.run(one.names.registerName('ann', pids[1]))).toBe('yes')
+    await lab.pass(TTL_MS)
+    expect((await lab.run(other.names.resolveName('ann')))?.equals(pids[1])).toBe(true)
+  })
+
+  it('are given back though another process of the node has asked for one, and was told that the store is away', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    await lab.run(one.names.registerName('ann', lab.spawn(one)))
+    lab.server.isAway = true
+    await lab.run(one.names.unregisterName('ann'))
+    await lab.run(one.names.registerName('ann', lab.spawn(one)).catch(() => 'no'))
+    lab.server.isAway = false
+    await lab.pass((TTL_MS / 3) * 1.2)
+    expect(await lab.run(other.names.registerName('ann', lab.spawn(other)))).toBe('yes')
+  })
+
+  it('are forgotten when their time is over', async () => {
+    const lab = await labOf()
+    await registerMany(lab, 20)
+    const [{ names }] = lab.members
+    lab.server.isAway = true
+    for (let n = 0; n < 20; n++) await lab.run(names.unregisterName(`n${n}`))
+    expect(names.stats.unreleased).toBe(20)
+    await lab.pass(TTL_MS * 2)
+    expect(names.stats.unreleased).toBe(0)
+  })
+})
+
+describe('a part of the store', () => {
+  it('that is away is no matter to the names in others', async () => {
+    let isAway = false
+    class Sharded extends FakeStore {
+      override async put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
+        if (isAway && rows.some(({ name }) => name === 'n0'))
+          throw new StoreError('ERR_STORE_UNAVAILABLE', 'it is away')
+        return super.put(rows)
+      }
+    }
+    const lab = await labOf({}, (server) => new Sharded(server))
+    await registerMany(lab, 120)
+    isAway = true
+    await lab.pass(TTL_MS * 2)
+    expect(alive(lab)).toBe(70)
+    isAway = false
+    await lab.pass(TTL_MS)
+    expect(alive(lab)).toBe(120)
+  })
+})
+
+describe('a store that is slow', () => {
+  it('is asked again a third of the ttl after it was begun to be asked, and not after it has answered', async () => {
+    let isSlow = false
+    class Slow extends FakeStore {
+      override async put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
+        // A round takes two thirds of the ttl.
+        if (isSlow) await new Promise<void>((resolve) => this.server.clock.setTimer(20, resolve))
+        return super.put(rows)
+      }
+    }
+    const lab = await labOf({}, (server) => new Slow(server))
+    const [one] = lab.members
+    const pid = lab.spawn(one)
+    await lab.run(Promise.all(Array.from({ length: 4_000 }, (_, n) => one.names.registerName(`n${n}`, pid))))
+    isSlow = true
+    for (let ms = 0; ms < TTL_MS * 4; ms += 100) {
+      await lab.pass(100)
+      expect(alive(lab)).toBe(4_000)
+    }
+    const lines = lab.cluster.log.lines.filter(({ message }) => message.includes('give it a longer ttl'))
+    expect(lines.length).toBeGreaterThan(0)
+  })
+})
+
+describe('metadata', () => {
+  it('are not undone by a refresh that is under way', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    await lab.run(one.names.registerName('ann', lab.spawn(one), { v: 0 }))
+    for (let v = 1; v < 1_500; v++) {
+      expect(await lab.run(one.names.setMeta('ann', { v }))).toBe('ok')
+      await lab.pass(3)
+      expect((await lab.run(other.names.lookup('ann')))?.meta).toEqual({ v })
+    }
+  })
+})
+
+describe('a stop', () => {
+  it('does not wait for what others have asked of a store that does not answer, and is one for all who ask', async () => {
+    class Hanging extends FakeStore {
+      override put(): Promise<readonly boolean[]> {
+        return new Promise((_resolve, reject) =>
+          this.server.clock.setTimer(1_000, () => reject(new StoreError('ERR_STORE_UNAVAILABLE', 'it is away'))),
+        )
+      }
+    }
+    const lab = await labOf({}, (server) => new Hanging(server))
+    const [one] = lab.members
+    const pid = lab.spawn(one)
+    const codes: unknown[] = []
+    for (let n = 0; n < 3_000; n++)
+      one.names.registerName(`n${n}`, pid).catch((error: { readonly code?: unknown }) => codes.push(error.code))
+    await lab.pass(1_500)
+    const startMs = lab.cluster.clock.monotonicMs()
+    const both = [one.names.stop(), one.names.stop()]
+    expect(both[0]).toBe(both[1])
+    await lab.run(Promise.all(both))
+    expect(lab.cluster.clock.monotonicMs() - startMs).toBeLessThan(1_100)
+    expect(codes).toEqual(Array.from({ length: 3_000 }, () => 'ERR_STORE_UNAVAILABLE'))
+  })
+
+  it('ends also if the store hangs for ever, or its driver throws', async () => {
+    class Broken extends FakeStore {
+      override release(): Promise<void> {
+        return new Promise(() => undefined)
+      }
+
+      override stop(): Promise<void> {
+        throw new Error('no')
+      }
+    }
+    const lab = await labOf({}, (server) => new Broken(server))
+    await registerMany(lab, 3)
+    await expect(lab.run(lab.members[0].names.stop())).resolves.toBeUndefined()
+    await expect(lab.run(lab.members[0].node.stop())).resolves.toBeUndefined()
+  })
+})
+
+describe('a start while the node stops', () => {
+  it.each(['a location database', 'one with a channel', 'pub-sub'])(
+    'of %s fails, and leaves nothing behind',
+    async (kind) => {
+      const cluster = new TestCluster({ seed: 1 })
+      onTestFinished(() => cluster.stop())
+      const server = new FakeServer(cluster.clock)
+      const node = await cluster.start('a')
+      const [store, broker] = [new FakeStore(server), new FakeBroker(server, true)]
+      const starting =
+        kind === 'pub-sub'
+          ? BroadcastVia.start(node, { broker })
+          : LocationVia.start(node, { store, ...(kind === 'one with a channel' && { channel: broker }) })
+      const failed = starting.then(
+        () => 'started',
+        (error: { readonly code?: unknown }) => error.code,
+      )
+      const stopped = node.stop()
+      expect(await cluster.run(failed)).toBe('ERR_NODE_STOPPED')
+      await cluster.run(stopped)
+      await cluster.advance(1_000)
+      expect([server.brokers.size, store.isStopped || kind === 'pub-sub']).toEqual([0, true])
+    },
+  )
+})
+
+describe('two scopes', () => {
+  it('on one broker are none of each other’s business', async () => {
+    const lab = await startLab((node, server) =>
+      LocationVia.start(node, { store: new FakeStore(server), channel: new FakeBroker(server, true), scope: 'x' }),
+    )
+    onTestFinished(() => lab.cluster.stop())
+    const [one, other] = lab.members
+    const store = new FakeStore(new FakeServer(lab.cluster.clock))
+    const channel = new FakeBroker(lab.server, true)
+    await lab.run(LocationVia.start(one.node, { store, channel, scope: 'y' }))
+    const got: unknown[] = []
+    await lab.run(one.names.registerName('ann', lab.spawn(one, got)))
+    await lab.run(other.names.send('ann', 1))
+    await lab.pass(50)
+    expect(got).toEqual([1])
+  })
+})
+
+describe('pub-sub', () => {
+  it('leaves a channel later that it could not leave at once', async () => {
+    const lab = await startLab((node, server) => BroadcastVia.start(node, { broker: new FakeBroker(server, true) }))
+    onTestFinished(() => lab.cluster.stop())
+    const [one, other] = lab.members
+    const pid = lab.spawn(one)
+    await lab.run(one.names.registerName('ann', pid))
+    lab.server.isAway = true
+    one.node.exit(pid, 'kill')
+    await lab.pass(5_000)
+    lab.server.isAway = false
+    await lab.pass(1_100)
+    expect(await lab.run(other.names.send('ann', 1))).toBe('noproc')
+  })
+
+  it('does not take a second registration for the first one, whose channel was not to be had', async () => {
+    const lab = await startLab((node, server) => BroadcastVia.start(node, { broker: new FakeBroker(server, true) }))
+    onTestFinished(() => lab.cluster.stop())
+    const [one] = lab.members
+    const pid = lab.spawn(one)
+    lab.server.isAway = true
+    const first = one.names.registerName('ann', pid).catch(() => 'failed')
+    const left = one.names.unregisterName('ann')
+    const second = one.names.registerName('ann', pid)
+    await lab.pass(1)
+    lab.server.isAway = false
+    expect(await lab.run(Promise.all([first, left, second]))).toEqual(['failed', 'ok', 'yes'])
+    expect(one.names.whereisName('ann')?.equals(pid)).toBe(true)
+  })
+})
+
+describe('20,000 names of one process', () => {
+  it('are held and let go in a time that grows with them and not with their square', async () => {
+    const lab = await labOf({ maxPending: 100_000 })
+    const [one] = lab.members
+    const timeOf = async (count: number): Promise<number> => {
+      const pid = lab.spawn(one)
+      const startMs = performance.now()
+      await lab.run(Promise.all(Array.from({ length: count }, (_, n) => one.names.registerName(`${count} ${n}`, pid))))
+      one.node.exit(pid, 'kill')
+      await lab.pass(1_000)
+      return performance.now() - startMs
+    }
+    await timeOf(2_000)
+    const [few, many] = [await timeOf(2_000), await timeOf(20_000)]
+    // Ten times as many: a hundred times as long if it were the square.
+    expect(many / few).toBeLessThan(40)
+    expect(lab.server.rows.size).toBe(0)
+  })
+})
