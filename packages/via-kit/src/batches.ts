@@ -3,7 +3,7 @@
  *
  *   add ─▶ waiting ─▶ one batch at a time, of one kind, in order ─▶ settled
  *
- * Invariants: what was asked first is carried out first, so that what one process sends stays in order. No more wait than may.
+ * Invariants: what was asked first is carried out first, so that what one process sends stays in order. No more wait than may, and none for longer than two calls take: what then has not gone along fails.
  */
 import type { Clock } from '@pidmesh/runtime'
 import { StoreError } from './errors.ts'
@@ -11,6 +11,8 @@ import { StoreError } from './errors.ts'
 interface Waiting<Kind, Item, Answer> {
   readonly kind: Kind
   readonly item: Item
+  /** When it is too late to carry it out. */
+  readonly untilMs: number
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: unknown) => void
 }
@@ -19,8 +21,10 @@ export interface BatchesOptions<Kind, Item, Answer> {
   readonly clock: Clock
   readonly batchSize: number
   readonly maxWaiting: number
-  /** As many answers as items, in their order. */
-  readonly run: (kind: Kind, items: readonly Item[]) => Promise<readonly Answer[]>
+  /** Who has waited for so long does not go with the next call. */
+  readonly maxWaitMs: number
+  /** As many answers as items, in their order. An item has failed if a StoreError is in place of its answer. */
+  readonly run: (kind: Kind, items: readonly Item[]) => Promise<readonly (Answer | StoreError)[]>
 }
 
 export class Batches<Kind, Item, Answer> {
@@ -39,20 +43,20 @@ export class Batches<Kind, Item, Answer> {
   }
 
   /**
-   * `always`: also if more waits than may, as its caller bounds it.
-   * @throws StoreError by rejection: `ERR_STORE_OVERLOADED`; what `run` throws
+   * `always`: also if more waits than may, and however late, as its caller bounds it.
+   * @throws StoreError by rejection: `ERR_STORE_OVERLOADED`, `ERR_STORE_UNAVAILABLE` if its turn did not come in time; what `run` throws
    */
   add(kind: Kind, item: Item, when?: 'always'): Promise<Answer> {
-    if (when !== 'always' && this.waiting.length >= this.options.maxWaiting)
-      return Promise.reject(
-        new StoreError('ERR_STORE_OVERLOADED', `more than ${this.options.maxWaiting} calls wait for the store`),
-      )
+    const { clock, maxWaiting, maxWaitMs } = this.options
+    if (when !== 'always' && this.waiting.length >= maxWaiting)
+      return Promise.reject(new StoreError('ERR_STORE_OVERLOADED', `more than ${maxWaiting} calls wait for the store`))
+    const untilMs = when === 'always' ? Infinity : clock.monotonicMs() + maxWaitMs
     return new Promise((resolve, reject) => {
-      this.waiting.push({ kind, item, resolve, reject })
+      this.waiting.push({ kind, item, untilMs, resolve, reject })
       if (this.isRunning) return
       this.isRunning = true
       // What else is asked in this turn goes along.
-      this.options.clock.setTimer(0, () => void this.runAll())
+      clock.setTimer(0, () => void this.runAll())
     })
   }
 
@@ -69,9 +73,22 @@ export class Batches<Kind, Item, Answer> {
   }
 
   private async runAll(): Promise<void> {
-    while (this.waiting.length > 0) await this.runOne(this.takeBatch())
+    while (this.waiting.length > 0) {
+      await this.runOne(this.takeBatch())
+      this.rejectLate()
+    }
     this.isRunning = false
     for (const resolve of this.onIdle.splice(0)) resolve()
+  }
+
+  private rejectLate(): void {
+    const nowMs = this.options.clock.monotonicMs()
+    const isLate = ({ untilMs }: { readonly untilMs: number }): boolean => untilMs <= nowMs
+    if (!this.waiting.some(isLate)) return
+    const late = this.waiting.filter(isLate)
+    this.waiting = this.waiting.filter((one) => !isLate(one))
+    const error = new StoreError('ERR_STORE_UNAVAILABLE', 'the store did not come to it in time')
+    for (const { reject } of late) reject(error)
   }
 
   private takeBatch(): readonly Waiting<Kind, Item, Answer>[] {
@@ -91,8 +108,12 @@ export class Batches<Kind, Item, Answer> {
         batch.map(({ item }) => item),
       )
       batch.forEach(({ resolve, reject }, index) => {
-        if (index < answers.length) resolve(answers[index] as Answer)
-        else reject(new StoreError('ERR_STORE_UNFIT', 'the store has answered less than it was asked'))
+        const answer =
+          index < answers.length
+            ? (answers[index] as Answer | StoreError)
+            : new StoreError('ERR_STORE_UNFIT', 'the store has answered less than it was asked')
+        if (answer instanceof StoreError) reject(answer)
+        else resolve(answer)
       })
     } catch (error) {
       for (const { reject } of batch) reject(error)

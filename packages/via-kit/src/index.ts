@@ -2,5 +2,5 @@ export { BroadcastVia, type BroadcastStats, type BroadcastViaOptions } from './b
 export type { Place } from './envelope.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
 export { LocationVia, type LocationStats, type LocationViaOptions } from './location-via.ts'
-export type { LocationRow, LocationStore, TakenLocation } from './location-store.ts'
+export type { Answer, LocationRow, LocationStore, TakenLocation } from './location-store.ts'
 export type { MessageBroker, OnMessage } from './message-broker.ts'

@@ -6,9 +6,14 @@
  * Rules for drivers:
  * - A row whose time is over is no row, also if the store still holds it. The time is the store's own, never a node's: clocks of nodes differ.
  * - Each row is looked at and written at once, as one step; the rows of a call in their order. A call is not one step: some rows may be written, and it fails.
- * - What fails rejects, with a StoreError, in time: nothing waits for ever. A call that has failed may have been carried out, or be carried out later.
+ * - What fails rejects, with a StoreError, within `timeoutMs`: nothing waits for ever. A call that has failed may have been carried out, or be carried out later.
  * - Rows given may be as many as `batchSize`.
+ * - Where a part of the store does not answer, the rows that are there fail alone: each with a StoreError in place of its answer.
  */
+import type { StoreError } from './errors.ts'
+
+/** Of one row. */
+export type Answer<T> = T | StoreError
 
 /** A name as it is written. */
 export interface LocationRow {
@@ -32,6 +37,8 @@ export interface LocationStore {
   readonly kind: string
   /** How long a row holds after it was written. */
   readonly ttlMs: number
+  /** How long a call takes at most. */
+  readonly timeoutMs: number
   /** How many rows a call has at most. */
   readonly batchSize: number
   /**
@@ -44,13 +51,13 @@ export interface LocationStore {
   /**
    * Writes each row, and its time anew, where the name is this owner's or nobody's: `true`. Where it is another's, nothing: `false`. Registers, refreshes, changes the value, and restores what the store has lost.
    */
-  put(rows: readonly LocationRow[]): Promise<readonly boolean[]>
+  put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]>
   /** Writes each row, whoever has the name. */
-  take(rows: readonly LocationRow[]): Promise<readonly TakenLocation[]>
-  /** Removes each row that is this owner's. */
+  take(rows: readonly LocationRow[]): Promise<readonly Answer<TakenLocation>[]>
+  /** Removes each row that is this owner's. Rejects if one of them may be there still. */
   release(rows: readonly LocationRow[]): Promise<void>
   /** The value of each name; `undefined` where nobody has it. */
-  find(names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
+  find(names: readonly string[]): Promise<readonly Answer<Uint8Array | undefined>[]>
   /** Removes rows whose time is over, a bounded number of them, and says how many. For stores that don't do it by themselves; called now and then. */
   sweep?(): Promise<number>
 }

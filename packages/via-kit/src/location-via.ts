@@ -40,7 +40,7 @@ export interface LocationViaOptions {
   readonly channel?: MessageBroker
   /** Calls of others that may wait for the store: one more is refused. @default 10,000 */
   readonly maxPending?: number
-  /** The same on all nodes whose names belong together. @default `default` */
+  /** The same on all nodes whose names belong together; a node takes part in a scope once. What nodes tell each other is separate, the rows of a store are not: give it another prefix or table. @default `default` */
   readonly scope?: string
 }
 

@@ -10,7 +10,7 @@
 import { RateLimitedLog, type Clock, type Logger } from '@pidmesh/runtime'
 import { Batches } from './batches.ts'
 import { StoreError } from './errors.ts'
-import type { LocationRow, LocationStore, TakenLocation } from './location-store.ts'
+import type { Answer, LocationRow, LocationStore, TakenLocation } from './location-store.ts'
 import { StoreHealth } from './store-health.ts'
 
 type Write = 'put' | 'take' | 'release'
@@ -40,14 +40,14 @@ export class NameStore {
   private isGivenUp = false
 
   constructor({ store, clock, log, maxPending }: NameStoreOptions) {
-    const { ttlMs, batchSize, kind } = store
+    const { ttlMs, batchSize, timeoutMs, kind } = store
     this.store = store
     this.clock = clock
     this.ttlMs = ttlMs
     this.batchSize = batchSize
     this.log = new RateLimitedLog(log, clock)
     this.health = new StoreHealth(log, kind)
-    const limits = { clock, batchSize, maxWaiting: maxPending }
+    const limits = { clock, batchSize, maxWaiting: maxPending, maxWaitMs: timeoutMs }
     this.writes = new Batches({ ...limits, run: (kind, rows) => this.asked(() => this.write(kind, rows)) })
     this.lookups = new Batches({ ...limits, run: (_kind, names) => this.asked(() => this.findAll(names)) })
   }
@@ -123,7 +123,7 @@ export class NameStore {
     }
   }
 
-  private async write(kind: Write, rows: readonly LocationRow[]): Promise<readonly Written[]> {
+  private async write(kind: Write, rows: readonly LocationRow[]): Promise<readonly Answer<Written>[]> {
     if (kind === 'put') return this.store.put(rows)
     if (kind === 'take') return this.store.take(rows)
     await this.store.release(rows)
@@ -131,7 +131,7 @@ export class NameStore {
   }
 
   /** Each name is asked for once. */
-  private async findAll(names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+  private async findAll(names: readonly string[]): Promise<readonly Answer<Uint8Array | undefined>[]> {
     const asked = [...new Set(names)]
     const found = await this.store.find(asked)
     if (found.length !== asked.length)
@@ -140,12 +140,14 @@ export class NameStore {
     return names.map((name) => answers.get(name))
   }
 
-  private async asked<T>(ask: () => Promise<T>): Promise<T> {
+  private async asked<T>(ask: () => Promise<readonly Answer<T>[]>): Promise<readonly Answer<T>[]> {
     if (this.isGivenUp) throw new StoreError('ERR_STORE_UNAVAILABLE', `${this.store.kind} did not answer any more`)
     try {
-      const answer = await ask()
-      this.health.succeeded()
-      return answer
+      const answers = await ask()
+      const failed = answers.find((answer) => answer instanceof StoreError)
+      if (failed === undefined) this.health.succeeded()
+      else this.health.failed(failed)
+      return answers
     } catch (error) {
       this.isGivenUp = this.isClosing
       this.health.failed(error)

@@ -4,6 +4,7 @@
 import {
   LocationVia,
   StoreError,
+  type Answer,
   type LocationRow,
   type LocationViaOptions,
   type TakenLocation,
@@ -25,11 +26,11 @@ class DumbBroker extends FakeBroker {
 class LateStore extends FakeStore {
   isLate = false
 
-  override async put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
+  override async put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
     return this.answer(await super.put(rows))
   }
 
-  override async take(rows: readonly LocationRow[]): Promise<readonly TakenLocation[]> {
+  override async take(rows: readonly LocationRow[]): Promise<readonly Answer<TakenLocation>[]> {
     return this.answer(await super.take(rows))
   }
 

@@ -1,7 +1,14 @@
 /**
  * PURPOSE: what a node has in the store is what it has, however many names there are, however slow the store is, and whatever comes and goes while it is away: what an attacker has found, one rule each.
  */
-import { BroadcastVia, LocationVia, StoreError, type LocationRow, type LocationViaOptions } from '@pidmesh/via-kit'
+import {
+  BroadcastVia,
+  LocationVia,
+  StoreError,
+  type Answer,
+  type LocationRow,
+  type LocationViaOptions,
+} from '@pidmesh/via-kit'
 import { FakeBroker, FakeServer, FakeStore } from '@pidmesh/via-kit/testing'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -122,7 +129,7 @@ describe('a part of the store', () => {
   it('that is away is no matter to the names in others', async () => {
     let isAway = false
     class Sharded extends FakeStore {
-      override async put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
+      override async put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
         if (isAway && rows.some(({ name }) => name === 'n0'))
           throw new StoreError('ERR_STORE_UNAVAILABLE', 'it is away')
         return super.put(rows)
@@ -139,11 +146,37 @@ describe('a part of the store', () => {
   })
 })
 
+describe('a part of the store that says so for each name', () => {
+  it('keeps nobody from a name in another part, though both were asked in one call', async () => {
+    const lab = await labOf()
+    const [one, other] = lab.members
+    const pid = await registerMany(lab, 3)
+    lab.server.isNameAway = (name) => name === 'n0'
+    const send = (name: string): Promise<unknown> => other.names.send(name, 1)
+    expect(await lab.run(Promise.all(['n0', 'n1', 'n0', 'nobody', 'n2'].map(send)))).toEqual([
+      'noconnection',
+      'ok',
+      'noconnection',
+      'noproc',
+      'ok',
+    ])
+    expect(other.names.stats).toMatchObject({ isAvailable: false, storeFailures: 1 })
+    await lab.pass(TTL_MS * 2)
+    expect(alive(lab)).toBe(2)
+    expect(one.names.whereisName('n0')?.equals(pid)).toBe(true)
+    lab.server.isNameAway = () => false
+    await lab.pass(TTL_MS)
+    expect(alive(lab)).toBe(3)
+    const lines = lab.cluster.log.lines.filter(({ message }) => message.includes('store of names'))
+    expect(lines.length).toBeLessThan(20)
+  })
+})
+
 describe('a store that is slow', () => {
   it('is asked again a third of the ttl after it was begun to be asked, and not after it has answered', async () => {
     let isSlow = false
     class Slow extends FakeStore {
-      override async put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
+      override async put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
         // A round takes two thirds of the ttl.
         if (isSlow) await new Promise<void>((resolve) => this.server.clock.setTimer(20, resolve))
         return super.put(rows)
@@ -163,6 +196,50 @@ describe('a store that is slow', () => {
   })
 })
 
+describe('a store that does not answer', () => {
+  it('keeps nobody waiting for longer than two calls take, however many wait, and asks again what the node has to do', async () => {
+    let isHanging = false
+    class Hanging extends FakeStore {
+      override find(names: readonly string[]): Promise<readonly Answer<Uint8Array | undefined>[]> {
+        return isHanging ? this.hang() : super.find(names)
+      }
+
+      override put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
+        return isHanging ? this.hang() : super.put(rows)
+      }
+
+      private hang(): Promise<never> {
+        return new Promise((_resolve, reject) =>
+          this.server.clock.setTimer(this.timeoutMs, () =>
+            reject(new StoreError('ERR_STORE_UNAVAILABLE', 'it is away')),
+          ),
+        )
+      }
+    }
+    const lab = await labOf({}, (server) => new Hanging(server))
+    await registerMany(lab, 1)
+    const [one, other] = lab.members
+    isHanging = true
+    const statuses: unknown[] = []
+    const sendMany = (): void => {
+      for (let n = 0; n < 1_000; n++) void other.names.send(`m${n}`, 1).then((status) => statuses.push(status))
+    }
+    sendMany()
+    const pid = lab.spawn(one)
+    for (let n = 0; n < 1_000; n++) one.names.registerName(`m${n}`, pid).catch(() => statuses.push('refused'))
+    await lab.pass(500)
+    sendMany()
+    await lab.pass(2_000)
+    expect(statuses.length).toBe(3_000)
+    expect(statuses.every((status) => status === 'noconnection' || status === 'refused')).toBe(true)
+    isHanging = false
+    await lab.pass(TTL_MS)
+    expect(alive(lab)).toBe(1)
+    expect(other.names.stats.isAvailable).toBe(false)
+    expect(await lab.run(other.names.send('n0', 1))).toBe('ok')
+  })
+})
+
 describe('metadata', () => {
   it('are not undone by a refresh that is under way', async () => {
     const lab = await labOf()
@@ -179,7 +256,7 @@ describe('metadata', () => {
 describe('a stop', () => {
   it('does not wait for what others have asked of a store that does not answer, and is one for all who ask', async () => {
     class Hanging extends FakeStore {
-      override put(): Promise<readonly boolean[]> {
+      override put(): Promise<readonly Answer<boolean>[]> {
         return new Promise((_resolve, reject) =>
           this.server.clock.setTimer(1_000, () => reject(new StoreError('ERR_STORE_UNAVAILABLE', 'it is away'))),
         )

@@ -36,6 +36,7 @@ type Ask = (statement: Statement) => Promise<unknown>
 export class MysqlLocations implements LocationStore {
   readonly kind = 'mysql'
   readonly ttlMs: number
+  readonly timeoutMs: number
   readonly batchSize: number = BATCH_SIZE
   private readonly options: Omit<CheckedOptions, 'server'>
   private readonly statements: Statements
@@ -53,6 +54,7 @@ export class MysqlLocations implements LocationStore {
     const { server, ...rest } = checkOptions(options)
     this.options = rest
     this.ttlMs = rest.ttlMs
+    this.timeoutMs = rest.timeoutMs
     this.statements = new Statements(rest.table, rest.ttlMs)
     const setup = setupOf(rest.timeoutMs)
     this.connect = () =>

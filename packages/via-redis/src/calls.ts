@@ -15,7 +15,15 @@ export class Calls {
   }
 
   /** @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE`, `ERR_STORE_OVERLOADED`; what `call` has rejected with */
-  async run<T>(bytes: number, call: () => Promise<T>): Promise<T> {
+  run<T>(bytes: number, call: () => Promise<T>): Promise<T> {
+    return this.parts(bytes, (inTime) => inTime(call()))
+  }
+
+  /**
+   * A call of which parts may fail: each of them is put into `inTime`.
+   * @throws StoreError by rejection: `ERR_STORE_OVERLOADED`; what `call` has rejected with
+   */
+  async parts<T>(bytes: number, call: (inTime: <P>(part: Promise<P>) => Promise<P>) => Promise<T>): Promise<T> {
     const release = this.bound.take(this.place, bytes)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
@@ -25,7 +33,7 @@ export class Calls {
       )
     })
     try {
-      return await Promise.race([call(), late])
+      return await call((part) => Promise.race([part, late]))
     } finally {
       clearTimeout(timer)
       release()

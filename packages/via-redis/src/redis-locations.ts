@@ -8,7 +8,7 @@
  * - Redis may lose rows: when it starts again without what it had, or when a replica takes over that did not have them yet. `put` restores them.
  */
 import { randomUUID } from 'node:crypto'
-import type { LocationRow, LocationStore, TakenLocation } from '@pidmesh/via-kit'
+import { StoreError, type Answer, type LocationRow, type LocationStore, type TakenLocation } from '@pidmesh/via-kit'
 import { Calls } from './calls.ts'
 import { ClusterRoute } from './cluster-route.ts'
 import { listOf, type Argument, type Reply } from './connection.ts'
@@ -23,6 +23,7 @@ const BATCH_SIZE = 256
 export class RedisLocations implements LocationStore {
   readonly kind = 'redis'
   readonly ttlMs: number
+  readonly timeoutMs: number
   readonly batchSize: number = BATCH_SIZE
   private readonly settings: Settings & { readonly ttlMs: number }
   private readonly place: string
@@ -38,6 +39,7 @@ export class RedisLocations implements LocationStore {
   constructor(options: RedisLocationsOptions) {
     this.settings = checkLocationsOptions(options)
     this.ttlMs = this.settings.ttlMs
+    this.timeoutMs = this.settings.timeoutMs
     this.place = namePlace(this.settings.place)
     this.calls = new Calls(this.place, this.settings.timeoutMs)
   }
@@ -64,26 +66,23 @@ export class RedisLocations implements LocationStore {
     return Promise.resolve()
   }
 
-  async put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
-    const replies = await this.each(rows, (row) => this.run(PUT, row.name, this.written(row)))
-    return replies.map((reply) => reply === 1)
+  async put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
+    return this.each(rows, async (row) => (await this.run(PUT, row.name, this.written(row))) === 1)
   }
 
-  async take(rows: readonly LocationRow[]): Promise<readonly TakenLocation[]> {
-    const replies = await this.each(rows, (row) => this.run(TAKE, row.name, this.written(row)))
-    return replies.map((reply) => this.taken(reply))
+  async take(rows: readonly LocationRow[]): Promise<readonly Answer<TakenLocation>[]> {
+    return this.each(rows, async (row) => this.taken(await this.run(TAKE, row.name, this.written(row))))
   }
 
   async release(rows: readonly LocationRow[]): Promise<void> {
-    await this.each(rows, ({ name, owner }) => this.run(RELEASE, name, [owner]))
+    const replies = await this.each(rows, ({ name, owner }) => this.run(RELEASE, name, [owner]))
+    const failed = replies.find((reply) => reply instanceof StoreError)
+    if (failed !== undefined) throw failed
   }
 
-  async find(names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
-    const replies = await this.each(
-      names.map((name) => ({ name })),
-      ({ name }) => this.run(FIND, name, []),
-    )
-    return replies.map(bytes)
+  async find(names: readonly string[]): Promise<readonly Answer<Uint8Array | undefined>[]> {
+    const rows = names.map((name) => ({ name }))
+    return this.each(rows, async ({ name }) => bytes(await this.run(FIND, name, [])))
   }
 
   /** Whether all of it may be done. @throws StoreError by rejection */
@@ -101,15 +100,19 @@ export class RedisLocations implements LocationStore {
     return [owner, Buffer.from(buffer, byteOffset, byteLength), `${this.settings.ttlMs}`]
   }
 
-  private async each<Row extends { readonly name: string; readonly value?: Uint8Array }>(
+  /** Of a cluster a node may be away: what is there fails, and nothing else. If all fails, so does the call. */
+  private each<Row extends { readonly name: string; readonly value?: Uint8Array }, T>(
     rows: readonly Row[],
-    run: (row: Row) => Promise<Reply>,
-  ): Promise<readonly Reply[]> {
+    run: (row: Row) => Promise<T>,
+  ): Promise<readonly Answer<T>[]> {
     const size = rows.reduce((sum, { name, value }) => sum + name.length + (value?.length ?? 0), 0)
-    return this.calls.run(size, async () => {
-      const replies: Reply[] = []
-      for (const group of groupsOf(rows)) replies.push(...(await Promise.all(group.map(run))))
-      return replies
+    return this.calls.parts(size, async (inTime) => {
+      const answers: Answer<T>[] = []
+      for (const group of groupsOf(rows))
+        answers.push(...(await Promise.all(group.map((row) => inTime(run(row)).catch(asAnswer)))))
+      const [first] = answers
+      if (first instanceof StoreError && answers.every((answer) => answer instanceof StoreError)) throw first
+      return answers
     })
   }
 
@@ -145,6 +148,12 @@ export function groupsOf<Row extends { readonly name: string }>(rows: readonly R
     groups.at(-1)?.push(row)
   }
   return groups
+}
+
+/** @throws what is no StoreError */
+function asAnswer(error: unknown): StoreError {
+  if (error instanceof StoreError) return error
+  throw error
 }
 
 function bytes(reply: Reply): Uint8Array | undefined {

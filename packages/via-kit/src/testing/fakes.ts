@@ -3,7 +3,7 @@
  */
 import type { Clock } from '@pidmesh/runtime'
 import { StoreError } from '../errors.ts'
-import type { LocationRow, LocationStore, TakenLocation } from '../location-store.ts'
+import type { Answer, LocationRow, LocationStore, TakenLocation } from '../location-store.ts'
 import type { MessageBroker, OnMessage } from '../message-broker.ts'
 
 interface Row {
@@ -21,6 +21,8 @@ export class FakeServer {
   readonly brokers: Set<FakeBroker> = new Set()
   readonly clock: Clock
   isAway = false
+  /** Of a store in parts: whether the one with this name is away. */
+  isNameAway: (name: string) => boolean = () => false
   calls = 0
 
   constructor(clock: Clock) {
@@ -54,6 +56,7 @@ export class FakeServer {
 export class FakeStore implements LocationStore {
   readonly kind = 'memory'
   readonly ttlMs = 3_000
+  readonly timeoutMs = 1_000
   readonly batchSize = 50
   readonly server: FakeServer
   isStopped = false
@@ -71,36 +74,37 @@ export class FakeStore implements LocationStore {
     this.isStopped = true
   }
 
-  put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
-    return this.ask(rows.length, () =>
-      rows.map((row) => {
-        const known = this.server.rowOf(row.name)
-        if (known !== undefined && known.owner !== row.owner) return false
-        this.write(row, known?.epoch ?? 1)
-        return true
-      }),
-    )
-  }
-
-  take(rows: readonly LocationRow[]): Promise<readonly TakenLocation[]> {
-    return this.ask(rows.length, () =>
-      rows.map((row) => {
-        const known = this.server.rowOf(row.name)
-        const epoch = (known?.epoch ?? 0) + 1
-        this.write(row, epoch)
-        return { epoch, former: known === undefined || known.owner === row.owner ? undefined : known.value }
-      }),
-    )
-  }
-
-  release(rows: readonly LocationRow[]): Promise<void> {
-    return this.ask(rows.length, () => {
-      for (const { name, owner } of rows) if (this.server.rows.get(name)?.owner === owner) this.server.rows.delete(name)
+  put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
+    return this.each(rows, (row) => {
+      const known = this.server.rowOf(row.name)
+      if (known !== undefined && known.owner !== row.owner) return false
+      this.write(row, known?.epoch ?? 1)
+      return true
     })
   }
 
-  find(names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
-    return this.ask(names.length, () => names.map((name) => this.server.rowOf(name)?.value))
+  take(rows: readonly LocationRow[]): Promise<readonly Answer<TakenLocation>[]> {
+    return this.each(rows, (row) => {
+      const known = this.server.rowOf(row.name)
+      const epoch = (known?.epoch ?? 0) + 1
+      this.write(row, epoch)
+      return { epoch, former: known === undefined || known.owner === row.owner ? undefined : known.value }
+    })
+  }
+
+  async release(rows: readonly LocationRow[]): Promise<void> {
+    const answers = await this.each(rows, ({ name, owner }) => {
+      if (this.server.rows.get(name)?.owner === owner) this.server.rows.delete(name)
+    })
+    const failed = answers.find((answer) => answer instanceof StoreError)
+    if (failed !== undefined) throw failed
+  }
+
+  find(names: readonly string[]): Promise<readonly Answer<Uint8Array | undefined>[]> {
+    return this.each(
+      names.map((name) => ({ name })),
+      ({ name }) => this.server.rowOf(name)?.value,
+    )
   }
 
   async sweep(): Promise<number> {
@@ -108,9 +112,14 @@ export class FakeStore implements LocationStore {
     return 0
   }
 
-  private ask<T>(size: number, answer: () => T): Promise<T> {
-    if (size > this.batchSize) throw new Error('more than a batch')
-    return this.server.ask(answer)
+  private async each<Row extends { readonly name: string }, T>(
+    rows: readonly Row[],
+    answer: (row: Row) => T,
+  ): Promise<readonly Answer<T>[]> {
+    if (rows.length > this.batchSize) throw new Error('more than a batch')
+    const { server } = this
+    const away = new StoreError('ERR_STORE_UNAVAILABLE', 'a part of the store is away')
+    return server.ask(() => rows.map((row) => (server.isNameAway(row.name) ? away : answer(row))))
   }
 
   private write({ name, owner, value }: LocationRow, epoch: number): void {

@@ -8,10 +8,11 @@ import {
   type RedisCluster,
   type RedisService,
 } from '@pidmesh/dev-services'
+import { StoreError } from '@pidmesh/via-kit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { RedisLocations, RedisPubSub } from '../../src/index.ts'
 import { slotOf } from '../../src/names.ts'
-import { hasNoRedis, expectRejects, row, text } from './redis.ts'
+import { hasNoRedis, expectRejects, row, takenOf, text } from './redis.ts'
 
 const TIMEOUT_MS = 2_000
 const NAMES = Array.from({ length: 60 }, (_, index) => `name ${index}`)
@@ -84,7 +85,7 @@ describe.skipIf(hasNoRedis())('Redis Cluster', () => {
     expect(await store.put(NAMES.map((name) => row(name, 'one')))).toEqual(NAMES.map(() => true))
     for (const one of cluster.nodes) expect(Number(await one.command('DBSIZE'))).toBeGreaterThan(5)
     expect((await store.find(NAMES)).map(text)).toEqual(NAMES.map(() => 'of one'))
-    const taken = await store.take(NAMES.map((name) => row(name, 'two')))
+    const taken = await takenOf(store, ...NAMES.map((name) => row(name, 'two')))
     expect(taken.map(({ former }) => text(former))).toEqual(NAMES.map(() => 'of one'))
     await store.release(NAMES.map((name) => row(name, 'two')))
     expect(await store.find(NAMES)).toEqual(NAMES.map(() => undefined))
@@ -186,6 +187,25 @@ describe.skipIf(hasNoRedis())('Redis Cluster', () => {
       .toEqual(NAMES.map(() => 1))
     // Redis has counted them; here they come a moment later.
     await expect.poll(() => got.length).toBeGreaterThan(NAMES.length)
+  })
+
+  it('of one call what is on a node that stands still fails alone, and all of it if nobody answers', async () => {
+    const store = await locations()
+    for (const one of cluster.nodes) await one.command('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
+    const rows = NAMES.map((name) => row(name, 'still'))
+    await expect.poll(() => store.take(rows).then((all) => all.every((one) => !(one instanceof StoreError)))).toBe(true)
+    const isAway = (name: string): boolean => ownerOf(`pidmesh:at:${name.replace(' ', '%20')}`) === 2
+    node(2).pause()
+    try {
+      const answers = await store.put(rows)
+      expect(answers.map((one) => one === true)).toEqual(NAMES.map((name) => !isAway(name)))
+      expect(answers.filter((one) => one instanceof StoreError).length).toBe(NAMES.filter(isAway).length)
+      await expectRejects(store.find(NAMES.filter(isAway)), 'ERR_STORE_UNAVAILABLE', TIMEOUT_MS)
+      await expectRejects(store.release(rows), 'ERR_STORE_UNAVAILABLE', TIMEOUT_MS)
+    } finally {
+      node(2).resume()
+    }
+    await expect.poll(() => store.put(rows).catch(() => [])).toEqual(NAMES.map(() => true))
   })
 
   it('a start rejects in time if no node is there', async () => {

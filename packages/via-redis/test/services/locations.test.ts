@@ -1,7 +1,7 @@
 import { startRedis, type RedisService } from '@pidmesh/dev-services'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { RedisLocations, type RedisLocationsOptions } from '../../src/index.ts'
-import { hasNoRedis, row, text } from './redis.ts'
+import { hasNoRedis, row, takenOf, text } from './redis.ts'
 
 describe.skipIf(hasNoRedis())('RedisLocations', () => {
   let redis: RedisService
@@ -56,21 +56,21 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
 
   it('take gives the name whoever has it, and says what another had', async () => {
     await store.put([row('a', 'one')])
-    const [taken] = await store.take([row('a', 'two')])
+    const [taken] = await takenOf(store, row('a', 'two'))
     expect(text(taken?.former)).toBe('of one')
     expect(await find('a')).toBe('of two')
     expect(await store.put([row('a', 'one')])).toEqual([false])
   })
 
   it('take of one’s own name, and of nobody’s, has no former value', async () => {
-    expect((await store.take([row('a', 'one')]))[0]?.former).toBeUndefined()
-    expect((await store.take([row('a', 'one')]))[0]?.former).toBeUndefined()
+    expect((await takenOf(store, row('a', 'one')))[0]?.former).toBeUndefined()
+    expect((await takenOf(store, row('a', 'one')))[0]?.former).toBeUndefined()
   })
 
   it('the epoch grows with each take, and a put in between leaves it', async () => {
     const epochs: (number | undefined)[] = []
     for (const owner of ['one', 'two', 'two', 'three']) {
-      epochs.push((await store.take([row('a', owner)]))[0]?.epoch)
+      epochs.push((await takenOf(store, row('a', owner)))[0]?.epoch)
       const before = await redis.command('HGET', 'pidmesh:at:a', 'epoch')
       await store.put([row('a', owner)])
       expect(await redis.command('HGET', 'pidmesh:at:a', 'epoch')).toBe(before)
@@ -83,15 +83,15 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
     await store.put([row('a', 'one')])
     const future = 8_000_000_000_000
     await redis.command('HSET', 'pidmesh:at:a', 'epoch', `${future}`)
-    expect((await store.take([row('a', 'two')]))[0]?.epoch).toBe(future + 1)
+    expect((await takenOf(store, row('a', 'two')))[0]?.epoch).toBe(future + 1)
   })
 
   it('the epoch grows also if Redis has lost the name in between', async () => {
-    const [first] = await store.take([row('a', 'one')])
+    const [first] = await takenOf(store, row('a', 'one'))
     await redis.command('FLUSHALL')
     await expect
       .poll(async () => {
-        const [second] = await store.take([row('a', 'two')])
+        const [second] = await takenOf(store, row('a', 'two'))
         await redis.command('FLUSHALL')
         return second?.epoch
       })
@@ -113,7 +113,7 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
   it('the rows of a call are written in their order, also if a name is there twice and Redis does not know the scripts', async () => {
     await redis.command('SCRIPT', 'FLUSH')
     expect(await store.put([row('a', 'one'), row('b', 'two'), row('a', 'two')])).toEqual([true, true, false])
-    const taken = await store.take([row('a', 'two'), row('a', 'three'), row('a', 'four')])
+    const taken = await takenOf(store, row('a', 'two'), row('a', 'three'), row('a', 'four'))
     expect(taken.map(({ former }) => text(former))).toEqual(['of one', 'of two', 'of three'])
     expect(await find('a')).toBe('of four')
   })
@@ -137,7 +137,7 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
       await expect.poll(() => find('a')).toBeUndefined()
       expect(await redis.command('DBSIZE')).toBe('4')
       expect(await store.put([row('b', 'two')])).toEqual([true])
-      const [taken] = await store.take([row('c', 'two')])
+      const [taken] = await takenOf(store, row('c', 'two'))
       expect(taken?.former).toBeUndefined()
       expect(taken?.epoch).toBeGreaterThan(epoch)
       expect(await store.put([row('d', 'one')])).toEqual([true])
@@ -175,7 +175,7 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
     const [a, b] = await store.find(['a', 'b'])
     expect(a).toStrictEqual(all)
     expect(b).toStrictEqual(new Uint8Array())
-    expect((await store.take([row('a', 'two')]))[0]?.former).toStrictEqual(all)
+    expect((await takenOf(store, row('a', 'two')))[0]?.former).toStrictEqual(all)
   })
 
   it('names are told apart whatever is in them', async () => {

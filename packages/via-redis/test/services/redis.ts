@@ -2,8 +2,9 @@
  * What the tests with a real redis-server share. Without one they are skipped, and one line says how to get it; `PIDMESH_NO_SKIP=1` makes them fail in place of that.
  */
 import { redisMissing, type RedisService } from '@pidmesh/dev-services'
-import type { LocationRow, StoreErrorCode } from '@pidmesh/via-kit'
+import { StoreError, type Answer, type LocationRow, type StoreErrorCode, type TakenLocation } from '@pidmesh/via-kit'
 import { expect } from 'vitest'
+import type { RedisLocations } from '../../src/index.ts'
 
 /** What must come in time comes so much later at most, on a machine that is busy with something else. */
 const SLACK_MS = 5_000
@@ -21,8 +22,18 @@ export function row(name: string, owner: string, value: string | Uint8Array = `o
   return { name, owner, value: typeof value === 'string' ? new Uint8Array(Buffer.from(value)) : value }
 }
 
-export function text(value: Uint8Array | undefined): string | undefined {
+/** @throws what is in its place */
+export function text(value: Answer<Uint8Array | undefined>): string | undefined {
+  if (value instanceof StoreError) throw value
   return value === undefined ? undefined : Buffer.from(value).toString()
+}
+
+/** What was taken. @throws what is in its place */
+export async function takenOf(store: RedisLocations, ...rows: LocationRow[]): Promise<readonly TakenLocation[]> {
+  return (await store.take(rows)).map((answer) => {
+    if (answer instanceof StoreError) throw answer
+    return answer
+  })
 }
 
 /** That it rejects with the code, in time. */
