@@ -17,6 +17,35 @@ export function bytesOnConnectionsTo(port: number): number {
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
+export interface Traffic {
+  /** Packets of TCP with something in them: what goes alone is one, and what goes with others a part of one. */
+  readonly packets: number
+  /** Payload, without headers. */
+  readonly bytes: number
+}
+
+/** What processes have sent over the TCP connections that they have now, to each other or to others, as the kernel counts it; but for connections to some of their ports. */
+export function sentBy(pids: readonly number[], exceptTo: readonly number[]): Traffic {
+  const lines = execFileSync('ss', ['-tinHpO', 'state', 'established'], { encoding: 'utf8' }).split('\n')
+  const ours = new Set(pids)
+  const except = new Set(exceptTo)
+  let packets = 0
+  let bytes = 0
+  for (const line of lines) {
+    const [, , local = ''] = line.trim().split(/\s+/)
+    const owners = [...line.matchAll(/\bpid=(\d+)/g)].map(([, pid]) => Number(pid))
+    if (except.has(Number(/:(\d+)$/.exec(local)?.[1])) || !owners.some((pid) => ours.has(pid))) continue
+    packets += countIn(line, 'data_segs_out')
+    bytes += countIn(line, 'bytes_sent')
+  }
+  return { packets, bytes }
+}
+
+/** What is not there is none. */
+function countIn(line: string, name: string): number {
+  return Number(new RegExp(`\\b${name}:(\\d+)`).exec(line)?.[1] ?? 0)
+}
+
 /** The CPU time that the living threads of processes have taken so far, in user code and in the kernel. */
 export function cpuMsOf(pids: readonly number[]): number {
   let nanoseconds = 0

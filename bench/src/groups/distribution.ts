@@ -6,9 +6,10 @@
  */
 import { existsSync } from 'node:fs'
 import type { FigurePlan, Group } from '../group.ts'
+import { isInstalled } from '../installed.ts'
 import { distributed, erlang } from './erlang.ts'
 import { nodeJs } from './node-js.ts'
-import { coresForTwo, isInstalled, pinned } from './placement.ts'
+import { coresForTwo, pinned } from './placement.ts'
 
 const cores = coresForTwo()
 const hasSocketCounts = isInstalled('ss')

@@ -3,9 +3,9 @@
  * which has no other). Targets are those of the issue of the gateway. The clients are the same for all: contestants/gateway.
  */
 import { OURS, type ContestantPlan, type Group, type Part } from '../group.ts'
+import { isInstalled } from '../installed.ts'
 import { nodeJs } from './node-js.ts'
 import { ofRun } from './of-run.ts'
-import { isInstalled } from './placement.ts'
 
 const SOCKET_IO = 'socket.io'
 const WS = 'ws'

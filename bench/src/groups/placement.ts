@@ -1,18 +1,14 @@
 /**
- * Where the nodes of a contestant run, and which programs of the operating system there are to place and to watch them.
+ * Where the nodes of a contestant run.
  */
-import { accessSync, constants, readFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import type { Command, ContestantPlan } from '../group.ts'
+import { isInstalled } from '../installed.ts'
 
 /** The cores of a contestant's two nodes. */
 export interface Cores {
   readonly near: number
   readonly far: number
-}
-
-export function isInstalled(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program)))
 }
 
 /**
@@ -49,13 +45,4 @@ function allowedCores(): number[] {
     const [first = 0, last = first] = range.split('-').map(Number)
     return Array.from({ length: last - first + 1 }, (_, index) => first + index)
   })
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

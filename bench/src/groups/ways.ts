@@ -5,6 +5,7 @@
 import { kafkaMissing, mariadbMissing, redisMissing } from '@pidmesh/dev-services'
 import { WAYS, type Way } from '../contestants/ways/way-names.ts'
 import { OURS, type ContestantPlan, type Group, type Part } from '../group.ts'
+import { isInstalled } from '../installed.ts'
 import { nodeJs } from './node-js.ts'
 import { ofRun } from './of-run.ts'
 
@@ -85,6 +86,24 @@ const pushes = ofRun(all('push', 20_000), {}, [
     value: 'p99',
     higherIsBetter: false,
   },
+  ...(isInstalled('ss')
+    ? [
+        {
+          name: 'a push that goes alone, packets between nodes and the store',
+          unit: 'packets',
+          kind: 'asItIs' as const,
+          value: 'packets',
+          higherIsBetter: false,
+        },
+        {
+          name: 'a push of many, bytes between nodes and the store',
+          unit: 'bytes',
+          kind: 'asItIs' as const,
+          value: 'bytes',
+          higherIsBetter: false,
+        },
+      ]
+    : []),
 ])
 
 const deploys = ofRun(all('deploy', 1_000), { maxRounds: 2 }, [
@@ -162,6 +181,7 @@ export const ways: Group = {
   name: 'ways',
   notes: [
     'placement: three nodes, the clients, and a store where there is one, wherever the operating system likes',
+    ...(isInstalled('ss') ? [] : ['left out: packets and bytes: ss (Debian package iproute2) is missing']),
     ...Object.entries(missing).flatMap(([name, why]) => (why === undefined ? [] : [`left out: ${name}: ${why}`])),
   ],
   contestants: WAYS.map(contestantOf),

@@ -4,6 +4,7 @@
  *   this process: near server ⇄ far server (where there is one)        load-program: all clients
  */
 import type { Awaitable } from '@pidmesh/runtime'
+import type { Traffic } from '../linux.ts'
 import { quantileOf, type Answer } from '../../figures.ts'
 import { bytesOf, type Workload } from '../serve.ts'
 import type { Dialect } from './client.ts'
@@ -37,6 +38,8 @@ export interface NearServer extends Server {
   messagesOut?(): number
   /** The CPU time that pushes have taken so far, wherever it counts. @default that of this process */
   cpuMs?(): number
+  /** What pushes have sent so far between servers, and to and from what is between them; absent if it can't be counted. */
+  traffic?(): Traffic | undefined
   /** Starts the second server, connected with this one, unless it is there. */
   startFar?(): Promise<Server>
 }
@@ -70,7 +73,7 @@ export function gatewayWorkloads(
 
 /**
  * Pushes from the near server to connections of the far one. In milliseconds: `deliveries` and `cpu` of this process from the first push until the clients
- * have all, and quantiles of a push that goes alone.
+ * have all, and quantiles of a push that goes alone. Where it is counted, of a push: the bytes sent between servers, and the packets if it goes alone.
  */
 async function pushAcross(near: NearServer, load: Load, size: number): Promise<Answer> {
   const far = await near.startFar?.()
@@ -78,6 +81,7 @@ async function pushAcross(near: NearServer, load: Load, size: number): Promise<A
   await opened(near.dialect, far, load, { count: CONNECTIONS, query: '' })
 
   await load.expect(size)
+  const sentBefore = near.traffic?.()
   const cpuNowMs = (): number => near.cpuMs?.() ?? cpuMs()
   const [startUs, startCpuMs] = [monotonicUs(), cpuNowMs()]
   for (let n = 0; n < size; n++) {
@@ -88,15 +92,21 @@ async function pushAcross(near: NearServer, load: Load, size: number): Promise<A
   const deliveries = ((await load.received()).lastUs - startUs) / 1_000
   const cpu = cpuNowMs() - startCpuMs
 
+  const sentInBulk = near.traffic?.()
   await load.expect(PACED_PUSHES, true)
   for (let n = 0; n < PACED_PUSHES; n++) {
     await new Promise((resolve) => setTimeout(resolve, PACE_MS))
     void near.push(`user:${n % CONNECTIONS}`, said())
   }
   const { latenciesMs } = await load.received()
+  const sentAlone = near.traffic?.()
   await closed(far, load)
-  const [p50, p99] = [quantileOf(latenciesMs, 0.5), quantileOf(latenciesMs, 0.99)]
-  return { values: { deliveries, cpu, p50, p99 }, operations: size }
+  const values = { deliveries, cpu, p50: quantileOf(latenciesMs, 0.5), p99: quantileOf(latenciesMs, 0.99) }
+  if (sentBefore === undefined || sentInBulk === undefined || sentAlone === undefined)
+    return { values, operations: size }
+  const bytes = (sentInBulk.bytes - sentBefore.bytes) / size
+  const packets = (sentAlone.packets - sentInBulk.packets) / PACED_PUSHES
+  return { values: { ...values, bytes, packets }, operations: size }
 }
 
 /** From the first connect until the last client is told that it is registered; on one of two servers, where there can be two. */

@@ -6,7 +6,8 @@
 import { randomUUID } from 'node:crypto'
 import { nodeName, type NodeName } from '@pidmesh/runtime'
 import { Child } from '../gateway/child.ts'
-import { cpuMsInTicksOf } from '../linux.ts'
+import { isInstalled } from '../../installed.ts'
+import { cpuMsInTicksOf, sentBy, type Traffic } from '../linux.ts'
 import { startStore, type Store } from './store.ts'
 import { WayNode, type WayNodeOptions } from './way-node.ts'
 import type { Way } from './way-names.ts'
@@ -65,7 +66,16 @@ export class Cluster {
 
   /** What all nodes and the store have taken so far. */
   cpuMs(): number {
-    return cpuMsInTicksOf([process.pid, this.far.child.pid, this.third.child.pid, ...this.store.pids])
+    return cpuMsInTicksOf(this.pids)
+  }
+
+  /** What all nodes and the store have sent each other so far; `undefined` where `ss` is missing. */
+  traffic(): Traffic | undefined {
+    return isInstalled('ss') ? sentBy(this.pids, [this.near.gateway.port, this.far.port, this.third.port]) : undefined
+  }
+
+  private get pids(): readonly number[] {
+    return [process.pid, this.far.child.pid, this.third.child.pid, ...this.store.pids]
   }
 
   /** Another one in place of the third, which has stopped. */

@@ -25,6 +25,7 @@ const server: NearServer = {
     throw new Error('there are no rooms here')
   },
   cpuMs: () => cluster.cpuMs(),
+  traffic: () => cluster.traffic(),
   startFar: async () => ({ port: far.port, registered: () => cluster.registeredOf(far) }),
 }
 const { push, connect } = gatewayWorkloads(server)
