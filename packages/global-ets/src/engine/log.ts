@@ -1,6 +1,6 @@
 /**
  * The log of one owner: each change of its own rows is an operation with the next number (`seq`). It keeps the last of them as they are sent, so that who has been
- * away for a short time needs no new copy.
+ * away for a short time needs no new copy. Before there is anybody to send to it only counts.
  *
  *   append ─▶ the batch that is open ── seal ─▶ ring ─▶ feeds, each from where it is
  *
@@ -38,6 +38,7 @@ export class OwnerLog {
   /** The number of the last operation. */
   seq = 0
   private sealedSeq = 0
+  private isKept = false
   private readonly open = new OpWriter()
   private ring: (Batch | undefined)[] = []
   /** The first batch of the ring that is still there. */
@@ -49,18 +50,25 @@ export class OwnerLog {
     this.limits = limits
   }
 
+  /** From now on there is somebody to send to, or to come back. */
+  keep(): void {
+    if (this.isKept) return
+    this.isKept = true
+    this.sealedSeq = this.seq
+  }
+
   put(key: string, id: number, epoch: number, meta: Uint8Array): void {
-    this.open.put(key, id, epoch, meta)
+    if (this.isKept) this.open.put(key, id, epoch, meta)
     this.seq++
   }
 
   remove(key: string, id: number, epoch: number): void {
-    this.open.remove(key, id, epoch)
+    if (this.isKept) this.open.remove(key, id, epoch)
     this.seq++
   }
 
   change(key: string, id: number, meta: Uint8Array): void {
-    this.open.change(key, id, meta)
+    if (this.isKept) this.open.change(key, id, meta)
     this.seq++
   }
 
@@ -71,6 +79,7 @@ export class OwnerLog {
 
   /** Closes the open batch: its operations can be sent. */
   seal(nowMs: number): void {
+    if (!this.isKept) this.sealedSeq = this.seq
     if (this.sealedSeq < this.seq) {
       const ops = this.open.take()
       this.ring.push({ from: this.sealedSeq + 1, to: this.seq, ops, sealedAtMs: nowMs })

@@ -163,6 +163,7 @@ export class Replica {
     // Greetings cross when a server starts while its node is being connected: all that it is to have is on its way already.
     if (!hello.isNew && !hello.lacks && feed?.server.equals(hello.from) === true) return true
     feed?.end()
+    this.log.keep()
     const { table, log, metaBytes } = this
     const { chunkBytes } = this.pace
     const nextSnapshotId = (): number => ++this.snapshotId

@@ -4,7 +4,9 @@ import { OwnerLog } from '../../src/engine/log.ts'
 const NO_META = new Uint8Array(0)
 
 function logOf(limits: Partial<ConstructorParameters<typeof OwnerLog>[1]> = {}): OwnerLog {
-  return new OwnerLog(1, { batchBytes: 100, ringBytes: 10_000, ringMs: 1_000, ...limits })
+  const log = new OwnerLog(1, { batchBytes: 100, ringBytes: 10_000, ringMs: 1_000, ...limits })
+  log.keep()
+  return log
 }
 
 function put(log: OwnerLog, count: number): void {
@@ -38,6 +40,22 @@ describe('the log of an owner', () => {
     expect(log.isFull).toBe(true)
     log.seal(0)
     expect(log.after(0)).toMatchObject({ from: 1, to: 22 })
+  })
+
+  it('counts, and keeps nothing, before there is anybody to send to; what comes then is there without a gap', () => {
+    const log = new OwnerLog(1)
+    put(log, 5_000)
+    expect(log.isFull).toBe(false)
+    log.seal(0)
+    put(log, 2)
+    expect([log.ringBytes, log.seq, log.covers(4_999)]).toEqual([0, 5_002, false])
+    log.keep()
+    expect([log.sealed, log.covers(5_001), log.covers(5_002)]).toEqual([5_002, false, true])
+    put(log, 1)
+    log.keep()
+    log.seal(0)
+    expect(log.after(log.seq - 1)).toMatchObject({ from: 5_003, to: 5_003 })
+    expect(log.covers(5_002)).toBe(true)
   })
 
   it('keeps so many bytes at most, the batches themselves included, and nothing that is older', () => {
