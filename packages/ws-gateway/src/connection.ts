@@ -121,12 +121,12 @@ export class Connection implements SocketListener, WriterOwner {
     return this.identity === undefined
   }
 
-  /** Bytes that wait for the client. */
   /** `undefined` as long as it is open. */
   get closeCode(): number | undefined {
     return this.isOpen ? undefined : (this.closedWith ?? 1006)
   }
 
+  /** Bytes that wait for the client. */
   get bufferedBytes(): number {
     return this.writer.bufferedBytes
   }

@@ -1,5 +1,5 @@
 /**
- * The WebSocket that a gateway's `WebSocketServer` makes: it knows its connection, so that all sockets share their listeners and none needs closures of its own.
+ * The WebSocket that a gateway's `WebSocketServer` makes: it tells its connection what happens, which is the only one that listens. So it has no table of listeners: that would be a quarter of a kilobyte a socket.
  */
 import { WebSocket, type RawData } from 'ws'
 
@@ -18,37 +18,32 @@ export class GatewaySocket extends WebSocket {
   /** From now on it is told what happens on the socket. */
   tell(listener: SocketListener): void {
     this.listener = listener
-    this.on('message', onMessage)
-    this.on('pong', onPong)
-    this.on('ping', onPing)
-    this.on('error', onError)
-    this.on('close', onClose)
   }
 
-  /** @internal For the listeners below. */
-  get told(): SocketListener | undefined {
-    return this.listener
+  /** `ws` says with it what happens; nobody else does. */
+  override emit(event: string | symbol, ...told: unknown[]): boolean {
+    const { listener } = this
+    if (listener === undefined) return super.emit(event, ...told)
+    switch (event) {
+      case 'message':
+        listener.onMessage(bytesOf(told[0] as RawData), told[1] as boolean)
+        return true
+      case 'ping':
+        listener.onPing()
+        return true
+      case 'pong':
+        listener.onPong()
+        return true
+      case 'error':
+        listener.onError(told[0] as Error)
+        return true
+      case 'close':
+        listener.onClosed(told[0] as number, (told[1] as Buffer).toString('utf8'))
+        return true
+      default:
+        return super.emit(event, ...told)
+    }
   }
-}
-
-function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  if (this instanceof GatewaySocket) this.told?.onMessage(bytesOf(data), isBinary)
-}
-
-function onPing(this: WebSocket): void {
-  if (this instanceof GatewaySocket) this.told?.onPing()
-}
-
-function onPong(this: WebSocket): void {
-  if (this instanceof GatewaySocket) this.told?.onPong()
-}
-
-function onError(this: WebSocket, error: Error): void {
-  if (this instanceof GatewaySocket) this.told?.onError(error)
-}
-
-function onClose(this: WebSocket, code: number, reason: Buffer): void {
-  if (this instanceof GatewaySocket) this.told?.onClosed(code, reason.toString('utf8'))
 }
 
 /** `ws` gives a Buffer unless it is told otherwise. */

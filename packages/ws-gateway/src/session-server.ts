@@ -86,6 +86,8 @@ const FINAL_CODES: ReadonlySet<number> = new Set([
   CLOSE.notAuthenticated.code,
   CLOSE.badMessage.code,
 ])
+/** One for all: a session that never moves has no list of its own. */
+const NONE: readonly Uint8Array[] = []
 const REFUSED: ClaimFailure & { readonly type: 'failed' } = { type: 'failed', why: 'refused', seq: 0 }
 
 export class SessionServer extends GenServer<SessionCall, SessionCast> implements SessionSeat<unknown> {
@@ -101,15 +103,15 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
   #departure: Departure | undefined = undefined
   /** Broadcasts may come twice to a session that has just moved. */
   #seen: SeenOnce | undefined = undefined
-  #wait!: SessionWait
+  /** Once it has been without its client. */
+  #wait: SessionWait | undefined = undefined
   #attachedMs = 0
   /** Of tokens that name a former process, until the client has shown that it has one of this. */
-  #former: readonly Uint8Array[] = []
+  #former: readonly Uint8Array[] = NONE
 
   override init({ hub, connection, identity, former }: SessionStart): Awaitable<InitResult> {
     this.#hub = hub
     this.#identity = identity
-    this.#wait = new SessionWait(hub, this)
     this.#session = new hub.components.session()
     this.#session.enter(this)
     if (former !== undefined) return this.#moveHere(former, connection)
@@ -209,12 +211,12 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
 
   /** It must come to know that its socket is closed, and to terms with that, in time. Its process may hang: so the gateway says this, and not the process. */
   socketIsClosed(connection: Connection): void {
-    if (connection === this.connection) this.#wait.watch(0)
+    if (connection === this.connection) this.#ownWait().watch(0)
   }
 
   /** Its process has ended. */
   ended(): void {
-    this.#wait.end()
+    this.#wait?.end()
     this.#forgetFormer()
   }
 
@@ -308,7 +310,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
   }
 
   #attach(connection: Connection, shown?: Uint8Array): void {
-    this.#wait.end()
+    this.#wait?.end()
     this.#attachedMs = this.self.monotonicMs()
     this.#outbox.connection = connection
     connection.session = this
@@ -362,7 +364,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
   #leaveSocket(): void {
     const { connection } = this.#outbox
     this.#outbox.connection = undefined
-    this.#wait.end()
+    this.#wait?.end()
     connection?.close(CLOSE.resumedElsewhere)
   }
 
@@ -385,8 +387,13 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
 
   #awaitClient(): InfoResult {
     const { resume } = this.#hub.components
-    if (resume !== undefined && this.#wait.begin(this.#identity.id, resume.graceMs)) return undefined
+    if (resume !== undefined && this.#ownWait().begin(this.#identity.id, resume.graceMs)) return undefined
     return this.stop({ shutdown: 'too_many_detached' })
+  }
+
+  #ownWait(): SessionWait {
+    this.#wait ??= new SessionWait(this.#hub, this)
+    return this.#wait
   }
 
   #sendAfter(delayMs: number, deadline: Deadline): void {
@@ -396,7 +403,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
   #onDeadline({ of, number }: Deadline): Awaitable<InfoResult> {
     switch (of) {
       case 'grace':
-        return this.#wait.isOver(number) ? this.stop({ shutdown: 'client_did_not_return' }) : undefined
+        return this.#wait?.isOver(number) === true ? this.stop({ shutdown: 'client_did_not_return' }) : undefined
       case 'move':
         return this.#state?.claims === number ? this.#callOff() : undefined
       case 'forward':
@@ -585,7 +592,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
   #forgetFormer(): void {
     if (this.#former.length === 0) return
     this.#hub.whereabouts.forget(this.#former)
-    this.#former = []
+    this.#former = NONE
   }
 
   async #goOnHere(former: Pid, snapshot: SessionSnapshot): Promise<void> {
