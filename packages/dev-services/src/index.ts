@@ -9,4 +9,5 @@ export {
   type RedisOptions,
   type RedisService,
 } from './redis.ts'
+export { mustSkip } from './skip.ts'
 export { kafkaMissing, startKafka, KafkaService, type KafkaUser } from './kafka.ts'

@@ -137,6 +137,7 @@ async function startOnce(): Promise<KafkaService> {
       name: 'Kafka',
       command: ['java', ...JAVA_OPTIONS, ...classPath(), 'kafka.Kafka', config],
       folder: place.folder,
+      isTemporary: true,
       isReady: async () => existsSync(log) && readFileSync(log, 'utf8').includes(STARTED),
       withinMs: START_WITHIN_MS,
     })

@@ -118,6 +118,7 @@ export class MariadbService {
           ...more,
         ],
         folder,
+        isTemporary: true,
         isReady: async () => existsSync(join(folder, PID_FILE)) && (await greets(access.port)),
         withinMs: READY_WITHIN_MS,
       })

@@ -148,6 +148,7 @@ async function startServer(
       name,
       command: ['redis-server', ...argsFor(folder, port), ...withoutFiles],
       folder,
+      isTemporary: given === undefined,
       isReady: () => isAnswering(port),
       withinMs: WITHIN_MS,
     })

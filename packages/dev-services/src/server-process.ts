@@ -1,8 +1,8 @@
 /**
  * A server of somebody else's as a process of ours: on a free port of loopback, in a folder of its own, and gone with us, however we end.
  *
- *   start ─▶ guard (sh) ─▶ server        our end, or stop(): the guard's stdin ends, it ends the server, by its pid. The folder is removed by who has made it: what is left of a
- *                                      process that was killed lies in the system's temporary folder
+ *   start ─▶ guard (sh) ─▶ server        stop(): the guard is told to end the server, and does, by its pid; the folder is removed by who has made it
+ *                                      our end, kill -9 as well: the guard's stdin ends, it ends the server, and removes the folder
  *
  * Several of them at once are none of each other's business: nothing here is shared.
  */
@@ -13,8 +13,13 @@ import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** Tells the server's pid; ends the server when stdin ends: when who has started it does. */
-const GUARD = '"$@" >"$PIDMESH_SERVICE_LOG" 2>&1 & echo "$!"; read -r _; kill -CONT "$!"; kill "$!"; wait "$!"'
+/** Tells the server's pid, and ends the server when it is told to, by a line; or when stdin ends, as who has started it does: then it removes the folder as well. */
+const GUARD = `
+  "$@" >"$PIDMESH_SERVICE_LOG" 2>&1 &
+  echo "$!"
+  read -r _ && isTold=yes
+  kill -CONT "$!"; kill "$!"; wait "$!"
+  if [ -z "$isTold" ] && [ -n "$PIDMESH_SERVICE_TEMPORARY" ]; then rm -rf "$PIDMESH_SERVICE_TEMPORARY"; fi`
 const LOOK_AGAIN_MS = 20
 /** A server that is told to end, and doesn't, is killed. */
 const END_WITHIN_MS = 15_000
@@ -33,6 +38,8 @@ export interface ServerStart {
   /** What is run. */
   readonly command: readonly [string, ...string[]]
   readonly folder: string
+  /** The folder goes with who has started the server, however that ends. */
+  readonly isTemporary: boolean
   readonly env?: Readonly<Record<string, string>>
   /** Whether it can be used. */
   readonly isReady: () => Promise<boolean>
@@ -56,13 +63,19 @@ export class ServerProcess {
    * @throws Error by rejection, with the last lines of its log, if that does not come in time, or it has ended
    */
   static async start(start: ServerStart): Promise<ServerProcess> {
-    const { name, command, folder, env, isReady, withinMs } = start
+    const { name, command, folder, isTemporary, env, isReady, withinMs } = start
     const log = join(folder, 'server.log')
     const guard = spawn('sh', ['-c', GUARD, 'guard', ...command], {
-      stdio: ['pipe', 'pipe', 'inherit'],
+      // What the shell says of ends and kills is nobody's business.
+      stdio: ['pipe', 'pipe', 'ignore'],
       // Out of reach of a terminal's Ctrl-C, which would end the guard, and of some servers only their guard.
       detached: true,
-      env: { ...process.env, ...env, PIDMESH_SERVICE_LOG: log },
+      env: {
+        ...process.env,
+        ...env,
+        PIDMESH_SERVICE_LOG: log,
+        PIDMESH_SERVICE_TEMPORARY: isTemporary ? folder : '',
+      },
     })
     guard.stdin?.on('error', () => undefined)
     const [line] = (await once(guard.stdout, 'data')) as [Buffer]
@@ -107,7 +120,7 @@ export class ServerProcess {
     const { guard } = this
     if (guard.exitCode !== null || guard.signalCode !== null) return
     const ended = once(guard, 'close')
-    guard.stdin?.end()
+    guard.stdin?.end('end\n')
     const timer = setTimeout(() => {
       if (this.isRunning) process.kill(this.pid, 'SIGKILL')
     }, END_WITHIN_MS)
@@ -121,7 +134,7 @@ export class ServerProcess {
   }
 }
 
-/** A folder of its own for a server; removed by who has made it. */
+/** A folder of its own for a server; removed by who has made it, or by the guard. */
 export function makeFolder(name: string): { readonly folder: string; readonly remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), `pidmesh-${name}-`))
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }

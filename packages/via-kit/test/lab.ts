@@ -3,9 +3,8 @@
  */
 import { handler, type Node, type Pid, type Via } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
-import { BroadcastVia, LocationVia } from '@pidmesh/via-kit'
 import type { ConformanceLab } from '@pidmesh/via-kit/testing'
-import { FakeBroker, FakeServer, FakeStore } from '@pidmesh/via-kit/testing'
+import { FakeServer } from '@pidmesh/via-kit/testing'
 
 export interface Member<Names extends Via> {
   readonly node: Node
@@ -34,17 +33,6 @@ export class Lab<Names extends Via> implements ConformanceLab {
   spawn({ node }: Member<Names>, got: unknown[] = []): Pid {
     return node.spawn(handler(() => (message: unknown) => got.push(message)))
   }
-}
-
-export const ways = {
-  'a location database, and pushes over the mesh': (node: Node, server: FakeServer) =>
-    LocationVia.start(node, { store: new FakeStore(server) }),
-  'a location database, and pushes over a channel of each node': (node: Node, server: FakeServer) =>
-    LocationVia.start(node, { store: new FakeStore(server), channel: new FakeBroker(server, true) }),
-  'pub-sub, one channel for all': (node: Node, server: FakeServer) =>
-    BroadcastVia.start(node, { broker: new FakeBroker(server, false) }),
-  'pub-sub, a channel for each name': (node: Node, server: FakeServer) =>
-    BroadcastVia.start(node, { broker: new FakeBroker(server, true) }),
 }
 
 export async function startLab<Names extends Via>(

@@ -2,7 +2,7 @@
  * A broker for a file of tests, what tests do to it beside what a KafkaTopic does, and nodes of it that write down what comes.
  */
 import type { KafkaService } from '@pidmesh/dev-services'
-import { kafkaMissing, startKafka } from '@pidmesh/dev-services'
+import { kafkaMissing, mustSkip, startKafka } from '@pidmesh/dev-services'
 import {
   Connection,
   ResponseError,
@@ -30,19 +30,16 @@ export class TestBroker {
   private service: KafkaService | undefined
   private count = 0
 
-  private readonly missing = kafkaMissing()
+  /** Where nothing may be skipped there is none, or the file fails. */
+  readonly isMissing: boolean = mustSkip(kafkaMissing())
 
   constructor() {
-    const { missing } = this
-    if (missing !== undefined) {
-      if (process.env['PIDMESH_NO_SKIP'] !== '1') console.warn(`tests with Kafka skipped: ${missing}`)
-    }
+    const { isMissing } = this
     beforeAll(async () => {
-      if (missing === undefined) this.service = await startKafka()
-      else if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(missing)
+      if (!isMissing) this.service = await startKafka()
     })
     beforeEach(({ skip }) => {
-      if (missing !== undefined) skip(missing)
+      if (isMissing) skip()
     })
     afterEach(async () => {
       await Promise.all(this.topics.splice(0).map((topic) => topic.stop()))
@@ -50,10 +47,6 @@ export class TestBroker {
     afterAll(async () => {
       await this.service?.stop()
     })
-  }
-
-  get isMissing(): boolean {
-    return this.missing !== undefined
   }
 
   get kafka(): KafkaService {

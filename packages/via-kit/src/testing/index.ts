@@ -1,3 +1,4 @@
+export { locationCapabilities, pubSubCapabilities } from './capabilities.ts'
 export { FakeBroker, FakeServer, FakeStore } from './fakes.ts'
 export { LoopbackLab } from './loopback.ts'
 export { conformance, type ConformanceLab, type ConformanceMember, type ConformanceRule } from './rules.ts'

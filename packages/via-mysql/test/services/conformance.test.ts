@@ -1,21 +1,10 @@
 /**
  * PURPOSE: names in a table of MariaDB hold the rules that every way of keeping names holds, between two nodes that are connected.
  */
-import type { ViaCapabilities } from '@pidmesh/runtime'
-import { conformance, LoopbackLab } from '@pidmesh/via-kit/testing'
+import { conformance, locationCapabilities, LoopbackLab } from '@pidmesh/via-kit/testing'
 import { LocationVia, MysqlLocations } from '@pidmesh/via-mysql'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isMissing, useMariadb } from './mariadb.ts'
-
-const capabilities: ViaCapabilities = {
-  resolve: 'store',
-  holders: 'one',
-  newestWins: true,
-  order: 'unless_moved',
-  purge: 'ttl',
-  knowsAbsence: true,
-  reachesPids: true,
-}
 
 describe.skipIf(isMissing)('names in MariaDB, as a way of keeping them', () => {
   const fixture = useMariadb()
@@ -28,9 +17,9 @@ describe.skipIf(isMissing)('names in MariaDB, as a way of keeping them', () => {
   })
   afterAll(() => lab.stop())
 
-  it('say what they can do', () => expect(lab.members[0].names.capabilities).toEqual(capabilities))
+  it('say what they can do', () => expect(lab.members[0].names.capabilities).toEqual(locationCapabilities))
 
-  it.each(conformance.filter(({ needs }) => needs(capabilities)))('$rule', async ({ check }) => {
+  it.each(conformance.filter(({ needs }) => needs(locationCapabilities)))('$rule', async ({ check }) => {
     await expect(check(lab)).resolves.toBeUndefined()
   })
 })

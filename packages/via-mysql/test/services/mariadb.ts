@@ -1,7 +1,7 @@
 /**
  * A MariaDB for the tests of one file, or why there is none: then they are skipped, and one line says so.
  */
-import { mariadbMissing, startMariadb, type MariadbOptions, type MariadbService } from '@pidmesh/dev-services'
+import { mariadbMissing, mustSkip, startMariadb, type MariadbOptions, type MariadbService } from '@pidmesh/dev-services'
 import { StoreError, type LocationRow } from '@pidmesh/via-kit'
 import { MysqlLocations, type MysqlOptions } from '@pidmesh/via-mysql'
 import { createConnection, type Connection } from 'mysql2/promise'
@@ -90,17 +90,6 @@ export async function answerOf<Answer>(call: () => Promise<Answer>): Promise<Ans
       if (!isLate || tries === 20) throw error
     }
   }
-}
-
-/**
- * Whether tests must be skipped, for this reason.
- * @throws Error, if none may be
- */
-export function mustSkip(missing: string | undefined): boolean {
-  if (missing === undefined) return false
-  if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(missing)
-  console.warn(`tests with MariaDB skipped: ${missing}`)
-  return true
 }
 
 export const isMissing: boolean = mustSkip(mariadbMissing())

@@ -1,9 +1,9 @@
-import { makeFolder } from '@pidmesh/dev-services'
+import { makeFolder, mustSkip } from '@pidmesh/dev-services'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { Fixture, answerOf, isMissing, mustSkip, row } from './mariadb.ts'
+import { Fixture, answerOf, isMissing, row } from './mariadb.ts'
 
 /** A certificate authority, and certificates of it: for `localhost`, and for another host. */
 function makeCertificates(folder: string): { readonly ca: string; readonly more: readonly string[] } {

@@ -3,30 +3,12 @@
  */
 import { startRedis, type RedisService } from '@pidmesh/dev-services'
 import type { Node, Via, ViaCapabilities } from '@pidmesh/runtime'
-import { conformance, LoopbackLab } from '@pidmesh/via-kit/testing'
+import { conformance, locationCapabilities, LoopbackLab, pubSubCapabilities } from '@pidmesh/via-kit/testing'
 import { BroadcastVia, LocationVia, RedisLocations, RedisPubSub } from '@pidmesh/via-redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasNoRedis } from './redis.ts'
 
 const timeoutMs = 10_000
-const location: ViaCapabilities = {
-  resolve: 'store',
-  holders: 'one',
-  newestWins: true,
-  order: 'unless_moved',
-  purge: 'ttl',
-  knowsAbsence: true,
-  reachesPids: true,
-}
-const pubSub: ViaCapabilities = {
-  resolve: 'none',
-  holders: 'many',
-  newestWins: false,
-  order: 'always',
-  purge: 'noticed',
-  knowsAbsence: false,
-  reachesPids: true,
-}
 
 interface Form {
   readonly title: string
@@ -37,12 +19,12 @@ interface Form {
 const forms: readonly Form[] = [
   {
     title: 'a location database, and pushes over the mesh',
-    capabilities: location,
+    capabilities: locationCapabilities,
     start: (node, url) => LocationVia.start(node, { store: new RedisLocations({ url, timeoutMs }) }),
   },
   {
     title: 'a location database, and pushes over a channel of each node',
-    capabilities: { ...location, reachesPids: false },
+    capabilities: { ...locationCapabilities, reachesPids: false },
     start: (node, url) =>
       LocationVia.start(node, {
         store: new RedisLocations({ url, timeoutMs }),
@@ -51,17 +33,17 @@ const forms: readonly Form[] = [
   },
   {
     title: 'pub-sub, one channel for all',
-    capabilities: pubSub,
+    capabilities: pubSubCapabilities,
     start: (node, url) => BroadcastVia.start(node, { broker: new RedisPubSub({ url, timeoutMs, channels: 'shared' }) }),
   },
   {
     title: 'pub-sub, a channel for each name',
-    capabilities: { ...pubSub, knowsAbsence: true },
+    capabilities: { ...pubSubCapabilities, knowsAbsence: true },
     start: (node, url) => BroadcastVia.start(node, { broker: new RedisPubSub({ url, timeoutMs }) }),
   },
   {
     title: 'sharded pub-sub, a channel for each name',
-    capabilities: { ...pubSub, knowsAbsence: true },
+    capabilities: { ...pubSubCapabilities, knowsAbsence: true },
     start: (node, url) => BroadcastVia.start(node, { broker: new RedisPubSub({ url, timeoutMs, sharded: true }) }),
   },
 ]

@@ -1,7 +1,7 @@
 /**
  * What the tests with a real redis-server share. Without one they are skipped, and one line says how to get it; `PIDMESH_NO_SKIP=1` makes them fail in place of that.
  */
-import { redisMissing, type RedisService } from '@pidmesh/dev-services'
+import { mustSkip, redisMissing, type RedisService } from '@pidmesh/dev-services'
 import { StoreError, type Answer, type LocationRow, type StoreErrorCode, type TakenLocation } from '@pidmesh/via-kit'
 import { expect } from 'vitest'
 import type { RedisLocations } from '../../src/index.ts'
@@ -11,11 +11,7 @@ const SLACK_MS = 5_000
 
 /** For `describe.skipIf`. @throws Error if nothing may be skipped */
 export function hasNoRedis(): boolean {
-  const missing = redisMissing()
-  if (missing === undefined) return false
-  if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(missing)
-  console.warn(`tests of via-redis with a redis-server skipped: ${missing}`)
-  return true
+  return mustSkip(redisMissing())
 }
 
 export function row(name: string, owner: string, value: string | Uint8Array = `of ${owner}`): LocationRow {
