@@ -114,11 +114,12 @@ export class SessionNames {
     if (policy === 'replace') return this.take(name, meta)
     if ((await via.registerName(name, self.pid, meta)) === 'yes') return 'yes'
     // Who has it can't be asked where its node can't be reached, which doesn't mean that it is no more.
-    if (!canTakeOver(via) || !via.capabilities.reachesPids || !self.isAlive) return 'no'
+    if (!via.capabilities.reachesPids || !self.isAlive) return 'no'
     const holder = await via.resolveName(name)
     // Free by now, or its own.
     if (holder === undefined || holder.equals(self.pid)) return via.registerName(name, self.pid, meta)
     if (!(await this.yields(holder)) || !self.isAlive) return 'no'
+    if (!canTakeOver(via)) return this.registerWhenFree(name, meta)
     // Others may have asked it at the same time, and one of them has the name by now.
     const now = await via.resolveName(name)
     return now === undefined || now.equals(holder) ? this.take(name, meta) : 'no'
@@ -152,8 +153,11 @@ export class SessionNames {
   }
 
   private async takeOrRegister(name: string, meta: NameMeta): Promise<'yes' | 'no'> {
-    if (canTakeOver(this.via)) return this.take(name, meta)
-    // Its former process has given it back, which is known here a moment later.
+    return canTakeOver(this.via) ? this.take(name, meta) : this.registerWhenFree(name, meta)
+  }
+
+  /** Who had it has given it back, or ends, which is known here a moment later. */
+  private async registerWhenFree(name: string, meta: NameMeta): Promise<'yes' | 'no'> {
     const endMs = this.self.monotonicMs() + RELEASED_WITHIN_MS
     while (this.self.monotonicMs() < endMs) {
       if ((await this.via.registerName(name, this.self.pid, meta)) === 'yes') return 'yes'

@@ -239,6 +239,40 @@ describe('with a table in which the newest does not win', () => {
     expect(await second.received(1)).toEqual(['here'])
   })
 
+  it.each([0, 1])(
+    'a client that has missed more than is kept, and begins anew on node %d, has its name again',
+    async (back) => {
+      const user = `gap${back}`
+      const first = await other.connect(0, user)
+      first.send({ type: 'register', name: user })
+      await first.received(1)
+      first.socket.terminate()
+      await expect.poll(() => other.at(0).gateway.stats.sessions.detached).toBe(1)
+      for (let message = 0; message < 65; message++) other.at(0).names.send(user, message)
+      const second = await other.resume(back, user, first.at)
+      expect(await second.next('resume_failed')).toMatchObject({ why: 'gap' })
+      second.send({ type: 'register', name: user })
+      expect(await second.received(1)).toEqual([{ type: 'registered', name: user }])
+      second.socket.close(1000)
+    },
+  )
+
+  it('a session whose client has gone yields its name to one that has logged in anew; one that is connected does not', async () => {
+    const first = await other.connect(0, 'yielder')
+    first.send({ type: 'register', name: 'yielder' })
+    await first.received(1)
+    const refused = await other.connect(1, 'yielder')
+    await expect.poll(() => other.at(1).names.whereisName('yielder')).toBeDefined()
+    refused.send({ type: 'register', name: 'yielder' })
+    expect(await refused.closed).toMatchObject({ code: 4009 })
+    first.socket.terminate()
+    await expect.poll(() => other.at(0).gateway.stats.sessions.detached).toBe(1)
+    const second = await other.connect(1, 'yielder')
+    second.send({ type: 'register', name: 'yielder' })
+    expect(await second.received(1)).toEqual([{ type: 'registered', name: 'yielder' }])
+    second.socket.close(1000)
+  })
+
   it('a name can not be had by replace: that is an error of the session', async () => {
     const client = await other.connect(0, 'replacer')
     client.send({ type: 'register', name: 'replacer', policy: 'replace' })
