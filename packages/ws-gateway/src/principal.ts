@@ -30,14 +30,27 @@ export interface Identity<Principal> {
   readonly expiresAtMs: number | undefined
 }
 
-/** A principal's id, if nobody says another: itself if it is a text, or else its JSON with the keys in order. */
+/**
+ * A principal's id, if nobody says another: itself if it is a text, or else its JSON with the keys in order.
+ * @throws PidmeshError `ERR_BAD_ARGUMENT` of an object that shows nothing (private fields, a Map, functions only): all such would be one principal, and could have each other's sessions
+ */
 export function defaultPrincipalId(principal: unknown): string {
   if (typeof principal === 'string') return principal
-  return (
-    JSON.stringify(principal, (_key, value: unknown) => {
-      if (typeof value === 'bigint') return value.toString()
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-      return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-    }) ?? String(principal)
-  )
+  const id = visible(principal)
+  if (id === undefined || (id === '{}' && !isEmptyRecord(principal)))
+    throw new PidmeshError('ERR_BAD_ARGUMENT', 'nothing tells principals apart: give the gateway a principalId')
+  return id
+}
+
+function isEmptyRecord(value: unknown): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return (prototype === Object.prototype || prototype === null) && Reflect.ownKeys(value as object).length === 0
+}
+
+function visible(principal: unknown): string | undefined {
+  return JSON.stringify(principal, (_key, value: unknown) => {
+    if (typeof value === 'bigint') return value.toString()
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
 }

@@ -115,6 +115,29 @@ it.each([
   expect(await upgrade(lab!.at(0).gateway.port)).toBe(status)
 })
 
+class Hidden {
+  readonly #user = 'ann'
+  get user() {
+    return this.#user
+  }
+}
+
+it.each([
+  ['private fields', new Hidden()],
+  ['a Map', new Map([['user', 'ann']])],
+  ['functions', { user: () => 'ann' }],
+  ['a symbol', Symbol('ann')],
+])(
+  'a principal of which nothing is seen, %s, lets nobody in unless principalId tells who it is',
+  async (_, principal) => {
+    await start({ authenticate: () => principal as never })
+    expect(await upgrade(lab!.at(0).gateway.port)).toBe(503)
+    await lab!.stop()
+    await start({ authenticate: () => principal as never, principalId: () => 'ann' })
+    expect(await upgrade(lab!.at(0).gateway.port)).toBe('open')
+  },
+)
+
 it('what can be awaited is awaited, also if it is no Promise: it is not the principal', async () => {
   // As many a database has it: a query that runs when it is awaited.
   // oxlint-disable-next-line unicorn/no-thenable -- it is what is tested
