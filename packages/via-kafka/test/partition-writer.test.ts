@@ -38,6 +38,9 @@ class FakeLeaders implements Leaders {
     this.view = this.refreshed
   }
 
+  /** What the broker waits for before it answers. */
+  hold: Promise<void> = Promise.resolve()
+
   private readonly produce = async (_: string, __: number, records: readonly Keyed[], stamp: Stamp): Promise<void> => {
     this.underWay += 1
     this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay)
@@ -45,7 +48,8 @@ class FakeLeaders implements Leaders {
     this.sent.push({ producerId, epoch, sequence, values: records.map(({ value }) => value.toString().slice(0, 9)) })
     const answer = this.answers.shift()
     if (answer === 'silence') await new Promise(() => undefined)
-    await new Promise((resolve) => setTimeout(resolve, 2))
+    await this.hold
+    await new Promise((resolve) => setImmediate(resolve))
     this.underWay -= 1
     if (answer !== undefined && answer !== 'silence') throw new BrokerFault(answer, answer)
   }
@@ -63,11 +67,15 @@ describe('a partition’s writer', () => {
   it('sends what is published in one turn together, and what is published meanwhile after it', async () => {
     const leaders = new FakeLeaders()
     const { push } = make(leaders)
+    let answer = (): void => undefined
+    leaders.hold = new Promise((resolve) => (answer = resolve))
     const first = [push('1'), push('2'), push('3')]
     await Promise.resolve()
     first.push(push('4'))
-    await new Promise((resolve) => setTimeout(resolve, 1))
-    await Promise.all([...first, push('5'), push('6')])
+    await expect.poll(() => leaders.sent.length).toBe(1)
+    const second = [push('5'), push('6')]
+    answer()
+    await Promise.all([...first, ...second])
     await push('7')
     expect(leaders.sent.map(({ values }) => values)).toEqual([['1', '2', '3', '4'], ['5', '6'], ['7']])
     expect(leaders.sent.map(({ sequence }) => sequence)).toEqual([0, 4, 6])
@@ -154,7 +162,7 @@ describe('a partition’s writer', () => {
     const { push, writer } = make(leaders, 60_000)
     leaders.answers = ['moved']
     const waiting = Promise.allSettled([push('1'), push('2')])
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await expect.poll(() => leaders.sent.length).toBe(1)
     leaders.ending.abort()
     await writer.stop()
     expect(await waiting).toMatchObject([

@@ -154,6 +154,7 @@ describe('a broker that stands still', () => {
     const { topic, got } = await broker.start(broker.newTopic())
     broker.kafka.pause()
     const published = topic.publish('a', text('one'))
+    // Longer than nothing, and far less than it waits.
     await new Promise((resolve) => setTimeout(resolve, 700))
     broker.kafka.resume()
     await published
