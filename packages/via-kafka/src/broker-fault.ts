@@ -2,6 +2,7 @@
  * What has gone wrong with a broker, as what can be done about it; and as what a caller is told. The errors of the client library end here: they hold requests,
  * responses and causes, which are nobody's to log.
  */
+import { PidmeshError } from '@pidmesh/runtime'
 import { StoreError } from '@pidmesh/via-kit'
 import {
   AuthenticationError,
@@ -95,14 +96,19 @@ export function storeErrorOf(fault: BrokerFault, what: string, topic: string): S
         `Kafka: there is no topic ${topic}: make it, or start again with createTopic`,
       )
     case 'too-large':
-      return new StoreError(
-        'ERR_STORE_UNFIT',
-        `Kafka: a message is larger than topic ${topic} takes (${message}): see its max.message.bytes`,
-      )
     case 'unreadable':
     case 'unfit':
       return new StoreError('ERR_STORE_UNFIT', `Kafka: ${what} is not possible: ${message}`)
   }
+}
+
+/** What who has published is told. */
+export function publishErrorOf(fault: BrokerFault, topic: string): StoreError | PidmeshError {
+  if (fault.kind !== 'too-large') return storeErrorOf(fault, 'publish', topic)
+  return new PidmeshError(
+    'ERR_MESSAGE_TOO_LARGE',
+    `Kafka: a message is larger than topic ${topic} takes (${fault.message}): see its max.message.bytes`,
+  )
 }
 
 function protocolFault(id: string, canRetry: boolean): BrokerFault {

@@ -21,6 +21,7 @@ export class KafkaTopic implements MessageBroker {
   private readonly writer: TopicWriter
   private reader: TopicReader | undefined
   private isStarted = false
+  private isInUse = false
 
   /** @throws PidmeshError `ERR_BAD_OPTION` */
   constructor(options: KafkaTopicOptions) {
@@ -42,9 +43,15 @@ export class KafkaTopic implements MessageBroker {
 
   /**
    * Makes the topic if it is to, and finds where it ends: what is published from then on comes.
-   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE` within `timeoutMs`, `ERR_STORE_UNFIT`
+   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE` within `timeoutMs`, `ERR_STORE_UNFIT`, `ERR_ALREADY_STARTED`
    */
   async start(onMessage: OnMessage): Promise<void> {
+    if (this.isInUse)
+      throw new StoreError(
+        'ERR_ALREADY_STARTED',
+        'this KafkaTopic is in use, or was: one is for one user, make another',
+      )
+    this.isInUse = true
     const deadlineMs = performance.now() + this.settings.timeoutMs
     const reader = new TopicReader(this.settings, this.cluster, onMessage)
     try {

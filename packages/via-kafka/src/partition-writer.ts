@@ -8,8 +8,7 @@
  * - A batch that is given up may still be on its way. The next one is of a later epoch, so that the broker refuses the one before if it comes after it.
  * - A message waits for no longer than its time: all have the same, and the oldest is first.
  */
-import type { StoreError } from '@pidmesh/via-kit'
-import { BrokerFault, faultOf, storeErrorOf } from './broker-fault.ts'
+import { BrokerFault, faultOf, publishErrorOf } from './broker-fault.ts'
 import type { BrokerLink, Keyed, Stamp } from './broker-link.ts'
 import { AGAIN_MS, type TopicView } from './cluster.ts'
 import type { Settings } from './options.ts'
@@ -35,7 +34,7 @@ interface Waiting extends Keyed {
   readonly bytes: number
   readonly deadlineMs: number
   readonly resolve: () => void
-  readonly reject: (error: StoreError) => void
+  readonly reject: (error: Error) => void
 }
 
 interface Producer extends Stamp {
@@ -82,7 +81,7 @@ export class PartitionWriter {
       try {
         await this.write(batch)
       } catch (error) {
-        const told = storeErrorOf(faultOf(error), 'publish', this.settings.topic)
+        const told = publishErrorOf(faultOf(error), this.settings.topic)
         for (const { reject } of batch) reject(told)
       }
     }

@@ -59,7 +59,7 @@ describe('what has gone wrong', () => {
 
   it.each([
     ['ERR_STORE_UNAVAILABLE', ['away', 'moved', 'fenced', 'out-of-range']],
-    ['ERR_STORE_UNFIT', ['no-topic', 'too-large', 'unreadable', 'unfit']],
+    ['ERR_STORE_UNFIT', ['no-topic', 'unreadable', 'unfit']],
   ] as const)('is %s to a caller if it is %j', (code, kinds) => {
     for (const kind of kinds) expect(storeErrorOf(new BrokerFault(kind, 'why'), 'publish', 'pidmesh').code).toBe(code)
   })

@@ -140,7 +140,7 @@ describe('a partition’s writer', () => {
     ])
     expect(leaders.sent.map(({ values }) => values)).toEqual([['1', '2', '3'], ['1', '2'], ['1'], ['2', '3']])
     leaders.answers = ['too-large']
-    await expect(push('4')).rejects.toMatchObject({ code: 'ERR_STORE_UNFIT' })
+    await expect(push('4')).rejects.toMatchObject({ code: 'ERR_MESSAGE_TOO_LARGE' })
     await push('5')
   })
 

@@ -1,9 +1,9 @@
 /**
  * Calls to a store, put together: what is asked while one call is under way goes with the next.
  *
- *   add ─▶ waiting ─▶ one batch at a time, of one kind, in order ─▶ settled
+ *   add ─▶ waiting ─▶ one batch at a time, of one kind ─▶ settled
  *
- * Invariants: what was asked first is carried out first, so that what one process sends stays in order. No more wait than may, and none for longer than two calls take: what then has not gone along fails.
+ * Invariants: of one key what was asked first is carried out first, so that what one process sends to a name stays in order; the first of all goes with the next batch. No more wait than may, and none for longer than two calls take: what then has not gone along fails.
  */
 import type { Clock } from '@pidmesh/runtime'
 import { StoreError } from './errors.ts'
@@ -20,6 +20,8 @@ interface Waiting<Kind, Item, Answer> {
 export interface BatchesOptions<Kind, Item, Answer> {
   readonly clock: Clock
   readonly batchSize: number
+  /** What is to stay in order: items of one key. */
+  readonly keyOf: (item: Item) => string
   readonly maxWaiting: number
   /** Who has waited for so long does not go with the next call. */
   readonly maxWaitMs: number
@@ -91,12 +93,23 @@ export class Batches<Kind, Item, Answer> {
     for (const { reject } of late) reject(error)
   }
 
+  /** As many of the first one's kind as may go, but for those that stand behind others of their key. */
   private takeBatch(): readonly Waiting<Kind, Item, Answer>[] {
-    const { waiting } = this
-    const [first] = waiting
-    let end = 0
-    while (end < this.options.batchSize && waiting[end] !== undefined && waiting[end]?.kind === first?.kind) end++
-    return waiting.splice(0, end)
+    const { waiting, options } = this
+    const kind = waiting[0]?.kind
+    const batch: Waiting<Kind, Item, Answer>[] = []
+    const left: Waiting<Kind, Item, Answer>[] = []
+    const passed = new Set<string>()
+    for (const one of waiting) {
+      const isFull = batch.length === options.batchSize
+      if (!isFull && one.kind === kind && !passed.has(options.keyOf(one.item))) batch.push(one)
+      else {
+        left.push(one)
+        if (!isFull) passed.add(options.keyOf(one.item))
+      }
+    }
+    this.waiting = left
+    return batch
   }
 
   private async runOne(batch: readonly Waiting<Kind, Item, Answer>[]): Promise<void> {

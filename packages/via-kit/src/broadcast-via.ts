@@ -20,9 +20,9 @@ import {
   type Via,
   type ViaCapabilities,
 } from '@pidmesh/runtime'
-import { checkMeta, checkName, checkNumber, checkPid } from './checks.ts'
+import { checkBroker, checkMeta, checkName, checkNumber, checkOptions, checkPid } from './checks.ts'
+import { DriverUse, storeErrorOf } from './driver-use.ts'
 import { Envelopes } from './envelope.ts'
-import { StoreError } from './errors.ts'
 import { HeldNames, type Held } from './held-names.ts'
 import type { MessageBroker } from './message-broker.ts'
 import { StoreHealth } from './store-health.ts'
@@ -65,34 +65,36 @@ export class BroadcastVia implements Via {
   private readonly held: HeldNames<Held>
   /** What is under way for a channel: listening and unlistening must not overtake each other. */
   private readonly channels = new Map<string, Promise<unknown>>()
-  private readonly onNodeEnd = (): void => void this.stop()
+  private readonly use: DriverUse
+  private forgetEnd: () => void = () => undefined
   private stopping: Promise<void> | undefined = undefined
   /** Channels that were to be left while the broker did not answer: what comes over them is for nobody, but who counts listeners counts this node. */
   private readonly unleft = new Set<string>()
   private retry: TimerHandle | undefined = undefined
   private counts = { pending: 0, pendingBytes: 0, sent: 0, failed: 0, received: 0, ignored: 0, malformed: 0 }
 
-  private constructor(owner: Node, { broker, maxPendingBytes = 16 * MIB }: BroadcastViaOptions) {
+  private constructor(owner: Node, options: BroadcastViaOptions) {
+    checkOptions(options, ['broker', 'maxPendingBytes'] satisfies (keyof BroadcastViaOptions)[])
+    const { broker, maxPendingBytes = 16 * MIB } = options
+    checkBroker('broker', broker)
     this.owner = owner
     this.broker = broker
     this.maxPendingBytes = checkNumber('maxPendingBytes', maxPendingBytes, 1, 1024 * MIB)
-    this.health = new StoreHealth(owner.log, broker.kind)
+    this.health = new StoreHealth(owner, 'the broker', broker.kind)
+    this.use = new DriverUse(broker, owner.log)
     this.log = new RateLimitedLog(owner.log, owner.clock)
     this.held = new HeldNames<Held>(owner.self, ({ name }) => void this.follow(name).catch(() => undefined))
   }
 
   /**
    * Connects with the broker. It ends with its node, or with `stop`.
-   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE` if the broker can't be reached, `ERR_STORE_UNFIT`; PidmeshError `ERR_BAD_OPTION`
+   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE` if the broker can't be reached, `ERR_STORE_UNFIT`, `ERR_ALREADY_STARTED` if the driver is in use; PidmeshError `ERR_BAD_OPTION`, `ERR_NODE_STOPPED`
    */
   static async start(node: Node, options: BroadcastViaOptions): Promise<BroadcastVia> {
     const names = new BroadcastVia(node, options)
-    const { signal } = node.self
     try {
-      await names.broker.start((bytes) => names.onBytes(bytes))
-      // Not before: what is just being started can't be stopped in order.
-      if (signal.aborted) throw new PidmeshError('ERR_NODE_STOPPED', 'the node stops')
-      signal.addEventListener('abort', names.onNodeEnd, { once: true })
+      await names.use.start(() => names.broker.start((bytes) => names.onBytes(bytes)))
+      names.forgetEnd = node.onStop(() => names.stop())
     } catch (error) {
       await names.stop()
       throw error
@@ -122,10 +124,10 @@ export class BroadcastVia implements Via {
    * @throws PidmeshError `ERR_BAD_ARGUMENT`; StoreError by rejection if the broker can't be told that this node listens: then it is not registered
    */
   async registerName(name: string, pid: Pid, meta: NameMeta = {}): Promise<'yes' | 'no'> {
-    checkName(name)
+    this.checkName(name)
     checkPid(pid)
     checkMeta(meta)
-    if (this.stopping !== undefined || this.held.find(name, pid) !== undefined) return 'no'
+    if (this.held.find(name, pid) !== undefined) return 'no'
     const entry: Held = { name, pid, meta }
     if (!this.held.add(entry)) return 'no'
     const isHeld = (): boolean => this.held.find(name, pid) === entry
@@ -159,10 +161,10 @@ export class BroadcastVia implements Via {
    * @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE`
    */
   async send(name: string, message: unknown): Promise<SendStatus | 'noproc'> {
-    checkName(name)
+    this.checkName(name)
     const bytes = this.envelopes.seal(name, message)
     const { counts } = this
-    if (this.stopping !== undefined || counts.pendingBytes + bytes.length > this.maxPendingBytes) return this.notSent()
+    if (counts.pendingBytes + bytes.length > this.maxPendingBytes) return this.notSent()
     counts.pending++
     counts.pendingBytes += bytes.length
     try {
@@ -172,6 +174,8 @@ export class BroadcastVia implements Via {
       counts.sent++
       return counts.pendingBytes > this.maxPendingBytes / 2 ? 'busy' : 'ok'
     } catch (error) {
+      // Of the message, and not of the broker.
+      if (error instanceof PidmeshError && error.code === 'ERR_MESSAGE_TOO_LARGE') throw error
       this.health.failed(error)
       return this.notSent()
     } finally {
@@ -194,14 +198,15 @@ export class BroadcastVia implements Via {
   }
 
   private async stopOnce(): Promise<void> {
-    this.owner.self.signal.removeEventListener('abort', this.onNodeEnd)
+    this.forgetEnd()
     this.held.clear()
     this.retry?.cancel()
-    try {
-      await this.broker.stop()
-    } catch (error) {
-      this.log.warn({ problem: String(error) }, 'the broker was not left in order')
-    }
+    await this.use.stop()
+  }
+
+  private checkName(name: unknown): asserts name is string {
+    checkName(name)
+    if (this.stopping !== undefined) throw new PidmeshError('ERR_NODE_STOPPED', 'this way of keeping names was stopped')
   }
 
   /** Listens to a name as long as somebody here has it. */
@@ -223,9 +228,7 @@ export class BroadcastVia implements Via {
     } catch (error) {
       this.health.failed(error)
       if (this.held.of(name).length === 0) this.leaveLater(name)
-      throw error instanceof StoreError
-        ? error
-        : new StoreError('ERR_STORE_UNAVAILABLE', `the driver of ${this.broker.kind} has failed`, { cause: error })
+      throw storeErrorOf(error, this.broker.kind)
     }
   }
 

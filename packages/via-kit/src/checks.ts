@@ -1,9 +1,12 @@
 /**
  * What callers give, looked at before anything has changed.
  */
-import { Pid, PidmeshError, type NameMeta } from '@pidmesh/runtime'
+import { encodedBytes, Pid, PidmeshError, type NameMeta } from '@pidmesh/runtime'
 
 export const MAX_NAME_BYTES = 256
+/** As in the replicated table: a session can change from one way to another. */
+const MAX_META_BYTES = 1_024
+const MAX_SCOPE = 100
 /** Half of a surrogate pair has no form in UTF-8: other nodes would know another name. */
 const HALF_PAIR = /\p{Surrogate}/u
 
@@ -21,17 +24,57 @@ export function checkPid(pid: unknown): asserts pid is Pid {
   if (!(pid instanceof Pid)) throw bad(`not a pid: ${typeof pid}`)
 }
 
-/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+/** @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE` */
 export function checkMeta(meta: unknown): asserts meta is NameMeta {
   if (typeof meta !== 'object' || meta === null || Array.isArray(meta)) throw bad('metadata is an object')
+  const bytes = encodedBytes(meta)
+  if (bytes > MAX_META_BYTES) throw bad(`metadata has ${bytes} bytes, over ${MAX_META_BYTES}`)
 }
 
 export function bad(problem: string): PidmeshError {
   return new PidmeshError('ERR_BAD_ARGUMENT', problem)
 }
 
+function badOption(problem: string): PidmeshError {
+  return new PidmeshError('ERR_BAD_OPTION', problem)
+}
+
 /** @throws PidmeshError `ERR_BAD_OPTION` if it isn't a whole number within the limits */
 export function checkNumber(option: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
-  throw new PidmeshError('ERR_BAD_OPTION', `${option} is a whole number from ${least} to ${most}`)
+  throw badOption(`${option} is a whole number from ${least} to ${most}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` for what is no object, or has other properties */
+export function checkOptions(options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) throw badOption(`options are an object with ${known.join(', ')}`)
+  for (const option of Object.keys(options))
+    if (!known.includes(option)) throw badOption(`there is no option ${option}; there are: ${known.join(', ')}`)
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` */
+export function checkScope(scope: unknown): asserts scope is string {
+  if (typeof scope !== 'string' || scope.length < 1 || scope.length > MAX_SCOPE)
+    throw badOption(`scope is a text of 1 to ${MAX_SCOPE} characters`)
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` for what is no LocationStore */
+export function checkStore(store: unknown): void {
+  checkDriver('store', store, ['start', 'stop', 'put', 'take', 'release', 'find'])
+  const { ttlMs, timeoutMs, batchSize } = store as { readonly [key: string]: unknown }
+  for (const [name, value] of Object.entries({ ttlMs, timeoutMs, batchSize }))
+    checkNumber(`${name} of the store`, value, 1, Number.MAX_SAFE_INTEGER)
+}
+
+/** @throws PidmeshError `ERR_BAD_OPTION` for what is no MessageBroker */
+export function checkBroker(option: string, broker: unknown): void {
+  checkDriver(option, broker, ['start', 'stop', 'listen', 'unlisten', 'publish'])
+}
+
+function checkDriver(option: string, driver: unknown, calls: readonly string[]): void {
+  if (typeof driver !== 'object' || driver === null)
+    throw badOption(`${option} is a driver, such as those of via-redis`)
+  for (const call of calls)
+    if (typeof (driver as { readonly [key: string]: unknown })[call] !== 'function')
+      throw badOption(`${option} is a driver with ${calls.join(', ')}: ${call} is missing`)
 }

@@ -1,7 +1,7 @@
 /**
  * The bytes of what goes through a store or a broker.
  *
- *   value of a name   term [pid, metadata]
+ *   value of a name   term [pid, metadata, owner of the row]
  *   a push            length of the name, 2 bytes; the name; term: the message
  *
  * The name stands in front so that a node that doesn't have it need not read the rest.
@@ -11,6 +11,11 @@ import { Pid, PidmeshError, TermCodec, type NameMeta } from '@pidmesh/runtime'
 export interface Place {
   readonly pid: Pid
   readonly meta: NameMeta
+}
+
+/** As it stands in the store. */
+export interface WrittenPlace extends Place {
+  readonly owner: string
 }
 
 /** A name, and where the message begins that was sent to it. */
@@ -24,17 +29,18 @@ export class Envelopes {
   private readonly terms = new TermCodec()
 
   /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
-  place({ pid, meta }: Place): Uint8Array {
-    return this.encode([pid, meta])
+  place({ pid, meta, owner }: WrittenPlace): Uint8Array {
+    return this.encode([pid, meta, owner])
   }
 
   /** `undefined` for what is no place: somebody else has written it. */
-  readPlace(bytes: Uint8Array): Place | undefined {
+  readPlace(bytes: Uint8Array): WrittenPlace | undefined {
     const term = this.decode(bytes, 0)
     if (!Array.isArray(term)) return undefined
-    const [pid, meta] = term as readonly unknown[]
-    if (!(pid instanceof Pid) || typeof meta !== 'object' || meta === null) return undefined
-    return { pid, meta: meta as NameMeta }
+    const [pid, meta, owner] = term as readonly unknown[]
+    if (!(pid instanceof Pid) || typeof meta !== 'object' || meta === null || typeof owner !== 'string')
+      return undefined
+    return { pid, meta: meta as NameMeta, owner }
   }
 
   /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */

@@ -5,6 +5,8 @@ export type StoreErrorCode =
   | 'ERR_STORE_UNAVAILABLE'
   /** It is there and can't be used: its schema, its version, the rights of the user. */
   | 'ERR_STORE_UNFIT'
+  /** The driver, or the scope on this node, is in use already. */
+  | 'ERR_ALREADY_STARTED'
   /** More waits for the store than may. */
   | 'ERR_STORE_OVERLOADED'
 

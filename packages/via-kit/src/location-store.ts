@@ -43,7 +43,7 @@ export interface LocationStore {
   readonly batchSize: number
   /**
    * Connects, and sees that the store is fit for use. After a start that has failed `stop` is called.
-   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE`, or `ERR_STORE_UNFIT` if it is there and can't be used (its schema, rights, version)
+   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE`, or `ERR_STORE_UNFIT` if it is there and can't be used (its schema, rights, version); `ERR_ALREADY_STARTED`, which changes nothing: a driver is for one user
    */
   start(): Promise<void>
   /** Ends all connections. What is under way fails. */
@@ -54,8 +54,8 @@ export interface LocationStore {
   put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]>
   /** Writes each row, whoever has the name. */
   take(rows: readonly LocationRow[]): Promise<readonly Answer<TakenLocation>[]>
-  /** Removes each row that is this owner's. Rejects if one of them may be there still. */
-  release(rows: readonly LocationRow[]): Promise<void>
+  /** Removes each row that is this owner's; of the value it takes no notice. `true`, also where there was none. */
+  release(rows: readonly LocationRow[]): Promise<readonly Answer<true>[]>
   /** The value of each name; `undefined` where nobody has it. */
   find(names: readonly string[]): Promise<readonly Answer<Uint8Array | undefined>[]>
   /** Removes rows whose time is over, a bounded number of them, and says how many. For stores that don't do it by themselves; called now and then. */

@@ -9,30 +9,43 @@
  * - The store decides who has a name. A process of this node that has lost it ends with `{ name_conflict: … }`.
  * - A name ends with its process: at once if its node lives, and otherwise when its time is over. Until then it is a ghost, and what is sent to it is lost.
  * - What one process sends to a name goes out in that order.
- * - No more waits for the store than `maxPending`; a call waits for those before it, a batch at a time, and a batch no longer than the driver lets it.
- * - Each registration has an owner of its own in the store: what is given back late can't be a newer one.
+ * - No more waits for the store than `maxPending`; and no call for longer than two take.
  *
- * Not here: what the store is asked and how (name-store.ts), what is refreshed and given back when (name-upkeep.ts), how nodes reach each other (node-channel.ts).
+ * Not here: what the store is asked and how (name-store.ts), which rows of it are this node's (own-rows.ts), what is refreshed and given back when (name-upkeep.ts), how nodes reach each other
+ * (node-channel.ts).
  */
 import {
   PidmeshError,
+  RateLimitedLog,
   type ExitReason,
   type NameMeta,
   type Node,
   type Pid,
   type SendStatus,
+  type TimerHandle,
   type Via,
   type ViaCapabilities,
 } from '@pidmesh/runtime'
-import { bad, checkMeta, checkName, checkNumber, checkPid } from './checks.ts'
-import { Envelopes, type Place } from './envelope.ts'
+import {
+  checkBroker,
+  checkMeta,
+  checkName,
+  checkNumber,
+  checkOptions,
+  checkPid,
+  checkScope,
+  checkStore,
+} from './checks.ts'
+import type { Place } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import { HeldNames, type Held } from './held-names.ts'
+import { inTime } from './in-time.ts'
 import type { LocationRow, LocationStore } from './location-store.ts'
 import type { MessageBroker } from './message-broker.ts'
 import { NameStore } from './name-store.ts'
 import { NameUpkeep } from './name-upkeep.ts'
 import { NodeChannel } from './node-channel.ts'
+import { OwnRows } from './own-rows.ts'
 
 export interface LocationViaOptions {
   readonly store: LocationStore
@@ -68,31 +81,44 @@ interface Entry extends Held {
 
 /** Who has lost a name and lives on is killed after so long: as in the replicated table. */
 const LOSER_GRACE_MS = 5_000
-/** What a driver takes. */
-const MAX_OWNER = 200
+const OPTIONS = ['store', 'channel', 'maxPending', 'scope'] as const satisfies readonly (keyof LocationViaOptions)[]
 
 export class LocationVia implements Via {
   private readonly owner: Node
   private readonly isOverMesh: boolean
-  private readonly envelopes = new Envelopes()
+  private readonly log: RateLimitedLog
   private readonly store: NameStore
+  private readonly rows: OwnRows
   private readonly upkeep: NameUpkeep<Entry>
   private readonly channel: NodeChannel
   private readonly held: HeldNames<Entry>
   private readonly registering = new Set<string>()
-  private registrations = 0
-  private readonly onNodeEnd = (): void => void this.stop()
+  /** Names of which another node has said that they may be another's: they are looked up, each once at a time. `again`: it has said so since. */
+  private readonly lookedUp = new Map<string, 'once' | 'again'>()
+  /** Of losers that have not ended yet. */
+  private readonly kills = new Set<TimerHandle>()
+  private forgetEnd: () => void = () => undefined
   private stopping: Promise<void> | undefined = undefined
   private counts = { sent: 0, failed: 0, lost: 0 }
 
   private constructor(owner: Node, options: LocationViaOptions) {
+    checkOptions(options, OPTIONS)
     const { store, channel: broker, maxPending = 10_000, scope = 'default' } = options
+    checkStore(store)
+    if (broker !== undefined) checkBroker('channel', broker)
     checkNumber('maxPending', maxPending, 1, 1_000_000)
+    checkScope(scope)
     const { clock, random, log } = owner
     this.owner = owner
     this.isOverMesh = broker === undefined
+    this.log = new RateLimitedLog(log, clock)
     this.store = new NameStore({ store, clock, log, maxPending })
     this.held = new HeldNames<Entry>(owner.self, ({ row }) => void this.upkeep.release(row))
+    this.rows = new OwnRows({
+      owner,
+      store: this.store,
+      isHeld: (name, holder) => this.held.of(name).some(({ row }) => row.owner === holder),
+    })
     this.upkeep = new NameUpkeep<Entry>({
       store: this.store,
       clock,
@@ -106,24 +132,27 @@ export class LocationVia implements Via {
   }
 
   /**
-   * Connects with the store. It ends with its node, or with `stop`.
-   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE` if the store can't be reached, `ERR_STORE_UNFIT`; PidmeshError `ERR_BAD_OPTION`, `ERR_NODE_STOPPED`
+   * Connects with the store. It ends with its node, which gives all names back before its `stop` resolves, or with `stop`.
+   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE` if the store can't be reached, `ERR_STORE_UNFIT`, `ERR_ALREADY_STARTED` if the node has one of this scope, or the driver is in use; PidmeshError
+   * `ERR_BAD_OPTION`, `ERR_NODE_STOPPED`
    */
   static async start(node: Node, options: LocationViaOptions): Promise<LocationVia> {
     const names = new LocationVia(node, options)
-    const { signal } = node.self
+    await names.startOnce()
+    return names
+  }
+
+  private async startOnce(): Promise<void> {
     try {
-      await names.store.start()
-      await names.channel.start()
-      // Not before: what is just being started can't be stopped in order.
-      if (signal.aborted) throw new PidmeshError('ERR_NODE_STOPPED', 'the node stops')
-      signal.addEventListener('abort', names.onNodeEnd, { once: true })
+      this.channel.open()
+      await this.store.start()
+      await this.channel.start()
+      this.forgetEnd = this.owner.onStop(() => this.stop())
     } catch (error) {
-      await names.stop()
+      await this.stop()
       throw error
     }
-    names.upkeep.start()
-    return names
+    this.upkeep.start()
   }
 
   get capabilities(): ViaCapabilities {
@@ -155,12 +184,12 @@ export class LocationVia implements Via {
    * @throws PidmeshError `ERR_BAD_ARGUMENT`; StoreError by rejection, and then it is not registered
    */
   async registerName(name: string, pid: Pid, meta: NameMeta = {}): Promise<'yes' | 'no'> {
-    const row = this.checkedRow(name, pid, meta)
+    this.check(name, pid, meta)
     if (this.held.of(name).length > 0 || this.registering.has(name) || !this.held.watch(pid)) return 'no'
+    const row = this.rows.make(name, { pid, meta })
     this.registering.add(name)
-    this.upkeep.releaseLeftOf(name)
     try {
-      if (!(await this.store.put(row))) return 'no'
+      if ((await this.rows.put(row)) !== 'ours') return 'no'
       return this.keep({ name, pid, meta, row }) ? 'yes' : 'no'
     } catch (error) {
       // It may have been written all the same.
@@ -171,9 +200,10 @@ export class LocationVia implements Via {
     }
   }
 
-  /** Resolves when the store has it, or can't be reached: then the name is free when its time is over. */
+  /** Resolves when the store has it, or does not answer in time: it is told later then, as long as the name's time isn't over. */
   async unregisterName(name: string, pid?: Pid): Promise<'ok'> {
-    for (const { row } of this.held.remove(name, pid)) await this.upkeep.release(row)
+    const released = this.held.remove(name, pid).map(({ row }) => this.upkeep.release(row))
+    await inTime(this.owner.clock, 2 * this.store.timeoutMs, Promise.all(released))
     return 'ok'
   }
 
@@ -184,8 +214,8 @@ export class LocationVia implements Via {
 
   /** @throws StoreError by rejection */
   async resolveName(name: string): Promise<Pid | undefined> {
-    checkName(name)
-    return this.whereisName(name) ?? (await this.find(name))?.pid
+    this.checkName(name)
+    return this.whereisName(name) ?? (await this.rows.find(name))?.pid
   }
 
   /**
@@ -193,8 +223,9 @@ export class LocationVia implements Via {
    * @throws StoreError by rejection
    */
   async lookup(name: string): Promise<Place | undefined> {
-    checkName(name)
-    return this.held.of(name)[0] ?? this.find(name)
+    this.checkName(name)
+    const [here] = this.held.of(name)
+    return here === undefined ? this.rows.find(name) : { pid: here.pid, meta: here.meta }
   }
 
   /**
@@ -202,11 +233,11 @@ export class LocationVia implements Via {
    * @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`
    */
   async send(name: string, message: unknown): Promise<SendStatus | 'noproc'> {
-    checkName(name)
+    this.checkName(name)
     const here = this.whereisName(name)
     if (here !== undefined) return this.sent(this.owner.send(here, message))
     try {
-      const place = await this.find(name)
+      const place = await this.rows.find(name)
       return place === undefined ? 'noproc' : this.sent(await this.channel.send(place.pid, message))
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
@@ -219,12 +250,13 @@ export class LocationVia implements Via {
     const [entry] = this.held.of(name)
     if (entry === undefined) return 'error'
     const { pid, row } = entry
+    this.check(name, pid, meta)
     // A refresh that is asked for from now on writes the new metadata, too.
-    const changed = { ...entry, meta, row: this.checkedRow(name, pid, meta, row.owner) }
+    const changed = { ...entry, meta, row: this.rows.make(name, { pid, meta }, row.owner) }
     if (!this.held.add(changed)) return 'error'
-    if (await this.store.put(changed.row)) return 'ok'
-    if (this.held.find(name, pid) === changed) this.giveUp(changed)
-    return 'error'
+    const written = await this.rows.put(changed.row)
+    if (written === 'others' && this.isHeld(changed)) this.giveUp(changed)
+    return written === 'ours' ? 'ok' : 'error'
   }
 
   /** @throws PidmeshError `ERR_BAD_ARGUMENT`; StoreError by rejection: then it may have happened for a moment, or not */
@@ -233,53 +265,48 @@ export class LocationVia implements Via {
     pid: Pid,
     { meta = {} }: { readonly meta?: NameMeta } = {},
   ): Promise<number | undefined> {
-    const row = this.checkedRow(name, pid, meta)
+    this.check(name, pid, meta)
     if (!this.held.watch(pid)) return undefined
-    this.upkeep.releaseLeftOf(name)
+    const own = this.held.find(name, pid)
+    const row = this.rows.make(name, { pid, meta }, own?.row.owner)
     try {
-      const { epoch, former } = await this.store.take(row)
+      const { epoch, former } = await this.rows.take(row)
       for (const entry of this.held.of(name)) if (!entry.pid.equals(pid)) this.giveUp(entry, pid)
       const isKept = this.keep({ name, pid, meta, row })
       if (former !== undefined) this.tellTaken(former, name)
       return isKept ? epoch : undefined
     } catch (error) {
-      this.upkeep.releaseLater(row)
+      if (own === undefined) this.upkeep.releaseLater(row)
       throw error
     }
   }
 
-  /** Gives up all names, and leaves the store. Their processes live on. */
+  /** Gives up all names, and leaves the store. Their processes live on. Resolves when the store has been told, at most 10 s later. */
   stop(): Promise<void> {
     this.stopping ??= this.stopOnce()
     return this.stopping
   }
 
   private async stopOnce(): Promise<void> {
-    this.owner.self.signal.removeEventListener('abort', this.onNodeEnd)
+    this.forgetEnd()
     const rows = [...this.held.all()].map(({ row }) => row)
     this.held.clear()
-    this.upkeep.stop()
-    await Promise.all([this.store.close(rows), this.channel.stop()])
-  }
-
-  private async find(name: string): Promise<Place | undefined> {
-    const bytes = await this.store.find(name)
-    const place = bytes === undefined ? undefined : this.envelopes.readPlace(bytes)
-    // What is left of a process of this node that has ended.
-    const isOver = place !== undefined && place.pid.node === this.owner.name && !this.owner.isProcessAlive(place.pid)
-    return isOver ? undefined : place
+    for (const kill of this.kills) kill.cancel()
+    const unreleased = this.upkeep.stop()
+    await Promise.all([this.store.close([...rows, ...unreleased]), this.channel.stop()])
   }
 
   // Names of this node.
 
-  private checkedRow(name: string, pid: Pid, meta: NameMeta, given?: string): LocationRow {
+  private checkName(name: unknown): asserts name is string {
     checkName(name)
+    if (this.stopping !== undefined) throw new PidmeshError('ERR_NODE_STOPPED', 'this way of keeping names was stopped')
+  }
+
+  private check(name: string, pid: Pid, meta: NameMeta): void {
+    this.checkName(name)
     checkPid(pid)
     checkMeta(meta)
-    if (this.stopping !== undefined) throw new PidmeshError('ERR_NODE_STOPPED', 'this way of keeping names was stopped')
-    const owner = given ?? `${pid.toString()}#${++this.registrations}`
-    if (owner.length > MAX_OWNER) throw bad(`the name of a node is too long for a store: ${owner}`)
-    return { name, owner, value: this.envelopes.place({ pid, meta }) }
   }
 
   /** `false` if the process has ended meanwhile. */
@@ -289,37 +316,53 @@ export class LocationVia implements Via {
     return false
   }
 
+  private isHeld(entry: Entry): boolean {
+    return this.held.find(entry.name, entry.pid) === entry
+  }
+
   /** Another process has the name. */
   private giveUp({ name, pid }: Entry, winner?: Pid): void {
     if (this.held.remove(name, pid).length === 0) return
+    const { owner, kills } = this
     this.counts.lost++
-    this.owner.log.info({ name, loser: pid.toString() }, 'another process has the name: the one here gives way')
+    this.log.info({ name, loser: pid.toString() }, 'another process has the name: the one here gives way')
     const conflict: ExitReason = { name_conflict: { name, winner, policy: 'newest' } }
-    this.owner.exit(pid, conflict)
-    this.owner.clock.setTimer(LOSER_GRACE_MS, () => {
-      if (!this.owner.isStopping) this.owner.exit(pid, 'kill')
+    owner.exit(pid, conflict)
+    const kill = owner.clock.setTimer(LOSER_GRACE_MS, () => {
+      kills.delete(kill)
+      if (!owner.isStopping) owner.exit(pid, 'kill')
     })
+    kills.add(kill)
   }
 
   private async refresh(entry: Entry): Promise<void> {
-    const isHeld = (): boolean => this.held.find(entry.name, entry.pid) === entry
     // What has come in its place meanwhile is not meant.
-    if (isHeld() && !(await this.store.refresh(entry.row)) && isHeld()) this.giveUp(entry)
+    if (this.isHeld(entry) && (await this.rows.refresh(entry.row)) === 'others' && this.isHeld(entry))
+      this.giveUp(entry)
   }
 
   // Other nodes.
 
   private onTaken(name: string): void {
-    // If the store doesn't answer the next round asks.
-    for (const entry of this.held.of(name)) this.refresh(entry).catch(() => undefined)
+    if (this.held.of(name).length === 0) return
+    if (this.lookedUp.has(name)) this.lookedUp.set(name, 'again')
+    else void this.lookUp(name)
+  }
+
+  private async lookUp(name: string): Promise<void> {
+    do {
+      this.lookedUp.set(name, 'once')
+      // If the store doesn't answer the next round asks.
+      await Promise.allSettled(this.held.of(name).map((entry) => this.refresh(entry)))
+    } while (this.lookedUp.get(name) === 'again' && this.stopping === undefined)
+    this.lookedUp.delete(name)
   }
 
   /** Who had a name finds out by itself at its next refresh, if this does not reach it. */
-  private tellTaken(former: Uint8Array, name: string): void {
-    const place = this.envelopes.readPlace(former)
-    if (place === undefined || place.pid.node === this.owner.name) return
+  private tellTaken({ pid }: Place, name: string): void {
+    if (pid.node === this.owner.name) return
     this.channel
-      .tellTaken(place.pid, name)
+      .tellTaken(pid, name)
       .catch((error: unknown) => this.owner.log.debug({ problem: String(error) }, 'a takeover was not told'))
   }
 

@@ -5,7 +5,7 @@
  * - What one node publishes to a channel comes in that order, wherever it comes. It comes to the publisher as well, if that listens.
  * - It comes once; or not at all, if the broker or the way to it fails in between. What was published before a node listens doesn't come.
  * - After a connection is lost and there again the driver listens again to all that it was asked to, by itself.
- * - What fails rejects, with a StoreError, in time. A publish that has failed may come nevertheless.
+ * - What fails rejects, with a StoreError, in time; what fails as it is too large, with a PidmeshError `ERR_MESSAGE_TOO_LARGE`. A publish that has failed may come nevertheless.
  */
 
 /** What has come. The bytes are the receiver's own. */
@@ -18,7 +18,7 @@ export interface MessageBroker {
   readonly countsListeners: boolean
   /**
    * Connects, and sees that the broker is fit for use. After a start that has failed `stop` is called.
-   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE`, `ERR_STORE_UNFIT`
+   * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE`, `ERR_STORE_UNFIT`; `ERR_ALREADY_STARTED`, which changes nothing: a driver is for one user
    */
   start(onMessage: OnMessage): Promise<void>
   stop(): Promise<void>

@@ -4,17 +4,19 @@
  *   put, refresh, take, release ─▶ one queue, in order ─▶ store
  *   find ───────────────────────▶ another one ─────────▶ store
  *
- * Invariants: what is asked first is carried out first. Of what others ask no more waits than `maxPending`. What the node itself has to do, refresh and release, always goes: it is bounded by the
+ * Invariants: of one name what is asked first is carried out first. Of what others ask no more waits than `maxPending`. What the node itself has to do, refresh and release, always goes: it is bounded by the
  * names that it has.
  */
-import { RateLimitedLog, type Clock, type Logger } from '@pidmesh/runtime'
+import { PidmeshError, RateLimitedLog, type Clock, type Logger } from '@pidmesh/runtime'
 import { Batches } from './batches.ts'
+import { DriverUse, storeErrorOf } from './driver-use.ts'
 import { StoreError } from './errors.ts'
+import { inTime, LATE } from './in-time.ts'
 import type { Answer, LocationRow, LocationStore, TakenLocation } from './location-store.ts'
 import { StoreHealth } from './store-health.ts'
 
 type Write = 'put' | 'take' | 'release'
-type Written = boolean | TakenLocation | undefined
+type Written = boolean | TakenLocation
 
 export interface NameStoreOptions {
   readonly store: LocationStore
@@ -29,13 +31,18 @@ const CLOSE_WITHIN_MS = 10_000
 export class NameStore {
   readonly ttlMs: number
   readonly batchSize: number
+  /** How long a call takes at most. */
+  readonly timeoutMs: number
   private readonly store: LocationStore
   private readonly clock: Clock
   private readonly log: RateLimitedLog
   private readonly health: StoreHealth
+  private readonly use: DriverUse
   private readonly writes: Batches<Write, LocationRow, Written>
   private readonly lookups: Batches<'find', string, Uint8Array | undefined>
   private isClosing = false
+  /** Rows that a call is just writing. */
+  private underWay: readonly LocationRow[] = []
   /** It has not answered since it is to be left: nothing more is tried. */
   private isGivenUp = false
 
@@ -44,12 +51,22 @@ export class NameStore {
     this.store = store
     this.clock = clock
     this.ttlMs = ttlMs
+    this.timeoutMs = timeoutMs
     this.batchSize = batchSize
     this.log = new RateLimitedLog(log, clock)
-    this.health = new StoreHealth(log, kind)
+    this.use = new DriverUse(store, log)
+    this.health = new StoreHealth({ clock, log }, 'the store of names', kind)
     const limits = { clock, batchSize, maxWaiting: maxPending, maxWaitMs: timeoutMs }
-    this.writes = new Batches({ ...limits, run: (kind, rows) => this.asked(() => this.write(kind, rows)) })
-    this.lookups = new Batches({ ...limits, run: (_kind, names) => this.asked(() => this.findAll(names)) })
+    this.writes = new Batches({
+      ...limits,
+      keyOf: ({ name }) => name,
+      run: (kind, rows) => this.asked(() => this.write(kind, rows)),
+    })
+    this.lookups = new Batches({
+      ...limits,
+      keyOf: (name) => name,
+      run: (_kind, names) => this.asked(() => this.findAll(names)),
+    })
   }
 
   /** Calls that wait. */
@@ -68,7 +85,7 @@ export class NameStore {
 
   /** @throws StoreError by rejection */
   start(): Promise<void> {
-    return this.store.start()
+    return this.use.start(() => this.store.start())
   }
 
   /** Whether the row is written: `false` if the name is another's. @throws StoreError by rejection; it may be written then, too */
@@ -107,27 +124,26 @@ export class NameStore {
     }
   }
 
-  /** Gives rows back, and leaves the store. What else waits fails. Never rejects. */
+  /** Gives rows back, and those that are just being written, and leaves the store. What else waits fails. Never rejects. */
   async close(rows: readonly LocationRow[]): Promise<void> {
     this.isClosing = true
-    const stopped = new StoreError('ERR_STORE_UNAVAILABLE', 'this way of keeping names was stopped')
+    const stopped = new PidmeshError('ERR_NODE_STOPPED', 'this way of keeping names was stopped')
     this.writes.reject(stopped, (kind) => kind !== 'release')
     this.lookups.reject(stopped)
-    for (const row of rows) this.release(row).catch(() => undefined)
-    await Promise.race([this.writes.idle(), this.pass(CLOSE_WITHIN_MS)])
+    for (const row of new Set([...rows, ...this.underWay])) this.release(row).catch(() => undefined)
+    await inTime(this.clock, CLOSE_WITHIN_MS, this.writes.idle())
     this.writes.reject(stopped)
-    try {
-      await this.store.stop()
-    } catch (error) {
-      this.log.warn({ problem: String(error) }, 'the store of names was not left in order')
-    }
+    await this.use.stop()
   }
 
   private async write(kind: Write, rows: readonly LocationRow[]): Promise<readonly Answer<Written>[]> {
-    if (kind === 'put') return this.store.put(rows)
-    if (kind === 'take') return this.store.take(rows)
-    await this.store.release(rows)
-    return rows.map(() => undefined)
+    if (kind === 'release') return this.store.release(rows)
+    this.underWay = rows
+    try {
+      return await (kind === 'put' ? this.store.put(rows) : this.store.take(rows))
+    } finally {
+      this.underWay = []
+    }
   }
 
   /** Each name is asked for once. */
@@ -141,23 +157,21 @@ export class NameStore {
   }
 
   private async asked<T>(ask: () => Promise<readonly Answer<T>[]>): Promise<readonly Answer<T>[]> {
-    if (this.isGivenUp) throw new StoreError('ERR_STORE_UNAVAILABLE', `${this.store.kind} did not answer any more`)
+    const { store, clock, timeoutMs, health } = this
+    if (this.isGivenUp) throw new StoreError('ERR_STORE_UNAVAILABLE', `${store.kind} did not answer any more`)
+    const startMs = clock.monotonicMs()
     try {
-      const answers = await ask()
+      // A driver is in time by itself; one that is not must not hold up all others.
+      const answers = await inTime(clock, 2 * timeoutMs, ask())
+      if (answers === LATE) throw new StoreError('ERR_STORE_UNAVAILABLE', `the driver of ${store.kind} is not in time`)
       const failed = answers.find((answer) => answer instanceof StoreError)
-      if (failed === undefined) this.health.succeeded()
-      else this.health.failed(failed)
+      if (failed === undefined) health.succeeded()
+      else health.failed(failed)
       return answers
     } catch (error) {
-      this.isGivenUp = this.isClosing
-      this.health.failed(error)
-      throw error instanceof StoreError
-        ? error
-        : new StoreError('ERR_STORE_UNAVAILABLE', `the driver of ${this.store.kind} has failed`, { cause: error })
+      this.isGivenUp = this.isClosing && clock.monotonicMs() - startMs >= timeoutMs
+      health.failed(error)
+      throw storeErrorOf(error, store.kind)
     }
-  }
-
-  private pass(ms: number): Promise<void> {
-    return new Promise((resolve) => this.clock.setTimer(ms, resolve))
   }
 }

@@ -1,18 +1,21 @@
 /**
  * Keeps in the store what this node has, and nothing else.
  *
- *   every third of the ttl, from the begin of one round to the next ─▶ rows that were to be given back ─▶ names that the node has, in batches ─▶ sweep
- *   a batch has failed ─▶ the others go on, and the next round comes soon
+ *   every third of the ttl, from the begin of one round to the next ─▶ rows that were to be given back ─▶ names that the node has, in groups ─▶ sweep
+ *   a group has failed ─▶ the others go on; then it is tried in halves: one row that can't be written must not keep the others from it
+ *   some have failed, alone or since the store is away ─▶ those once more, soon
  *
  * State: rows that were given up while the store did not answer: names that the node has had, and as many as `maxPending` that it may have got without hearing of it. They are forgotten when their time is
- * over: nobody refreshes them.
+ * over: nobody refreshes them. And the names that were not refreshed by the last round.
  */
 import { RateLimitedLog, type Clock, type Logger, type Random, type TimerHandle } from '@pidmesh/runtime'
 import type { LocationRow } from './location-store.ts'
 import type { NameStore } from './name-store.ts'
 
-/** When the store has not answered it is asked again after so long. */
+/** What has failed is tried again after so long. */
 const RETRY_MS = 1_000
+/** When so many groups have failed, one after the other, the store is away. */
+const MAX_FAILED = 4
 
 export interface UpkeepOptions<Entry> {
   readonly store: NameStore
@@ -37,7 +40,14 @@ export class NameUpkeep<Entry> {
   /** By name: mostly one. */
   private readonly unreleased = new Map<string, readonly Unreleased[]>()
   private count = 0
+  /** Those of them that are just being given back. */
+  private releasing: readonly Unreleased[] = []
+  /** Names that the last round has not refreshed. */
+  private stale: readonly Entry[] = []
+  private nextRoundMs = Infinity
   private timer: TimerHandle | undefined = undefined
+  private goesOnMs = Infinity
+  private isRunning = false
   private isStopped = false
 
   constructor(options: UpkeepOptions<Entry>) {
@@ -47,39 +57,34 @@ export class NameUpkeep<Entry> {
 
   /** Rows that are to be given back. */
   get size(): number {
-    return this.count
+    return this.count + this.releasing.length
   }
 
   start(): void {
-    this.roundAfter(this.refreshMs * this.options.random.fraction())
+    this.nextRoundMs = this.nowMs + this.refreshMs * this.options.random.fraction()
+    this.goOnAt(this.nextRoundMs)
   }
 
-  stop(): void {
+  /** @returns the rows that are still to be given back */
+  stop(): readonly LocationRow[] {
     this.isStopped = true
     this.timer?.cancel()
-    this.unreleased.clear()
-    this.count = 0
+    const rows = [...this.releasing, ...this.takeUnreleased()].map(({ row }) => row)
+    this.releasing = []
+    return rows
   }
 
   /** Gives back a row of a name that this node has had: now, or when the store answers again. Says whether it was now. Never rejects. */
-  async release(row: LocationRow, untilMs: number = this.nowMs + this.options.store.ttlMs): Promise<boolean> {
-    try {
-      await this.options.store.release(row)
-      return true
-    } catch {
-      this.keep({ row, untilMs })
-      return false
-    }
+  async release(row: LocationRow): Promise<boolean> {
+    const untilMs = this.nowMs + this.options.store.ttlMs
+    if (await this.isReleased(row)) return true
+    this.keep({ row, untilMs })
+    return false
   }
 
   /** A row that may have been written, though the store has not said so. */
   releaseLater(row: LocationRow): void {
-    if (this.count < this.options.maxPending) this.keep({ row, untilMs: this.nowMs + this.options.store.ttlMs })
-  }
-
-  /** Gives back what is left of a name on this node, before what is asked next. */
-  releaseLeftOf(name: string): void {
-    for (const one of this.unreleased.get(name) ?? []) void this.releaseAgain(one)
+    if (this.size < this.options.maxPending) this.keep({ row, untilMs: this.nowMs + this.options.store.ttlMs })
   }
 
   private keep(one: Unreleased): void {
@@ -87,26 +92,21 @@ export class NameUpkeep<Entry> {
     const { name } = one.row
     this.unreleased.set(name, [...(this.unreleased.get(name) ?? []), one])
     this.count++
+    this.goOnAt(this.nowMs + this.retryMs)
   }
 
-  /** `false` if it was not there any more. */
-  private forget(one: Unreleased): boolean {
-    const { name } = one.row
-    const all = this.unreleased.get(name) ?? []
-    const left = all.filter((other) => other !== one)
-    if (left.length === all.length) return false
-    if (left.length === 0) this.unreleased.delete(name)
-    else this.unreleased.set(name, left)
-    this.count--
-    return true
+  private takeUnreleased(): readonly Unreleased[] {
+    const all = [...this.unreleased.values()].flat()
+    this.unreleased.clear()
+    this.count = 0
+    return all
   }
 
-  /** Says whether nothing is left of it. */
-  private releaseAgain(one: Unreleased): Promise<boolean> {
-    const { row, untilMs } = one
-    // What was asked for meanwhile, as somebody wanted the name, is under way.
-    if (!this.forget(one) || untilMs <= this.nowMs) return Promise.resolve(true)
-    return this.release(row, untilMs)
+  private isReleased(row: LocationRow): Promise<boolean> {
+    return this.options.store.release(row).then(
+      () => true,
+      () => false,
+    )
   }
 
   private get nowMs(): number {
@@ -117,39 +117,85 @@ export class NameUpkeep<Entry> {
     return this.options.store.ttlMs / 3
   }
 
-  private roundAfter(delayMs: number): void {
-    if (!this.isStopped) this.timer = this.options.clock.setTimer(delayMs, () => void this.round())
+  private get retryMs(): number {
+    return Math.min(RETRY_MS, this.refreshMs)
   }
 
-  private async round(): Promise<void> {
-    const { store, random, held, refresh } = this.options
+  /** Not later than that. */
+  private goOnAt(atMs: number): void {
+    if (this.isStopped || this.isRunning || this.goesOnMs <= atMs) return
+    this.timer?.cancel()
+    this.goesOnMs = atMs
+    this.timer = this.options.clock.setTimer(Math.max(0, atMs - this.nowMs), () => void this.goOn())
+  }
+
+  private async goOn(): Promise<void> {
+    this.isRunning = true
+    this.goesOnMs = Infinity
     const startMs = this.nowMs
-    const areReleased = await this.inBatches([...this.unreleased.values()].flat(), (one) => this.releaseAgain(one))
-    const areFresh = await this.inBatches([...held()], (entry) =>
-      refresh(entry).then(
+    const isRound = startMs >= this.nextRoundMs
+    await this.releaseAgain()
+    await this.refresh(isRound ? [...this.options.held()] : this.stale)
+    if (isRound) await this.endRound(startMs)
+    this.isRunning = false
+    const hasFailed = this.stale.length > 0 || this.count > 0
+    this.goOnAt(hasFailed ? Math.min(this.nowMs + this.jittered(this.retryMs), this.nextRoundMs) : this.nextRoundMs)
+  }
+
+  private async releaseAgain(): Promise<void> {
+    this.releasing = this.takeUnreleased().filter(({ untilMs }) => untilMs > this.nowMs)
+    const failed = await this.inGroups(this.releasing, ({ row }) => this.isReleased(row))
+    this.releasing = []
+    for (const one of failed) this.keep(one)
+  }
+
+  private async refresh(entries: readonly Entry[]): Promise<void> {
+    this.stale = await this.inGroups(entries, (entry) =>
+      this.options.refresh(entry).then(
         () => true,
         () => false,
       ),
     )
+  }
+
+  private async endRound(startMs: number): Promise<void> {
+    const { store } = this.options
     await store.sweep()
     const tookMs = this.nowMs - startMs
-    if (areFresh && tookMs > this.refreshMs)
+    if (this.stale.length === 0 && tookMs > this.refreshMs)
       this.log.warn(
         { tookMs: Math.round(tookMs), ttlMs: store.ttlMs },
         'the store takes so long that names may end before they are refreshed: give it a longer ttl',
       )
-    const pauseMs = areReleased && areFresh ? this.refreshMs - tookMs : Math.min(RETRY_MS, this.refreshMs)
-    this.roundAfter(Math.max(pauseMs, this.refreshMs / 10) * (0.9 + 0.2 * random.fraction()))
+    this.nextRoundMs = this.nowMs + Math.max(this.jittered(this.refreshMs) - tookMs, this.refreshMs / 10)
   }
 
-  /** One batch after the other, so that what comes in between has its turn. Says whether all have succeeded. */
-  private async inBatches<T>(all: readonly T[], each: (one: T) => Promise<boolean>): Promise<boolean> {
-    const { batchSize } = this.options.store
-    let haveAll = true
-    for (let start = 0; start < all.length && !this.isStopped; start += batchSize) {
-      const done = await Promise.all(all.slice(start, start + batchSize).map(each))
-      haveAll &&= done.every((isDone) => isDone)
-    }
-    return haveAll
+  /** So that the nodes of a cluster don't all ask at once. */
+  private jittered(ms: number): number {
+    return ms * (0.9 + 0.2 * this.options.random.fraction())
   }
+
+  /** One group after the other, so that what comes in between has its turn. Gives those that have failed. */
+  private async inGroups<T>(all: readonly T[], each: (one: T) => Promise<boolean>): Promise<readonly T[]> {
+    const { batchSize } = this.options.store
+    const groups: (readonly T[])[] = []
+    for (let start = 0; start < all.length; start += batchSize) groups.push(all.slice(start, start + batchSize))
+    const failed: T[] = []
+    let failedInARow = 0
+    for (let group = groups.shift(); group !== undefined && !this.isStopped; group = groups.shift()) {
+      const done = await Promise.all(group.map(each))
+      const lost = group.filter((_, index) => done[index] !== true)
+      const isLost = lost.length === group.length
+      failedInARow = isLost ? failedInARow + 1 : 0
+      if (failedInARow === MAX_FAILED) return [...failed, ...group, ...groups.flat()]
+      if (isLost && group.length > 1) groups.push(...halvesOf(group))
+      else failed.push(...lost)
+    }
+    return failed
+  }
+}
+
+function halvesOf<T>(group: readonly T[]): readonly (readonly T[])[] {
+  const middle = group.length >> 1
+  return [group.slice(0, middle), group.slice(middle)]
 }

@@ -7,12 +7,14 @@ import {
   handler,
   hasType,
   Pid,
+  PidmeshError,
   RateLimitedLog,
   TermCodec,
   type Node,
   type NodeName,
   type SendStatus,
 } from '@pidmesh/runtime'
+import { DriverUse, storeErrorOf } from './driver-use.ts'
 import { StoreError } from './errors.ts'
 import type { MessageBroker } from './message-broker.ts'
 
@@ -33,34 +35,43 @@ export class NodeChannel {
   private readonly terms = new TermCodec()
   private readonly log: RateLimitedLog
   private registrar: Pid | undefined = undefined
+  private readonly use: DriverUse | undefined
 
   constructor(options: NodeChannelOptions) {
-    const { log, clock } = options.owner
+    const { broker, owner } = options
+    const { log, clock } = owner
     this.options = options
+    this.use = broker === undefined ? undefined : new DriverUse(broker, log)
     this.log = new RateLimitedLog(log, clock)
   }
 
-  /** @throws StoreError by rejection; PidmeshError `ERR_NAME_TAKEN` if the node has one of this scope already */
+  /** @throws StoreError `ERR_ALREADY_STARTED` if the node has one of this scope already; PidmeshError `ERR_NODE_STOPPED` */
+  open(): void {
+    const { owner, scope } = this.options
+    try {
+      this.registrar = owner.spawn(
+        handler(() => (told: unknown) => this.onTold(told)),
+        { name: this.address, label: 'names in a store' },
+      )
+    } catch (error) {
+      if (!(error instanceof PidmeshError) || error.code !== 'ERR_NAME_TAKEN') throw error
+      throw new StoreError('ERR_ALREADY_STARTED', `the node has names in a store of the scope ${scope} already`)
+    }
+  }
+
+  /** @throws StoreError by rejection */
   async start(): Promise<void> {
     const { owner, broker } = this.options
-    this.registrar = owner.spawn(
-      handler(() => (told: unknown) => this.onTold(told)),
-      { name: this.address, label: 'names in a store' },
-    )
-    if (broker === undefined) return
-    await broker.start((bytes) => this.onBytes(bytes))
+    if (broker === undefined || this.use === undefined) return
+    await this.use.start(() => broker.start((bytes) => this.onBytes(bytes)))
     await broker.listen(this.channelOf(owner.name))
   }
 
   /** Never rejects. */
   async stop(): Promise<void> {
-    const { owner, broker } = this.options
+    const { owner } = this.options
     if (this.registrar !== undefined && !owner.isStopping) owner.exit(this.registrar, 'shutdown')
-    try {
-      await broker?.stop()
-    } catch (error) {
-      this.log.warn({ problem: String(error) }, 'the broker was not left in order')
-    }
+    await this.use?.stop()
   }
 
   /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE`; StoreError by rejection */
@@ -84,8 +95,7 @@ export class NodeChannel {
       const listeners = await broker.publish(this.channelOf(node), Uint8Array.prototype.slice.call(bytes, start, end))
       return listeners === 0 ? 'noconnection' : 'ok'
     } catch (error) {
-      if (error instanceof StoreError) throw error
-      throw new StoreError('ERR_STORE_UNAVAILABLE', `the driver of ${broker.kind} has failed`, { cause: error })
+      throw error instanceof PidmeshError ? error : storeErrorOf(error, broker.kind)
     }
   }
 

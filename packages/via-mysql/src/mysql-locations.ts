@@ -43,6 +43,8 @@ export class MysqlLocations implements LocationStore {
   /** The server stands in here alone: an object that somebody logs has no password in it. */
   private readonly connect: () => Connections
   private connections: Connections | undefined
+  /** Host and port, for messages. */
+  private readonly place: string
 
   /**
    * @throws PidmeshError `ERR_BAD_OPTION`
@@ -56,6 +58,7 @@ export class MysqlLocations implements LocationStore {
     this.ttlMs = rest.ttlMs
     this.timeoutMs = rest.timeoutMs
     this.statements = new Statements(rest.table, rest.ttlMs)
+    this.place = `${server.host}:${server.port}`
     const setup = setupOf(rest.timeoutMs)
     this.connect = () =>
       new Connections({
@@ -66,12 +69,19 @@ export class MysqlLocations implements LocationStore {
   }
 
   /** Makes the table, or looks whether it is fit, and tries to write. May be called again after `stop`. */
-  start(): Promise<void> {
-    this.connections ??= this.connect()
-    return this.call(async (ask) => {
-      await this.checkTable(ask)
-      await ask(this.statements.probe())
-    })
+  async start(): Promise<void> {
+    if (this.connections !== undefined)
+      throw new StoreError('ERR_ALREADY_STARTED', 'this MysqlLocations is in use: one is for one user, make another')
+    this.connections = this.connect()
+    try {
+      await this.call(async (ask) => {
+        await this.checkTable(ask)
+        await ask(this.statements.probe())
+      })
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
   }
 
   async stop(): Promise<void> {
@@ -109,8 +119,9 @@ export class MysqlLocations implements LocationStore {
     })
   }
 
-  async release(rows: readonly LocationRow[]): Promise<void> {
+  async release(rows: readonly LocationRow[]): Promise<readonly true[]> {
     await this.inPackets(rows, (ask, packet) => ask(this.statements.release(packet)))
+    return rows.map(() => true)
   }
 
   async find(names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -155,7 +166,7 @@ export class MysqlLocations implements LocationStore {
         return this.withTable(ask, () => withoutConflict(ask, untilMs, () => task(ask)))
       })
     } catch (error) {
-      throw storeErrorOf(error)
+      throw at(this.place, storeErrorOf(error))
     }
   }
 
@@ -184,6 +195,11 @@ export class MysqlLocations implements LocationStore {
     if (different.length > 0)
       throw new StoreError('ERR_STORE_UNFIT', `the table ${table} is not as it must be: ${different.join('; ')}`)
   }
+}
+
+/** Which server it was: a program may have several. */
+function at(place: string, error: StoreError | PidmeshError): StoreError | PidmeshError {
+  return error instanceof StoreError ? new StoreError(error.code, `MySQL at ${place}: ${error.message}`) : error
 }
 
 const ROLLBACK: Statement = { sql: 'ROLLBACK', values: [] }

@@ -34,6 +34,8 @@ export interface ConnectionOptions {
   /** The server has moved a sharded channel away: nothing comes from there any more. */
   readonly onMoved?: (channel: string, connection: Connection) => void
   readonly onLost?: (connection: Connection) => void
+  /** It can be used. */
+  readonly onOpen?: () => void
 }
 
 /** What every reply is: nothing becomes a text that was none. */
@@ -164,11 +166,11 @@ export class Connection {
 
   private async open(): Promise<void> {
     const { client } = this
-    const { signal, timeoutMs, mustLead, onMoved } = this.options
+    const { signal, timeoutMs, mustLead, onMoved, onOpen } = this.options
     if (signal.aborted) throw unavailable(this.place, 'is not asked any more')
     signal.addEventListener('abort', this.onAbort)
-    // Whatever it says, `terminated` comes, or what is under way rejects.
-    client.on('error', () => undefined)
+    // After bytes that are no reply the client library goes on with the next ones, and gives each reply to the command before: nothing that comes may be believed any more.
+    client.on('error', () => this.end())
     client.on('terminated', this.onAbort)
     // Given up while it was connecting.
     client.on('connect', () => {
@@ -193,6 +195,7 @@ export class Connection {
     this.isReady = true
     this.heardAtMs = performance.now()
     this.heartbeat = setInterval(() => void this.beat(), timeoutMs)
+    onOpen?.()
   }
 
   private async beat(): Promise<void> {

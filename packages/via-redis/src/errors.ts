@@ -11,6 +11,7 @@ const FULL = /^ERR max number of clients/
 /** Redis 6 says it in the middle: the script has failed. */
 const READ_ONLY = /\bREADONLY\b/
 const NO_RIGHT = /^NOPERM\b|\bcan't run this command\b|\bcan't access\b/
+const NO_DATABASE = /^ERR (DB index|invalid DB|SELECT is not allowed)/i
 const NO_PASSWORD = /^(WRONGPASS|NOAUTH)\b|^ERR (AUTH|invalid password)\b/
 
 /** @param place Host and port, for the message */
@@ -22,6 +23,10 @@ export function storeError(error: unknown, place: string): StoreError {
 
 export function unavailable(place: string, problem: string): StoreError {
   return new StoreError('ERR_STORE_UNAVAILABLE', `Redis at ${place} ${problem}`)
+}
+
+export function alreadyStarted(what: string): StoreError {
+  return new StoreError('ERR_ALREADY_STARTED', `this ${what} is in use: one is for one user, make another`)
 }
 
 export function unfit(place: string, problem: string): StoreError {
@@ -55,6 +60,7 @@ export function redirectionOf(error: unknown): Redirection | undefined {
 function replied(message: string, place: string): StoreError {
   if (READ_ONLY.test(message)) return unfit(place, 'is a replica, which takes no writes')
   if (NO_PASSWORD.test(message)) return unfit(place, 'refuses the user or the password')
+  if (NO_DATABASE.test(message)) return unfit(place, 'has no database of that number')
   if (NO_RIGHT.test(message))
     return unfit(place, 'refuses the user a right: commands, keys and channels are listed in the README')
   if (FULL.test(message)) return unavailable(place, 'takes no more connections')

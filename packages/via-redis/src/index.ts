@@ -1,6 +1,14 @@
 export { RedisLocations } from './redis-locations.ts'
 export { RedisPubSub } from './redis-pub-sub.ts'
-export type { CommonOptions, RedisLocationsOptions, RedisPlace, RedisPubSubOptions, SentinelPlace } from './options.ts'
+export type {
+  CommonOptions,
+  LocationsTuning,
+  PubSubTuning,
+  RedisLocationsOptions,
+  RedisPlace,
+  RedisPubSubOptions,
+  SentinelPlace,
+} from './options.ts'
 export {
   BroadcastVia,
   LocationVia,

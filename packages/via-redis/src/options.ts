@@ -20,33 +20,43 @@ export interface SentinelPlace {
   readonly tls?: boolean
 }
 
-/** One of the three. */
-export interface RedisPlace {
-  /** One server: `redis://user:password@host:6379/0`; `rediss:` over TLS. */
-  readonly url?: string
-  /** Redis Cluster: URLs of some of its nodes. User, password and TLS of the first one are those of all. */
-  readonly cluster?: readonly string[]
-  readonly sentinel?: SentinelPlace
-}
+/** One of the three. In a URL what is special in a user or a password is percent-encoded. */
+export type RedisPlace =
+  | {
+      /** One server: `redis://user:password@host:6379/0`; `rediss:` over TLS. */
+      readonly url: string
+      readonly cluster?: never
+      readonly sentinel?: never
+    }
+  | {
+      /** Redis Cluster: URLs of some of its nodes. User, password and TLS of the first one are those of all. */
+      readonly cluster: readonly string[]
+      readonly url?: never
+      readonly sentinel?: never
+    }
+  | { readonly sentinel: SentinelPlace; readonly url?: never; readonly cluster?: never }
 
-export interface CommonOptions extends RedisPlace {
+export interface CommonOptions {
   /** Before each key and each channel. @default 'pidmesh:' */
   readonly prefix?: string
   /** In ms: how long a call waits for Redis. @default 2_000 */
   readonly timeoutMs?: number
 }
 
-export interface RedisLocationsOptions extends CommonOptions {
+export interface LocationsTuning extends CommonOptions {
   /** In ms: how long a row holds that is not written again. @default 30_000 */
   readonly ttlMs?: number
 }
 
-export interface RedisPubSubOptions extends CommonOptions {
+export interface PubSubTuning extends CommonOptions {
   /** One channel for everything, or one for each that is listened to. @default 'each' */
   readonly channels?: 'shared' | 'each'
   /** Sharded pub-sub, which a cluster does not send to all its nodes. For Redis 7. @default false */
   readonly sharded?: boolean
 }
+
+export type RedisLocationsOptions = RedisPlace & LocationsTuning
+export type RedisPubSubOptions = RedisPlace & PubSubTuning
 
 export interface Access {
   readonly tls: boolean
@@ -108,7 +118,7 @@ function checkKnown(what: string, options: object, known: readonly string[]): vo
   if (unknown !== undefined) throw bad(`${what} has no option ${shown(unknown)}`)
 }
 
-function checkCommon(what: string, options: CommonOptions): Settings {
+function checkCommon(what: string, options: RedisPlace & CommonOptions): Settings {
   const { prefix = 'pidmesh:', timeoutMs = 2_000 } = options
   if (typeof prefix !== 'string' || /\p{Surrogate}/u.test(prefix))
     throw bad(`prefix must be a well-formed text, not ${shown(prefix)}`)

@@ -12,7 +12,7 @@ import { StoreError, type Answer, type LocationRow, type LocationStore, type Tak
 import { Calls } from './calls.ts'
 import { ClusterRoute } from './cluster-route.ts'
 import { listOf, type Argument, type Reply } from './connection.ts'
-import { isNoScript, unavailable, unfit } from './errors.ts'
+import { alreadyStarted, isNoScript, unavailable, unfit } from './errors.ts'
 import { encodeName } from './names.ts'
 import { checkLocationsOptions, type RedisLocationsOptions, type Settings } from './options.ts'
 import { connectionTo, namePlace, OneRoute, trySome, type Route } from './route.ts'
@@ -46,7 +46,7 @@ export class RedisLocations implements LocationStore {
 
   async start(): Promise<void> {
     const { place, timeoutMs } = this.settings
-    await this.stop()
+    if (this.life !== undefined) throw alreadyStarted('RedisLocations')
     const ending = new AbortController()
     const options = { timeoutMs, signal: ending.signal }
     const route =
@@ -54,10 +54,15 @@ export class RedisLocations implements LocationStore {
         ? new ClusterRoute(place.roots, options)
         : new OneRoute(connectionTo(place, options), this.place)
     this.life = { route, ending }
-    await this.calls.run(0, async () => {
-      await route.start()
-      await trySome(place, () => this.try())
-    })
+    try {
+      await this.calls.run(0, async () => {
+        await route.start()
+        await trySome(place, () => this.try())
+      })
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
   }
 
   stop(): Promise<void> {
@@ -74,10 +79,11 @@ export class RedisLocations implements LocationStore {
     return this.each(rows, async (row) => this.taken(await this.run(TAKE, row.name, this.written(row))))
   }
 
-  async release(rows: readonly LocationRow[]): Promise<void> {
-    const replies = await this.each(rows, ({ name, owner }) => this.run(RELEASE, name, [owner]))
-    const failed = replies.find((reply) => reply instanceof StoreError)
-    if (failed !== undefined) throw failed
+  release(rows: readonly LocationRow[]): Promise<readonly Answer<true>[]> {
+    return this.each(rows, async ({ name, owner }) => {
+      await this.run(RELEASE, name, [owner])
+      return true as const
+    })
   }
 
   async find(names: readonly string[]): Promise<readonly Answer<Uint8Array | undefined>[]> {

@@ -12,12 +12,14 @@ import type { MessageBroker, OnMessage } from '@pidmesh/via-kit'
 import { Calls } from './calls.ts'
 import { ClusterRoute, Nodes } from './cluster-route.ts'
 import type { ConnectionOptions } from './connection.ts'
-import { redirectionOf, storeError, unavailable } from './errors.ts'
+import { alreadyStarted, redirectionOf, storeError, unavailable } from './errors.ts'
 import { encodeName } from './names.ts'
 import { checkPubSubOptions, type RedisPubSubOptions, type Settings } from './options.ts'
 import { connectionTo, namePlace, OneRoute, trySome, type Route } from './route.ts'
 import { Subscriptions, type SubscriptionsOptions } from './subscriptions.ts'
 
+/** After a connection is there again other nodes have so long to listen again, which they try at least once a second. */
+const DOUBT_MS = 4_000
 /** How often it is looked after sharded channels that have moved: the client library does not always tell. */
 const CHECK_MS = 2_000
 
@@ -25,6 +27,9 @@ interface Life {
   readonly route: Route
   readonly subscriptions: Subscriptions
   readonly ending: AbortController
+  isStarted: boolean
+  /** Redis was away: who listens may not be back yet. */
+  isDoubtedUntilMs: number
 }
 
 export class RedisPubSub implements MessageBroker {
@@ -50,15 +55,21 @@ export class RedisPubSub implements MessageBroker {
   }
 
   async start(onMessage: OnMessage): Promise<void> {
-    await this.stop()
+    if (this.life !== undefined) throw alreadyStarted('RedisPubSub')
     const life = this.begin(onMessage)
     this.life = life
     const { place, channels } = this.settings
-    await this.calls.run(0, async () => {
-      await life.route.start()
-      await trySome(place, () => this.try(life))
-      if (channels === 'shared') await this.subscribe(life, this.channelOf(''))
-    })
+    try {
+      await this.calls.run(0, async () => {
+        await life.route.start()
+        await trySome(place, () => this.try(life))
+        if (channels === 'shared') await this.subscribe(life, this.channelOf(''))
+      })
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+    life.isStarted = true
   }
 
   stop(): Promise<void> {
@@ -79,6 +90,10 @@ export class RedisPubSub implements MessageBroker {
     await this.calls.run(name.length, () => life.subscriptions.unlisten(name))
   }
 
+  /**
+   * @returns how many have got it, where Redis counts that
+   * @throws StoreError by rejection: also, for some seconds after Redis was away, if nobody has got it
+   */
   async publish(channel: string, bytes: Uint8Array): Promise<number | undefined> {
     const life = this.living()
     const name = this.channelOf(channel)
@@ -86,7 +101,10 @@ export class RedisPubSub implements MessageBroker {
     const count = await this.calls.run(name.length + message.length, () =>
       life.route.call(name, [this.command, name, message]),
     )
-    return this.countsListeners && typeof count === 'number' ? count : undefined
+    if (!this.countsListeners || typeof count !== 'number') return undefined
+    if (count === 0 && performance.now() < life.isDoubtedUntilMs)
+      throw unavailable(this.place, 'was away, and who listens may not be back yet')
+    return count
   }
 
   private get command(): string {
@@ -124,9 +142,13 @@ export class RedisPubSub implements MessageBroker {
     const { place, timeoutMs, sharded } = this.settings
     const ending = new AbortController()
     const { signal } = ending
-    const options = { timeoutMs, signal }
+    const onOpen = (): void => {
+      if (life.isStarted) life.isDoubtedUntilMs = performance.now() + DOUBT_MS
+    }
+    const options = { timeoutMs, signal, onOpen }
     const listening: Omit<ConnectionOptions, 'mustLead'> = {
-      ...options,
+      timeoutMs,
+      signal,
       onPush: (channel, bytes) => {
         if (!signal.aborted && subscriptions.isWanted(channel)) onMessage(bytes)
       },
@@ -152,7 +174,8 @@ export class RedisPubSub implements MessageBroker {
       where = { home: () => node, redirected: () => undefined, refresh: () => Promise.resolve() }
     }
     const subscriptions = new Subscriptions({ isSharded: sharded, signal, ...where })
-    return { route, subscriptions, ending }
+    const life: Life = { route, subscriptions, ending, isStarted: false, isDoubtedUntilMs: -Infinity }
+    return life
   }
 }
 

@@ -50,7 +50,7 @@ export class OneRoute implements Route {
 export function namePlace(place: Place): string {
   switch (place.type) {
     case 'one':
-      return placeOf(place.server)
+      return `${placeOf(place.server)}${place.server.tls ? ' over TLS' : ''}`
     case 'cluster':
       return place.roots.map(placeOf).join(', ')
     case 'sentinel':

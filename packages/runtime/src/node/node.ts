@@ -17,9 +17,9 @@ import { guardedLogger } from '../observe/guarded-logger.ts'
 import type { NodeCounters } from '../observe/counters.ts'
 import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts'
 import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
-import type { Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
+import type { Clock, Logger, PumpFactory, Random, TimerHandle, Transport } from '../ports.ts'
 import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
-import { checkNameText, checkNodeName, checkNodeType, checkPid } from '../process/checks.ts'
+import { checkFunction, checkNameText, checkNodeName, checkNodeType, checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { Discovered } from '../discovery/discovered.ts'
@@ -27,7 +27,7 @@ import { Peers } from '../distribution/peers.ts'
 import type { ConnectFailure } from '../distribution/connection.ts'
 import { PROTOCOL_VERSIONS } from '../distribution/handshake.ts'
 import type { Peer } from '../distribution/peer.ts'
-import type { ExitReason } from '../reasons.ts'
+import { formatReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
 import { FrameCodec } from '../wire/codec.ts'
 import { TermCodec } from '../wire/term.ts'
@@ -48,6 +48,8 @@ const TICKS = 4
 const HANDSHAKE_TIMEOUT_MS = 5_000
 const BACKOFF_MS = { first: 100, most: 1_000 }
 const NO_PROGRESS_MS = 10_000
+/** What is done at a node's end has so long. */
+const END_WITHIN_MS = 15_000
 const LIMITS = {
   busyBytes: 1024 * 1024,
   resumeBytes: 512 * 1024,
@@ -69,6 +71,7 @@ export class Node {
   private readonly cookies: readonly string[]
   private stopping: Promise<void> | undefined = undefined
   private isGoing = false
+  private readonly endings = new Set<() => Promise<unknown>>()
 
   /** Use `startNode`. */
   constructor(identity: NodeIdentity, options: CheckedNodeOptions, components: NodeComponents) {
@@ -298,13 +301,27 @@ export class Node {
 
   /**
    * Ends the node: its processes end with `shutdown`, the other nodes see it go with the reason `shutdown`, and nothing of it keeps the
-   * process of the operating system alive. May be called again; all calls end together.
+   * process of the operating system alive. What libraries have to do then (`onStop`) is waited for, at most 15 s. May be called again; all calls end together.
    */
   stop(): Promise<void> {
     // First: those who are told of the ends of their processes ask.
     this.isGoing = true
     this.stopping ??= this.stopOnce()
     return this.stopping
+  }
+
+  /**
+   * For libraries that keep something outside of the node, in a database for one: `stop` calls it first, while all processes live, and waits until its promise has settled, at most
+   * for 15 s.
+   * @returns what takes that back
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`; `ERR_NODE_STOPPED`
+   */
+  onStop(end: () => Promise<unknown>): () => void {
+    checkFunction('onStop', end)
+    if (this.isGoing) throw new PidmeshError('ERR_NODE_STOPPED', `node ${this.name} has been stopped`)
+    const ending = (): Promise<unknown> => end()
+    this.endings.add(ending)
+    return () => void this.endings.delete(ending)
   }
 
   /** @throws PidmeshError — see `startNode` */
@@ -375,9 +392,34 @@ export class Node {
   }
 
   private async stopOnce(): Promise<void> {
+    const ended = this.endAll()
     this.discovered.stop()
     this.kernel.stop()
     await this.peers.stop()
+    await ended
+  }
+
+  private async endAll(): Promise<void> {
+    const endings = [...this.endings].map(async (end) => {
+      try {
+        await end()
+      } catch (thrown) {
+        this.log.error(
+          { reason: formatReason(reasonOfThrown(thrown)) },
+          'what was to be done at the end of the node has failed',
+        )
+      }
+    })
+    if (endings.length === 0) return
+    let timer: TimerHandle | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = this.clock.setTimer(END_WITHIN_MS, () => {
+        this.log.error({ afterMs: END_WITHIN_MS }, 'what was to be done at the end of the node is not done')
+        resolve()
+      })
+    })
+    await Promise.race([Promise.all(endings), late])
+    timer?.cancel()
   }
 }
 

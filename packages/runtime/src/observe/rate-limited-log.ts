@@ -4,7 +4,7 @@
  */
 import type { Clock, LogFields, Logger } from '../ports.ts'
 
-type Level = 'debug' | 'warn' | 'error'
+type Level = 'debug' | 'info' | 'warn' | 'error'
 
 const LINES = 100
 const WINDOW_MS = 1_000
@@ -23,6 +23,10 @@ export class RateLimitedLog {
 
   debug(fields: LogFields, message: string): void {
     this.write('debug', fields, message)
+  }
+
+  info(fields: LogFields, message: string): void {
+    this.write('info', fields, message)
   }
 
   warn(fields: LogFields, message: string): void {

@@ -79,7 +79,10 @@ describe('what is published', () => {
     const large = failure(topic.publish('a', new Uint8Array(1_100_000)))
     const after = topic.publish('a', text('after'))
     await Promise.all([before, after])
-    expect((await large).error).toMatchObject({ code: 'ERR_STORE_UNFIT', message: expect.stringContaining('larger') })
+    expect((await large).error).toMatchObject({
+      code: 'ERR_MESSAGE_TOO_LARGE',
+      message: expect.stringContaining('larger'),
+    })
     await expect.poll(() => got).toEqual(['before', 'after'])
   })
 })

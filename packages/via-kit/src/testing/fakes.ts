@@ -60,17 +60,21 @@ export class FakeStore implements LocationStore {
   readonly batchSize = 50
   readonly server: FakeServer
   isStopped = false
+  private isStarted = false
   sweeps = 0
 
   constructor(server: FakeServer) {
     this.server = server
   }
 
-  start(): Promise<void> {
-    return this.server.ask(() => undefined)
+  async start(): Promise<void> {
+    this.isStarted = started(this.isStarted)
+    this.isStopped = false
+    await this.server.ask(() => undefined)
   }
 
   async stop(): Promise<void> {
+    this.isStarted = false
     this.isStopped = true
   }
 
@@ -92,12 +96,11 @@ export class FakeStore implements LocationStore {
     })
   }
 
-  async release(rows: readonly LocationRow[]): Promise<void> {
-    const answers = await this.each(rows, ({ name, owner }) => {
+  release(rows: readonly LocationRow[]): Promise<readonly Answer<true>[]> {
+    return this.each(rows, ({ name, owner }) => {
       if (this.server.rows.get(name)?.owner === owner) this.server.rows.delete(name)
+      return true as const
     })
-    const failed = answers.find((answer) => answer instanceof StoreError)
-    if (failed !== undefined) throw failed
   }
 
   find(names: readonly string[]): Promise<readonly Answer<Uint8Array | undefined>[]> {
@@ -117,6 +120,7 @@ export class FakeStore implements LocationStore {
     answer: (row: Row) => T,
   ): Promise<readonly Answer<T>[]> {
     if (rows.length > this.batchSize) throw new Error('more than a batch')
+    if (this.isStopped) throw new StoreError('ERR_STORE_UNAVAILABLE', 'the store was left')
     const { server } = this
     const away = new StoreError('ERR_STORE_UNAVAILABLE', 'a part of the store is away')
     return server.ask(() => rows.map((row) => (server.isNameAway(row.name) ? away : answer(row))))
@@ -133,6 +137,7 @@ export class FakeBroker implements MessageBroker {
   readonly channels: Set<string> = new Set()
   private readonly server: FakeServer
   private onMessage: OnMessage = () => undefined
+  private isStarted = false
 
   constructor(server: FakeServer, countsListeners: boolean) {
     this.server = server
@@ -140,11 +145,13 @@ export class FakeBroker implements MessageBroker {
   }
 
   async start(onMessage: OnMessage): Promise<void> {
+    this.isStarted = started(this.isStarted)
     this.onMessage = onMessage
     await this.server.ask(() => this.server.brokers.add(this))
   }
 
   async stop(): Promise<void> {
+    this.isStarted = false
     this.server.brokers.delete(this)
   }
 
@@ -165,4 +172,10 @@ export class FakeBroker implements MessageBroker {
       return this.countsListeners ? listeners.length : undefined
     })
   }
+}
+
+/** @throws StoreError `ERR_ALREADY_STARTED`: as with real drivers, one is for one user */
+function started(is: boolean): true {
+  if (is) throw new StoreError('ERR_ALREADY_STARTED', 'this driver is in use')
+  return true
 }

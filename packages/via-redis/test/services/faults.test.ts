@@ -3,7 +3,7 @@
  */
 import { freePort, startRedis, type RedisService } from '@pidmesh/dev-services'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { RedisLocations, RedisPubSub, type CommonOptions } from '../../src/index.ts'
+import { RedisLocations, RedisPubSub, type CommonOptions, type RedisPlace } from '../../src/index.ts'
 import { connectionsOf, hasNoRedis, expectRejects, row, shownOf, text } from './redis.ts'
 
 const TIMEOUT_MS = 1_000
@@ -20,7 +20,7 @@ interface Driver {
 
 const bytes = Buffer.from('x')
 
-function locations(options: CommonOptions): Driver {
+function locations(options: RedisPlace & CommonOptions): Driver {
   const store = new RedisLocations({ timeoutMs: TIMEOUT_MS, ...options })
   const rows = [row('a', 'one')]
   return {
@@ -34,7 +34,7 @@ function locations(options: CommonOptions): Driver {
   }
 }
 
-function pubSub(options: CommonOptions): Driver {
+function pubSub(options: RedisPlace & CommonOptions): Driver {
   const broker = new RedisPubSub({ timeoutMs: TIMEOUT_MS, ...options })
   let got = 0
   let listened = 0

@@ -1,6 +1,6 @@
 import { startRedis, type RedisService } from '@pidmesh/dev-services'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { RedisLocations, type RedisLocationsOptions } from '../../src/index.ts'
+import { RedisLocations, type LocationsTuning } from '../../src/index.ts'
 import { hasNoRedis, row, takenOf, text } from './redis.ts'
 
 describe.skipIf(hasNoRedis())('RedisLocations', () => {
@@ -21,8 +21,8 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
     await redis.command('FLUSHALL')
   })
 
-  async function start(options: RedisLocationsOptions = {}): Promise<RedisLocations> {
-    const one = new RedisLocations({ url: redis.url, ...options })
+  async function start(options: LocationsTuning = {}, url: string = redis.url): Promise<RedisLocations> {
+    const one = new RedisLocations({ url, ...options })
     started.push(one)
     await one.start()
     return one
@@ -234,7 +234,7 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
   })
 
   it('the database of the URL is the one that is used', async () => {
-    const third = await start({ url: `${redis.url}/3` })
+    const third = await start({}, `${redis.url}/3`)
     await third.put([row('a', 'one')])
     expect(await redis.command('-n', '3', 'DBSIZE')).toBe('1')
     expect(await find('a')).toBeUndefined()

@@ -1,9 +1,9 @@
 import { startRedis, type RedisService } from '@pidmesh/dev-services'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { RedisPubSub, type RedisPubSubOptions } from '../../src/index.ts'
+import { RedisPubSub, type PubSubTuning } from '../../src/index.ts'
 import { hasNoRedis, text } from './redis.ts'
 
-const WAYS: readonly Pick<RedisPubSubOptions, 'channels' | 'sharded'>[] = [
+const WAYS: readonly Pick<PubSubTuning, 'channels' | 'sharded'>[] = [
   { channels: 'each', sharded: false },
   { channels: 'each', sharded: true },
   { channels: 'shared', sharded: false },
@@ -28,7 +28,7 @@ describe.skipIf(hasNoRedis())('RedisPubSub', () => {
     texts(): readonly (string | undefined)[]
   }
 
-  async function start(options: RedisPubSubOptions): Promise<Node> {
+  async function start(options: PubSubTuning): Promise<Node> {
     const broker = new RedisPubSub({ url: redis.url, ...options })
     started.push(broker)
     const got: Uint8Array[] = []
