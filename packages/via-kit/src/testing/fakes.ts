@@ -55,7 +55,7 @@ export class FakeServer {
 
 export class FakeStore implements LocationStore {
   readonly kind = 'memory'
-  readonly ttlMs = 3_000
+  readonly ttlMs: number = 3_000
   readonly timeoutMs = 1_000
   readonly batchSize = 50
   readonly server: FakeServer

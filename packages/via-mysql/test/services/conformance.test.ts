@@ -1,7 +1,7 @@
 /**
  * PURPOSE: names in a table of MariaDB hold the rules that every way of keeping names holds, between two nodes that are connected.
  */
-import { conformance, locationCapabilities, LoopbackLab } from '@pidmesh/via-kit/testing'
+import { conformance, locationCapabilities, LoopbackLab, storeRules } from '@pidmesh/via-kit/testing'
 import { LocationVia, MysqlLocations } from '@pidmesh/via-mysql'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isMissing, useMariadb } from './mariadb.ts'
@@ -21,5 +21,19 @@ describe.skipIf(isMissing)('names in MariaDB, as a way of keeping them', () => {
 
   it.each(conformance.filter(({ needs }) => needs(locationCapabilities)))('$rule', async ({ check }) => {
     await expect(check(lab)).resolves.toBeUndefined()
+  })
+})
+
+describe.skipIf(isMissing)('a store in MariaDB', () => {
+  const fixture = useMariadb()
+  let store: MysqlLocations
+  beforeAll(async () => {
+    store = new MysqlLocations({ url: fixture.service.url, ttlMs: 2_000, timeoutMs: 10_000 })
+    await store.start()
+  })
+  afterAll(() => store.stop())
+
+  it.concurrent.each(storeRules)('$rule', { timeout: 30_000 }, async ({ check }) => {
+    await expect(check({ store })).resolves.toBeUndefined()
   })
 })

@@ -3,7 +3,13 @@
  */
 import { startRedis, type RedisService } from '@pidmesh/dev-services'
 import type { Node, Via, ViaCapabilities } from '@pidmesh/runtime'
-import { conformance, locationCapabilities, LoopbackLab, pubSubCapabilities } from '@pidmesh/via-kit/testing'
+import {
+  conformance,
+  locationCapabilities,
+  LoopbackLab,
+  pubSubCapabilities,
+  storeRules,
+} from '@pidmesh/via-kit/testing'
 import { BroadcastVia, LocationVia, RedisLocations, RedisPubSub } from '@pidmesh/via-redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasNoRedis } from './redis.ts'
@@ -64,5 +70,23 @@ describe.skipIf(hasNoRedis()).each(forms)('names in Redis: $title', ({ capabilit
 
   it.each(conformance.filter(({ needs }) => needs(capabilities)))('$rule', async ({ check }) => {
     await expect(check(lab)).resolves.toBeUndefined()
+  })
+})
+
+describe.skipIf(hasNoRedis())('a store in Redis', () => {
+  let redis: RedisService
+  let store: RedisLocations
+  beforeAll(async () => {
+    redis = await startRedis()
+    store = new RedisLocations({ url: redis.url, ttlMs: 2_000, timeoutMs })
+    await store.start()
+  })
+  afterAll(async () => {
+    await store.stop()
+    await redis.stop()
+  })
+
+  it.concurrent.each(storeRules)('$rule', { timeout: 30_000 }, async ({ check }) => {
+    await expect(check({ store })).resolves.toBeUndefined()
   })
 })
