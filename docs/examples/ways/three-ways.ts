@@ -7,31 +7,31 @@ import { RedisLocations, RedisPubSub } from '@pidmesh/via-redis'
 import { Gateway, SocketSession } from '@pidmesh/ws-gateway'
 
 // #region table
-export function startTable(node: Node): Promise<Via> {
+export function startTable(node: Node): Promise<GlobalEts> {
   return GlobalEts.start(node, { policy: 'newest' }) // no service beside the nodes
 }
 // #endregion
 
 // #region location
-export function startInRedis(node: Node, url: string): Promise<Via> {
+export function startInRedis(node: Node, url: string): Promise<LocationVia> {
   return LocationVia.start(node, { store: new RedisLocations({ url }) }) // redis://127.0.0.1:6379
 }
 
-export function startInMysql(node: Node, url: string): Promise<Via> {
+export function startInMysql(node: Node, url: string): Promise<LocationVia> {
   return LocationVia.start(node, { store: new MysqlLocations({ url }) }) // mysql://user:password@127.0.0.1/names
 }
 // #endregion
 
 // #region pubsub
-export function startOverOneChannel(node: Node, url: string): Promise<Via> {
+export function startOverOneChannel(node: Node, url: string): Promise<BroadcastVia> {
   return BroadcastVia.start(node, { broker: new RedisPubSub({ url, channels: 'shared' }) })
 }
 
-export function startOverChannels(node: Node, url: string): Promise<Via> {
+export function startOverChannels(node: Node, url: string): Promise<BroadcastVia> {
   return BroadcastVia.start(node, { broker: new RedisPubSub({ url, channels: 'each' }) })
 }
 
-export function startOverKafka(node: Node, brokers: readonly string[]): Promise<Via> {
+export function startOverKafka(node: Node, brokers: readonly string[]): Promise<BroadcastVia> {
   return BroadcastVia.start(node, { broker: new KafkaTopic({ brokers }) }) // ['127.0.0.1:9092']
 }
 // #endregion

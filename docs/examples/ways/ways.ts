@@ -1,7 +1,7 @@
 import { startNode, type Node } from '@pidmesh/runtime'
 import { BroadcastVia, KafkaTopic } from '@pidmesh/via-kafka'
 import type { LocationStore } from '@pidmesh/via-kit'
-import { conformance, LoopbackLab } from '@pidmesh/via-kit/testing'
+import { conformance, LoopbackLab, storeRules } from '@pidmesh/via-kit/testing'
 import { LocationVia, MysqlLocations } from '@pidmesh/via-mysql'
 import { RedisLocations, RedisPubSub } from '@pidmesh/via-redis'
 import { Gateway, SocketSession } from '@pidmesh/ws-gateway'
@@ -50,10 +50,20 @@ export const overRedisChannels = (node: Node): Promise<BroadcastVia> =>
   BroadcastVia.start(node, { broker: new RedisPubSub({ url: 'redis://127.0.0.1:6379' }) })
 // #endregion
 
-export async function passes(yourStore: () => LocationStore): Promise<void> {
+export async function passes(
+  test: (rule: string, run: () => Promise<void>) => void,
+  yourStore: (options?: { ttlMs: number }) => LocationStore,
+): Promise<void> {
   // #region conformance
+  // The driver by itself.
+  const store = yourStore({ ttlMs: 1_000 })
+  await store.start()
+  for (const { rule, check } of storeRules) test(rule, () => check({ store }))
+
+  // With two nodes. A short ttl would hide what isn't given back: here it is the default, 30 s.
   const lab = await LoopbackLab.start((node) => LocationVia.start(node, { store: yourStore() }))
-  for (const { needs, check } of conformance) if (needs(lab.members[0].names.capabilities)) await check(lab)
-  await lab.stop()
+  for (const { rule, needs, check } of conformance)
+    if (needs(lab.members[0].names.capabilities)) test(rule, () => check(lab))
+  // Afterwards: await store.stop(), await lab.stop()
   // #endregion
 }
