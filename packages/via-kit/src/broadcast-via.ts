@@ -20,7 +20,7 @@ import {
   type Via,
   type ViaCapabilities,
 } from '@pidmesh/runtime'
-import { checkBroker, checkMeta, checkName, checkNumber, checkOptions, checkPid } from './checks.ts'
+import { checkBroker, checkName, checkNumber, checkOptions, checkPid } from './checks.ts'
 import { DriverUse, storeErrorOf } from './driver-use.ts'
 import { Envelopes } from './envelope.ts'
 import { HeldNames, type Held } from './held-names.ts'
@@ -123,10 +123,10 @@ export class BroadcastVia implements Via {
    * @returns `no` if the process has the name already, is dead, or not of this node
    * @throws PidmeshError `ERR_BAD_ARGUMENT`; StoreError by rejection if the broker can't be told that this node listens: then it is not registered
    */
-  async registerName(name: string, pid: Pid, meta: NameMeta = {}): Promise<'yes' | 'no'> {
+  async registerName(name: string, pid: Pid, given: NameMeta = {}): Promise<'yes' | 'no'> {
     this.checkName(name)
     checkPid(pid)
-    checkMeta(meta)
+    const meta = this.envelopes.meta(given)
     if (this.held.find(name, pid) !== undefined) return 'no'
     const entry: Held = { name, pid, meta }
     if (!this.held.add(entry)) return 'no'
@@ -184,8 +184,8 @@ export class BroadcastVia implements Via {
     }
   }
 
-  setMeta(name: string, meta: NameMeta): 'ok' | 'error' {
-    checkMeta(meta)
+  setMeta(name: string, given: NameMeta): 'ok' | 'error' {
+    const meta = this.envelopes.meta(given)
     const entries = this.held.of(name)
     for (const entry of entries) this.held.add({ ...entry, meta })
     return entries.length > 0 ? 'ok' : 'error'

@@ -1,11 +1,9 @@
 /**
  * What callers give, looked at before anything has changed.
  */
-import { encodedBytes, Pid, PidmeshError, type NameMeta } from '@pidmesh/runtime'
+import { Pid, PidmeshError } from '@pidmesh/runtime'
 
 export const MAX_NAME_BYTES = 256
-/** As in the replicated table: a session can change from one way to another. */
-const MAX_META_BYTES = 1_024
 const MAX_SCOPE = 100
 /** Half of a surrogate pair has no form in UTF-8: other nodes would know another name. */
 const HALF_PAIR = /\p{Surrogate}/u
@@ -24,11 +22,11 @@ export function checkPid(pid: unknown): asserts pid is Pid {
   if (!(pid instanceof Pid)) throw bad(`not a pid: ${typeof pid}`)
 }
 
-/** @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE` */
-export function checkMeta(meta: unknown): asserts meta is NameMeta {
-  if (typeof meta !== 'object' || meta === null || Array.isArray(meta)) throw bad('metadata is an object')
-  const bytes = encodedBytes(meta)
-  if (bytes > MAX_META_BYTES) throw bad(`metadata has ${bytes} bytes, over ${MAX_META_BYTES}`)
+/** A condition that is not known here must not be none. @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkTakeover(options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw bad('options of a takeover are an object')
+  for (const option of Object.keys(options))
+    if (option !== 'meta') throw bad(`a takeover here has no option ${option}, but meta`)
 }
 
 export function bad(problem: string): PidmeshError {

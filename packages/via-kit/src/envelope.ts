@@ -7,6 +7,10 @@
  * The name stands in front so that a node that doesn't have it need not read the rest.
  */
 import { Pid, PidmeshError, TermCodec, type NameMeta } from '@pidmesh/runtime'
+import { bad } from './checks.ts'
+
+/** As in the replicated table: a session can change from one way to another. */
+const MAX_META_BYTES = 1_024
 
 export interface Place {
   readonly pid: Pid
@@ -27,6 +31,22 @@ export interface Envelope {
 
 export class Envelopes {
   private readonly terms = new TermCodec()
+
+  /**
+   * Metadata as it will come to others: what the caller does with its object later changes nothing.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  meta(meta: unknown): NameMeta {
+    if (typeof meta !== 'object' || meta === null || Array.isArray(meta)) throw bad('metadata is an object')
+    let bytes: Uint8Array
+    try {
+      bytes = this.encode(meta)
+    } catch (cause) {
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `metadata can't be sent: ${String(cause)}`, { cause })
+    }
+    if (bytes.length > MAX_META_BYTES) throw bad(`metadata has ${bytes.length} bytes, over ${MAX_META_BYTES}`)
+    return this.decode(bytes, 0) as NameMeta
+  }
 
   /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
   place({ pid, meta, owner }: WrittenPlace): Uint8Array {

@@ -28,15 +28,15 @@ import {
 } from '@pidmesh/runtime'
 import {
   checkBroker,
-  checkMeta,
   checkName,
   checkNumber,
   checkOptions,
   checkPid,
   checkScope,
   checkStore,
+  checkTakeover,
 } from './checks.ts'
-import type { Place } from './envelope.ts'
+import { Envelopes, type Place } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import { HeldNames, type Held } from './held-names.ts'
 import { inTime } from './in-time.ts'
@@ -87,6 +87,7 @@ export class LocationVia implements Via {
   private readonly owner: Node
   private readonly isOverMesh: boolean
   private readonly log: RateLimitedLog
+  private readonly envelopes = new Envelopes()
   private readonly store: NameStore
   private readonly rows: OwnRows
   private readonly upkeep: NameUpkeep<Entry>
@@ -117,6 +118,7 @@ export class LocationVia implements Via {
     this.rows = new OwnRows({
       owner,
       store: this.store,
+      envelopes: this.envelopes,
       isHeld: (name, holder) => this.held.of(name).some(({ row }) => row.owner === holder),
     })
     this.upkeep = new NameUpkeep<Entry>({
@@ -183,8 +185,8 @@ export class LocationVia implements Via {
    * @returns `no` if the name is taken, by the same process as well, or the process is dead or not of this node
    * @throws PidmeshError `ERR_BAD_ARGUMENT`; StoreError by rejection, and then it is not registered
    */
-  async registerName(name: string, pid: Pid, meta: NameMeta = {}): Promise<'yes' | 'no'> {
-    this.check(name, pid, meta)
+  async registerName(name: string, pid: Pid, given: NameMeta = {}): Promise<'yes' | 'no'> {
+    const meta = this.check(name, pid, given)
     if (this.held.of(name).length > 0 || this.registering.has(name) || !this.held.watch(pid)) return 'no'
     const row = this.rows.make(name, { pid, meta })
     this.registering.add(name)
@@ -246,11 +248,11 @@ export class LocationVia implements Via {
   }
 
   /** @throws StoreError by rejection: then it is made up by the next refresh, if the name is still this node's */
-  async setMeta(name: string, meta: NameMeta): Promise<'ok' | 'error'> {
+  async setMeta(name: string, given: NameMeta): Promise<'ok' | 'error'> {
     const [entry] = this.held.of(name)
     if (entry === undefined) return 'error'
     const { pid, row } = entry
-    this.check(name, pid, meta)
+    const meta = this.check(name, pid, given)
     // A refresh that is asked for from now on writes the new metadata, too.
     const changed = { ...entry, meta, row: this.rows.make(name, { pid, meta }, row.owner) }
     if (!this.held.add(changed)) return 'error'
@@ -260,12 +262,9 @@ export class LocationVia implements Via {
   }
 
   /** @throws PidmeshError `ERR_BAD_ARGUMENT`; StoreError by rejection: then it may have happened for a moment, or not */
-  async takeover(
-    name: string,
-    pid: Pid,
-    { meta = {} }: { readonly meta?: NameMeta } = {},
-  ): Promise<number | undefined> {
-    this.check(name, pid, meta)
+  async takeover(name: string, pid: Pid, options: { readonly meta?: NameMeta } = {}): Promise<number | undefined> {
+    checkTakeover(options)
+    const meta = this.check(name, pid, options.meta ?? {})
     if (!this.held.watch(pid)) return undefined
     const own = this.held.find(name, pid)
     const row = this.rows.make(name, { pid, meta }, own?.row.owner)
@@ -303,10 +302,11 @@ export class LocationVia implements Via {
     if (this.stopping !== undefined) throw new PidmeshError('ERR_NODE_STOPPED', 'this way of keeping names was stopped')
   }
 
-  private check(name: string, pid: Pid, meta: NameMeta): void {
+  /** @returns the metadata as it is kept */
+  private check(name: string, pid: Pid, meta: NameMeta): NameMeta {
     this.checkName(name)
     checkPid(pid)
-    checkMeta(meta)
+    return this.envelopes.meta(meta)
   }
 
   /** `false` if the process has ended meanwhile. */

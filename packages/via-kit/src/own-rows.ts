@@ -9,7 +9,7 @@
  */
 import type { NameMeta, Node, Pid } from '@pidmesh/runtime'
 import { bad } from './checks.ts'
-import { Envelopes, type Place, type WrittenPlace } from './envelope.ts'
+import type { Envelopes, Place, WrittenPlace } from './envelope.ts'
 import type { LocationRow, TakenLocation } from './location-store.ts'
 import type { NameStore } from './name-store.ts'
 
@@ -19,6 +19,7 @@ export type Written = 'ours' | 'others' | 'unsure'
 export interface OwnRowsOptions {
   readonly owner: Node
   readonly store: NameStore
+  readonly envelopes: Envelopes
   /** Whether a process of this node has the name by that row. */
   readonly isHeld: (name: string, owner: string) => boolean
 }
@@ -31,7 +32,7 @@ const NO_VALUE = new Uint8Array()
 
 export class OwnRows {
   private readonly options: OwnRowsOptions
-  private readonly envelopes = new Envelopes()
+  private readonly envelopes: Envelopes
   /** Another one for each of those that a node has, one after the other or at once. */
   private readonly life: string
   private readonly underWay = new Set<string>()
@@ -39,6 +40,7 @@ export class OwnRows {
 
   constructor(options: OwnRowsOptions) {
     this.options = options
+    this.envelopes = options.envelopes
     this.life = Buffer.from(options.owner.random.bytes(LIFE_BYTES)).toString('base64url')
   }
 

@@ -512,3 +512,34 @@ it('metadata is as large as in the replicated table', async () => {
   await expect(lab.run(one.names.registerName('bob', pid, large))).rejects.toMatchObject({ code: 'ERR_BAD_ARGUMENT' })
   await expect(lab.run(one.names.setMeta('ann', large))).rejects.toMatchObject({ code: 'ERR_BAD_ARGUMENT' })
 })
+
+it.each(['a location database', 'pub-sub'])(
+  'metadata in %s is a copy: what the caller does with its object later changes nothing',
+  async (kind) => {
+    const lab = await startLab<LocationVia | BroadcastVia>((node, server) =>
+      kind === 'pub-sub'
+        ? BroadcastVia.start(node, { broker: new FakeBroker(server, true) })
+        : LocationVia.start(node, { store: new FakeStore(server) }),
+    )
+    onTestFinished(() => lab.cluster.stop())
+    const [one] = lab.members
+    const meta = { v: 1 }
+    const { names } = one
+    expect(await lab.run(names.registerName('ann', lab.spawn(one), meta))).toBe('yes')
+    meta.v = 2
+    if (names instanceof LocationVia) expect(await lab.run(names.lookup('ann'))).toMatchObject({ meta: { v: 1 } })
+    await expect(lab.run(names.registerName('bob', lab.spawn(one), { f: () => 1 }))).rejects.toMatchObject({
+      code: 'ERR_BAD_ARGUMENT',
+    })
+  },
+)
+
+it('a takeover with a condition that is not known here is refused, and not taken for one without', async () => {
+  const lab = await labOf()
+  const [one] = lab.members
+  await expect(lab.run(one.names.takeover('ann', lab.spawn(one), { expectedEpoch: 1 } as never))).rejects.toMatchObject(
+    {
+      code: 'ERR_BAD_ARGUMENT',
+    },
+  )
+})
