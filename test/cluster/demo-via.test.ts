@@ -1,5 +1,7 @@
 // PURPOSE: the demo's chat is the same in each way of keeping names, its page says which one that is, and the store that the demo has started ends with it, whatever ends the demo.
 
+import { readFileSync } from 'node:fs'
+
 import { kafkaMissing, mariadbMissing, redisMissing, startRedis } from '@pidmesh/dev-services'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 
@@ -151,5 +153,21 @@ describe('the store of the demo', () => {
     const launcher = new DemoProcess('cluster.js', args)
     expect(await launcher.ended).toBe(1)
     expect(launcher.stderr).toMatch(/^demo: no store at 127\.0\.0\.1:\d+ \(--store\): .*ECONNREFUSED.*\n$/)
+  })
+})
+
+describe('a store of the demo’s own', () => {
+  const problem = redisMissing()
+
+  it('that ends is told of in the terminal, and the demo can be ended as ever', async ({ skip }) => {
+    if (problem !== undefined) return skip(problem)
+    const launcher = await startLauncher(['--via', 'redis', '--nodes', '1'], { ownGroup: true })
+    const isServer = (pid: number): boolean => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'redis-server'
+    const [server] = descendantsOf(launcher.pid).filter(isServer)
+    if (server === undefined) throw new Error('no redis-server')
+    process.kill(server, 'SIGKILL')
+    await until('the end of Redis is told', () => launcher.stdout.includes('Redis has ended'))
+    launcher.child.stdin?.end()
+    await expect(launcher.ended).resolves.toBeDefined()
   })
 })

@@ -20,6 +20,7 @@ export class StoreFailed extends Error {}
 export type Store = {
   /** As `--store` takes it. For the environment: it may have a password in it. */
   address: string
+  isRunning(): boolean
   stop(): Promise<void>
 }
 
@@ -40,6 +41,7 @@ type Kit = {
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const ANSWERS_WITHIN_MS = 3000
+const LOOK_EVERY_MS = 1000
 
 /** @throws StoreFailed by rejection */
 export async function checkAnswers({ host, port }: StorePlace): Promise<void> {
@@ -63,11 +65,22 @@ export async function startStore(way: StoreWay, { tell, signal }: StartOptions):
   try {
     const store = await kit.start()
     tell(`${kit.server} runs on 127.0.0.1:${store.port}, after ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
+    tellOfItsEnd(store, kit.server, { tell, signal })
     return store
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new StoreFailed(`${kit.server} could not be started: ${reason}`, { cause: error })
   }
+}
+
+/** Once, if it ends before the demo does. */
+function tellOfItsEnd(store: Store, server: string, { tell, signal }: StartOptions): void {
+  const timer = setInterval(() => {
+    if (store.isRunning()) return
+    clearInterval(timer)
+    tell(`${server} has ended, and is not started again: pushes to other nodes fail from now on. Start the demo anew`)
+  }, LOOK_EVERY_MS)
+  signal.addEventListener('abort', () => clearInterval(timer), { once: true })
 }
 
 /** Loaded by who starts one: without it the launcher needs nothing but Node. */
@@ -99,11 +112,16 @@ async function kitOf(way: StoreWay): Promise<Kit> {
   }
 }
 
-function stoppable<Service extends { readonly port: number; stop(): Promise<void> }>(
+function stoppable<Service extends { readonly port: number; readonly isRunning: boolean; stop(): Promise<void> }>(
   service: Service,
   addressOf: (service: Service) => string,
 ): Store & { port: number } {
-  return { address: addressOf(service), port: service.port, stop: () => service.stop() }
+  return {
+    address: addressOf(service),
+    port: service.port,
+    isRunning: () => service.isRunning,
+    stop: () => service.stop(),
+  }
 }
 
 /** What is missing can be fetched if the sentence that says so names the command for it. */

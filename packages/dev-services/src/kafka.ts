@@ -83,6 +83,10 @@ export class KafkaService {
     return readFileSync(join(this.folder, 'server.log'), 'utf8')
   }
 
+  get isRunning(): boolean {
+    return this.server.isRunning
+  }
+
   /** Ends it, and removes what it has stored. */
   async stop(): Promise<void> {
     await this.server.kill()

@@ -22,6 +22,7 @@ export interface RedisService {
   readonly port: number
   /** Without user and password. */
   readonly url: string
+  readonly isRunning: boolean
   /** Ends it, and removes its folder. */
   stop(): Promise<void>
   /** As `kill -9`. */
@@ -172,6 +173,10 @@ class Service implements RedisService {
 
   get url(): string {
     return `redis://${HOST}:${this.port}`
+  }
+
+  get isRunning(): boolean {
+    return this.process.isRunning
   }
 
   async stop(): Promise<void> {

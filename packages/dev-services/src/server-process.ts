@@ -8,7 +8,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -94,7 +94,7 @@ export class ServerProcess {
 
   get isRunning(): boolean {
     try {
-      return process.kill(this.pid, 0)
+      return process.kill(this.pid, 0) && !hasEnded(this.pid)
     } catch {
       return false
     }
@@ -132,6 +132,14 @@ export class ServerProcess {
   startAgain(): Promise<ServerProcess> {
     return ServerProcess.start(this.start)
   }
+}
+
+/** Its guard waits for it only when it is told to: until then it is a zombie. Where there is no /proc nobody can tell. */
+function hasEnded(pid: number): boolean {
+  const stat = `/proc/${pid}/stat`
+  if (!existsSync(stat)) return false
+  const text = readFileSync(stat, 'latin1')
+  return text.slice(text.lastIndexOf(')') + 2).startsWith('Z')
 }
 
 /** A folder of its own for a server; removed by who has made it, or by the guard. */
