@@ -16,18 +16,31 @@ export interface MysqlTls {
   readonly allowAnyServer?: boolean
 }
 
-export interface MysqlOptions {
-  /** `mysql://user:password@host:port/database`, what is special in it percent-encoded; or the five options below. */
-  readonly url?: string
-  /** @default '127.0.0.1' */
-  readonly host?: string
-  /** @default 3306 */
-  readonly port?: number
-  readonly user?: string
-  /** Never logged. @default none */
-  readonly password?: string
-  /** It must be there: only the table is made. */
-  readonly database?: string
+/** Where the server is, and who we are there: a URL, or its parts. */
+export type MysqlPlace =
+  | {
+      /** `mysql://user:password@host:port/database`, what is special in it percent-encoded. */
+      readonly url: string
+      readonly host?: never
+      readonly port?: never
+      readonly user?: never
+      readonly password?: never
+      readonly database?: never
+    }
+  | {
+      readonly url?: never
+      /** @default '127.0.0.1' */
+      readonly host?: string
+      /** @default 3306 */
+      readonly port?: number
+      readonly user: string
+      /** Never logged. @default none */
+      readonly password?: string
+      /** It must be there: only the table is made. */
+      readonly database: string
+    }
+
+export interface MysqlTuning {
   /** `true`: the server's certificate must be for `host`, which must be a name, and signed by whom Node.js trusts. @default none: what is sent can be read on the way */
   readonly ssl?: boolean | MysqlTls
   /** Letters, digits and `_`. All nodes of a cluster use the same one, and no other cluster does. @default 'pidmesh_names' */
@@ -41,6 +54,8 @@ export interface MysqlOptions {
   /** Makes the table if it isn't there: at the start, or if it is lost later. @default true */
   readonly createTable?: boolean
 }
+
+export type MysqlOptions = MysqlPlace & MysqlTuning
 
 /** Where the server is, and who we are there. */
 export interface Server {

@@ -85,3 +85,10 @@ describe('the options', () => {
     expect(inspect(new MysqlLocations({ url }), { depth: 9, showHidden: true })).not.toContain(SECRET)
   })
 })
+
+it('a place is a URL or its parts: the compiler refuses none and both', () => {
+  // @ts-expect-error -- nowhere
+  expect(() => checkOptions({})).toThrow('or give a url')
+  // @ts-expect-error -- both
+  expect(() => checkOptions({ url: 'mysql://u:p@h/d', host: 'h' })).toThrow('exclude each other')
+})

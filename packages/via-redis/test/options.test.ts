@@ -119,3 +119,10 @@ describe('the options', () => {
     expect(counts).toEqual([true, true, false, false, true])
   })
 })
+
+it('a place is one of three: the compiler refuses none and two', () => {
+  // @ts-expect-error -- nowhere
+  expect(() => checkLocationsOptions({})).toThrow('takes one of url')
+  // @ts-expect-error -- two places
+  expect(() => checkLocationsOptions({ url: 'redis://a', cluster: ['redis://b'] })).toThrow('takes one of url')
+})

@@ -3,7 +3,7 @@
  */
 import { mariadbMissing, mustSkip, startMariadb, type MariadbOptions, type MariadbService } from '@pidmesh/dev-services'
 import { StoreError, type LocationRow } from '@pidmesh/via-kit'
-import { MysqlLocations, type MysqlOptions } from '@pidmesh/via-mysql'
+import { MysqlLocations, type MysqlPlace, type MysqlTuning } from '@pidmesh/via-mysql'
 import { createConnection, type Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll } from 'vitest'
 
@@ -49,18 +49,14 @@ export class Fixture {
   }
 
   /** A store that is stopped after the test. */
-  store(options: MysqlOptions): MysqlLocations {
-    const store = new MysqlLocations({
-      ...(options.host === undefined && { url: this.service.url }),
-      timeoutMs: 10_000,
-      ...options,
-    })
+  store(options: MysqlTuning, place: MysqlPlace = { url: this.service.url }): MysqlLocations {
+    const store = new MysqlLocations({ ...place, timeoutMs: 10_000, ...options })
     this.stores.push(store)
     return store
   }
 
-  async startStore(options: MysqlOptions = {}): Promise<MysqlLocations> {
-    const store = this.store({ table: this.freshTable(), ...options })
+  async startStore(options: MysqlTuning = {}, place?: MysqlPlace): Promise<MysqlLocations> {
+    const store = this.store({ table: this.freshTable(), ...options }, place)
     await answerOf(() => store.start())
     return store
   }
