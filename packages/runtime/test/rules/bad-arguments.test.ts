@@ -168,6 +168,12 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
   ['Node.sendAll(to)', 'ERR_BAD_ARGUMENT', { ...NO_TEXT, ...PIDS }, ({ node }, bad) => node.sendAll(bad, 1)],
   ['Node.deriveKeys(purpose)', 'ERR_BAD_ARGUMENT', NO_TEXT, ({ node }, bad) => node.deriveKeys(bad)],
   [
+    'Node.onStop(end)',
+    'ERR_BAD_ARGUMENT',
+    { undefined: () => undefined, 7: () => 7, null: () => null },
+    ({ node }, bad) => node.onStop(bad),
+  ],
+  [
     'Node.nodes(type)',
     'ERR_BAD_ARGUMENT',
     { ...NULL, ...NUMBERS, ...TEXTS, ...PIDS },
