@@ -17,6 +17,9 @@ export function bytesOnConnectionsTo(port: number): number {
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
+/** What `ss` says of all sockets: some hundred bytes of each. */
+const SOCKETS_BYTES = 256 * 1024 * 1024
+
 export interface Traffic {
   /** Packets of TCP with something in them: what goes alone is one, and what goes with others a part of one. */
   readonly packets: number
@@ -26,7 +29,10 @@ export interface Traffic {
 
 /** What processes have sent over the TCP connections that they have now, to each other or to others, as the kernel counts it; but for connections to some of their ports. */
 export function sentBy(pids: readonly number[], exceptTo: readonly number[]): Traffic {
-  const lines = execFileSync('ss', ['-tinHpO', 'state', 'established'], { encoding: 'utf8' }).split('\n')
+  const lines = execFileSync('ss', ['-tinHpO', 'state', 'established'], {
+    encoding: 'utf8',
+    maxBuffer: SOCKETS_BYTES,
+  }).split('\n')
   const ours = new Set(pids)
   const except = new Set(exceptTo)
   let packets = 0
