@@ -70,10 +70,11 @@ export class OwnRows {
     return { epoch, former: former === undefined ? undefined : this.envelopes.readPlace(former) }
   }
 
-  /** Who has a name, as it stands in the store; what is left of a process of this node that has ended is nobody. @throws StoreError by rejection */
+  /** Who has a name, as it stands in the store; what this node has left there is nobody. @throws StoreError by rejection */
   async find(name: string): Promise<Place | undefined> {
     const place = await this.read(name)
-    return place === undefined || this.isOver(place) ? undefined : { pid: place.pid, meta: place.meta }
+    if (place === undefined || (this.isLeft(name, place) && !this.underWay.has(place.owner))) return undefined
+    return { pid: place.pid, meta: place.meta }
   }
 
   private write(row: LocationRow, put: () => Promise<boolean>): Promise<Written> {

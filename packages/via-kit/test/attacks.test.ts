@@ -225,6 +225,20 @@ describe('a process that has the only claim to a name', () => {
   })
 })
 
+it('a name that was given up while the store was away is nobody’s on its own node, also as long as the store has it', async () => {
+  const lab = await labOf()
+  const [one] = lab.members
+  const got: unknown[] = []
+  await lab.run(one.names.registerName('ann', lab.spawn(one, got)))
+  lab.server.isAway = true
+  await lab.run(one.names.unregisterName('ann'))
+  lab.server.isAway = false
+  expect(lab.server.rowOf('ann')).toBeDefined()
+  expect(await lab.run(one.names.send('ann', 1))).toBe('noproc')
+  await lab.cluster.settle()
+  expect(got).toEqual([])
+})
+
 describe('a node that comes back under its name', () => {
   it('has the names at once that its processes had in its earlier life', async () => {
     const lab = await labOf()
