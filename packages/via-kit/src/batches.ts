@@ -98,17 +98,19 @@ export class Batches<Kind, Item, Answer> {
     const { waiting, options } = this
     const kind = waiting[0]?.kind
     const batch: Waiting<Kind, Item, Answer>[] = []
-    const left: Waiting<Kind, Item, Answer>[] = []
-    const passed = new Set<string>()
-    for (const one of waiting) {
-      const isFull = batch.length === options.batchSize
-      if (!isFull && one.kind === kind && !passed.has(options.keyOf(one.item))) batch.push(one)
+    const passed: Waiting<Kind, Item, Answer>[] = []
+    const keys = new Set<string>()
+    let end = 0
+    for (; end < waiting.length && batch.length < options.batchSize; end++) {
+      const one = waiting[end] as Waiting<Kind, Item, Answer>
+      const key = options.keyOf(one.item)
+      if (one.kind === kind && !keys.has(key)) batch.push(one)
       else {
-        left.push(one)
-        if (!isFull) passed.add(options.keyOf(one.item))
+        passed.push(one)
+        keys.add(key)
       }
     }
-    this.waiting = left
+    waiting.splice(0, end, ...passed)
     return batch
   }
 

@@ -1,7 +1,8 @@
 /**
  * The bytes of what goes through a store or a broker.
  *
- *   value of a name   term [pid, metadata, owner of the row]
+ *   value of a name   term [pid, metadata, which registration of the process it is]
+ *   owner of its row  the process and that registration, as text
  *   a push            length of the name, 2 bytes; the name; term: the message
  *
  * The name stands in front so that a node that doesn't have it need not read the rest.
@@ -19,7 +20,13 @@ export interface Place {
 
 /** As it stands in the store. */
 export interface WrittenPlace extends Place {
-  readonly owner: string
+  /** Tells registrations of one process apart: no other one of it has the same. */
+  readonly registration: string
+}
+
+/** Of the row of a name. */
+export function ownerOf({ pid, registration }: Pick<WrittenPlace, 'pid' | 'registration'>): string {
+  return `${pid.toString()}#${registration}`
 }
 
 /** A name, and where the message begins that was sent to it. */
@@ -49,18 +56,18 @@ export class Envelopes {
   }
 
   /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
-  place({ pid, meta, owner }: WrittenPlace): Uint8Array {
-    return this.encode([pid, meta, owner])
+  place({ pid, meta, registration }: WrittenPlace): Uint8Array {
+    return this.encode([pid, meta, registration])
   }
 
   /** `undefined` for what is no place: somebody else has written it. */
   readPlace(bytes: Uint8Array): WrittenPlace | undefined {
     const term = this.decode(bytes, 0)
     if (!Array.isArray(term)) return undefined
-    const [pid, meta, owner] = term as readonly unknown[]
-    if (!(pid instanceof Pid) || typeof meta !== 'object' || meta === null || typeof owner !== 'string')
+    const [pid, meta, registration] = term as readonly unknown[]
+    if (!(pid instanceof Pid) || typeof meta !== 'object' || meta === null || typeof registration !== 'string')
       return undefined
-    return { pid, meta: meta as NameMeta, owner }
+    return { pid, meta: meta as NameMeta, registration }
   }
 
   /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */

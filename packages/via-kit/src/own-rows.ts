@@ -9,7 +9,7 @@
  */
 import type { NameMeta, Node, Pid } from '@pidmesh/runtime'
 import { bad } from './checks.ts'
-import type { Envelopes, Place, WrittenPlace } from './envelope.ts'
+import { ownerOf, type Envelopes, type Place, type WrittenPlace } from './envelope.ts'
 import type { LocationRow, TakenLocation } from './location-store.ts'
 import type { NameStore } from './name-store.ts'
 
@@ -49,9 +49,10 @@ export class OwnRows {
    * @throws PidmeshError `ERR_BAD_ARGUMENT`
    */
   make(name: string, { pid, meta }: { readonly pid: Pid; readonly meta: NameMeta }, given?: string): LocationRow {
-    const owner = given ?? `${pid.toString()}#${this.life}.${++this.made}`
+    const registration = given?.slice(given.lastIndexOf('#') + 1) ?? `${this.life}.${++this.made}`
+    const owner = ownerOf({ pid, registration })
     if (owner.length > MAX_OWNER) throw bad(`the name of a node is too long for a store: ${owner}`)
-    return { name, owner, value: this.envelopes.place({ pid, meta, owner }) }
+    return { name, owner, value: this.envelopes.place({ pid, meta, registration }) }
   }
 
   /** @throws StoreError by rejection; it may be written then, too */
@@ -73,7 +74,7 @@ export class OwnRows {
   /** Who has a name, as it stands in the store; what this node has left there is nobody. @throws StoreError by rejection */
   async find(name: string): Promise<Place | undefined> {
     const place = await this.read(name)
-    if (place === undefined || (this.isLeft(name, place) && !this.underWay.has(place.owner))) return undefined
+    if (place === undefined || (this.isLeft(name, place) && !this.underWay.has(ownerOf(place)))) return undefined
     return { pid: place.pid, meta: place.meta }
   }
 
@@ -84,9 +85,10 @@ export class OwnRows {
         const place = await this.read(row.name)
         // Free meanwhile.
         if (place === undefined) continue
-        if (this.underWay.has(place.owner) && place.owner !== row.owner) return 'unsure'
+        const owner = ownerOf(place)
+        if (this.underWay.has(owner) && owner !== row.owner) return 'unsure'
         if (!this.isLeft(row.name, place)) return 'others'
-        await this.options.store.release({ name: row.name, owner: place.owner, value: NO_VALUE })
+        await this.options.store.release({ name: row.name, owner, value: NO_VALUE })
       }
       return 'others'
     })
@@ -116,6 +118,6 @@ export class OwnRows {
   private isLeft(name: string, place: WrittenPlace): boolean {
     const { owner, isHeld } = this.options
     if (place.pid.node !== owner.name) return false
-    return this.isOver(place) || (place.owner.includes(`#${this.life}.`) && !isHeld(name, place.owner))
+    return this.isOver(place) || (place.registration.startsWith(`${this.life}.`) && !isHeld(name, ownerOf(place)))
   }
 }

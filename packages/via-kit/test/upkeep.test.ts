@@ -381,10 +381,14 @@ describe('20,000 names of one process', () => {
       await lab.pass(1_000)
       return performance.now() - startMs
     }
-    await timeOf(2_000)
-    const [few, many] = [await timeOf(2_000), await timeOf(20_000)]
+    const ratios: number[] = []
+    // Something else may run beside one of them, and not beside all.
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const few = await timeOf(2_000)
+      ratios.push((await timeOf(20_000)) / few)
+    }
     // Ten times as many: a hundred times as long if it were the square.
-    expect(many / few).toBeLessThan(40)
+    expect(Math.min(...ratios)).toBeLessThan(40)
     expect(lab.server.rows.size).toBe(0)
   })
 })
