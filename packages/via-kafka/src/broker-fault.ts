@@ -23,6 +23,8 @@ export type FaultKind =
   | 'no-topic'
   /** The broker knows a later life of this producer, or misses messages of it. */
   | 'fenced'
+  /** Fewer brokers are alive than the topic is to have replicas: one that has just been started, or has stood still, is not for a moment. */
+  | 'too-few-brokers'
   /** More bytes than the topic takes at once. */
   | 'too-large'
   /** The broker has no such position. */
@@ -48,6 +50,7 @@ const KINDS: Readonly<Record<string, FaultKind>> = {
   UNKNOWN_TOPIC_OR_PARTITION: 'no-topic',
   UNKNOWN_TOPIC_ID: 'no-topic',
   INCONSISTENT_TOPIC_ID: 'no-topic',
+  INVALID_REPLICATION_FACTOR: 'too-few-brokers',
   MESSAGE_TOO_LARGE: 'too-large',
   RECORD_LIST_TOO_LARGE: 'too-large',
   OUT_OF_ORDER_SEQUENCE_NUMBER: 'fenced',
@@ -94,6 +97,11 @@ export function storeErrorOf(fault: BrokerFault, what: string, topic: string): S
       return new StoreError(
         'ERR_STORE_UNFIT',
         `Kafka: there is no topic ${topic}: make it, or start again with createTopic`,
+      )
+    case 'too-few-brokers':
+      return new StoreError(
+        'ERR_STORE_UNFIT',
+        `Kafka: ${what} has failed: ${message}. Fewer brokers are alive than topic ${topic} is to have replicas`,
       )
     case 'too-large':
     case 'unreadable':

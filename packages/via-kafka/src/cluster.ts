@@ -7,7 +7,7 @@
  * - A link that is closed is not given out; a broker that does not answer in time loses its link, as nobody knows what the link still holds.
  * - `view` is the last that a broker has said. It changes by `refresh` only.
  */
-import { BrokerFault, faultOf } from './broker-fault.ts'
+import { BrokerFault, faultOf, type FaultKind } from './broker-fault.ts'
 import { BrokerLink, type MetadataResponse } from './broker-link.ts'
 import type { Address, Settings } from './options.ts'
 import { pause, within } from './within.ts'
@@ -29,6 +29,9 @@ interface Entry {
 
 /** How long is waited before something is asked again. */
 export const AGAIN_MS = 100
+
+/** What may be over at another moment. */
+const PASSING: ReadonlySet<FaultKind> = new Set(['away', 'moved', 'too-few-brokers'])
 
 export class Cluster {
   private readonly settings: Settings
@@ -142,7 +145,7 @@ export class Cluster {
         return await within(attempt(), deadlineMs - performance.now())
       } catch (error) {
         const fault = faultOf(error)
-        const isPassing = fault.kind === 'away' || fault.kind === 'moved'
+        const isPassing = PASSING.has(fault.kind)
         if (!isPassing || this.signal.aborted || performance.now() + AGAIN_MS >= deadlineMs) throw fault
         await pause(AGAIN_MS, this.signal)
       }

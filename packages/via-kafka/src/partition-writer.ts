@@ -158,6 +158,7 @@ export class PartitionWriter {
         this.waiting.unshift(...batch.splice(Math.ceil(batch.length / 2)))
         // The rest ends elsewhere than what was sent with this sequence.
         return this.isOver()
+      case 'too-few-brokers':
       case 'out-of-range':
       case 'unreadable':
       case 'unfit':

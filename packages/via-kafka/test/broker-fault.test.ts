@@ -8,6 +8,8 @@ import {
 } from '@platformatic/kafka'
 import { describe, expect, it } from 'vitest'
 import { BrokerFault, faultOf, storeErrorOf } from '../src/broker-fault.ts'
+import { Cluster } from '../src/cluster.ts'
+import { checkOptions } from '../src/options.ts'
 
 const answer = (code: number): ResponseError =>
   new ResponseError(0, 9, { '/': [code, 'of the broker'] }, { secret: 'x' })
@@ -33,6 +35,7 @@ describe('what has gone wrong', () => {
     ['fenced', 'OUT_OF_ORDER_SEQUENCE_NUMBER', answer(45)],
     ['fenced', 'INVALID_PRODUCER_EPOCH', answer(47)],
     ['too-large', 'MESSAGE_TOO_LARGE', answer(10)],
+    ['too-few-brokers', 'INVALID_REPLICATION_FACTOR', answer(38)],
     ['unfit', 'TOPIC_AUTHORIZATION_FAILED', answer(29)],
     ['unfit', 'the login is refused', new NetworkError('failed', { cause: new AuthenticationError('no') })],
     [
@@ -59,8 +62,19 @@ describe('what has gone wrong', () => {
 
   it.each([
     ['ERR_STORE_UNAVAILABLE', ['away', 'moved', 'fenced', 'out-of-range']],
-    ['ERR_STORE_UNFIT', ['no-topic', 'unreadable', 'unfit']],
+    ['ERR_STORE_UNFIT', ['no-topic', 'too-few-brokers', 'unreadable', 'unfit']],
   ] as const)('is %s to a caller if it is %j', (code, kinds) => {
     for (const kind of kinds) expect(storeErrorOf(new BrokerFault(kind, 'why'), 'publish', 'pidmesh').code).toBe(code)
   })
+})
+
+it('a topic that can not be made since the only broker has just stood still is made a moment later', async () => {
+  const cluster = new Cluster(checkOptions({ brokers: ['a:1'] }))
+  let attempts = 0
+  const made = cluster.until(performance.now() + 5_000, async () => {
+    if (++attempts < 3) throw new BrokerFault('too-few-brokers', 'INVALID_REPLICATION_FACTOR')
+    return 'made'
+  })
+  await expect(made).resolves.toBe('made')
+  cluster.close()
 })

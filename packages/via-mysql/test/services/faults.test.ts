@@ -56,7 +56,7 @@ describe.skipIf(isMissing)('a MariaDB that fails', () => {
 
   it('nobody listens at the start: it rejects', async () => {
     const [port, where] = [await freePort(), { user: 'u', password: 'p', database: 'd' }]
-    const store = fixture.store({ timeoutMs: TIMEOUT_MS }, { host: '127.0.0.1', port, ...where })
+    const store = fixture.store({ host: '127.0.0.1', port, ...where, timeoutMs: TIMEOUT_MS })
     expect(await codeOf(store.start())).toBe('ERR_STORE_UNAVAILABLE')
     await store.stop()
   })

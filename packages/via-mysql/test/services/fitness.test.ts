@@ -129,7 +129,7 @@ describe.skipIf(isMissing)('what can’t be used', () => {
 
   it('SELECT, INSERT, UPDATE and DELETE on a table that is there are all that is needed', async () => {
     const table = await makeTable({})
-    const store = await fixture.startStore({ table }, { url: await limited('SELECT, INSERT, UPDATE, DELETE', table) })
+    const store = await fixture.startStore({ url: await limited('SELECT, INSERT, UPDATE, DELETE', table), table })
     expect(await store.put([row('a', '1')])).toEqual([true])
     await store.take([row('a', '2')])
     await store.release([row('a', '2')])

@@ -3,9 +3,13 @@
  */
 import { mariadbMissing, mustSkip, startMariadb, type MariadbOptions, type MariadbService } from '@pidmesh/dev-services'
 import { StoreError, type LocationRow } from '@pidmesh/via-kit'
-import { MysqlLocations, type MysqlPlace, type MysqlTuning } from '@pidmesh/via-mysql'
+import { MysqlLocations, type MysqlOptions, type MysqlTuning } from '@pidmesh/via-mysql'
 import { createConnection, type Connection } from 'mysql2/promise'
 import { afterAll, afterEach, beforeAll } from 'vitest'
+
+function saysWhere(options: MysqlTuning | MysqlOptions): options is MysqlOptions {
+  return 'url' in options || 'host' in options
+}
 
 export class Fixture {
   private readonly stores: MysqlLocations[] = []
@@ -48,15 +52,16 @@ export class Fixture {
     return `names_${++this.tables}`
   }
 
-  /** A store that is stopped after the test. */
-  store(options: MysqlTuning, place: MysqlPlace = { url: this.service.url }): MysqlLocations {
-    const store = new MysqlLocations({ ...place, timeoutMs: 10_000, ...options })
+  /** A store that is stopped after the test: of this MariaDB, unless the options say where it is. */
+  store(options: MysqlTuning | MysqlOptions): MysqlLocations {
+    const where: MysqlOptions = saysWhere(options) ? options : { ...options, url: this.service.url }
+    const store = new MysqlLocations({ timeoutMs: 10_000, ...where })
     this.stores.push(store)
     return store
   }
 
-  async startStore(options: MysqlTuning = {}, place?: MysqlPlace): Promise<MysqlLocations> {
-    const store = this.store({ table: this.freshTable(), ...options }, place)
+  async startStore(options: MysqlTuning | MysqlOptions = {}): Promise<MysqlLocations> {
+    const store = this.store({ table: this.freshTable(), ...options })
     await answerOf(() => store.start())
     return store
   }

@@ -60,21 +60,21 @@ describe.skipIf(isMissing || mustSkip(opensslMissing()))('a MariaDB with TLS', (
   }
 
   it('a server whose certificate is for its host, and signed by whom we trust, is used', async () => {
-    const store = await fixture.startStore({ ssl: { ca } }, where('localhost'))
+    const store = await fixture.startStore({ ...where('localhost'), ssl: { ca } })
     expect(await store.put([row('a', '1')])).toEqual([true])
   })
 
   it('any server is taken by who says so', async () => {
-    const store = await fixture.startStore({ ssl: { allowAnyServer: true } }, where('127.0.0.1'))
+    const store = await fixture.startStore({ ...where('127.0.0.1'), ssl: { allowAnyServer: true } })
     expect(await store.put([row('a', '1')])).toEqual([true])
   })
 
   it('a server that wants TLS refuses who has none', async () => {
-    await expect(fixture.store({}, where('127.0.0.1')).start()).rejects.toMatchObject({ code: 'ERR_STORE_UNFIT' })
+    await expect(fixture.store(where('127.0.0.1')).start()).rejects.toMatchObject({ code: 'ERR_STORE_UNFIT' })
   })
 
   it('a server that stands still is left in time, and no socket stays', async () => {
-    const store = await fixture.startStore({ ssl: { ca }, timeoutMs: 1_000 }, where('localhost'))
+    const store = await fixture.startStore({ ...where('localhost'), ssl: { ca }, timeoutMs: 1_000 })
     const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length
     // That of the administrator is one of them.
     await expect.poll(sockets).toBe(2)
@@ -87,9 +87,9 @@ describe.skipIf(isMissing || mustSkip(opensslMissing()))('a MariaDB with TLS', (
 
   it('a server that anybody may have signed, or that is for another host, is refused', async () => {
     const refused = { code: 'ERR_STORE_UNFIT', message: expect.stringContaining('HANDSHAKE_SSL_ERROR') }
-    await expect(fixture.store({ ssl: true }, where('localhost')).start()).rejects.toMatchObject(refused)
+    await expect(fixture.store({ ...where('localhost'), ssl: true }).start()).rejects.toMatchObject(refused)
     copyFileSync(join(made.folder, 'other.pem'), join(made.folder, 'server.pem'))
     await fixture.admin.query('FLUSH SSL')
-    await expect(fixture.store({ ssl: { ca } }, where('localhost')).start()).rejects.toMatchObject(refused)
+    await expect(fixture.store({ ...where('localhost'), ssl: { ca } }).start()).rejects.toMatchObject(refused)
   })
 })
