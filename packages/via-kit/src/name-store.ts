@@ -117,10 +117,12 @@ export class NameStore {
 
   /** Has the store remove what is over. Without it nothing but room is lost: it never rejects. */
   async sweep(): Promise<void> {
+    if (this.isClosing) return
     try {
       await this.store.sweep?.()
     } catch (error) {
-      this.log.warn({ problem: String(error) }, 'names whose time is over are not removed from the store')
+      const { message } = storeErrorOf(error, this.store.kind)
+      this.log.warn({ problem: message }, 'names whose time is over are not removed from the store')
     }
   }
 

@@ -37,9 +37,7 @@ interface Unreleased {
 export class NameUpkeep<Entry> {
   private readonly options: UpkeepOptions<Entry>
   private readonly log: RateLimitedLog
-  /** By name: mostly one. */
-  private readonly unreleased = new Map<string, readonly Unreleased[]>()
-  private count = 0
+  private unreleased: Unreleased[] = []
   /** Those of them that are just being given back. */
   private releasing: readonly Unreleased[] = []
   /** Names that the last round has not refreshed. */
@@ -57,7 +55,7 @@ export class NameUpkeep<Entry> {
 
   /** Rows that are to be given back. */
   get size(): number {
-    return this.count + this.releasing.length
+    return this.unreleased.length + this.releasing.length
   }
 
   start(): void {
@@ -69,17 +67,16 @@ export class NameUpkeep<Entry> {
   stop(): readonly LocationRow[] {
     this.isStopped = true
     this.timer?.cancel()
-    const rows = [...this.releasing, ...this.takeUnreleased()].map(({ row }) => row)
+    const rows = [...this.releasing, ...this.unreleased].map(({ row }) => row)
     this.releasing = []
+    this.unreleased = []
     return rows
   }
 
-  /** Gives back a row of a name that this node has had: now, or when the store answers again. Says whether it was now. Never rejects. */
-  async release(row: LocationRow): Promise<boolean> {
+  /** Gives back a row of a name that this node has had: now, or when the store answers again. Resolves when it was tried. Never rejects. */
+  async release(row: LocationRow): Promise<void> {
     const untilMs = this.nowMs + this.options.store.ttlMs
-    if (await this.isReleased(row)) return true
-    this.keep({ row, untilMs })
-    return false
+    if (!(await this.isReleased(row))) this.keep({ row, untilMs })
   }
 
   /** A row that may have been written, though the store has not said so. */
@@ -89,17 +86,8 @@ export class NameUpkeep<Entry> {
 
   private keep(one: Unreleased): void {
     if (this.isStopped) return
-    const { name } = one.row
-    this.unreleased.set(name, [...(this.unreleased.get(name) ?? []), one])
-    this.count++
+    this.unreleased.push(one)
     this.goOnAt(this.nowMs + this.retryMs)
-  }
-
-  private takeUnreleased(): readonly Unreleased[] {
-    const all = [...this.unreleased.values()].flat()
-    this.unreleased.clear()
-    this.count = 0
-    return all
   }
 
   private isReleased(row: LocationRow): Promise<boolean> {
@@ -138,12 +126,13 @@ export class NameUpkeep<Entry> {
     await this.refresh(isRound ? [...this.options.held()] : this.stale)
     if (isRound) await this.endRound(startMs)
     this.isRunning = false
-    const hasFailed = this.stale.length > 0 || this.count > 0
+    const hasFailed = this.stale.length > 0 || this.unreleased.length > 0
     this.goOnAt(hasFailed ? Math.min(this.nowMs + this.jittered(this.retryMs), this.nextRoundMs) : this.nextRoundMs)
   }
 
   private async releaseAgain(): Promise<void> {
-    this.releasing = this.takeUnreleased().filter(({ untilMs }) => untilMs > this.nowMs)
+    this.releasing = this.unreleased.filter(({ untilMs }) => untilMs > this.nowMs)
+    this.unreleased = []
     const failed = await this.inGroups(this.releasing, ({ row }) => this.isReleased(row))
     this.releasing = []
     for (const one of failed) this.keep(one)

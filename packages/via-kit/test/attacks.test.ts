@@ -357,9 +357,15 @@ describe('the log', () => {
       override find(): Promise<never> {
         return Promise.reject(new Error('mysql://u:s3cret@h'))
       }
+
+      override sweep(): Promise<never> {
+        return Promise.reject(new Error('mysql://u:s3cret@h'))
+      }
     }
     const lab = await labOf((server) => new Talkative(server))
     expect(await lab.run(lab.members[0].names.send('ann', 1))).toBe('noconnection')
+    await lab.pass(TTL_MS)
+    expect(lab.cluster.log.lines.some(({ message }) => message.includes('are not removed'))).toBe(true)
     expect(JSON.stringify(lab.cluster.log.lines)).not.toContain('s3cret')
   })
 
