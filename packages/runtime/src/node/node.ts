@@ -17,7 +17,7 @@ import { guardedLogger } from '../observe/guarded-logger.ts'
 import type { NodeCounters } from '../observe/counters.ts'
 import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts'
 import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
-import type { Clock, Logger, PumpFactory, Random, TimerHandle, Transport } from '../ports.ts'
+import type { Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
 import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
 import { checkFunction, checkNameText, checkNodeName, checkNodeType, checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
@@ -27,10 +27,11 @@ import { Peers } from '../distribution/peers.ts'
 import type { ConnectFailure } from '../distribution/connection.ts'
 import { PROTOCOL_VERSIONS } from '../distribution/handshake.ts'
 import type { Peer } from '../distribution/peer.ts'
-import { formatReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
+import type { ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
 import { FrameCodec } from '../wire/codec.ts'
 import { TermCodec } from '../wire/term.ts'
+import { Endings } from './endings.ts'
 import type { ExportedFunction } from './exports.ts'
 import { Kernel } from './kernel.ts'
 import type { Destination } from './router.ts'
@@ -48,8 +49,6 @@ const TICKS = 4
 const HANDSHAKE_TIMEOUT_MS = 5_000
 const BACKOFF_MS = { first: 100, most: 1_000 }
 const NO_PROGRESS_MS = 10_000
-/** What is done at a node's end has so long. */
-const END_WITHIN_MS = 15_000
 const LIMITS = {
   busyBytes: 1024 * 1024,
   resumeBytes: 512 * 1024,
@@ -71,7 +70,7 @@ export class Node {
   private readonly cookies: readonly string[]
   private stopping: Promise<void> | undefined = undefined
   private isGoing = false
-  private readonly endings = new Set<() => Promise<unknown>>()
+  private readonly endings: Endings
 
   /** Use `startNode`. */
   constructor(identity: NodeIdentity, options: CheckedNodeOptions, components: NodeComponents) {
@@ -80,6 +79,7 @@ export class Node {
     this.cookies = options.cookies
     this.connectsAll = options.connectAll && !options.hidden
     const log = guardedLogger(components.log).child({ node: identity.name })
+    this.endings = new Endings(clock, log)
     const terms = new TermCodec()
     // Signals that are sent outside of a turn wait for the next one to be flushed.
     let flushing = false
@@ -319,9 +319,7 @@ export class Node {
   onStop(end: () => Promise<unknown>): () => void {
     checkFunction('onStop', end)
     if (this.isGoing) throw new PidmeshError('ERR_NODE_STOPPED', `node ${this.name} has been stopped`)
-    const ending = (): Promise<unknown> => end()
-    this.endings.add(ending)
-    return () => void this.endings.delete(ending)
+    return this.endings.add(end)
   }
 
   /** @throws PidmeshError — see `startNode` */
@@ -392,34 +390,11 @@ export class Node {
   }
 
   private async stopOnce(): Promise<void> {
-    const ended = this.endAll()
+    const ended = this.endings.run()
     this.discovered.stop()
     this.kernel.stop()
     await this.peers.stop()
     await ended
-  }
-
-  private async endAll(): Promise<void> {
-    const endings = [...this.endings].map(async (end) => {
-      try {
-        await end()
-      } catch (thrown) {
-        this.log.error(
-          { reason: formatReason(reasonOfThrown(thrown)) },
-          'what was to be done at the end of the node has failed',
-        )
-      }
-    })
-    if (endings.length === 0) return
-    let timer: TimerHandle | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = this.clock.setTimer(END_WITHIN_MS, () => {
-        this.log.error({ afterMs: END_WITHIN_MS }, 'what was to be done at the end of the node is not done')
-        resolve()
-      })
-    })
-    await Promise.race([Promise.all(endings), late])
-    timer?.cancel()
   }
 }
 
