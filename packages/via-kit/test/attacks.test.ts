@@ -1,49 +1,13 @@
 /**
  * PURPOSE: what a second attacker has found in names in a store, one rule each.
  */
-import {
-  BroadcastVia,
-  LocationVia,
-  StoreError,
-  type Answer,
-  type LocationRow,
-  type LocationViaOptions,
-  type TakenLocation,
-} from '@pidmesh/via-kit'
-import { FakeBroker, FakeStore, type FakeServer } from '@pidmesh/via-kit/testing'
+import { BroadcastVia, LocationVia, type Answer, type LocationRow, type TakenLocation } from '@pidmesh/via-kit'
+import { FakeBroker, FakeStore } from '@pidmesh/via-kit/testing'
 import { PidmeshError } from '@pidmesh/runtime'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { startLab, type Lab } from './lab.ts'
+import { alive, away, locationLab, registerMany, startLab, storesLab } from './lab.ts'
 
 const TTL_MS = 3_000
-
-async function labOf(
-  storeOf = (server: FakeServer): FakeStore => new FakeStore(server),
-  options: Partial<LocationViaOptions> = {},
-): Promise<Lab<LocationVia>> {
-  const lab = await startLab((node, server) => LocationVia.start(node, { store: storeOf(server), ...options }))
-  onTestFinished(() => lab.cluster.stop())
-  return lab
-}
-
-function away(): StoreError {
-  return new StoreError('ERR_STORE_UNAVAILABLE', 'it is away')
-}
-
-async function registerMany(
-  { names }: { readonly names: LocationVia },
-  lab: Lab<LocationVia>,
-  count: number,
-  first = 0,
-) {
-  const pid = lab.spawn(lab.members[0])
-  const all = Array.from({ length: count }, (_, n) => names.registerName(`n${first + n}`, pid))
-  for (const answer of await lab.run(Promise.all(all))) expect(answer).toBe('yes')
-  return pid
-}
-
-const alive = (lab: Lab<LocationVia>): number =>
-  [...lab.server.rows.keys()].filter((name) => lab.server.rowOf(name) !== undefined).length
 
 /** A takeover is done, and its answer lost. */
 class LosesTakes extends FakeStore {
@@ -59,9 +23,9 @@ class LosesTakes extends FakeStore {
 describe('batches', () => {
   it('are as large with registers and unregisters in turn as with registers alone', async () => {
     const callsOf = async (isMixed: boolean): Promise<number> => {
-      const lab = await labOf()
+      const lab = await locationLab()
       const [one] = lab.members
-      const pid = await registerMany(one, lab, 1_600)
+      const pid = await registerMany(lab, 1_600)
       const before = lab.server.calls
       const answers: unknown[] = []
       let given = 0
@@ -80,7 +44,7 @@ describe('batches', () => {
   })
 
   it('keep the order of a name', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     const pid = lab.spawn(one)
     const answers: unknown[] = []
@@ -107,9 +71,9 @@ describe('batches', () => {
         return super.put(rows)
       }
     }
-    const lab = await labOf((server) => new Locked(server))
-    const [one, other] = lab.members
-    await registerMany(one, lab, 50)
+    const lab = await locationLab((server) => new Locked(server))
+    const [, other] = lab.members
+    await registerMany(lab, 50)
     isLocked = true
     for (let ms = 0; ms < 3 * TTL_MS; ms += 100) {
       await lab.pass(100)
@@ -129,8 +93,8 @@ describe('batches', () => {
         return super.put(rows)
       }
     }
-    const lab = await labOf((server) => new Counting(server))
-    await registerMany(lab.members[0], lab, 500)
+    const lab = await locationLab((server) => new Counting(server))
+    await registerMany(lab, 500)
     const writtenIn = async (ms: number): Promise<number> => {
       written.length = 0
       await lab.pass(ms)
@@ -144,12 +108,7 @@ describe('batches', () => {
 
 describe('a process that has the only claim to a name', () => {
   it.each(['itself', 'another one of its node'])('keeps it if the answer to a takeover by %s is lost', async (by) => {
-    const stores: LosesTakes[] = []
-    const lab = await labOf((server) => {
-      const store = new LosesTakes(server)
-      stores.push(store)
-      return store
-    })
+    const { lab, stores } = await storesLab((server) => new LosesTakes(server))
     const [one, other] = lab.members
     const pid = lab.spawn(one)
     await lab.run(one.names.registerName('ann', pid))
@@ -166,7 +125,7 @@ describe('a process that has the only claim to a name', () => {
   })
 
   it('is not killed while a takeover by another one is under way; when it is done it gives way', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one] = lab.members
     const [first, second] = [lab.spawn(one), lab.spawn(one)]
     await lab.run(one.names.registerName('ann', first))
@@ -179,7 +138,7 @@ describe('a process that has the only claim to a name', () => {
   })
 
   it('keeps it if the store is back in an older state, in which it had the name by an earlier registration', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     const pid = lab.spawn(one)
     await lab.run(one.names.registerName('ann', pid))
@@ -207,7 +166,7 @@ describe('a process that has the only claim to a name', () => {
         return Promise.reject(away())
       }
     }
-    const lab = await labOf((server) => new Late(server))
+    const lab = await locationLab((server) => new Late(server))
     const [one, other] = lab.members
     const pid = lab.spawn(one)
     await lab.run(one.names.registerName('ann', pid))
@@ -226,7 +185,7 @@ describe('a process that has the only claim to a name', () => {
 })
 
 it('a name that was given up while the store was away is nobody’s on its own node, also as long as the store has it', async () => {
-  const lab = await labOf()
+  const lab = await locationLab()
   const [one] = lab.members
   const got: unknown[] = []
   await lab.run(one.names.registerName('ann', lab.spawn(one, got)))
@@ -241,7 +200,7 @@ it('a name that was given up while the store was away is nobody’s on its own n
 
 describe('a node that comes back under its name', () => {
   it('has the names at once that its processes had in its earlier life', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     await lab.run(one.names.registerName('ann', lab.spawn(one)))
     const row = lab.server.rowOf('ann')
@@ -258,15 +217,15 @@ describe('a node that comes back under its name', () => {
 
 describe('a stop', () => {
   it('of the node gives all names back before it resolves', async () => {
-    const lab = await labOf()
-    await registerMany(lab.members[0], lab, 300)
+    const lab = await locationLab()
+    await registerMany(lab, 300)
     await lab.run(lab.members[0].node.stop())
     expect(lab.server.rows.size).toBe(0)
   })
 
   it('leaves no row but those in a part of the store that is away', async () => {
-    const lab = await labOf()
-    await registerMany(lab.members[0], lab, 200)
+    const lab = await locationLab()
+    await registerMany(lab, 200)
     lab.server.isNameAway = (name) => name === 'n0'
     await lab.run(lab.members[0].names.stop())
     expect([...lab.server.rows.keys()]).toEqual(['n0'])
@@ -274,7 +233,7 @@ describe('a stop', () => {
 
   it.each([0, 1, 2, 3, 4])('leaves no row of what was asked for %d ms before', async (ms) => {
     for (const how of ['registerName', 'takeover'] as const) {
-      const lab = await labOf()
+      const lab = await locationLab()
       const [one] = lab.members
       one.names[how]('ann', lab.spawn(one)).catch(() => undefined)
       await lab.pass(ms)
@@ -284,9 +243,9 @@ describe('a stop', () => {
   })
 
   it('gives back what could not be given back before', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one] = lab.members
-    await registerMany(one, lab, 1)
+    await registerMany(lab, 1)
     lab.server.isAway = true
     await lab.run(one.names.unregisterName('n0'))
     lab.server.isAway = false
@@ -295,9 +254,9 @@ describe('a stop', () => {
   })
 
   it('leaves no timer behind', async () => {
-    const lab = await labOf()
-    const [one, other] = lab.members
-    await registerMany(one, lab, 2)
+    const lab = await locationLab()
+    const [, other] = lab.members
+    await registerMany(lab, 2)
     await lab.run(other.names.takeover('n0', lab.spawn(other)))
     for (const { node } of lab.members) await lab.run(node.stop())
     const startMs = lab.cluster.clock.monotonicMs()
@@ -306,9 +265,9 @@ describe('a stop', () => {
   })
 
   it('is told to whoever calls afterwards, and the store is not blamed', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [{ names, node }] = lab.members
-    const pid = await registerMany(lab.members[0], lab, 1)
+    const pid = await registerMany(lab, 1)
     await lab.run(names.stop())
     const calls: readonly (() => Promise<unknown>)[] = [
       () => names.registerName('x', pid),
@@ -328,9 +287,9 @@ describe('a stop', () => {
 
 describe('the log', () => {
   it('says once that a part of the store is away, however many pushes go there and elsewhere', async () => {
-    const lab = await labOf()
-    const [one, other] = lab.members
-    await registerMany(one, lab, 2)
+    const lab = await locationLab()
+    const [, other] = lab.members
+    await registerMany(lab, 2)
     lab.server.isNameAway = (name) => name === 'n0'
     for (let n = 0; n < 500; n++) for (const name of ['n0', 'n1']) await lab.run(other.names.send(name, 1))
     const lines = lab.cluster.log.lines.filter(({ message }) => message.includes('store of names'))
@@ -338,7 +297,7 @@ describe('the log', () => {
   })
 
   it('is not flooded by names that are lost in masses', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     for (let n = 0; n < 2_000; n += 50)
       await lab.run(
@@ -362,7 +321,7 @@ describe('the log', () => {
         return Promise.reject(new Error('mysql://u:s3cret@h'))
       }
     }
-    const lab = await labOf((server) => new Talkative(server))
+    const lab = await locationLab((server) => new Talkative(server))
     expect(await lab.run(lab.members[0].names.send('ann', 1))).toBe('noconnection')
     await lab.pass(TTL_MS)
     expect(lab.cluster.log.lines.some(({ message }) => message.includes('are not removed'))).toBe(true)
@@ -392,9 +351,9 @@ describe('calls', () => {
         return isHanging ? new Promise(() => undefined) : super.find(names)
       }
     }
-    const lab = await labOf((server) => new Hanging(server))
-    const [one, other] = lab.members
-    await registerMany(one, lab, 1)
+    const lab = await locationLab((server) => new Hanging(server))
+    const [, other] = lab.members
+    await registerMany(lab, 1)
     const startMs = lab.cluster.clock.monotonicMs()
     expect(await lab.run(other.names.send('n0', 1))).toBe('noconnection')
     expect(lab.cluster.clock.monotonicMs() - startMs).toBeLessThan(2_500)
@@ -412,10 +371,10 @@ describe('calls', () => {
           : super.release(rows)
       }
     }
-    const lab = await labOf((server) => new Hanging(server))
+    const lab = await locationLab((server) => new Hanging(server))
     const [one] = lab.members
-    const pid = await registerMany(one, lab, 1_000)
-    await registerMany(one, lab, 1, 5_000)
+    const pid = await registerMany(lab, 1_000)
+    await registerMany(lab, 1, 5_000)
     isHanging = true
     one.node.exit(pid, 'kill')
     await lab.pass(1)
@@ -436,7 +395,7 @@ describe('calls', () => {
     })
     onTestFinished(() => lab.cluster.stop())
     const [one, other] = lab.members
-    await registerMany(one, lab, 1)
+    await registerMany(lab, 1)
     const channels = [...(brokers[0]?.channels ?? [])]
     const published: Uint8Array[] = []
     const [, theirs] = brokers
@@ -449,7 +408,7 @@ describe('calls', () => {
     await lab.run(other.names.takeover('n0', lab.spawn(other)))
     await lab.pass(100)
     await lab.run(other.names.unregisterName('n0'))
-    await registerMany(one, lab, 1)
+    await registerMany(lab, 1)
     const [taken] = published
     if (taken === undefined) throw new Error('nothing was told')
     const before = lab.server.calls
@@ -464,14 +423,9 @@ describe('calls', () => {
 
 describe('a start', () => {
   it('with a driver that is in use fails, and harms nobody', async () => {
-    const stores: FakeStore[] = []
-    const lab = await labOf((server) => {
-      const store = new FakeStore(server)
-      stores.push(store)
-      return store
-    })
+    const { lab, stores } = await storesLab((server) => new FakeStore(server))
     const [one, other] = lab.members
-    await registerMany(one, lab, 1)
+    await registerMany(lab, 1)
     const [store] = stores
     if (store === undefined) throw new Error('a store')
     for (const scope of ['default', 'another'])
@@ -493,7 +447,7 @@ describe('a start', () => {
   })
 
   it('with options that are none fails with a sentence that says which', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [{ node }] = lab.members
     const store = (): FakeStore => new FakeStore(lab.server)
     const broken = (change: object): FakeStore => Object.assign(store(), change)
@@ -524,7 +478,7 @@ describe('a start', () => {
 })
 
 it('metadata is as large as in the replicated table', async () => {
-  const lab = await labOf()
+  const lab = await locationLab()
   const [one] = lab.members
   const pid = lab.spawn(one)
   expect(await lab.run(one.names.registerName('ann', pid, { text: 'x'.repeat(1_000) }))).toBe('yes')
@@ -555,7 +509,7 @@ it.each(['a location database', 'pub-sub'])(
 )
 
 it('a takeover with a condition that is not known here is refused, and not taken for one without', async () => {
-  const lab = await labOf()
+  const lab = await locationLab()
   const [one] = lab.members
   await expect(lab.run(one.names.takeover('ann', lab.spawn(one), { expectedEpoch: 1 } as never))).rejects.toMatchObject(
     {

@@ -3,8 +3,9 @@
  */
 import { handler, type Node, type Pid, type Via } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
-import type { ConformanceLab } from '@pidmesh/via-kit/testing'
-import { FakeServer } from '@pidmesh/via-kit/testing'
+import { LocationVia, StoreError, type LocationViaOptions } from '@pidmesh/via-kit'
+import { FakeServer, FakeStore, type ConformanceLab } from '@pidmesh/via-kit/testing'
+import { expect, onTestFinished } from 'vitest'
 
 export interface Member<Names extends Via> {
   readonly node: Node
@@ -48,4 +49,50 @@ export async function startLab<Names extends Via>(
   const [one, other] = members
   if (one === undefined || other === undefined) throw new Error('two nodes')
   return new Lab(cluster, server, [one, other])
+}
+
+/** Of names in a store: stopped after the test. */
+export async function locationLab(
+  storeOf: (server: FakeServer) => FakeStore = (server) => new FakeStore(server),
+  options: Partial<LocationViaOptions> = {},
+): Promise<Lab<LocationVia>> {
+  const lab = await startLab((node, server) => LocationVia.start(node, { store: storeOf(server), ...options }))
+  onTestFinished(() => lab.cluster.stop())
+  return lab
+}
+
+/** The same, and the stores of both nodes. */
+export async function storesLab<Store extends FakeStore>(
+  storeOf: (server: FakeServer) => Store,
+): Promise<{ readonly lab: Lab<LocationVia>; readonly stores: readonly Store[] }> {
+  const stores: Store[] = []
+  const lab = await locationLab((server) => {
+    const store = storeOf(server)
+    stores.push(store)
+    return store
+  })
+  return { lab, stores }
+}
+
+const AT_ONCE = 10
+
+/** So many names of one process of the first node: `n0`, `n1`, … */
+export async function registerMany(lab: Lab<LocationVia>, count: number, first = 0): Promise<Pid> {
+  const [one] = lab.members
+  const pid = lab.spawn(one)
+  for (let n = 0; n < count; n += AT_ONCE) {
+    const some = Array.from({ length: Math.min(AT_ONCE, count - n) }, (_, k) => `n${first + n + k}`)
+    const answers = await lab.run(Promise.all(some.map((name) => one.names.registerName(name, pid))))
+    expect(answers).toEqual(some.map(() => 'yes'))
+  }
+  return pid
+}
+
+/** Names in the store whose time is not over. */
+export function alive({ server }: Lab<LocationVia>): number {
+  return [...server.rows.keys()].filter((name) => server.rowOf(name) !== undefined).length
+}
+
+export function away(): StoreError {
+  return new StoreError('ERR_STORE_UNAVAILABLE', 'it is away')
 }

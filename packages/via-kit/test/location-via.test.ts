@@ -1,17 +1,10 @@
 /**
  * PURPOSE: a location database under faults: the store away, slow to come back, or without what it had; nodes that crash; names that were taken by others meanwhile.
  */
-import {
-  LocationVia,
-  StoreError,
-  type Answer,
-  type LocationRow,
-  type LocationViaOptions,
-  type TakenLocation,
-} from '@pidmesh/via-kit'
+import { LocationVia, StoreError, type Answer, type LocationRow, type TakenLocation } from '@pidmesh/via-kit'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { FakeBroker, FakeStore } from '@pidmesh/via-kit/testing'
-import { startLab, type Lab } from './lab.ts'
+import { locationLab, startLab, storesLab, type Lab } from './lab.ts'
 
 const TTL_MS = 3_000
 
@@ -46,12 +39,6 @@ class TerseStore extends FakeStore {
   }
 }
 
-async function labOf(options: Partial<LocationViaOptions> = {}): Promise<Lab<LocationVia>> {
-  const lab = await startLab((node, server) => LocationVia.start(node, { store: new FakeStore(server), ...options }))
-  onTestFinished(() => lab.cluster.stop())
-  return lab
-}
-
 async function registered(lab: Lab<LocationVia>, name: string, index: 0 | 1 = 0, got: unknown[] = []) {
   const member = lab.members[index]
   const pid = lab.spawn(member, got)
@@ -61,7 +48,7 @@ async function registered(lab: Lab<LocationVia>, name: string, index: 0 | 1 = 0,
 
 describe('while the store is away', () => {
   it('a push to another node says that it was not sent, one to this node goes', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const got: unknown[] = []
     await registered(lab, 'ann', 0, got)
     lab.server.isAway = true
@@ -74,13 +61,7 @@ describe('while the store is away', () => {
   })
 
   it('nobody gets a name, and a name that may have been written is given back', async () => {
-    const stores: LateStore[] = []
-    const lab = await startLab((node, server) => {
-      const store = new LateStore(server)
-      stores.push(store)
-      return LocationVia.start(node, { store })
-    })
-    onTestFinished(() => lab.cluster.stop())
+    const { lab, stores } = await storesLab((server) => new LateStore(server))
     const [one, other] = lab.members
     for (const store of stores) store.isLate = true
     const registering = one.names.registerName('ann', lab.spawn(one))
@@ -92,7 +73,7 @@ describe('while the store is away', () => {
   })
 
   it('names stay, and are given up, and all of that is in the store when it is back', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     const kept = await registered(lab, 'kept')
     await registered(lab, 'left')
@@ -109,7 +90,7 @@ describe('while the store is away', () => {
   })
 
   it('no more wait for it than may, and the others are told so at once', async () => {
-    const lab = await labOf({ maxPending: 100 })
+    const lab = await locationLab(undefined, { maxPending: 100 })
     const { names } = lab.members[1]
     const statuses = await lab.run(Promise.all(Array.from({ length: 150 }, () => names.send('nobody', 1))))
     expect(statuses.filter((status) => status === 'noproc')).toHaveLength(100)
@@ -119,7 +100,7 @@ describe('while the store is away', () => {
   })
 
   it('what is to be given back later is no more than may wait', async () => {
-    const lab = await labOf({ maxPending: 10 })
+    const lab = await locationLab(undefined, { maxPending: 10 })
     const { names } = lab.members[0]
     lab.server.isAway = true
     const pid = lab.spawn(lab.members[0])
@@ -131,7 +112,7 @@ describe('while the store is away', () => {
   })
 
   it('is said once in the log, and once when it is back', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     await registered(lab, 'ann')
     lab.server.isAway = true
     for (let n = 0; n < 5; n++) await lab.run(lab.members[0].names.send('x', 1))
@@ -145,7 +126,7 @@ describe('while the store is away', () => {
 
 describe('a store that has lost what it had', () => {
   it('has it again within a third of the ttl: the owners write it', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const pid = await registered(lab, 'ann')
     lab.server.lose()
     expect(await lab.run(lab.members[1].names.send('ann', 1))).toBe('noproc')
@@ -154,7 +135,7 @@ describe('a store that has lost what it had', () => {
   })
 
   it('and gives a name to another meanwhile: the one who had it gives way', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     const former = await registered(lab, 'ann')
     lab.server.lose()
@@ -169,7 +150,7 @@ describe('a store that has lost what it had', () => {
 
 describe('a node that crashes', () => {
   it('leaves ghosts for no longer than the ttl', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const { names } = lab.members[1]
     await registered(lab, 'ann')
     lab.cluster.crash('a')
@@ -184,7 +165,7 @@ describe('a node that crashes', () => {
 
 describe('names of a living process', () => {
   it('hold for as long as it lives, however long that is', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const pid = await registered(lab, 'ann')
     for (let n = 0; n < 20; n++) {
       await lab.pass(TTL_MS / 2)
@@ -193,7 +174,7 @@ describe('names of a living process', () => {
   })
 
   it('are refreshed in batches', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const { node, names } = lab.members[0]
     const pid = lab.spawn(lab.members[0])
     await lab.run(Promise.all(Array.from({ length: 500 }, (_, n) => names.registerName(`n${n}`, pid))))
@@ -208,7 +189,7 @@ describe('names of a living process', () => {
   })
 
   it('are given back when its node stops, or leaves the store', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     await registered(lab, 'of a')
     const pid = await registered(lab, 'of b', 1)
@@ -223,7 +204,7 @@ describe('names of a living process', () => {
 
 describe('who has lost a name to a takeover', () => {
   it('and does not end of it, is killed', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     const stubborn = one.node.spawn(
       async (self) => {
@@ -241,7 +222,7 @@ describe('who has lost a name to a takeover', () => {
   })
 
   it('and whose node stops meanwhile, is not looked after any more', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     await registered(lab, 'ann')
     await lab.run(other.names.takeover('ann', lab.spawn(other)))
@@ -251,13 +232,7 @@ describe('who has lost a name to a takeover', () => {
   })
 
   it('and the answer came too late: the name is given back, and stays with who had it', async () => {
-    const stores: LateStore[] = []
-    const lab = await startLab((node, server) => {
-      const store = new LateStore(server)
-      stores.push(store)
-      return LocationVia.start(node, { store })
-    })
-    onTestFinished(() => lab.cluster.stop())
+    const { lab, stores } = await storesLab((server) => new LateStore(server))
     const [one] = lab.members
     const former = await registered(lab, 'ann')
     for (const store of stores) store.isLate = true
@@ -292,7 +267,7 @@ describe('a driver', () => {
 
 describe('a start', () => {
   it('fails if the store is away, and leaves nothing behind', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     lab.server.isAway = true
     const { node } = lab.members[0]
     const store = new FakeStore(lab.server)

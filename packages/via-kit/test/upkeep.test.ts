@@ -1,44 +1,17 @@
 /**
  * PURPOSE: what a node has in the store is what it has, however many names there are, however slow the store is, and whatever comes and goes while it is away: what an attacker has found, one rule each.
  */
-import {
-  BroadcastVia,
-  LocationVia,
-  StoreError,
-  type Answer,
-  type LocationRow,
-  type LocationViaOptions,
-} from '@pidmesh/via-kit'
+import { BroadcastVia, LocationVia, StoreError, type Answer, type LocationRow } from '@pidmesh/via-kit'
 import { FakeBroker, FakeServer, FakeStore } from '@pidmesh/via-kit/testing'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { startLab, type Lab } from './lab.ts'
+import { alive, locationLab, registerMany, startLab } from './lab.ts'
 
 const TTL_MS = 3_000
 
-async function labOf(
-  options: Partial<LocationViaOptions> = {},
-  storeOf = (server: FakeServer): FakeStore => new FakeStore(server),
-): Promise<Lab<LocationVia>> {
-  const lab = await startLab((node, server) => LocationVia.start(node, { store: storeOf(server), ...options }))
-  onTestFinished(() => lab.cluster.stop())
-  return lab
-}
-
-/** So many names of one process. */
-async function registerMany(lab: Lab<LocationVia>, count: number) {
-  const [one] = lab.members
-  const pid = lab.spawn(one)
-  for (let n = 0; n < count; n++) expect(await lab.run(one.names.registerName(`n${n}`, pid))).toBe('yes')
-  return pid
-}
-
-const alive = (lab: Lab<LocationVia>): number =>
-  [...lab.server.rows.keys()].filter((name) => lab.server.rowOf(name) !== undefined).length
-
 describe('names of a node, of which there are more than calls may wait', () => {
   it('are refreshed, all of them, and given back when the node leaves', async () => {
-    const lab = await labOf({ maxPending: 10 })
+    const lab = await locationLab(undefined, { maxPending: 10 })
     await registerMany(lab, 30)
     await lab.pass(TTL_MS * 3)
     expect(alive(lab)).toBe(30)
@@ -47,7 +20,7 @@ describe('names of a node, of which there are more than calls may wait', () => {
   })
 
   it('are refreshed whatever else is asked', async () => {
-    const lab = await labOf({ maxPending: 100 })
+    const lab = await locationLab(undefined, { maxPending: 100 })
     await registerMany(lab, 30)
     const [{ names }] = lab.members
     for (let ms = 0; ms < 3_500; ms += 5) {
@@ -58,7 +31,7 @@ describe('names of a node, of which there are more than calls may wait', () => {
   })
 
   it('end with their process', async () => {
-    const lab = await labOf({ maxPending: 100 })
+    const lab = await locationLab(undefined, { maxPending: 100 })
     const pid = await registerMany(lab, 300)
     lab.members[0].node.exit(pid, 'kill')
     await lab.pass(100)
@@ -68,7 +41,7 @@ describe('names of a node, of which there are more than calls may wait', () => {
 
 describe('names that were given up while the store was away', () => {
   it('and that the same process has again are not given back', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     const pid = await registerMany(lab, 300)
     lab.server.isAway = true
@@ -86,7 +59,7 @@ describe('names that were given up while the store was away', () => {
   })
 
   it('are free for another process of the node at once, and nothing of the former is left', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     const pids = [lab.spawn(one), lab.spawn(one)] as const
     await lab.run(one.names.registerName('ann', pids[0]))
@@ -102,7 +75,7 @@ describe('names that were given up while the store was away', () => {
   })
 
   it('are given back though another process of the node has asked for one, and was told that the store is away', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     await lab.run(one.names.registerName('ann', lab.spawn(one)))
     lab.server.isAway = true
@@ -114,7 +87,7 @@ describe('names that were given up while the store was away', () => {
   })
 
   it('are forgotten when their time is over', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     await registerMany(lab, 20)
     const [{ names }] = lab.members
     lab.server.isAway = true
@@ -135,7 +108,7 @@ describe('a part of the store', () => {
         return super.put(rows)
       }
     }
-    const lab = await labOf({}, (server) => new Sharded(server))
+    const lab = await locationLab((server) => new Sharded(server))
     await registerMany(lab, 120)
     isAway = true
     await lab.pass(TTL_MS * 2)
@@ -148,7 +121,7 @@ describe('a part of the store', () => {
 
 describe('a part of the store that says so for each name', () => {
   it('keeps nobody from a name in another part, though both were asked in one call', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     const pid = await registerMany(lab, 3)
     lab.server.isNameAway = (name) => name === 'n0'
@@ -182,7 +155,7 @@ describe('a store that is slow', () => {
         return super.put(rows)
       }
     }
-    const lab = await labOf({}, (server) => new Slow(server))
+    const lab = await locationLab((server) => new Slow(server))
     const [one] = lab.members
     const pid = lab.spawn(one)
     await lab.run(Promise.all(Array.from({ length: 4_000 }, (_, n) => one.names.registerName(`n${n}`, pid))))
@@ -216,7 +189,7 @@ describe('a store that does not answer', () => {
         )
       }
     }
-    const lab = await labOf({}, (server) => new Hanging(server))
+    const lab = await locationLab((server) => new Hanging(server))
     await registerMany(lab, 1)
     const [one, other] = lab.members
     isHanging = true
@@ -242,7 +215,7 @@ describe('a store that does not answer', () => {
 
 describe('metadata', () => {
   it('are not undone by a refresh that is under way', async () => {
-    const lab = await labOf()
+    const lab = await locationLab()
     const [one, other] = lab.members
     await lab.run(one.names.registerName('ann', lab.spawn(one), { v: 0 }))
     for (let v = 1; v < 1_500; v++) {
@@ -262,7 +235,7 @@ describe('a stop', () => {
         )
       }
     }
-    const lab = await labOf({}, (server) => new Hanging(server))
+    const lab = await locationLab((server) => new Hanging(server))
     const [one] = lab.members
     const pid = lab.spawn(one)
     const codes: unknown[] = []
@@ -287,7 +260,7 @@ describe('a stop', () => {
         throw new Error('no')
       }
     }
-    const lab = await labOf({}, (server) => new Broken(server))
+    const lab = await locationLab((server) => new Broken(server))
     await registerMany(lab, 3)
     await expect(lab.run(lab.members[0].names.stop())).resolves.toBeUndefined()
     await expect(lab.run(lab.members[0].node.stop())).resolves.toBeUndefined()
@@ -371,7 +344,7 @@ describe('pub-sub', () => {
 
 describe('20,000 names of one process', () => {
   it('are held and let go in a time that grows with them and not with their square', async () => {
-    const lab = await labOf({ maxPending: 100_000 })
+    const lab = await locationLab(undefined, { maxPending: 100_000 })
     const [one] = lab.members
     const timeOf = async (count: number): Promise<number> => {
       const pid = lab.spawn(one)

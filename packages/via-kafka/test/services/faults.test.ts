@@ -233,7 +233,7 @@ describe('a stop', () => {
     broker.kafka.pause()
     try {
       const waiting = failure(topic.publish('a', text('two')))
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await expect.poll(() => topic.waitingBytes).toBeGreaterThan(0)
       const at = performance.now()
       await topic.stop()
       expect(performance.now() - at).toBeLessThan(SLACK_MS)
