@@ -5,8 +5,8 @@
  * contestant and takes the time, and the far one, which it starts. "One core" means that the far one was moved to the near one's.
  */
 import { existsSync } from 'node:fs'
+import { isInstalled } from '@pidmesh/dev-services'
 import type { FigurePlan, Group } from '../group.ts'
-import { isInstalled } from '../installed.ts'
 import { distributed, erlang } from './erlang.ts'
 import { nodeJs } from './node-js.ts'
 import { coresForTwo, pinned } from './placement.ts'

@@ -2,8 +2,8 @@
  * Group `gateway`: WebSocket connections as processes, beside Socket.IO with its Redis adapter (two servers and a redis-server) and plain `ws` (one server,
  * which has no other). Targets are those of the issue of the gateway. The clients are the same for all: contestants/gateway.
  */
+import { isInstalled } from '@pidmesh/dev-services'
 import { OURS, type ContestantPlan, type Group, type Part } from '../group.ts'
-import { isInstalled } from '../installed.ts'
 import { nodeJs } from './node-js.ts'
 import { ofRun } from './of-run.ts'
 

@@ -2,8 +2,8 @@
  * Where the nodes of a contestant run.
  */
 import { readFileSync } from 'node:fs'
+import { isInstalled } from '@pidmesh/dev-services'
 import type { Command, ContestantPlan } from '../group.ts'
-import { isInstalled } from '../installed.ts'
 
 /** The cores of a contestant's two nodes. */
 export interface Cores {

@@ -2,10 +2,9 @@
  * Group `ways`: three ways of keeping the names of a gateway's sessions, on three nodes each, with the same clients and the same load: the table that every node
  * has, a location database, pub-sub. No targets: which is right depends on what is wanted. docs/three-ways.md has the figures, and says what each can't do.
  */
-import { kafkaMissing, mariadbMissing, redisMissing } from '@pidmesh/dev-services'
+import { isInstalled, kafkaMissing, mariadbMissing, redisMissing } from '@pidmesh/dev-services'
 import { WAYS, type Way } from '../contestants/ways/way-names.ts'
 import { OURS, type ContestantPlan, type Group, type Part } from '../group.ts'
-import { isInstalled } from '../installed.ts'
 import { nodeJs } from './node-js.ts'
 import { ofRun } from './of-run.ts'
 

@@ -9,5 +9,6 @@ export {
   type RedisOptions,
   type RedisService,
 } from './redis.ts'
+export { isInstalled } from './programs.ts'
 export { mustSkip } from './skip.ts'
 export { kafkaMissing, startKafka, KafkaService, type KafkaUser } from './kafka.ts'

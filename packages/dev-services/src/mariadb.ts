@@ -7,10 +7,11 @@
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { accessSync, constants, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { pathOf } from './programs.ts'
 import { ServerProcess, ServiceMissing, freePort, makeFolder } from './server-process.ts'
 
 const DATABASE = 'pidmesh'
@@ -36,7 +37,7 @@ const FRUGAL = [
 
 /** Why MariaDB can't be started here, and how to get it; `undefined` if it can. */
 export function mariadbMissing(): string | undefined {
-  const missing = ['mariadbd', 'mariadb-install-db'].find((program) => pathOf(program) === undefined)
+  const missing = ['mariadbd', 'mariadb-install-db'].find((program) => pathOf(program, SYSTEM_FOLDERS) === undefined)
   return missing && `${missing} is not here: it is in the Debian package mariadb-server`
 }
 
@@ -77,8 +78,8 @@ export class MariadbService {
   }
 
   static async start({ more = [] }: MariadbOptions = {}): Promise<MariadbService> {
-    const install = pathOf('mariadb-install-db')
-    const program = pathOf('mariadbd')
+    const install = pathOf('mariadb-install-db', SYSTEM_FOLDERS)
+    const program = pathOf('mariadbd', SYSTEM_FOLDERS)
     if (install === undefined || program === undefined) throw new ServiceMissing(mariadbMissing() ?? 'it is gone')
     const access = { port: await freePort(), password: secret(), adminPassword: secret() }
     const made = makeFolder('mariadb')
@@ -201,23 +202,6 @@ function standsStill(pid: number): boolean {
   } catch {
     // A thread has just ended; or this system has no such files.
     return !existsSync(threads)
-  }
-}
-
-function pathOf(program: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_FOLDERS]
-  return folders
-    .filter((folder) => folder !== '')
-    .map((folder) => join(folder, program))
-    .find(isProgram)
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
   }
 }
 

@@ -4,9 +4,9 @@
  *   near ⇄ far ⇄ third ⇄ near        store ⇄ each, where there is one
  */
 import { randomUUID } from 'node:crypto'
+import { isInstalled } from '@pidmesh/dev-services'
 import { nodeName, type NodeName } from '@pidmesh/runtime'
 import { Child } from '../gateway/child.ts'
-import { isInstalled } from '../../installed.ts'
 import { cpuMsInTicksOf, sentBy, type Traffic } from '../linux.ts'
 import { startStore, type Store } from './store.ts'
 import { WayNode, type WayNodeOptions } from './way-node.ts'
