@@ -4,6 +4,7 @@
 import { shownValue } from './behaviour/shown-value.ts'
 import {
   contextOf,
+  Failure,
   isNameOnNode,
   Pid,
   PidmeshError,
@@ -96,31 +97,35 @@ interface Sent {
   readonly timeoutMs: number
 }
 
-/** No async function: each call would pay for its promise. `then` keeps the caller's frames in the stack of an error all the same. */
-function ask(
-  self: Context,
-  target: Exclude<ServerAddress, ViaName>,
-  { server, request, timeoutMs }: Sent,
-): Promise<unknown> {
+/** No async function: each call would pay for its promise. */
+function ask(self: Context, target: Exclude<ServerAddress, ViaName>, sent: Sent): Promise<unknown> {
+  const { server, request, timeoutMs } = sent
   if (isSelf(self, target)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
   const build = (tag: Ref): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request })
   const { telemetry } = self
-  const observed = telemetry === undefined ? undefined : new ObservedCall(telemetry, self, describe(server), request)
-  const asked =
-    observed === undefined ? self.request(target, build, timeoutMs) : observed.ask(self, target, build, timeoutMs)
+  if (telemetry === undefined)
+    return self.requestAs(target, build, timeoutMs, (outcome) =>
+      outcome.type === 'reply' ? outcome.value : new Failure(() => callError(outcome, server)),
+    )
+  const observed = new ObservedCall(telemetry, self, describe(server), request)
+  return askObserved(observed, observed.ask(self, target, build, timeoutMs), server)
+}
+
+/** As the call without it, with listeners told in a microtask of their own. `then` keeps the caller's frames in the stack of an error. */
+function askObserved(observed: ObservedCall, asked: Promise<RequestOutcome>, server: ServerAddress): Promise<unknown> {
   const replied: Promise<unknown> = asked.then(
     (outcome) => {
       if (outcome.type === 'reply') {
-        observed?.reply()
+        observed.reply()
         return outcome.value
       }
       heedLater(replied)
       const error = callError(outcome, server)
-      observed?.fail(error.code, error.serverReason)
+      observed.fail(error.code, error.serverReason)
       throw error
     },
     (error: unknown) => {
-      observed?.abort(error)
+      observed.abort(error)
       heedLater(replied)
       throw error
     },

@@ -1,12 +1,12 @@
 /**
  * Stops a server of any behaviour, as `gen_server:stop/3`.
  */
-import { formatReason, isExitReason, PidmeshError, type Caller, type ExitReason } from '@pidmesh/runtime'
+import { Failure, formatReason, isExitReason, PidmeshError, type Caller, type ExitReason } from '@pidmesh/runtime'
 import { callError, describe } from './call.ts'
 import { CallError } from './errors.ts'
 import type { ServerAddress } from './protocol.ts'
 import { requestOfSystem } from './system-request.ts'
-import { refused, unawaited } from './unawaited.ts'
+import { refused } from './unawaited.ts'
 
 /**
  * Makes a server run `terminate` and end with `reason`, also if it is suspended or doesn't trap exits; resolves when it has ended.
@@ -25,16 +25,21 @@ export function stop(
 ): Promise<void> {
   if (!isExitReason(reason))
     return refused(new PidmeshError('ERR_BAD_ARGUMENT', `an exit reason is a text or an object, not ${String(reason)}`))
-  return unawaited(
-    requestOfSystem(caller, server, { type: 'stop', reason }, timeoutMs).then((outcome) => {
-      // There is no reply: its end is the answer.
-      if (outcome.type === 'reply') throw new CallError('ERR_CALL_EXIT', 'bad_reply', describe(server))
-      if (outcome.type !== 'down' || !isSame(outcome.reason, reason)) throw callError(outcome, server)
-    }),
-  )
+  return requestOfSystem<void>(caller, { server, request: { type: 'stop', reason }, timeoutMs }, (outcome) => {
+    // There is no reply: its end is the answer.
+    if (outcome.type === 'reply')
+      return new Failure(() => new CallError('ERR_CALL_EXIT', 'bad_reply', describe(server)))
+    if (outcome.type === 'down')
+      return outcome.reason === reason ? undefined : checkSame(outcome.reason, reason, server)
+    return new Failure(() => callError(outcome, server))
+  })
 }
 
-/** Reasons are compared as texts: one that was on another node is a copy, and what an error was clipped to. */
-function isSame(one: ExitReason, other: ExitReason): boolean {
-  return one === other || formatReason(one) === formatReason(other)
+/**
+ * Reasons are compared as texts: one that was on another node is a copy, and what an error was clipped to. Not at once: a getter of the user's may run.
+ * @throws CallError by rejection
+ */
+async function checkSame(ended: ExitReason, wanted: ExitReason, server: ServerAddress): Promise<void> {
+  await Promise.resolve()
+  if (formatReason(ended) !== formatReason(wanted)) throw callError({ type: 'down', reason: ended }, server)
 }

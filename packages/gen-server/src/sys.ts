@@ -7,7 +7,7 @@
  * Every function rejects with CallError as `call` does (`ERR_CALL_TIMEOUT`, `ERR_CALL_NOPROC`, `ERR_CALL_NODEDOWN`, `ERR_CALL_SELF`, `ERR_CALL_EXIT`), with
  * SysError `ERR_SYS_FAILED` if the server could not do it, and with PidmeshError `ERR_BAD_ARGUMENT`. A process that is no server doesn't answer.
  */
-import { PidmeshError, type Caller, type ExitReason } from '@pidmesh/runtime'
+import { PidmeshError, type Caller, type ExitReason, type RequestOutcome } from '@pidmesh/runtime'
 import type { Statistics, SystemListener } from './behaviour/debug.ts'
 import { isRequest, type ServerStatus, type SystemAnswer, type SystemRequest } from './behaviour/system-protocol.ts'
 import { callError, DEFAULT_CALL_TIMEOUT_MS, describe } from './call.ts'
@@ -125,7 +125,7 @@ async function answered<Value>(
 ): Promise<Value> {
   // What is no request would be a message as any other there, and have no answer.
   if (!isRequest(request)) throw new PidmeshError('ERR_BAD_ARGUMENT', `bad arguments of sys, ${request.type}`)
-  const outcome = await requestOfSystem(caller, server, request, timeoutMs)
+  const outcome = await requestOfSystem<RequestOutcome>(caller, { server, request, timeoutMs }, (told) => told)
   if (outcome.type !== 'reply') throw callError(outcome, server)
   // Its type is what the server's says; over the wire, what the other node says.
   const answer = outcome.value as SystemAnswer

@@ -31,6 +31,8 @@ export function randomIdHash(random: Random): IdHash {
 const LEAST_PLACES = 4
 /** Fewer than this part of the places are taken: there are too many. */
 const SPARSE = 16
+/** So many are kept all the same: what a hundred callers have in common is there and gone with each of their rounds. */
+const KEPT_PLACES = 1024
 
 export class IdTable<T extends object> {
   private ids: number[] = []
@@ -82,8 +84,7 @@ export class IdTable<T extends object> {
     this.items[place] = undefined
     this.count--
     this.closeGap(place)
-    if (this.count * SPARSE < this.items.length && this.items.length > LEAST_PLACES * SPARSE)
-      this.resize(this.items.length / 2)
+    if (this.count * SPARSE < this.items.length && this.items.length > KEPT_PLACES) this.resize(this.items.length / 2)
     return true
   }
 

@@ -10,7 +10,7 @@ export type { AliasOptions, Context, DemonitorOptions, MonitorNodesOptions, Moni
 export type { OpenRequest } from './process/open-request.ts'
 export type { MailboxOptions, MessageHandler } from './process/process.ts'
 export type { ReceiveOptions, ReceiveTimeout } from './process/receive.ts'
-export type { RequestOutcome } from './process/requests.ts'
+export { Failure, type ReadOutcome, type RequestOutcome } from './process/requests.ts'
 export type { Within } from './process/within.ts'
 export type { Destination } from './node/router.ts'
 export { contextOf, type Caller } from './node/caller.ts'

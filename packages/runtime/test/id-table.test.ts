@@ -64,11 +64,11 @@ describe('A table by ids', () => {
     expect(table.longestProbe).toBeLessThan(500)
   })
 
-  it('of which many have come and few are left takes no more room than those', () => {
+  it('of which many have come and few are left gives room back', () => {
     const table = new IdTable<Item>()
     for (let id = 1; id <= 10_000; id++) table.set(id, { id })
     for (let id = 1; id <= 9_990; id++) table.delete(id)
-    expect(table.places).toBeLessThan(1_000)
+    expect(table.places).toBeLessThanOrEqual(1_024)
     expect(table.values().map(({ id }) => id)).toEqual([
       9_991, 9_992, 9_993, 9_994, 9_995, 9_996, 9_997, 9_998, 9_999, 10_000,
     ])

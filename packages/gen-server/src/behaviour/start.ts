@@ -27,7 +27,7 @@ import {
 } from '@pidmesh/runtime'
 import { StartError } from '../errors.ts'
 import { tellStarted, tellStartFailed } from '../observed.ts'
-import { refused, unawaited } from '../unawaited.ts'
+import { refused } from '../unawaited.ts'
 import type { Init, Initialised } from './behaviour.ts'
 import { Debug } from './debug.ts'
 import { ServerLoop } from './loop.ts'
@@ -90,7 +90,7 @@ export interface Launch {
 /** As `launch`, and makes something of the outcome. */
 export function launchAs<Outcome>(launch: Launch, make: (launched: Launched) => Outcome): Promise<Outcome> {
   try {
-    return unawaited(begin(launch, make))
+    return begin(launch, make)
   } catch (thrown) {
     return refused(thrown)
   }
@@ -107,13 +107,15 @@ function begin<Outcome>(
   const report: Report = { replyTo: undefined, watcher, watch: undefined, ending: undefined }
   const parent = bond === 'link' ? self.pid : undefined
   const pid = spawn(self, bond, bodyOf(init, { name, parent, report }), options)
-  return self
-    .awaitAnswer(pid, (replyTo) => void (report.replyTo = replyTo), timeoutMs)
-    .then((outcome) =>
+  return self.awaitAnswer<Outcome>(
+    pid,
+    (replyTo) => void (report.replyTo = replyTo),
+    timeoutMs,
+    (outcome) =>
       outcome.type === 'reply'
         ? make({ type: 'started', pid, ref: report.watch })
         : notStarted(self, outcome, { bond, pid, name, report }).then(make),
-    )
+  )
 }
 
 interface Starting {
@@ -128,6 +130,8 @@ async function notStarted(
   outcome: Exclude<RequestOutcome, { type: 'reply' }>,
   { bond, pid, name, report }: Starting,
 ): Promise<Launched> {
+  // What it has to do is no part of what it is told in: the end of the process, or a timer.
+  await Promise.resolve()
   if (outcome.type === 'timeout') {
     // As in OTP: that it takes too long is told once, by the rejection, and not by an exit signal or a `DOWN` besides.
     if (bond === 'link') self.unlink(pid)

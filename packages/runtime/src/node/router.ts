@@ -216,6 +216,8 @@ export class Router {
       closesAlias: closesAlias ?? false,
       target: undefined,
       remote: undefined,
+      previous: undefined,
+      next: undefined,
     }
   }
 

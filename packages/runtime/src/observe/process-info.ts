@@ -4,6 +4,7 @@
 import { itemsOf } from '../few.ts'
 import type { NameOnNode, Pid } from '../ids.ts'
 import { EXITED, IDLE, QUEUED, RUNNING, SUSPENDED, Process } from '../process/process.ts'
+import { watchesOf } from '../signals/watches.ts'
 
 /**
  * - `running`: its code is on the stack;
@@ -54,9 +55,9 @@ const RELATION_BYTES = 120
 
 /** With at most so many messages. */
 export function processInfo(process: Process, shown: number): ProcessInfo {
-  const { mailbox, links, monitors, watches } = process
+  const { mailbox, links, monitors } = process
   const linked = [...itemsOf(links)].map((end): Pid => (end instanceof Process ? end.pid : end.remote))
-  const monitoredBy = [...itemsOf(watches)].map((watch): Pid =>
+  const monitoredBy = watchesOf(process).map((watch): Pid =>
     watch.type === 'local' ? watch.watcher.pid : watch.watcher,
   )
   const monitored = [...(monitors?.values() ?? [])].map((monitor) => monitor.object)

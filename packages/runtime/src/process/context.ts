@@ -37,7 +37,7 @@ import { awaitAny, checkOpenRequests, OpenRequest } from './open-request.ts'
 import { exitedError, type Process } from './process.ts'
 import type { KeptContext } from './propagator.ts'
 import { checkReceive, flushDown, receive, type ReceiveOptions, type ReceiveTimeout } from './receive.ts'
-import { request, type RequestOutcome } from './requests.ts'
+import { asItIs, PendingRequest, type ReadOutcome, type RequestOutcome } from './requests.ts'
 import { within, type Within } from './within.ts'
 
 export interface MonitorOptions {
@@ -531,11 +531,26 @@ export class Context {
     build: (replyTo: Ref) => unknown,
     timeoutMs: number,
   ): Promise<RequestOutcome> {
+    return this.requestAs(target, build, timeoutMs, asItIs)
+  }
+
+  /**
+   * As `request`, of a library that makes something of the outcome, without a promise more: `read` is called at once when it is there, before anything else
+   * happens; nothing of the user's may run in it. What it throws rejects; a `Failure` does so with a stack that leads to who waits.
+   * @throws ProcessExited by rejection, if this process ends first.
+   */
+  requestAs<T>(
+    target: Pid | NameOnNode | string,
+    build: (replyTo: Ref) => unknown,
+    timeoutMs: number,
+    read: ReadOutcome<T>,
+  ): Promise<T> {
     checkDuration('timeoutMs', timeoutMs)
     checkFunction('build', build)
+    checkFunction('read', read)
     checkAddressee(target)
     if (!this.process.isAlive) return this.tooLate()
-    return request(this.kernel, this.process, { target, build, tell: undefined }, timeoutMs)
+    return new PendingRequest(this.kernel, this.process, read).start({ target, build, tell: undefined }, timeoutMs)
   }
 
   /**
@@ -557,13 +572,10 @@ export class Context {
     checkDuration('timeoutMs', timeoutMs)
     checkAddressee(object)
     if (!this.process.isAlive) return this.tooLate()
+    const read = (outcome: RequestOutcome): ExitReason | undefined =>
+      outcome.type === 'down' ? outcome.reason : undefined
     const asked = { target: object, build: undefined, tell: undefined }
-    const ended = request(this.kernel, this.process, asked, timeoutMs).then((outcome) =>
-      outcome.type === 'down' ? outcome.reason : undefined,
-    )
-    // As of a request: one who is killed while he waits takes nobody with him.
-    ended.catch(() => undefined)
-    return ended
+    return new PendingRequest(this.kernel, this.process, read).start(asked, timeoutMs)
   }
 
   /**
@@ -602,15 +614,16 @@ export class Context {
   }
 
   /**
-   * As `request`, but sends nothing: whoever is to answer learns the alias by `tell`, which is called at once. For a library that has just spawned the target.
+   * As `requestAs`, but sends nothing: whoever is to answer learns the alias by `tell`, which is called at once. For a library that has just spawned the target.
    * @throws ProcessExited by rejection, if this process ends first; PidmeshError `ERR_BAD_ARGUMENT`
    */
-  awaitAnswer(target: Pid, tell: (replyTo: Ref) => void, timeoutMs: number): Promise<RequestOutcome> {
+  awaitAnswer<T>(target: Pid, tell: (replyTo: Ref) => void, timeoutMs: number, read: ReadOutcome<T>): Promise<T> {
     checkDuration('timeoutMs', timeoutMs)
     checkFunction('tell', tell)
+    checkFunction('read', read)
     checkPid(target)
     if (!this.process.isAlive) return this.tooLate()
-    return request(this.kernel, this.process, { target, build: undefined, tell }, timeoutMs)
+    return new PendingRequest(this.kernel, this.process, read).start({ target, build: undefined, tell }, timeoutMs)
   }
 
   /**

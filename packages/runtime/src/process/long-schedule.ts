@@ -17,7 +17,7 @@ import type { Process } from './process.ts'
 /** Messages between two looks at the clock, at most. */
 const MAX_STRIDE = 32
 /** Looks after single messages, at the start of a turn and after a slow message, before the stride doubles. */
-const SINGLE_LOOKS = 64
+const SINGLE_LOOKS = 16
 /** Messages that took less than this since the last look are fast. */
 const FAST_MS = 0.1
 

@@ -11,7 +11,7 @@ import type { Kernel } from '../node/kernel.ts'
 import { errorOfThrown } from '../reasons.ts'
 import { isA } from './checks.ts'
 import type { ExitHook, Process } from './process.ts'
-import { startRequest, type PendingRequest, type Request, type RequestOutcome } from './requests.ts'
+import { asItIs, PendingRequest, type Request, type RequestOutcome } from './requests.ts'
 
 type Waiter = (request: OpenRequest) => void
 
@@ -20,13 +20,13 @@ export class OpenRequest {
   outcome: RequestOutcome | undefined = undefined
   /** Why it will have no outcome: it could not be sent, or the caller has ended. */
   error: Error | undefined = undefined
-  readonly #pending: PendingRequest
+  readonly #pending: PendingRequest<RequestOutcome>
   readonly #waiters: Set<Waiter> = new Set()
 
   /** Made by `Context.openRequest`. */
   constructor(kernel: Kernel, caller: Process, { target, build }: Pick<Request, 'target' | 'build'>) {
-    this.#pending = startRequest(kernel, caller, { target, build, tell: undefined }, Infinity)
-    this.#pending.outcome.then(
+    this.#pending = new PendingRequest(kernel, caller, asItIs)
+    this.#pending.start({ target, build, tell: undefined }, Infinity).then(
       (outcome) => this.#end(() => (this.outcome = outcome)),
       (thrown: unknown) => this.#end(() => (this.error = errorOfThrown(thrown))),
     )

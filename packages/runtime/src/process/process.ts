@@ -104,8 +104,8 @@ export class Process {
   links: Few<LinkEnd> = undefined
   /** The monitors that this process has made, by the id of their reference. */
   monitors: IdTable<LocalMonitor> | undefined = undefined
-  /** The monitors, local and remote, that watch this process. */
-  watches: Few<Watch> = undefined
+  /** The first of the monitors, local and remote, that watch this process: see signals/watches.ts. */
+  watches: Watch | undefined = undefined
   /** The timers that die with this process, by the id of their reference. */
   timers: Set<number> | undefined = undefined
   /** Its open aliases, by the id of their reference. */

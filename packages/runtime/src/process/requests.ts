@@ -15,12 +15,25 @@ import type { DownListener } from '../signals/monitors.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Timer } from '../timers.ts'
 import type { AliasTarget } from './aliases.ts'
+import { isA } from './checks.ts'
 import type { ExitHook, Process } from './process.ts'
 
 export type RequestOutcome =
   | { readonly type: 'reply'; readonly value: unknown }
   | { readonly type: 'down'; readonly reason: ExitReason }
   | { readonly type: 'timeout' }
+
+/** What the promise of a request is settled with: what is made of the outcome, at once. A library's; nothing of the user's may run in it. */
+export type ReadOutcome<T> = (outcome: RequestOutcome) => T | Promise<T> | Failure
+
+/** In place of a value: rejects, with an error that is made when the stack of who waits can be seen. */
+export class Failure {
+  readonly error: () => Error
+
+  constructor(error: () => Error) {
+    this.error = error
+  }
+}
 
 export interface Request {
   readonly target: Pid | NameOnNode | string
@@ -32,32 +45,25 @@ export interface Request {
 
 const TIMEOUT: RequestOutcome = { type: 'timeout' }
 
-/** @param timeoutMs milliseconds, or `Infinity`. No field of the request: one that is now an integer and now `Infinity` made a call a fifth dearer. */
-export function request(kernel: Kernel, caller: Process, request: Request, timeoutMs: number): Promise<RequestOutcome> {
-  return startRequest(kernel, caller, request, timeoutMs).outcome
-}
+/** The outcome as it is. */
+export const asItIs: ReadOutcome<RequestOutcome> = (outcome) => outcome
 
-/** As `request`, and gives what waits. */
-export function startRequest(kernel: Kernel, caller: Process, request: Request, timeoutMs: number): PendingRequest {
-  const pending = new PendingRequest(kernel, caller)
-  pending.start(request, timeoutMs)
-  return pending
-}
-
-export class PendingRequest implements AliasTarget, DownListener, ExitHook {
-  readonly outcome: Promise<RequestOutcome>
+export class PendingRequest<T> implements AliasTarget, DownListener, ExitHook {
+  readonly settled: Promise<T>
   private readonly kernel: Kernel
   private readonly caller: Process
   private readonly ref: Ref
+  private readonly read: ReadOutcome<T>
   private timer: Timer | undefined = undefined
-  private resolve: ((outcome: RequestOutcome) => void) | undefined = undefined
+  private resolve: ((value: T | Promise<T>) => void) | undefined = undefined
   private fail: ((error: Error) => void) | undefined = undefined
 
-  constructor(kernel: Kernel, caller: Process) {
+  constructor(kernel: Kernel, caller: Process, read: ReadOutcome<T>) {
     this.kernel = kernel
     this.caller = caller
     this.ref = kernel.nextRef()
-    this.outcome = new Promise((resolve, reject) => {
+    this.read = read
+    this.settled = new Promise((resolve, reject) => {
       this.resolve = resolve
       this.fail = reject
     })
@@ -67,7 +73,8 @@ export class PendingRequest implements AliasTarget, DownListener, ExitHook {
     return false
   }
 
-  start({ target, build, tell }: Request, timeoutMs: number): void {
+  /** @param timeoutMs milliseconds, or `Infinity`. No field of the request: one that is now an integer and now `Infinity` made a call a fifth dearer. */
+  start({ target, build, tell }: Request, timeoutMs: number): Promise<T> {
     const { kernel, caller, ref } = this
     caller.exitHooks = withItem<ExitHook>(caller.exitHooks, this)
     kernel.aliases.add(ref.id, this)
@@ -75,19 +82,20 @@ export class PendingRequest implements AliasTarget, DownListener, ExitHook {
     try {
       tell?.(ref)
       // Who was told may have answered, or ended the caller.
-      if (!kernel.aliases.isOpen(ref.id)) return
+      if (!kernel.aliases.isOpen(ref.id)) return this.settled
       if (build === undefined) kernel.router.monitor(caller, target, { ref, listener: this })
       else kernel.router.request(caller, target, { ref, listener: this }, build)
     } catch (error) {
       this.reject(errorOfThrown(error))
     }
+    return this.settled
   }
 
   deliver(value: unknown, answeredBy: RemoteNode | undefined): void {
     const { caller, kernel } = this
     if (caller.traces !== undefined) kernel.tracing.tell(caller, { type: 'receive', message: value })
     this.close(answeredBy)
-    this.resolve?.({ type: 'reply', value })
+    this.settle({ type: 'reply', value })
   }
 
   /** As if its time were over. */
@@ -109,14 +117,50 @@ export class PendingRequest implements AliasTarget, DownListener, ExitHook {
 
   private end(outcome: RequestOutcome): void {
     this.close()
-    this.resolve?.(outcome)
+    this.settle(outcome)
+  }
+
+  private settle(outcome: RequestOutcome): void {
+    const value = this.valueOf(outcome)
+    if (isA(value, Failure)) {
+      this.failLater(value)
+      return
+    }
+    if (value instanceof Promise) this.heed()
+    this.resolve?.(value)
+  }
+
+  private valueOf(outcome: RequestOutcome): T | Promise<T> | Failure {
+    try {
+      return this.read(outcome)
+    } catch (thrown) {
+      return new Failure(() => errorOfThrown(thrown))
+    }
+  }
+
+  /**
+   * An error's stack leads to who waits for the promise whose turn in the microtasks it is made in, if he is the only one. So it is made when the promise already
+   * follows the one in which it is made, and heeded afterwards.
+   */
+  private failLater({ error }: Failure): void {
+    const failed = Promise.resolve()
+      .then(() => undefined)
+      .then((): never => {
+        void Promise.resolve().then(() => this.heed())
+        throw error()
+      })
+    this.resolve?.(failed)
   }
 
   private reject(error: Error): void {
     this.close()
-    // If nobody waits for it any more that must not end the OS process. Whoever does wait is told all the same.
-    this.outcome.catch(() => undefined)
+    this.heed()
     this.fail?.(error)
+  }
+
+  /** If nobody waits for it any more that must not end the OS process. Whoever does wait is told all the same. */
+  private heed(): void {
+    this.settled.catch(() => undefined)
   }
 
   /** `answeredBy`: the node that has ended the monitor by its answer. */

@@ -8,7 +8,6 @@
  *
  * Invariant: a monitor is removed from every table before its `DOWN` is delivered, so that none comes twice.
  */
-import { itemsOf, withItem, withoutItem } from '../few.ts'
 import type { NameOnNode, Pid, Ref } from '../ids.ts'
 import type { DownMessage } from '../messages.ts'
 import type { Aliases } from '../process/aliases.ts'
@@ -18,13 +17,14 @@ import { IdTable } from '../id-table.ts'
 import type { Slice } from '../slice.ts'
 import type { RemoteNode } from './remote-node.ts'
 import type { Signal } from './signal.ts'
+import { addWatch, removeWatch, takeWatches, type InRing } from './watches.ts'
 
 /** Takes the end in place of a `DOWN` in the mailbox: a pending request. */
 export interface DownListener {
   onDown(reason: ExitReason): void
 }
 
-export interface LocalMonitor {
+export interface LocalMonitor extends InRing {
   readonly type: 'local'
   readonly ref: Ref
   readonly watcher: Process
@@ -37,7 +37,7 @@ export interface LocalMonitor {
   remote: RemoteNode | undefined
 }
 
-export interface RemoteWatch {
+export interface RemoteWatch extends InRing {
   readonly type: 'remote'
   readonly watcher: Pid
   readonly ref: number
@@ -63,7 +63,7 @@ export class Monitors {
   /** A process here watches a process here. */
   watchLocal(monitor: LocalMonitor, target: Process): void {
     monitor.target = target
-    target.watches = withItem(target.watches, monitor)
+    addWatch(target, monitor)
     remember(monitor)
   }
 
@@ -93,9 +93,18 @@ export class Monitors {
       remote.signal({ type: 'down', from: typeof to === 'number' ? to : 0, ref, reason: 'noproc' })
       return
     }
-    const watch: RemoteWatch = { type: 'remote', watcher, ref, remote, target, endsWithAnswer: type === 'request' }
+    const watch: RemoteWatch = {
+      type: 'remote',
+      watcher,
+      ref,
+      remote,
+      target,
+      endsWithAnswer: type === 'request',
+      previous: undefined,
+      next: undefined,
+    }
     remote.relations.watches.set(ref, watch)
-    target.watches = withItem(target.watches, watch)
+    addWatch(target, watch)
   }
 
   unwatchedFrom(remote: RemoteNode, ref: number): void {
@@ -141,9 +150,7 @@ export class Monitors {
 
   /** The process has ended: tells all who watch it. */
   notifyWatchers(process: Process, reason: ExitReason): void {
-    const { watches } = process
-    process.watches = undefined
-    for (const watch of itemsOf(watches)) {
+    for (const watch of takeWatches(process)) {
       if (watch.type === 'local') {
         // One who was told before may have ended this monitor meanwhile.
         if (this.forget(watch)) this.tell(watch, reason)
@@ -156,9 +163,7 @@ export class Monitors {
 
   /** The connection is lost, or none has come about: `noconnection` for each monitor across it, or why it was none. */
   connectionLost(remote: RemoteNode, reason: 'noconnection' | 'noproc' = 'noconnection'): void {
-    for (const watch of remote.relations.watches.values()) {
-      watch.target.watches = withoutItem(watch.target.watches, watch)
-    }
+    for (const watch of remote.relations.watches.values()) removeWatch(watch.target, watch)
     remote.relations.watches.clear()
     // One who was told before may have ended this monitor meanwhile.
     for (const monitor of remote.relations.monitors.values()) if (this.forget(monitor)) this.tell(monitor, reason)
@@ -167,7 +172,7 @@ export class Monitors {
   private unwatch(watch: RemoteWatch): void {
     const { remote, ref, target } = watch
     remote.relations.watches.delete(ref)
-    target.watches = withoutItem(target.watches, watch)
+    removeWatch(target, watch)
   }
 
   private tell({ listener, watcher, ref, object }: LocalMonitor, reason: ExitReason): void {
@@ -182,7 +187,7 @@ export class Monitors {
   /** Says whether the monitor was there. */
   private forget(monitor: LocalMonitor): boolean {
     const { watcher, target, remote, ref, closesAlias } = monitor
-    if (target !== undefined) target.watches = withoutItem(target.watches, monitor)
+    if (target !== undefined) removeWatch(target, monitor)
     remote?.relations.monitors.delete(ref.id)
     if (closesAlias) this.aliases.removeOwn(watcher, ref.id)
     return watcher.monitors?.delete(ref.id) === true

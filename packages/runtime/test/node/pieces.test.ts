@@ -124,7 +124,12 @@ describe('A request to another node', () => {
   })
 
   it('whose alias was told otherwise, and not with a message, leaves no monitor either', async () => {
-    const answered = a.self.awaitAnswer(server, (replyTo) => void a.send(server, replyTo), 5_000)
+    const answered = a.self.awaitAnswer(
+      server,
+      (replyTo) => void a.send(server, replyTo),
+      5_000,
+      (outcome) => outcome,
+    )
     await cluster.advance(10)
     expect(watchers()).toEqual([a.self.pid])
     b.send(asked[0] as Ref, 'here')

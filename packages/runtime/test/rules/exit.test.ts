@@ -1,4 +1,12 @@
-import { handler, type Context, type Pid } from '@pidmesh/runtime'
+import {
+  Failure,
+  handler,
+  type Context,
+  type Pid,
+  type ReadOutcome,
+  type Ref,
+  type RequestOutcome,
+} from '@pidmesh/runtime'
 import { faultsOf } from '@pidmesh/runtime/testing'
 import { describe, expect, it } from 'vitest'
 import { codeOf, useLab } from './probe.ts'
@@ -722,8 +730,18 @@ describe('awaitAnswer', () => {
   it('sends nothing: what is sent to the alias that it tells is the answer, and an end before it is told', async () => {
     const asker = await lab.probe()
     const target = await lab.probe()
-    const answered = asker.self.awaitAnswer(target.pid, (replyTo) => lab.node.send(replyTo, 'here'), 1_000)
-    const ended = asker.self.awaitAnswer(target.pid, () => undefined, 1_000)
+    const answered = asker.self.awaitAnswer(
+      target.pid,
+      (replyTo) => lab.node.send(replyTo, 'here'),
+      1_000,
+      (outcome) => outcome,
+    )
+    const ended = asker.self.awaitAnswer(
+      target.pid,
+      () => undefined,
+      1_000,
+      (outcome) => outcome,
+    )
     expect(await answered).toEqual({ type: 'reply', value: 'here' })
     lab.node.exit(target.pid, 'kill')
     expect(await ended).toEqual({ type: 'down', reason: 'killed' })
@@ -734,12 +752,76 @@ describe('awaitAnswer', () => {
   it('that is answered, or whose process ends, while it tells leaves no monitor', async () => {
     const target = await lab.probe()
     const [asker, ending] = [await lab.probe(), await lab.probe()]
-    const answered = asker.self.awaitAnswer(target.pid, (replyTo) => lab.node.send(replyTo, 'here'), 1_000)
-    const cut = ending.self.awaitAnswer(target.pid, () => ending.self.finish('normal'), 1_000)
+    const answered = asker.self.awaitAnswer(
+      target.pid,
+      (replyTo) => lab.node.send(replyTo, 'here'),
+      1_000,
+      (outcome) => outcome,
+    )
+    const cut = ending.self.awaitAnswer(
+      target.pid,
+      () => ending.self.finish('normal'),
+      1_000,
+      (outcome) => outcome,
+    )
     expect(await answered).toEqual({ type: 'reply', value: 'here' })
     await expect(cut).rejects.toMatchObject({ code: 'ERR_PROCESS_EXITED' })
     expect(lab.node.processInfo(target.pid)?.monitoredBy).toEqual([])
     expect(lab.node.counters()).toMatchObject({ aliases: 0, timers: 0 })
+  })
+})
+
+describe('requestAs', () => {
+  const echo = handler((self) => (message) => {
+    const { replyTo } = message as { readonly replyTo: Ref }
+    self.send(replyTo, 7)
+  })
+  const ask = (self: Context, to: Pid, read: ReadOutcome<number>): Promise<number> =>
+    self.requestAs(to, (replyTo) => ({ replyTo }), 1_000, read)
+
+  const inTime = async <T>(promise: Promise<T>): Promise<T> => {
+    await lab.settle()
+    return promise
+  }
+
+  it('resolves with what its library makes of the outcome, a promise of it included', async () => {
+    const asker = await lab.probe()
+    const server = lab.node.spawn(echo)
+    const numberOf = (outcome: RequestOutcome): number => (outcome.type === 'reply' ? Number(outcome.value) : -1)
+    expect(await inTime(ask(asker.self, server, numberOf))).toBe(7)
+    expect(await inTime(ask(asker.self, server, (outcome) => Promise.resolve(numberOf(outcome))))).toBe(7)
+    lab.node.exit(server, 'kill')
+    await lab.settle()
+    expect(await inTime(ask(asker.self, server, numberOf))).toBe(-1)
+  })
+
+  it('rejects with the error of a failure, whose stack leads to who waits, and with what is thrown', async () => {
+    const asker = await lab.probe()
+    const server = lab.node.spawn(echo)
+    const waitInVain = async (): Promise<number> =>
+      await ask(asker.self, server, () => new Failure(() => new Error('no such thing')))
+    const error: unknown = await inTime(waitInVain().catch((thrown: unknown) => thrown))
+    expect(error).toMatchObject({ message: 'no such thing', stack: expect.stringContaining('waitInVain') })
+    const thrown = ask(asker.self, server, () => {
+      throw new Error('a bug')
+    })
+    await expect(inTime(thrown)).rejects.toThrow('a bug')
+    const later = ask(asker.self, server, () => Promise.reject(new Error('later')))
+    await expect(inTime(later)).rejects.toThrow('later')
+  })
+
+  it('that nobody waits for any more ends nothing when it fails', async () => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown): void => void unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    const asker = await lab.probe()
+    const server = lab.node.spawn(echo)
+    void ask(asker.self, server, () => new Failure(() => new Error('unheard')))
+    void ask(asker.self, server, () => Promise.reject(new Error('unheard too')))
+    await lab.settle()
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
   })
 })
 
