@@ -57,7 +57,7 @@ export class NamesReader<M extends NameMeta> {
     const isBehind = (name: string): boolean => (to !== undefined && name >= to) || !name.startsWith(prefix)
     const { keys } = this.table.watches
     if (keys === undefined) {
-      const within = [...this.table.replica.table.keys()].filter((name) => !isBefore(name) && !isBehind(name))
+      const within = this.table.replica.table.keys().filter((name) => !isBefore(name) && !isBehind(name))
       yield* within.sort(compareCodeUnits)
       return
     }

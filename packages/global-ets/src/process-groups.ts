@@ -180,7 +180,10 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
   /** The groups that have members, on whatever node, in key order: `pg:which_groups/1`. It looks at all groups. */
   groups(): string[] {
     const { table } = this.table.replica
-    return [...table.keys()].filter((group) => table.visible(group) !== -1).sort()
+    return table
+      .keys()
+      .filter((group) => table.visible(group) !== -1)
+      .sort()
   }
 
   /** The groups that have members on this node, in key order: `pg:which_local_groups/1`. */

@@ -123,9 +123,11 @@ export class Replica {
     for (const slot of slots) table.change(table.own, slot, { meta, metaHash: hash })
   }
 
-  /** A process of this node has ended. */
-  release(id: number): void {
-    for (const slot of this.table.rowsOfProcess(this.table.own, id)) this.remove(slot)
+  /** A process of this node has ended. Says whether anything of it was in the table. */
+  release(id: number): boolean {
+    const slots = this.table.rowsOfProcess(this.table.own, id)
+    for (const slot of slots) this.remove(slot)
+    return slots.length > 0
   }
 
   /** Nothing of this node's own is seen any more. */

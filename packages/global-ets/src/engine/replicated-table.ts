@@ -249,9 +249,7 @@ export class ReplicatedTable<Change> {
     this.watches.processEnded(pid.id)
     this.losers.get(pid.id)?.cancel()
     this.losers.delete(pid.id)
-    if (!this.replica.holds(pid.id)) return
-    this.replica.release(pid.id)
-    this.changed()
+    if (this.replica.release(pid.id)) this.changed()
   }
 
   private onNodeDown(identity: NodeIdentity): void {

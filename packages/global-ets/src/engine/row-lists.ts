@@ -9,8 +9,8 @@
  */
 import type { NodeIdentity } from '@pidmesh/runtime'
 import type { Claim, Meta } from './claim.ts'
-import { ShardedMap } from '../collections/sharded-map.ts'
 import { Copy, type Cursor } from './copy.ts'
+import { KeyIndex } from './key-index.ts'
 import { ProcessIndex } from './process-index.ts'
 import { NONE, Rows } from './rows.ts'
 
@@ -34,21 +34,18 @@ export interface RowValue {
   readonly metaHash: number
 }
 
-/** Multiplies what is no other's to choose: 2^32 divided by the golden ratio. */
-const GOLDEN = 0x9e3779b1
-
 export class RowLists {
   readonly rows: Rows = new Rows()
   /** This node's own rows. */
   readonly own: Copy
-  /** From a key to the first of its rows. */
-  private readonly index: ShardedMap<number, string> = new ShardedMap()
+  private readonly index: KeyIndex
   protected readonly copies: (Copy | undefined)[] = []
   private readonly lists: RowListsOptions
 
   constructor(options: RowListsOptions) {
     this.lists = options
-    this.own = this.newCopy(options.self, new ProcessIndex(this.rows, GOLDEN))
+    this.index = new KeyIndex(this.rows, options.multiplier)
+    this.own = this.newCopy(options.self, new ProcessIndex(this.rows, undefined))
   }
 
   /** Rows that are held, seen or not: also of nodes that are gone and may come back, and of copies that are being filled. */
@@ -62,7 +59,7 @@ export class RowLists {
   }
 
   /** All keys that have rows, seen or not, in any order. */
-  keys(): IterableIterator<string> {
+  keys(): string[] {
     return this.index.keys()
   }
 
@@ -141,7 +138,7 @@ export class RowLists {
 
   /** The first row of a key, or `NONE`. */
   protected firstOf(key: string): number {
-    return this.index.get(key) ?? NONE
+    return this.index.first(key)
   }
 
   /** Puts a new row into its lists. `first`: of the rows of the key that are there. */
@@ -164,7 +161,7 @@ export class RowLists {
     const { rows } = this
     const key = rows.keyOf(slot)
     const first = rows.isAlone(slot) ? NONE : rows.unlink('key', slot, this.firstOf(key))
-    if (first === NONE) this.index.take(key)
+    if (first === NONE) this.index.remove(key)
     else this.index.set(key, first)
     for (const cursor of copy.cursors) if (cursor.slot === slot) cursor.slot = rows.next('copy', slot)
     copy.first = rows.unlink('copy', slot, copy.first)

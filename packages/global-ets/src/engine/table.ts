@@ -130,7 +130,7 @@ export class Table extends RowLists {
     const first = this.unlink(copy, slot)
     if (first === NONE) this.options.watcher.keyRemoved(key)
     if (!rows.isBehind(slot)) this.countSeen(copy, key, -1)
-    if (rows.isTold(slot)) this.tellGone(slot, key)
+    if (rows.isTold(slot)) this.tellGone(slot, first)
     if (first !== NONE && this.options.kind === 'names') this.settle(first)
     rows.free(slot)
   }
@@ -296,13 +296,10 @@ export class Table extends RowLists {
     if (seen !== NONE) watcher.joined(seen)
   }
 
-  /** A row that was told has been taken out: what takes its place. */
-  private tellGone(slot: number, key: string): void {
-    if (this.options.kind === 'groups') {
-      this.options.watcher.left(slot)
-      return
-    }
-    this.tellMove(slot, this.visible(key))
+  /** A row that was told has been taken out: what takes its place of those of its key that are left, from `first` on. */
+  private tellGone(slot: number, first: number): void {
+    if (this.options.kind === 'groups') this.options.watcher.left(slot)
+    else this.tellMove(slot, this.visibleOf(first))
   }
 
   /** Is a row of ours not the one that is seen? */

@@ -293,8 +293,9 @@ export class Member {
     }
     replica.release = (id) => {
       this.isReleasing = true
-      release.call(replica, id)
+      const hadRows = release.call(replica, id)
       this.isReleasing = false
+      return hadRows
     }
     replica.remove = (slot) => {
       if (!this.isActing && !this.isReleasing) events.onGiveUp(this, slot)
