@@ -50,6 +50,8 @@ export class TermReader {
   private items = 0
   private readonly texts = new TextCache()
   private lastOrigin: NodeIdentity | undefined = undefined
+  /** How a pid or a reference of it begins, behind the tag. */
+  private lastOriginBytes: Uint8Array = NO_BYTES
 
   constructor(limits: TermLimits) {
     this.limits = limits
@@ -163,18 +165,36 @@ export class TermReader {
   }
 
   private identity(tag: number): Pid | Ref {
+    const origin = this.knownOrigin() ?? this.origin()
+    const id = this.number()
+    if (!isPositiveInteger(id)) throw bad('a malformed pid or reference')
+    return tag === TAG_PID ? new Pid(origin, id) : new Ref(origin, id)
+  }
+
+  /** The node of the pid or reference before, if its bytes are here again: most of a message's are of one node. */
+  private knownOrigin(): NodeIdentity | undefined {
+    const { lastOrigin, lastOriginBytes, bytes, position } = this
+    const { length } = lastOriginBytes
+    if (lastOrigin === undefined || length > this.end - position) return undefined
+    for (let index = 0; index < length; index++)
+      if (bytes[position + index] !== lastOriginBytes[index]) return undefined
+    this.position = position + length
+    return lastOrigin
+  }
+
+  private origin(): NodeIdentity {
+    const start = this.position
     if (this.argumentOf(ARRAY) !== 3) throw bad('a malformed pid or reference')
     const name = this.text(this.argumentOf(TEXT))
     const incarnation = this.number()
-    const id = this.number()
-    if (!isPositiveInteger(incarnation) || !isPositiveInteger(id)) throw bad('a malformed pid or reference')
-    let origin = this.lastOrigin
-    if (origin === undefined || origin.name !== name || origin.incarnation !== incarnation) {
-      if (!isNodeName(name)) throw bad('a malformed pid or reference')
-      origin = { name, incarnation }
-      this.lastOrigin = origin
-    }
-    return tag === TAG_PID ? new Pid(origin, id) : new Ref(origin, id)
+    if (!isPositiveInteger(incarnation) || !isNodeName(name)) throw bad('a malformed pid or reference')
+    const known = this.lastOrigin
+    const origin =
+      known !== undefined && known.name === name && known.incarnation === incarnation ? known : { name, incarnation }
+    this.lastOrigin = origin
+    // A copy: what is read shares no memory with the bytes.
+    this.lastOriginBytes = Uint8Array.from(this.bytes.subarray(start, this.position))
+    return origin
   }
 
   private number(): number {

@@ -103,6 +103,38 @@ describe('terms', () => {
       }
   })
 
+  it('pids and references of nodes that are alike, in whatever order, come back as those of their own node', () => {
+    const origins = ['a@127.0.0.1', 'b@127.0.0.1', 'a@127.0.0.10', 'a@127.0.0.2'].flatMap((name) =>
+      [1, 2, 1_767_225_600_000_123, 1_767_225_600_000_124].map((incarnation) => ({
+        name: nodeName(name),
+        incarnation,
+      })),
+    )
+    const some = fc.record({ at: fc.nat(origins.length - 1), id: fc.integer({ min: 1 }), isPid: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(some, { maxLength: 20 }), (list) => {
+        const sent = list.map(({ at, id, isPid }) => {
+          const from = origins[at] as (typeof origins)[number]
+          return isPid ? new Pid(from, id) : new Ref(from, id)
+        })
+        const bytes = codec.encode(sent)
+        const got = codec.decode(bytes)
+        expect(got).toEqual(sent)
+        // What comes next over the same memory changes nothing of what was read, or is known.
+        bytes.fill(0xff)
+        expect(got).toEqual(sent)
+        expect(roundTrip(sent)).toEqual(sent)
+      }),
+    )
+  })
+
+  it('a pid that is cut off is refused, also if one of the same node was read before', () => {
+    const bytes = codec.encode(new Pid(origin, 70_000))
+    codec.decode(bytes)
+    for (let length = 1; length < bytes.length; length++)
+      expect(codeOf(() => codec.decode(bytes.slice(0, length)))).toBe('ERR_BAD_TERM')
+  })
+
   it('a key that has the letters of another in another order is not taken for it', () => {
     const object = { abc: 1, acb: 2, aBc: 3, 'a c': 4, adc: 5, ab: 6, abcc: 7 }
     for (const key of Object.keys(object)) expect(roundTrip({ [key]: 0 })).toEqual({ [key]: 0 })
