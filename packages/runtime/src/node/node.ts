@@ -25,7 +25,6 @@ import type { RequestOutcome } from '../process/requests.ts'
 import { Discovered } from '../discovery/discovered.ts'
 import { Peers } from '../distribution/peers.ts'
 import type { ConnectFailure } from '../distribution/connection.ts'
-import { PROTOCOL_VERSIONS } from '../distribution/handshake.ts'
 import type { Peer } from '../distribution/peer.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
@@ -35,6 +34,7 @@ import { Endings } from './endings.ts'
 import type { ExportedFunction } from './exports.ts'
 import { Kernel } from './kernel.ts'
 import type { Destination } from './router.ts'
+import { seedError } from './seed-error.ts'
 
 /** What a node takes from the world. */
 export interface NodeComponents {
@@ -338,41 +338,13 @@ export class Node {
 
   /** A seed that isn't there yet is dialed on; a refusal that only a human can mend is a failed start. */
   private judgeSeed(address: string, failure: ConnectFailure): void {
-    if (failure.type !== 'refused') {
-      const detail = 'detail' in failure ? failure.detail : undefined
-      this.log.info({ address, failure: failure.type, detail }, 'seed not reached yet')
+    if (failure.type === 'refused') {
+      const error = seedError(this.name, address, failure)
+      if (error !== undefined) throw error
       return
     }
-    switch (failure.code) {
-      case 'bad_cookie':
-        throw new PidmeshError('ERR_BAD_COOKIE', `the node at ${address} refused the connection: wrong cookie`)
-      case 'bad_certificate':
-        throw new PidmeshError(
-          'ERR_BAD_CERTIFICATE',
-          `the connection to ${address} was refused: a certificate is not that of the node that shows it`,
-        )
-      case 'duplicate_name':
-        // Of two others that have one name, the one that came second is refused, by us: the dialer has logged that.
-        if (failure.by === 'us' && failure.peer?.name !== this.name) return
-        throw new PidmeshError(
-          'ERR_DUPLICATE_NODE',
-          `a node named ${this.name} is already running (known at ${address})`,
-        )
-      case 'version': {
-        const { oldest, newest } = PROTOCOL_VERSIONS
-        const theirs = failure.versions
-        const which = theirs === undefined ? 'others' : `${theirs.oldest} to ${theirs.newest}`
-        throw new PidmeshError(
-          'ERR_INCOMPATIBLE_NODE',
-          `the node at ${address} speaks other versions of the protocol: ${which}, and this one ${oldest} to ${newest}`,
-        )
-      }
-      case 'protocol':
-        throw new PidmeshError('ERR_INCOMPATIBLE_NODE', `what listens at ${address} is not a pidmesh node`)
-      case 'self':
-      case 'simultaneous':
-      case 'already_connected':
-    }
+    const detail = 'detail' in failure ? failure.detail : undefined
+    this.log.info({ address, failure: failure.type, detail }, 'seed not reached yet')
   }
 
   private startMain(): Context {
