@@ -6,7 +6,6 @@
  */
 import type { Carrier } from '../ports.ts'
 
-const INITIAL_SLOTS = 4
 /** The largest small integer: `Infinity` would make V8 keep each limit in an object of its own, which each message would have to fetch. */
 const NO_LIMIT = 2 ** 30 - 1
 /** An emptied buffer larger than this is given back, so that one burst does not cost memory for ever. */
@@ -97,7 +96,12 @@ export class Mailbox<T = unknown> {
 
   private grow(): void {
     const size = this.buffer.length
-    const grown = new Array<T | undefined>(size === 0 ? INITIAL_SLOTS : size * 2).fill(undefined)
+    if (size === 0) {
+      // A literal: to make and fill one is a call into native code, and most mailboxes never grow beyond it.
+      this.buffer = [undefined, undefined, undefined, undefined]
+      return
+    }
+    const grown = new Array<T | undefined>(size * 2).fill(undefined)
     for (let i = 0; i < this.length; i++) grown[i] = this.buffer[(this.head + i) & (size - 1)]
     this.buffer = grown
     this.head = 0

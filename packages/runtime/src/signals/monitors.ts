@@ -150,6 +150,7 @@ export class Monitors {
 
   /** The process has ended: tells all who watch it. */
   notifyWatchers(process: Process, reason: ExitReason): void {
+    if (process.watches === undefined) return
     for (const watch of takeWatches(process)) {
       if (watch.type === 'local') {
         // One who was told before may have ended this monitor meanwhile.
