@@ -553,12 +553,17 @@ export const mutants = [
     'const epoch = table.epoch + 1',
     'const epoch = 1',
   ),
-  tables('the end of a process is not noticed', 'engine/replicated-table.ts', '    this.replica.release(pid.id)\n', ''),
+  tables(
+    'the end of a process is not noticed',
+    'engine/replicated-table.ts',
+    '    if (this.replica.release(pid.id)) this.changed()\n',
+    '',
+  ),
   tables(
     'the end of a process is not sent',
     'engine/replica.ts',
-    'for (const slot of this.table.rowsOfProcess(this.table.own, id)) this.remove(slot)',
-    'for (const slot of this.table.rowsOfProcess(this.table.own, id)) this.table.removeRow(this.table.own, slot)',
+    '    for (const slot of slots) this.remove(slot)\n',
+    '    for (const slot of slots) this.table.removeRow(this.table.own, slot)\n',
   ),
   // The server
   tables(
