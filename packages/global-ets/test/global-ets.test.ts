@@ -172,6 +172,33 @@ describe('as simple_global', () => {
     for (const { pid } of losers) expect(a.node.isProcessAlive(pid)).toBe(false)
   })
 
+  /*
+   *     0   a loses x to b; its process traps exits, and is to be killed after 5 s
+   *  1000   a's table is stopped: it learns of no end any more
+   *  1000   a is stopped, and its process ends
+   *  5000   there is nobody to be killed, and no node to do it
+   */
+  it('who has lost and traps exits is left alone when the table is stopped, and a node that is stopped then does nothing more', async () => {
+    const a = await join('a', { policy: 'newest' })
+    const b = await join('b', { policy: 'newest' })
+    const { pid } = collector(a.node, (self) => {
+      self.trapExit = true
+    })
+    await cluster.settle()
+    a.names.registerName('x', pid)
+    await cluster.advance(10)
+    expect(b.names.takeover('x', collector(b.node).pid)).toBeGreaterThan(0)
+    await cluster.advance(1_000)
+    const stopped = a.names.stop()
+    await cluster.advance(10)
+    await stopped
+    await cluster.advance(1_000)
+    expect(a.node.isProcessAlive(pid)).toBe(true)
+    const ended = a.node.stop()
+    await cluster.advance(10_000)
+    await ended
+  })
+
   it('with the policy newest the later claim keeps the name, whatever the node names', async () => {
     const a = await join('a', { policy: 'newest' })
     const b = await join('b', { policy: 'newest' })

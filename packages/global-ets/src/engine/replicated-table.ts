@@ -119,8 +119,10 @@ export class ReplicatedTable<Change> {
     if (this.isStopped) return
     this.isStopped = true
     this.attached.detach()
-    // The ends of its processes aren't noticed any more.
+    // The ends of its processes aren't noticed any more, those of losers neither: who has been told to end, and hasn't yet, lives on as all that had names.
     this.replica.stop()
+    for (const timer of this.losers.values()) timer.cancel()
+    this.losers.clear()
     const server = this.livingServer
     if (server === undefined) {
       // None ends, of whose end those who wait would learn.

@@ -1,7 +1,7 @@
 /**
  * What happens to the cluster.
  */
-import { assertNever } from '@pidmesh/runtime'
+import { assertNever, type TimerHandle } from '@pidmesh/runtime'
 import type { Member } from './member.ts'
 import { pick, type Draws, type Fault } from './plan.ts'
 import type { World } from './world.ts'
@@ -12,9 +12,13 @@ const SLOW_MS = 300
 const KINDS = ['hello', 'hello', 'hello', 'snapshot_begin', 'snapshot_chunk', 'delta', 'resume'] as const
 /** A fault lasts so long if it is to outlast what is kept of a node that is gone: until all are over. */
 const FOR_EVER_MS = 1_000_000
+/** Longer than anything is kept of a node that is gone. */
+const LONG_DOWN_MS = 66_000
 
 export class Faults {
   serversKilled = 0
+  /** Nodes that are down, and when they come back. */
+  private readonly away = new Map<string, TimerHandle>()
   private readonly world: World
 
   constructor(world: World) {
@@ -158,11 +162,25 @@ export class Faults {
       .catch((error: unknown) => this.world.note(`${host} has no table again: ${String(error)}`))
   }
 
+  /** All faults are over: who is down comes back now. */
+  allComeBack(): void {
+    for (const host of this.away.keys()) this.comeBackNow(host)
+  }
+
   /** After a while, or when all faults are over. */
   private comeBack(host: string, downMs: number): void {
-    const { clock } = this.world.cluster
-    const longestMs = this.world.plan.isLong ? 66_000 : downMs
-    clock.setTimer(longestMs, () => this.world.begin(host))
+    const { cluster, plan, isOver } = this.world
+    const awayMs = plan.isLong ? LONG_DOWN_MS : downMs
+    this.away.set(
+      host,
+      cluster.clock.setTimer(isOver ? 0 : awayMs, () => this.comeBackNow(host)),
+    )
+  }
+
+  private comeBackNow(host: string): void {
+    this.away.get(host)?.cancel()
+    this.away.delete(host)
+    this.world.begin(host)
   }
 
   /** With the next message of a kind, whoever it is for, something happens to the two: what follows it is on its way then. */

@@ -148,6 +148,7 @@ export class World {
     this.isOver = true
     this.note('all faults are over')
     cluster.heal()
+    this.faults.allComeBack()
     for (const member of this.members.values()) member.losesDelta = false
     if (plan.isTight && (plan.kind === 'groups' || plan.seed % 4 < 2))
       for (const member of this.members.values()) this.acts.shrink(member)
