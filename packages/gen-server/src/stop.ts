@@ -27,8 +27,7 @@ export function stop(
     return refused(new PidmeshError('ERR_BAD_ARGUMENT', `an exit reason is a text or an object, not ${String(reason)}`))
   return requestOfSystem<void>(caller, { server, request: { type: 'stop', reason }, timeoutMs }, (outcome) => {
     // There is no reply: its end is the answer.
-    if (outcome.type === 'reply')
-      return new Failure(() => new CallError('ERR_CALL_EXIT', 'bad_reply', describe(server)))
+    if (outcome.type === 'reply') return Promise.reject(new CallError('ERR_CALL_EXIT', 'bad_reply', describe(server)))
     if (outcome.type === 'down')
       return outcome.reason === reason ? undefined : checkSame(outcome.reason, reason, server)
     return new Failure(() => callError(outcome, server))

@@ -31,8 +31,10 @@ export function randomIdHash(random: Random): IdHash {
 const LEAST_PLACES = 4
 /** Fewer than this part of the places are taken: there are too many. */
 const SPARSE = 16
-/** So many are kept all the same: what a hundred callers have in common is there and gone with each of their rounds. */
-const KEPT_PLACES = 1024
+/** So many are kept all the same. */
+const KEPT_PLACES = 64
+/** As many as are kept of a table that all processes of a node have in common: of a hundred callers the entries are there and gone with each of their rounds. */
+export const KEPT_PLACES_OF_MANY = 1_024
 
 export class IdTable<T extends object> {
   private ids: number[] = []
@@ -40,10 +42,15 @@ export class IdTable<T extends object> {
   private count = 0
   /** A hash has 32 bits: by so many it is shifted, to be a place. */
   private shift = 32
+  private readonly keptPlaces: number
   private readonly hash: IdHash
 
-  /** Of ids that this node has made itself the default will do. */
-  constructor(hash: IdHash = GOLDEN) {
+  /**
+   * @param keptPlaces that are not given back
+   * @param hash of ids that this node has made itself the default will do
+   */
+  constructor(keptPlaces: number = KEPT_PLACES, hash: IdHash = GOLDEN) {
+    this.keptPlaces = keptPlaces
     this.hash = hash
   }
 
@@ -84,7 +91,8 @@ export class IdTable<T extends object> {
     this.items[place] = undefined
     this.count--
     this.closeGap(place)
-    if (this.count * SPARSE < this.items.length && this.items.length > KEPT_PLACES) this.resize(this.items.length / 2)
+    if (this.count * SPARSE < this.items.length && this.items.length > this.keptPlaces)
+      this.resize(this.items.length / 2)
     return true
   }
 

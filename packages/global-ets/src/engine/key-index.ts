@@ -91,7 +91,11 @@ export class KeyIndex {
   private hashOf(key: string): number {
     const { multiplier } = this
     let hash = this.seed ^ key.length
-    for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), multiplier)
+    for (let at = 0; at < key.length; at++) {
+      hash = Math.imul(hash ^ key.charCodeAt(at), multiplier)
+      // Without it the highest bits of two characters can cancel each other, whatever the multiplier.
+      hash ^= hash >>> 15
+    }
     hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
     return hash ^ (hash >>> 16)

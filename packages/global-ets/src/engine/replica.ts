@@ -16,7 +16,6 @@ import { OpReader, type EncodedMeta } from './ops.ts'
 import { PACE, type Pace } from './pace.ts'
 import type { TableMessage } from './protocol.ts'
 import { Allowance, type Quota } from './quota.ts'
-import { NONE } from './rows.ts'
 import { Table, type TableWatcher } from './table.ts'
 import { View, type Verdict, type ViewState } from './view.ts'
 
@@ -133,11 +132,6 @@ export class Replica {
   /** Nothing of this node's own is seen any more. */
   stop(): void {
     this.table.hide(this.table.own)
-  }
-
-  /** Whether anything of a process of this node is in the table. */
-  holds(id: number): boolean {
-    return this.table.own.processes?.first(id) !== NONE
   }
 
   /** The view of a node, in this life of it. What is of an earlier life goes. */

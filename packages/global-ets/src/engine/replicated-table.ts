@@ -92,7 +92,7 @@ export class ReplicatedTable<Change> {
       prefixes,
       quota: { ...QUOTA, ...quota },
       life: Math.floor(node.random.fraction() * 2 ** 53),
-      multiplier: Math.floor(node.random.fraction() * 2 ** 31) * 2 + 1,
+      multiplier: secretOdd(node.random.bytes(4)),
       watcher: this.watches,
     })
     this.attached = self.attachTable({
@@ -324,4 +324,9 @@ export class ReplicatedTable<Change> {
       })
     })
   }
+}
+
+/** An odd number of 32 bits. From bytes that nobody can guess, as the next of `fraction` can be by who has seen some. */
+function secretOdd([a = 0, b = 0, c = 0, d = 0]: Uint8Array): number {
+  return ((a << 24) | (b << 16) | (c << 8) | d | 1) >>> 0
 }

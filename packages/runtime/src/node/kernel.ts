@@ -14,7 +14,7 @@ import {
 import { Reports } from '../observe/reports.ts'
 import { Telemetry } from '../observe/telemetry.ts'
 import { TRACE_OPTIONS, Tracing, type TraceListener, type TraceOptions } from '../observe/tracing.ts'
-import { IdTable } from '../id-table.ts'
+import { IdTable, KEPT_PLACES_OF_MANY } from '../id-table.ts'
 import type { Clock, LogFields, Logger, Propagation, PumpFactory } from '../ports.ts'
 import { AttachedTables } from './attached-tables.ts'
 import { Aliases } from '../process/aliases.ts'
@@ -64,7 +64,7 @@ export class Kernel {
   readonly scheduler: Scheduler
   /** `undefined`: no context travels with messages. */
   readonly propagator: Propagator | undefined
-  readonly processes: IdTable<Process> = new IdTable()
+  readonly processes: IdTable<Process> = new IdTable(KEPT_PLACES_OF_MANY)
   readonly names: Names = new Names()
   readonly aliases: Aliases = new Aliases()
   readonly counters: Counters = new Counters()

@@ -3,7 +3,7 @@
  *
  * An alias is a pending request's, or a process's own (Erlang's `alias/1`, and the `alias` option of `monitor`); the latter is released with its process.
  */
-import { IdTable } from '../id-table.ts'
+import { IdTable, KEPT_PLACES_OF_MANY } from '../id-table.ts'
 import type { Carrier } from '../ports.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
@@ -19,7 +19,7 @@ export interface AliasTarget {
 }
 
 export class Aliases {
-  private readonly open = new IdTable<AliasTarget>()
+  private readonly open = new IdTable<AliasTarget>(KEPT_PLACES_OF_MANY)
 
   get size(): number {
     return this.open.size

@@ -535,8 +535,8 @@ export class Context {
   }
 
   /**
-   * As `request`, of a library that makes something of the outcome, without a promise more: `read` is called at once when it is there, before anything else
-   * happens; nothing of the user's may run in it. What it throws rejects; a `Failure` does so with a stack that leads to who waits.
+   * As `request`, of a library that makes something of the outcome, without a promise more: `read` is called at once when it is there, in the turn of whoever
+   * answers or ends. What it throws rejects; a `Failure`, where there is no reply, does so with a stack that leads to who waits.
    * @throws ProcessExited by rejection, if this process ends first.
    */
   requestAs<T>(
@@ -572,8 +572,11 @@ export class Context {
     checkDuration('timeoutMs', timeoutMs)
     checkAddressee(object)
     if (!this.process.isAlive) return this.tooLate()
-    const read = (outcome: RequestOutcome): ExitReason | undefined =>
-      outcome.type === 'down' ? outcome.reason : undefined
+    const read: ReadOutcome<ExitReason | undefined> = (outcome) => {
+      if (outcome.type !== 'down') return undefined
+      // Of a process of this node a reason may be anything: a promise around it has its rejection heeded.
+      return typeof outcome.reason === 'string' ? outcome.reason : Promise.resolve(outcome.reason)
+    }
     const asked = { target: object, build: undefined, tell: undefined }
     return new PendingRequest(this.kernel, this.process, read).start(asked, timeoutMs)
   }

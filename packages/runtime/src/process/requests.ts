@@ -23,15 +23,23 @@ export type RequestOutcome =
   | { readonly type: 'down'; readonly reason: ExitReason }
   | { readonly type: 'timeout' }
 
-/** What the promise of a request is settled with: what is made of the outcome, at once. A library's; nothing of the user's may run in it. */
+/**
+ * What the promise of a request is settled with: what is made of the outcome, at once, in the turn of whoever answers or ends. A library's. A `Failure` counts only
+ * where there is no reply: a reply may be anything.
+ */
 export type ReadOutcome<T> = (outcome: RequestOutcome) => T | Promise<T> | Failure
 
 /** In place of a value: rejects, with an error that is made when the stack of who waits can be seen. */
 export class Failure {
-  readonly error: () => Error
+  readonly #error: () => Error
 
   constructor(error: () => Error) {
-    this.error = error
+    this.#error = error
+  }
+
+  /** The error of a failure. By the private field, which no object imitates, and for which none of its code runs. */
+  static errorOf(value: unknown): (() => Error) | undefined {
+    return typeof value === 'object' && value !== null && #error in value ? value.#error : undefined
   }
 }
 
@@ -93,9 +101,13 @@ export class PendingRequest<T> implements AliasTarget, DownListener, ExitHook {
 
   deliver(value: unknown, answeredBy: RemoteNode | undefined): void {
     const { caller, kernel } = this
-    if (caller.traces !== undefined) kernel.tracing.tell(caller, { type: 'receive', message: value })
+    if (caller.traces !== undefined) {
+      kernel.tracing.tell(caller, { type: 'receive', message: value })
+      // Who was told may have ended the caller.
+      if (!kernel.aliases.isOpen(this.ref.id)) return
+    }
     this.close(answeredBy)
-    this.settle({ type: 'reply', value })
+    this.settle(this.valueOf({ type: 'reply', value }))
   }
 
   /** As if its time were over. */
@@ -117,24 +129,22 @@ export class PendingRequest<T> implements AliasTarget, DownListener, ExitHook {
 
   private end(outcome: RequestOutcome): void {
     this.close()
-    this.settle(outcome)
+    const value = this.valueOf(outcome)
+    const error = Failure.errorOf(value)
+    if (error === undefined) this.settle(value)
+    else this.failLater(error)
   }
 
-  private settle(outcome: RequestOutcome): void {
-    const value = this.valueOf(outcome)
-    if (isA(value, Failure)) {
-      this.failLater(value)
-      return
-    }
-    if (value instanceof Promise) this.heed()
-    this.resolve?.(value)
+  private settle(value: T | Promise<T> | Failure): void {
+    if (isA(value, Promise)) this.heed()
+    this.resolve?.(value as T)
   }
 
   private valueOf(outcome: RequestOutcome): T | Promise<T> | Failure {
     try {
       return this.read(outcome)
     } catch (thrown) {
-      return new Failure(() => errorOfThrown(thrown))
+      return Promise.reject(errorOfThrown(thrown))
     }
   }
 
@@ -142,7 +152,7 @@ export class PendingRequest<T> implements AliasTarget, DownListener, ExitHook {
    * An error's stack leads to who waits for the promise whose turn in the microtasks it is made in, if he is the only one. So it is made when the promise already
    * follows the one in which it is made, and heeded afterwards.
    */
-  private failLater({ error }: Failure): void {
+  private failLater(error: () => Error): void {
     const failed = Promise.resolve()
       .then(() => undefined)
       .then((): never => {

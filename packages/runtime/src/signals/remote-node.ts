@@ -2,7 +2,7 @@
  * A connected node, or one that is being dialed, as links, monitors and the router see it: where to put a signal, and which relations end when the connection does.
  */
 import type { NodeIdentity, Pid } from '../ids.ts'
-import { IdTable, type IdHash } from '../id-table.ts'
+import { IdTable, KEPT_PLACES_OF_MANY, type IdHash } from '../id-table.ts'
 import type { Process } from '../process/process.ts'
 import type { LocalMonitor, RemoteWatch } from './monitors.ts'
 import type { SendStatus, SentStatus, Signal } from './signal.ts'
@@ -20,13 +20,13 @@ export class RemoteRelations {
   /** By `linkKey`. */
   readonly links: Map<string, RemoteLink> = new Map()
   /** Monitors of processes here on processes there, by the id of their reference. */
-  readonly monitors: IdTable<LocalMonitor> = new IdTable()
+  readonly monitors: IdTable<LocalMonitor> = new IdTable(KEPT_PLACES_OF_MANY)
   /** Monitors of processes there on processes here, by the id of their reference. */
   readonly watches: IdTable<RemoteWatch>
 
   /** `hash`: for ids that the other node has chosen. */
   constructor(hash?: IdHash) {
-    this.watches = new IdTable(hash)
+    this.watches = new IdTable(KEPT_PLACES_OF_MANY, hash)
   }
 }
 

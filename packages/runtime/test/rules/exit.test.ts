@@ -798,8 +798,9 @@ describe('requestAs', () => {
   it('rejects with the error of a failure, whose stack leads to who waits, and with what is thrown', async () => {
     const asker = await lab.probe()
     const server = lab.node.spawn(echo)
+    const gone = await lab.dead()
     const waitInVain = async (): Promise<number> =>
-      await ask(asker.self, server, () => new Failure(() => new Error('no such thing')))
+      await ask(asker.self, gone, () => new Failure(() => new Error('no such thing')))
     const error: unknown = await inTime(waitInVain().catch((thrown: unknown) => thrown))
     expect(error).toMatchObject({ message: 'no such thing', stack: expect.stringContaining('waitInVain') })
     const thrown = ask(asker.self, server, () => {
@@ -816,7 +817,7 @@ describe('requestAs', () => {
     process.on('unhandledRejection', note)
     const asker = await lab.probe()
     const server = lab.node.spawn(echo)
-    void ask(asker.self, server, () => new Failure(() => new Error('unheard')))
+    void ask(asker.self, await lab.dead(), () => new Failure(() => new Error('unheard')))
     void ask(asker.self, server, () => Promise.reject(new Error('unheard too')))
     await lab.settle()
     await new Promise((resolve) => setImmediate(resolve))
