@@ -663,7 +663,7 @@ export const mutants = [
   ),
   sessions(
     'what was missed is not sent again',
-    'session-server.ts',
+    'session-client.ts',
     '    for (const frame of missed) connection.writeFrame(frame)\n',
     '',
   ),
@@ -675,25 +675,25 @@ export const mutants = [
   ),
   sessions(
     'what comes to a session that is just being moved is lost',
-    'session-move.ts',
+    'session-departure.ts',
     'return this.held.push(message) <= MAX_HELD',
     'return true',
   ),
   sessions(
     'what was held is not forwarded',
-    'session-move.ts',
+    'session-departure.ts',
     '    for (const message of this.takeBack()) this.forward(to, message)\n',
     '',
   ),
   sessions(
     'what was held is not handled when the move is called off',
-    'session-server.ts',
-    'const held = this.#departure?.callOff() ?? []',
-    'const held: readonly unknown[] = []\n    this.#departure?.callOff()',
+    'session-departure.ts',
+    'this.seat.self.demonitor(this.monitor, { flush: true })\n    return this.takeBack()',
+    'this.seat.self.demonitor(this.monitor, { flush: true })\n    return []',
   ),
   sessions(
     'what comes after a move is not forwarded',
-    'session-move.ts',
+    'session-departure.ts',
     '    this.forward(this.to, message)\n    return true',
     '    return true',
   ),
@@ -724,7 +724,7 @@ export const mutants = [
   sessions(
     'a move is not called off when its claimer ends',
     'session-server.ts',
-    "return to === undefined ? this.#callOff() : this.stop({ shutdown: 'moved' })",
+    "return departure.to === undefined ? this.#callOff(departure) : this.stop({ shutdown: 'moved' })",
     'return undefined',
   ),
   sessions(
@@ -742,8 +742,8 @@ export const mutants = [
   sessions(
     'a session does not wait for its client',
     'session-server.ts',
-    'if (this.#state === undefined || resume === undefined || FINAL_CODES.has(code))',
-    'if (true)',
+    'return this.#client.mayReturn(code) ?',
+    'return code < 0 ?',
   ),
   sessions(
     'a gap is not told',

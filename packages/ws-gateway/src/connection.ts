@@ -20,7 +20,7 @@ import { beatOf, type HeartbeatOptions } from './heartbeat.ts'
 import type { UpgradeRequest } from './options.ts'
 import type { Identity } from './principal.ts'
 import { SocketClosed, SocketMessages, type SocketRefreshed } from './session-protocol.ts'
-import type { SessionServer } from './session-server.ts'
+import type { SessionClient } from './session-client.ts'
 import { SocketWriter, type Room, type WriterHost, type WriterOwner } from './socket-writer.ts'
 import { fullBucket, giveBack, take, type Bucket, type Rate } from './token-bucket.ts'
 import { validate, type MessageSchema } from './validate.ts'
@@ -71,7 +71,7 @@ export class Connection implements SocketListener, WriterOwner {
   readonly address: string
   identity: Identity<unknown> | undefined
   /** Who is told that the socket is closed: from the moment on at which the session has it, which may be before `begin`. */
-  session: SessionServer | undefined = undefined
+  session: SessionClient | undefined = undefined
   private readonly socket: GatewaySocket
   private readonly writer: SocketWriter
   private readonly host: ConnectionHost
@@ -137,7 +137,7 @@ export class Connection implements SocketListener, WriterOwner {
   }
 
   /** The session is there. */
-  begin(session: SessionServer): void {
+  begin(session: SessionClient): void {
     this.session = session
     if (this.identity?.expiresAtMs === undefined) this.request = undefined
     if (!this.isOpen) {

@@ -48,7 +48,6 @@ import { groupOfName, groupOfRoom } from './room-message.ts'
 import { SessionHub } from './session-hub.ts'
 import { SocketRefreshed } from './session-protocol.ts'
 import type { BroadcastOptions } from './session-rooms.ts'
-import type { SessionServer } from './session-server.ts'
 import { SessionStarter } from './session-starter.ts'
 import { Sockets } from './sockets.ts'
 import { TurnEnd } from './turn-end.ts'
@@ -97,7 +96,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       counters,
       clock,
       sessionEndTimeoutMs: options.sessionEndTimeoutMs,
-      kill: (one) => this.kill(one),
+      kill: (session) => this.kill(session),
     })
     this.sockets = new Sockets({ clock, log, random, ...options })
     const authentication = { ...options, timeoutMs: options.authenticateTimeoutMs, clock, log }
@@ -326,8 +325,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     if (!this.owner.isStopping) connection.session?.socketIsClosed(connection)
   }
 
-  private kill(session: SessionServer): void {
-    const { pid } = session
+  private kill(pid: Pid): void {
     if (this.owner.isStopping || !this.owner.isProcessAlive(pid)) return
     this.owner.log.warn({ session: pid.toString() }, 'a session that does not end is killed')
     this.owner.exit(pid, 'kill')
@@ -347,9 +345,9 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     // Of another node, perhaps, with the same number.
     if (session?.pid.equals(pid) !== true) return
     hub.sessions.delete(pid.id)
-    session.ended()
+    session.client.sessionHasEnded()
     owner.log.debug({ session: pid.toString(), reason: formatReason(reason) }, 'session ended')
-    session.connection?.close(causeOfExit(reason))
+    session.client.connection?.close(causeOfExit(reason))
     this.onSessionGone()
   }
 

@@ -9,7 +9,7 @@ import type { PresenceCast } from './presence-server.ts'
 import type { RingLimits } from './replay-ring.ts'
 import { groupOfName, roomMessage, type RoomMessage } from './room-message.ts'
 import type { AnySession } from './session.ts'
-import type { SessionServer } from './session-server.ts'
+import type { Seat } from './session-seat.ts'
 import { Whereabouts } from './whereabouts.ts'
 
 export interface ResumeOptions extends RingLimits {
@@ -34,13 +34,13 @@ export interface HubComponents {
   readonly clock: Clock
   /** A session whose time is over has so long to end. */
   readonly sessionEndTimeoutMs: number
-  readonly kill: (session: SessionServer) => void
+  readonly kill: (session: Pid) => void
 }
 
 export class SessionHub {
   readonly components: HubComponents
   /** By the number of its process. */
-  readonly sessions: Map<number, SessionServer> = new Map()
+  readonly sessions: Map<number, Seat> = new Map()
   /** How many of them have no socket, and how many of each principal. */
   detached = 0
   readonly whereabouts: Whereabouts = new Whereabouts()
@@ -67,7 +67,7 @@ export class SessionHub {
   }
 
   /** A session that is at something that never ends doesn't see that its time is over, and would hold its names for ever: it is killed somewhat later, unless the timer is cancelled. */
-  watch(session: SessionServer, leftMs: number): TimerHandle {
+  watch(session: Pid, leftMs: number): TimerHandle {
     const { clock, sessionEndTimeoutMs, kill } = this.components
     return clock.setTimer(leftMs + sessionEndTimeoutMs, () => kill(session))
   }
@@ -82,7 +82,7 @@ export class SessionHub {
 
   /** All sessions have ended. */
   clear(): void {
-    for (const session of this.sessions.values()) session.ended()
+    for (const session of this.sessions.values()) session.client.sessionHasEnded()
     this.sessions.clear()
     this.detachedOf.clear()
     this.detached = 0

@@ -10,18 +10,12 @@
  *
  * Invariants: the former process decides, once, in `commit`: nobody is the session before it, and after it only the one that it was granted to. If no commit comes in time, or who has
  * claimed it is no more, the former process goes on. What is sent to the session in between is handled by one of both, in the order in which it has come.
+ *
+ * Here is what the new process does; the former one's side is in session-departure.ts.
  */
 import { call, CallError } from '@pidmesh/gen-server'
-import { hasType, type Context, type ExitReason, type Pid, type Ref } from '@pidmesh/runtime'
-import { PresenceChange } from './presence-server.ts'
-import {
-  SocketRefreshed,
-  type ClaimCall,
-  type ClaimFailure,
-  type CommitCall,
-  type SessionCall,
-  type SessionSnapshot,
-} from './session-protocol.ts'
+import type { Context, ExitReason, Pid } from '@pidmesh/runtime'
+import type { ClaimCall, ClaimFailure, CommitCall, SessionCall, SessionSnapshot } from './session-protocol.ts'
 import type { ResumeFailure } from './session-state.ts'
 
 /** Between a claim and its commit. */
@@ -30,8 +24,6 @@ export const MOVE_MS = 5_000
 export const FORWARD_MS = 4_000
 /** So often a session that has moved is followed. */
 const MAX_HOPS = 8
-/** What comes to a frozen session. More than that, and the move is called off. */
-const MAX_HELD = 1_000
 
 /** A session that a client goes on with, which is in another process. */
 export interface Former {
@@ -116,63 +108,5 @@ async function ask<Request extends SessionCall>(self: Context, pid: Pid, request
     if (!self.isAlive) throw thrown
     self.log.debug({ session: pid.toString(), problem: String(thrown) }, 'a session is not to be had')
     return thrown instanceof CallError && thrown.code === 'ERR_CALL_TIMEOUT' ? ('timeout' as const) : undefined
-  }
-}
-
-/** What comes to a process while its session goes, and after it has gone. */
-export class Departure {
-  /** The number of the last message to the client that the claim was told of. */
-  readonly seq: number
-  private readonly self: Context
-  private readonly monitor: Ref
-  private held: unknown[] = []
-  /** Where the session is now. */
-  to: Pid | undefined = undefined
-
-  constructor(self: Context, { claimer, seq }: { readonly claimer: Pid; readonly seq: number }) {
-    this.self = self
-    this.seq = seq
-    this.monitor = self.monitor(claimer)
-  }
-
-  /** Whether it says that who has claimed the session is no more: no commit will come, or the session has ended there. */
-  isEndOfClaimer(message: unknown): boolean {
-    return hasType(message, 'DOWN') && this.monitor.equals(message.ref)
-  }
-
-  /** Keeps a message, or forwards it. `false` if it is one too many to be kept. */
-  take(message: unknown): boolean {
-    if (this.to === undefined) return this.held.push(message) <= MAX_HELD
-    this.forward(this.to, message)
-    return true
-  }
-
-  /** The session is there from now on. */
-  forwardTo(to: Pid): void {
-    this.to = to
-    for (const message of this.takeBack()) this.forward(to, message)
-  }
-
-  /** The session stays: what was kept is for it to handle itself. */
-  callOff(): readonly unknown[] {
-    this.self.demonitor(this.monitor, { flush: true })
-    return this.takeBack()
-  }
-
-  private forward(to: Pid, message: unknown): void {
-    // Of its own gateway, which tells the new one by itself what there is to say.
-    if (message instanceof PresenceChange || message instanceof SocketRefreshed) return
-    try {
-      this.self.send(to, message)
-    } catch (thrown) {
-      // What comes after it goes on.
-      this.self.log.warn({ problem: String(thrown) }, 'a message was lost with which a session can not move')
-    }
-  }
-
-  private takeBack(): readonly unknown[] {
-    const { held } = this
-    this.held = []
-    return held
   }
 }

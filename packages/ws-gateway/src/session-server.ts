@@ -1,5 +1,5 @@
 /**
- * The process of a session: a GenServer that calls the session's callbacks, and does what its state (session-state.ts) decides.
+ * The process of a session: what comes to it, which callback of the session that is, and when it ends.
  *
  *   start ─▶ welcome ─▶ handleConnect                                   a new session
  *   start ─▶ moveFrom its former process ─▶ resumed, missed ─▶ handleTakeover, handleResume   from another node
@@ -8,7 +8,7 @@
  *
  * It traps exits so that `terminate` runs however the session ends, and does with exit signals what a process that doesn't trap would do.
  *
- * Not here: what is sent to the client (session-outbox.ts), how a session goes from node to node (session-move.ts), its names and rooms.
+ * Not here: the client and its socket (session-client.ts), what a session has of its process (session-seat.ts), how it goes to another node (session-departure.ts) and comes from one (session-move.ts).
  */
 import {
   GenServer,
@@ -18,32 +18,19 @@ import {
   type InfoResult,
   type InitResult,
 } from '@pidmesh/gen-server'
-import {
-  encodedBytes,
-  ExitError,
-  hasType,
-  Pid,
-  PidmeshError,
-  reasonOfThrown,
-  type Awaitable,
-  type Context,
-  type ExitReason,
-  type NameMeta,
-  type Via,
-} from '@pidmesh/runtime'
+import { ExitError, hasType, Pid, reasonOfThrown, type Awaitable, type ExitReason } from '@pidmesh/runtime'
 import { conflictOf } from './close-cause.ts'
 import { CLOSE, closeReason, isCloseReason } from './close-codes.ts'
 import type { Connection } from './connection.ts'
 import { PresenceChange } from './presence-server.ts'
 import type { Identity } from './principal.ts'
-import { NONCE_BYTES, sealToken } from './resume-token.ts'
 import { isRevokeMessage } from './revoke-message.ts'
 import { isRoomMessage, type RoomMessage } from './room-message.ts'
-import { SeenOnce } from './seen-once.ts'
+import { isWanted, SessionClient } from './session-client.ts'
+import { Departure, packed, REFUSED } from './session-departure.ts'
 import type { SessionHub } from './session-hub.ts'
-import { Departure, FORWARD_MS, MOVE_MS, moveFrom, resumeFailed, type Former } from './session-move.ts'
-import { canTakeOver, SessionNames, type NamePolicy } from './session-names.ts'
-import { SessionOutbox } from './session-outbox.ts'
+import { moveFrom, resumeFailed, type Former } from './session-move.ts'
+import { canTakeOver } from './session-names.ts'
 import {
   Deadline,
   SocketClosed,
@@ -52,15 +39,13 @@ import {
   type AttachCall,
   type ClaimCall,
   type ClaimFailure,
-  type CommitCall,
   type SessionCall,
   type SessionCast,
   type SessionSnapshot,
 } from './session-protocol.ts'
-import { SessionRooms } from './session-rooms.ts'
+import { Seat } from './session-seat.ts'
 import { SessionState } from './session-state.ts'
-import { SessionWait } from './session-wait.ts'
-import type { AnySession, PushOptions, PushStatus, SessionSeat } from './session.ts'
+import type { AnySession } from './session.ts'
 
 export interface SessionStart {
   readonly hub: SessionHub
@@ -69,171 +54,31 @@ export interface SessionStart {
   readonly former: Former | undefined
 }
 
-/** The client is told after so many of its messages that they have come. */
-const RECEIVED_EVERY = 16
-/** A client that goes on says within so long that it knows it: `ack` is the first thing that it sends. */
-const CONFIRM_MS = 2_000
-/** What a client has asked for that is not there any more comes within so long. */
-const LATE_MS = 15_000
-/** A client that closes so, or is closed so, doesn't come back. */
-const FINAL_CODES: ReadonlySet<number> = new Set([
-  1000,
-  1002,
-  1003,
-  1007,
-  1008,
-  1009,
-  CLOSE.notAuthenticated.code,
-  CLOSE.badMessage.code,
-])
-/** One for all: a session that never moves has no list of its own. */
-const NONE: readonly Uint8Array[] = []
-const REFUSED: ClaimFailure & { readonly type: 'failed' } = { type: 'failed', why: 'refused', seq: 0 }
-
-export class SessionServer extends GenServer<SessionCall, SessionCast> implements SessionSeat<unknown> {
-  #hub!: SessionHub
+export class SessionServer extends GenServer<SessionCall, SessionCast> {
   #session!: AnySession
-  #identity!: Identity<unknown>
-  #outbox!: SessionOutbox
-  /** `undefined`: the client can't resume. */
-  #state: SessionState | undefined = undefined
-  #names: SessionNames | undefined = undefined
-  #rooms: SessionRooms | undefined = undefined
+  #seat!: Seat
+  #client!: SessionClient
   /** There from a claim on, until the move is called off. */
   #departure: Departure | undefined = undefined
-  /** Broadcasts may come twice to a session that has just moved. */
-  #seen: SeenOnce | undefined = undefined
-  /** Once it has been without its client. */
-  #wait: SessionWait | undefined = undefined
-  #attachedMs = 0
-  /** Of tokens that name a former process, until the client has shown that it has one of this. */
-  #former: readonly Uint8Array[] = NONE
 
-  override init({ hub, connection, identity, former }: SessionStart): Awaitable<InitResult> {
-    this.#hub = hub
-    this.#identity = identity
+  override init(start: SessionStart): Awaitable<InitResult> {
+    const { hub, connection, former } = start
     this.#session = new hub.components.session()
-    this.#session.enter(this)
-    if (former !== undefined) return this.#moveHere(former, connection)
+    if (former !== undefined) return this.#moveHere(start, former)
     const { resume } = hub.components
-    this.#begin(
-      connection,
-      resume === undefined || connection.codec.name === 'bare' ? undefined : new SessionState(resume),
-    )
-    this.#attach(connection)
-    connection.writeControl({ type: 'welcome', seq: 0, received: 0, ...this.#terms() })
+    const canResume = resume !== undefined && connection.codec.name !== 'bare'
+    this.#sit(start, canResume ? new SessionState(resume) : undefined)
+    this.#client.attach(connection)
+    this.#client.tellWelcome(connection)
     return this.#orEnd(() => this.#session.handleConnect())
   }
 
-  // What the session has of its process.
-
-  override get self(): Context {
-    return super.self
-  }
-
-  override get pid(): Pid {
-    return super.pid
-  }
-
-  get names(): Via {
-    return this.#hub.components.names
-  }
-
-  get principal(): unknown {
-    return this.#identity.principal
-  }
-
-  get connection(): Connection | undefined {
-    return this.#outbox.connection
-  }
-
-  get isConnected(): boolean {
-    return this.connection?.isOpen === true
-  }
-
-  get rooms(): SessionRooms {
-    this.#rooms ??= new SessionRooms({
-      self: this.self,
-      groups: this.#hub.components.groups,
-      presence: () => this.#hub.presence,
-      broadcast: this.#hub.broadcast,
-      idOf: () => this.#identity.id,
-      random: this.#hub.components.random,
-    })
-    return this.#rooms
-  }
-
-  push(message: unknown, options: PushOptions | undefined): PushStatus {
-    return this.#outbox.push(message, options)
-  }
-
-  sendTo(name: string, message: unknown): void {
-    const failed = (thrown: unknown): void =>
-      this.log.warn({ name, problem: String(thrown) }, 'a message to a name was not sent')
-    try {
-      const status = this.#hub.send(name, message)
-      if (status instanceof Promise) status.catch(failed)
-    } catch (thrown) {
-      // What can't be sent is the caller's fault; a way of keeping names that fails isn't.
-      if (thrown instanceof PidmeshError) throw thrown
-      failed(thrown)
-    }
-  }
-
-  register(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'> {
-    return this.#ownNames().register(name, policy, meta)
-  }
-
-  setMeta(name: string, meta: NameMeta): Promise<'ok' | 'error'> {
-    return this.#ownNames().setMeta(name, meta)
-  }
-
-  // What its connection and its gateway call.
-
-  /** The client has all messages up to a number: `false` if there is no such number. */
-  ack(connection: Connection, number: number): boolean {
-    const state = this.#state
-    if (connection !== this.connection || state === undefined) return true
-    if (!state.ack(number)) return false
-    this.#forgetFormer()
-    return true
-  }
-
-  /** How many of the client's messages have come; `undefined` if nobody counts, as the client can't resume. */
-  get received(): number | undefined {
-    return this.#state?.received
-  }
-
-  /** The client reads again. */
-  flushCoalesced(): void {
-    this.#outbox.flushCoalesced()
-  }
-
-  /** It must come to know that its socket is closed, and to terms with that, in time. Its process may hang: so the gateway says this, and not the process. */
-  socketIsClosed(connection: Connection): void {
-    if (connection === this.connection) this.#ownWait().watch(0)
-  }
-
-  /** Its process has ended. */
-  ended(): void {
-    this.#wait?.end()
-    this.#forgetFormer()
-  }
-
-  /** Who told it who is in its rooms has been started anew. */
-  watchAgain(): void {
-    this.#rooms?.watchAgain()
-  }
-
-  // What comes to the process.
-
   /** Whatever else is asked of a session it doesn't answer, and it must not end of it: the caller's timeout tells. */
   override handleCall(request: SessionCall, from: From): Awaitable<CallResult> {
-    const state = this.#state
+    const { state } = this.#client
     if (request?.type === 'yield') {
-      // A client that has not acknowledged anything may never have got the welcome: it comes again, and must not be refused for the socket that it has lost. Where a session goes its client is.
-      const isInUse = this.connection !== undefined && state?.isConfirmed !== false
-      if (isInUse || this.#departure !== undefined) return this.reply(request, 'attached')
+      // Where a session goes its client is.
+      if (this.#client.isInUse || this.#departure !== undefined) return this.reply(request, 'attached')
       return this.stopAfterReply(request, 'yielded', closeReason(CLOSE.replaced))
     }
     if (state === undefined) return this.noreply()
@@ -242,8 +87,10 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
         return this.#onAttach(state, request, from)
       case 'claim':
         return this.#onClaim(state, request, from.pid)
-      case 'commit':
-        return this.#onCommit(state, request)
+      case 'commit': {
+        if (this.#departure === undefined) return this.reply(request, { type: 'fenced' })
+        return this.#departure.commit(request).then((answer) => this.reply(request, answer))
+      }
       default:
         return this.noreply()
     }
@@ -251,7 +98,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
 
   /** Whatever else is told to a session it passes over. */
   override handleCast(told: SessionCast): Awaitable<CastResult> {
-    return told?.type === 'left' && this.#departure?.to !== undefined ? this.#rooms?.leave(told.room) : undefined
+    return told?.type === 'left' && this.#departure?.to !== undefined ? this.#seat.leaveRoom(told.room) : undefined
   }
 
   override handleInfo(message: unknown): Awaitable<InfoResult> {
@@ -263,12 +110,13 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
     if (hasType(message, 'EXIT') && message.from instanceof Pid) return this.#onExit(message.reason)
     const isOfRoom = isRoomMessage(message)
     // Before it moves: who it is not for is known here only.
-    if (isOfRoom && (message.except?.equals(this.pid) === true || this.#rooms?.hasLeft(message.group) === true))
-      return undefined
-    if (this.#departure !== undefined) return this.#departure.take(message) ? undefined : this.#callOff()
+    if (isOfRoom && this.#seat.isNotFor(message)) return undefined
+    if (this.#departure !== undefined) return this.#departure.take(message) ? undefined : this.#callOff(this.#departure)
     if (message instanceof SocketRefreshed) return this.#onRefreshed(message)
-    if (message instanceof PresenceChange)
-      return settled(this.#outbox.sharing(message.outgoing, () => this.#session.handlePresence(message.message)))
+    if (message instanceof PresenceChange) {
+      const { outbox } = this.#client
+      return settled(outbox.sharing(message.outgoing, () => this.#session.handlePresence(message.message)))
+    }
     if (isOfRoom) return this.#onRoomMessage(message)
     if (isRevokeMessage(message)) return this.stop(closeReason(message.cause))
     return settled(this.#session.handleInfo(message))
@@ -280,22 +128,23 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
 
   /** Nothing of a client's is shown. */
   override getState(): unknown {
-    return { isConnected: this.isConnected, phase: this.#state?.phase, pending: this.#state?.ring.size ?? 0 }
+    const { isConnected, state } = this.#client
+    return { isConnected, phase: state?.phase, pending: state?.ring.size ?? 0 }
   }
 
-  // Sockets come and go.
+  // It begins.
 
-  #begin(connection: Connection, state: SessionState | undefined): void {
-    const { counters } = this.#hub.components
-    this.#state = state
-    this.#outbox = new SessionOutbox({ codec: connection.codec, ring: state?.ring, counters, self: this.self })
+  #sit({ hub, identity, connection: { codec } }: SessionStart, state: SessionState | undefined): void {
+    this.#client = new SessionClient({ hub, self: this.self, identity, codec, state })
+    this.#seat = new Seat(hub, this.self, this.#client)
+    this.#session.enter(this.#seat)
   }
 
   /** What a new process does first. It is a session of its gateway from then on; and ends as one, if that fails. */
   #orEnd(first: () => Awaitable<unknown>): Awaitable<InitResult> {
     const begun = (): undefined => {
       // It may have been killed meanwhile, since it took too long.
-      if (this.self.isAlive) this.#hub.sessions.set(this.pid.id, this)
+      if (this.self.isAlive) this.#seat.hub.sessions.set(this.pid.id, this.#seat)
     }
     const failed = async (thrown: unknown): Promise<never> => {
       await this.#session.terminate(reasonOfThrown(thrown))
@@ -309,68 +158,100 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
     }
   }
 
-  #attach(connection: Connection, shown?: Uint8Array): void {
-    this.#wait?.end()
-    this.#attachedMs = this.self.monotonicMs()
-    this.#outbox.connection = connection
-    connection.session = this
-    this.#state?.attach(Buffer.from(this.#hub.components.random.bytes(NONCE_BYTES)), shown)
+  /** The session was in another process, and is here from the commit on. */
+  async #moveHere(start: SessionStart, former: Former): Promise<InitResult> {
+    const { hub, connection } = start
+    const { resume, names } = hub.components
+    const { seq } = former
+    if (resume === undefined) return this.stop(resumeFailed('refused', seq))
+    const moved = await moveFrom(this.self, former, {
+      codec: connection.codec.name,
+      release: !canTakeOver(names),
+      isWanted: () => isWanted(connection),
+    })
+    if (moved.type === 'busy') return this.stop(resumeFailed('busy', seq))
+    if (moved.type === 'failed') return this.stop(resumeFailed(moved.why, moved.seq))
+    const { from, snapshot, missed } = moved
+    const nonces = snapshot.nonces.map((nonce) => Buffer.from(nonce))
+    this.#sit(start, new SessionState(resume, { seq, missed, received: snapshot.received, nonces }))
+    this.#client.hasMovedFrom(snapshot.nonces)
+    this.#seat.hasSeen(snapshot.seen)
+    // Before any callback: what that pushes comes after what was missed.
+    this.#client.resume(connection, former, missed)
+    return this.#orEnd(() => this.#goOnHere(from, snapshot))
   }
 
-  /** What `welcome` and `resumed` tell besides. */
-  #terms(): { readonly [key: string]: unknown } {
-    const { resume, keys } = this.#hub.components
-    const [state, [key]] = [this.#state, keys]
-    if (resume === undefined || state === undefined || key === undefined) return { ackEvery: ACK_EVERY }
-    const { graceMs, maxMessages } = resume
-    const token = sealToken(key, this.pid, state.nonce, this.#identity.id)
-    return { resume: { token, graceMs }, ackEvery: Math.max(1, Math.floor(maxMessages / 4)) }
+  async #goOnHere(former: Pid, snapshot: SessionSnapshot): Promise<void> {
+    const seat = this.#seat
+    // These first: its former process forwards for a while only, however long `handleTakeover` takes.
+    const lost = snapshot.names.length > 0 ? await seat.ownNames.adopt(snapshot.names, former) : undefined
+    if (lost !== undefined) {
+      const cause = lost.policy === 'replace' ? CLOSE.replaced : CLOSE.nameConflict
+      throw new ExitError(closeReason(cause), 'ERR_EXIT', `the name ${lost.name} was taken on the way`)
+    }
+    if (snapshot.mark !== undefined) await seat.rooms.adopt(snapshot, former)
+    await this.#session.handleTakeover(snapshot.state)
+    await this.#session.handleResume()
   }
 
-  /** Its client is back: what it has missed goes out before anything else. */
-  #tellResumed(
-    connection: Connection,
-    { nonce, seq }: { readonly nonce: Uint8Array; readonly seq: number },
-    missed: readonly Buffer[],
-  ): void {
-    this.#attach(connection, nonce)
-    connection.acked = seq
-    const received = this.#state?.received ?? 0
-    connection.writeControl({ type: 'resumed', seq, received, ...this.#terms() })
-    for (const frame of missed) connection.writeFrame(frame)
-    this.#outbox.flushCoalesced()
-    this.#hub.components.counters.countResume('resumed')
-  }
+  // Its client comes back, here or elsewhere.
 
   #onAttach(state: SessionState, request: AttachCall, from: From): Awaitable<CallResult> {
     const { connection, identity, nonce, seq } = request
     if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
     // It was given up while this session was busy: nobody would say again that it is closed.
-    if (!isWanted(connection) || this.#isPast(state, nonce)) return this.reply(request, { type: 'busy' })
-    const verdict = connection.codec === this.#outbox.codec ? state.claim(nonce, seq) : REFUSED
-    // The client begins anew, and this one is of no use any more.
-    if (verdict.type === 'failed' && verdict.why === 'gap')
-      return this.stopAfterReply(request, verdict, closeReason(CLOSE.replaced))
-    if (verdict.type !== 'granted') return this.reply(request, verdict)
-    this.#leaveSocket()
-    this.#identity = identity
+    if (!isWanted(connection) || this.#client.isPast(nonce)) return this.reply(request, { type: 'busy' })
+    const verdict = connection.codec === this.#client.outbox.codec ? state.claim(nonce, seq) : REFUSED
+    if (verdict.type !== 'granted') return this.#refuse(request, verdict)
+    this.#client.leave()
+    this.#client.identity = identity
     this.replyTo(this.defer(request, from), { type: 'attached' })
-    this.#tellResumed(connection, { nonce, seq }, verdict.missed)
+    this.#client.resume(connection, { nonce, seq }, verdict.missed)
     const resumed = this.#session.handleResume()
     return resumed instanceof Promise ? resumed.then(() => this.noreply()) : this.noreply()
   }
 
-  /** The client is on another socket, here or elsewhere. */
-  #leaveSocket(): void {
-    const { connection } = this.#outbox
-    this.#outbox.connection = undefined
-    this.#wait?.end()
-    connection?.close(CLOSE.resumedElsewhere)
+  async #onClaim(state: SessionState, request: ClaimCall, claimer: Pid): Promise<CallResult> {
+    if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
+    const [seat, session] = [this.#seat, this.#session]
+    const answer = await packed({ seat, session, state }, request)
+    if (answer.type !== 'packed') return this.#refuse(request, answer)
+    this.#client.leave()
+    this.#departure = new Departure(seat, state, claimer)
+    return this.reply(request, { type: 'claimed', claim: this.#departure.number, snapshot: answer.snapshot })
   }
 
+  /** Whose client begins anew is of no use any more, and the client must not be refused for it. */
+  #refuse(request: AttachCall | ClaimCall, failure: ClaimFailure): CallResult {
+    return failure.type === 'failed' && failure.why !== 'refused'
+      ? this.stopAfterReply(request, failure, closeReason(CLOSE.replaced))
+      : this.reply(request, failure)
+  }
+
+  /** Before the commit the session goes on here. After it there is nobody to forward to, and nobody must take this process for the session. */
+  #onClaimerGone(departure: Departure): Awaitable<InfoResult> {
+    return departure.to === undefined ? this.#callOff(departure) : this.stop({ shutdown: 'moved' })
+  }
+
+  /** The node that wanted the session has not taken it, or too much has come meanwhile: it is handled as ever, in order, before anything else. */
+  async #callOff(departure: Departure): Promise<InfoResult> {
+    const held = departure.callOff()
+    if (held === undefined) return undefined
+    const refused = this.#awaitClient()
+    if (refused !== undefined) return refused
+    this.#departure = undefined
+    for (const message of held) {
+      const result = await this.handleInfo(message)
+      if (result !== undefined) return result
+    }
+    return undefined
+  }
+
+  // Its socket is closed, its time over, its end wanted.
+
   #onClosed({ connection, code, reason }: SocketClosed): Awaitable<InfoResult> {
-    if (connection !== this.connection) return undefined
-    this.#outbox.connection = undefined
+    if (connection !== this.#client.connection) return undefined
+    this.#client.outbox.connection = undefined
     const handled = this.#session.handleDisconnect(code, reason)
     return handled instanceof Promise ? handled.then(() => this.#afterClosed(code)) : this.#afterClosed(code)
   }
@@ -378,44 +259,22 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
   #afterClosed(code: number): InfoResult {
     // Killed, since `handleDisconnect` took too long: it waits for nobody.
     if (!this.self.isAlive) return undefined
-    const { resume } = this.#hub.components
-    if (this.#state === undefined || resume === undefined || FINAL_CODES.has(code))
-      return this.stop({ shutdown: 'socket_closed' })
-    this.#state.detach()
-    return this.#awaitClient()
+    return this.#client.mayReturn(code) ? this.#awaitClient() : this.stop({ shutdown: 'socket_closed' })
   }
 
   #awaitClient(): InfoResult {
-    const { resume } = this.#hub.components
-    if (resume !== undefined && this.#ownWait().begin(this.#identity.id, resume.graceMs)) return undefined
-    return this.stop({ shutdown: 'too_many_detached' })
-  }
-
-  #ownWait(): SessionWait {
-    this.#wait ??= new SessionWait(this.#hub, this)
-    return this.#wait
-  }
-
-  #sendAfter(delayMs: number, deadline: Deadline): void {
-    this.self.sendAfter(delayMs, this.pid, deadline)
+    return this.#client.awaitReturn() ? undefined : this.stop({ shutdown: 'too_many_detached' })
   }
 
   #onDeadline({ of, number }: Deadline): Awaitable<InfoResult> {
     switch (of) {
       case 'grace':
-        return this.#wait?.isOver(number) === true ? this.stop({ shutdown: 'client_did_not_return' }) : undefined
+        return this.#client.isOverdue(number) ? this.stop({ shutdown: 'client_did_not_return' }) : undefined
       case 'move':
-        return this.#state?.claims === number ? this.#callOff() : undefined
+        return this.#departure?.number === number ? this.#callOff(this.#departure) : undefined
       case 'forward':
         return this.stop({ shutdown: 'moved' })
     }
-  }
-
-  #onRefreshed({ connection, identity }: SocketRefreshed): Awaitable<InfoResult> {
-    if (connection !== this.connection) return undefined
-    const former = this.#identity.principal
-    this.#identity = identity
-    return settled(this.#session.handleRefresh(former))
   }
 
   #onExit(reason: ExitReason): InfoResult {
@@ -429,20 +288,20 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
     }
     // Its own name, at its new place.
     if (to !== undefined) return undefined
-    const isReplaced = this.#names?.policyOf(conflict.name) === 'replace' || this.connection === undefined
+    const isReplaced = this.#seat.policyOf(conflict.name) === 'replace' || this.#client.connection === undefined
     return this.stop({ ...closeReason(isReplaced ? CLOSE.replaced : CLOSE.nameConflict), name_conflict: conflict })
   }
 
-  // Messages.
+  // What its client sends and shows, and what is broadcast.
 
   #onMessages({ connection, messages }: SocketMessages): Awaitable<InfoResult> {
     // Those of a socket that the client has left it sends again over the one that it has now.
-    return connection === this.connection ? this.#handleFrom(connection, messages, 0) : undefined
+    return connection === this.#client.connection ? this.#handleFrom(connection, messages, 0) : undefined
   }
 
   #handleFrom(connection: Connection, messages: readonly unknown[], start: number): Awaitable<void> {
     for (let index = start; index < messages.length; index++) {
-      this.#countReceived(connection)
+      this.#client.countReceived(connection)
       const handled = this.#session.handleMessage(messages[index])
       if (handled instanceof Promise)
         return handled.then(() => {
@@ -454,167 +313,20 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> implement
     return undefined
   }
 
-  #countReceived(connection: Connection): void {
-    const state = this.#state
-    if (state === undefined) return
-    state.received++
-    if (state.received % RECEIVED_EVERY === 0) connection.writeControl({ type: 'received', received: state.received })
+  #onRefreshed({ connection, identity }: SocketRefreshed): Awaitable<InfoResult> {
+    if (connection !== this.#client.connection) return undefined
+    const former = this.#seat.principal
+    this.#client.identity = identity
+    return settled(this.#session.handleRefresh(former))
   }
 
   #onRoomMessage(message: RoomMessage): Awaitable<InfoResult> {
-    if (this.#seen?.isAgain(`${message.from}#${message.id}`, this.self.monotonicMs()) === true) return undefined
-    const outgoing = this.#hub.outgoingOf(message)
-    return settled(this.#outbox.sharing(outgoing, () => this.#session.handleInfo(message.message)))
-  }
-
-  #ownNames(): SessionNames {
-    const { names, groups } = this.#hub.components
-    this.#names ??= new SessionNames(this.self, names, groups)
-    return this.#names
-  }
-
-  // To another node, and from one.
-
-  async #onClaim(state: SessionState, request: ClaimCall, claimer: Pid): Promise<CallResult> {
-    if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
-    const isWellFormed = request.nonce instanceof Uint8Array && request.codec === this.#outbox.codec.name
-    if (isWellFormed && this.#isPast(state, request.nonce)) return this.reply(request, { type: 'busy' })
-    const claim = () => (isWellFormed ? state.claim(request.nonce, request.seq) : REFUSED)
-    const handedOver = claim().type === 'granted' ? await this.#session.handOver() : undefined
-    // Once more: what was pushed meanwhile is missed, too.
-    const verdict = claim()
-    if (verdict.type === 'failed' && verdict.why === 'gap')
-      return this.stopAfterReply(request, verdict, closeReason(CLOSE.replaced))
-    if (verdict.type !== 'granted') return this.reply(request, verdict)
-    const snapshot: SessionSnapshot = {
-      missed: verdict.missed,
-      received: state.received,
-      nonces: state.nonces,
-      names: this.#names?.all ?? [],
-      ...(this.#rooms?.snapshot ?? { rooms: [], watched: [], mark: undefined }),
-      seen: this.#seen?.all(this.self.monotonicMs()) ?? [],
-      state: handedOver,
-    }
-    try {
-      encodedBytes(snapshot)
-    } catch (thrown) {
-      this.log.error(
-        { problem: String(thrown) },
-        'a session can not go to another node: what its handOver gives is not sendable',
-      )
-      // Its client begins anew, and must not be refused for this one.
-      return this.stopAfterReply(
-        request,
-        { type: 'failed', why: 'gone', seq: state.ring.last },
-        closeReason(CLOSE.replaced),
-      )
-    }
-    this.#leaveSocket()
-    const number = state.freeze()
-    this.#departure = new Departure(this.self, { claimer, seq: state.ring.last })
-    this.#sendAfter(MOVE_MS, new Deadline('move', number))
-    return this.reply(request, { type: 'claimed', claim: number, snapshot })
-  }
-
-  /**
-   * Whether who comes is the client's past: it has come here or to another node, given that up, and has the session meanwhile, over the socket that it has now. That must not be closed, nor may its
-   * past begin a session of its own: the client would take that to be somebody else's. It may be late by what it takes to authenticate, and a call to a session that is busy. A client that has not yet
-   * said that it has the newest token may not have it, and has to wait no longer than it takes to say so.
-   */
-  #isPast(state: SessionState, nonce: Uint8Array): boolean {
-    if (!this.isConnected || state.isNewest(nonce)) return false
-    return this.self.monotonicMs() - this.#attachedMs < (state.knows(nonce) ? CONFIRM_MS : LATE_MS)
-  }
-
-  async #onCommit(state: SessionState, request: CommitCall): Promise<CallResult> {
-    const pushed = state.ring.after(this.#departure?.seq ?? 0)
-    // More was pushed meanwhile than it keeps: who comes later is told of the gap.
-    if (pushed === undefined || !state.commit(request.claim)) return this.reply(request, { type: 'fenced' })
-    const late = [...pushed, ...this.#outbox.heldFrames]
-    this.#outbox.isClosed = true
-    if (request.release) await this.#names?.release()
-    this.#departure?.forwardTo(request.to)
-    this.#hub.components.counters.countResume('moved')
-    this.#sendAfter(FORWARD_MS, new Deadline('forward', 0))
-    return this.reply(request, { type: 'committed', late })
-  }
-
-  /** Before the commit the session goes on here. After it there is nobody to forward to, and nobody must take this process for the session. */
-  #onClaimerGone({ to }: Departure): Awaitable<InfoResult> {
-    return to === undefined ? this.#callOff() : this.stop({ shutdown: 'moved' })
-  }
-
-  /** The node that wanted the session has not taken it, or too much has come meanwhile: it is handled as ever, in order, before anything else. */
-  async #callOff(): Promise<InfoResult> {
-    if (this.#state?.thaw(this.#state.claims) !== true) return undefined
-    const refused = this.#awaitClient()
-    if (refused !== undefined) return refused
-    const held = this.#departure?.callOff() ?? []
-    this.#departure = undefined
-    for (const message of held) {
-      const result = await this.handleInfo(message)
-      if (result !== undefined) return result
-    }
-    return undefined
-  }
-
-  /** The session was in another process, and is here from the commit on. */
-  async #moveHere(former: Former, connection: Connection): Promise<InitResult> {
-    const { resume, names } = this.#hub.components
-    const { seq } = former
-    this.#begin(connection, undefined)
-    if (resume === undefined) return this.stop(resumeFailed('refused', seq))
-    const moved = await moveFrom(this.self, former, {
-      codec: connection.codec.name,
-      release: !canTakeOver(names),
-      isWanted: () => isWanted(connection),
-    })
-    if (moved.type === 'busy') return this.stop(resumeFailed('busy', seq))
-    if (moved.type === 'failed') return this.stop(resumeFailed(moved.why, moved.seq))
-    const { from, snapshot, missed } = moved
-    this.#begin(
-      connection,
-      new SessionState(resume, {
-        seq,
-        missed,
-        received: snapshot.received,
-        nonces: snapshot.nonces.map((nonce) => Buffer.from(nonce)),
-      }),
-    )
-    this.#former = snapshot.nonces
-    this.#hub.whereabouts.add(snapshot.nonces, this.pid)
-    this.#seen = new SeenOnce(this.self.monotonicMs() + 2 * FORWARD_MS, snapshot.seen)
-    // Before any callback: what that pushes comes after what was missed.
-    this.#tellResumed(connection, former, missed)
-    return this.#orEnd(() => this.#goOnHere(from, snapshot))
-  }
-
-  #forgetFormer(): void {
-    if (this.#former.length === 0) return
-    this.#hub.whereabouts.forget(this.#former)
-    this.#former = NONE
-  }
-
-  async #goOnHere(former: Pid, snapshot: SessionSnapshot): Promise<void> {
-    // These first: its former process forwards for a while only, however long `handleTakeover` takes.
-    const lost = snapshot.names.length > 0 ? await this.#ownNames().adopt(snapshot.names, former) : undefined
-    if (lost !== undefined) {
-      const cause = lost.policy === 'replace' ? CLOSE.replaced : CLOSE.nameConflict
-      throw new ExitError(closeReason(cause), 'ERR_EXIT', `the name ${lost.name} was taken on the way`)
-    }
-    if (snapshot.mark !== undefined) await this.rooms.adopt(snapshot, former)
-    await this.#session.handleTakeover(snapshot.state)
-    await this.#session.handleResume()
+    if (this.#seat.isAgain(message)) return undefined
+    const { outbox } = this.#client
+    const outgoing = this.#seat.hub.outgoingOf(message)
+    return settled(outbox.sharing(outgoing, () => this.#session.handleInfo(message.message)))
   }
 }
-
-/** Whether a client waits for its session; or has closed the socket for good, and waits for nothing but that the session ends. */
-function isWanted({ closeCode }: Connection): boolean {
-  return closeCode === undefined || FINAL_CODES.has(closeCode)
-}
-
-/** Where nothing is kept nobody needs to acknowledge. */
-const ACK_EVERY = 16
 
 /** What a session's callback has come to: what it returns is not looked at. */
 function settled(handled: unknown): Awaitable<InfoResult> {

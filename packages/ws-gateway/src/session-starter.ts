@@ -4,7 +4,7 @@
  *   no resume ────────────────────────────────────────────▶ start
  *   resume ─▶ token genuine, of this principal? ─ no ─▶ resume_failed, start
  *               │ its process is on this node  ─▶ attach ─▶ begin
- *               │ on another one               ─▶ start, which claims it there (session-server.ts)
+ *               │ on another one               ─▶ start, which claims it there (session-move.ts)
  *               └ failed: gap, gone, refused   ─▶ resume_failed, start;   busy ─▶ closed: come back in a moment
  */
 import { call, CallError, multiCall, startLink, StartError } from '@pidmesh/gen-server'
@@ -157,7 +157,7 @@ export class SessionStarter {
     const session = this.components.hub.sessions.get(pid.id)
     // It has ended already, and the gateway will hear of it.
     if (session === undefined) connection.close(CLOSE.internal)
-    else connection.begin(session)
+    else connection.begin(session.client)
   }
 
   private processOf(ticket: ResumeTicket): Pid | undefined {

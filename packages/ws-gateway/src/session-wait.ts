@@ -10,21 +10,18 @@
 import type { Context, Ref, TimerHandle } from '@pidmesh/runtime'
 import type { SessionHub } from './session-hub.ts'
 import { Deadline } from './session-protocol.ts'
-import type { SessionServer } from './session-server.ts'
 
 export class SessionWait {
   private readonly hub: SessionHub
-  private readonly session: SessionServer
   private readonly self: Context
   private times = 0
   private waitsFor: string | undefined = undefined
   private watchdog: TimerHandle | undefined = undefined
   private deadline: Ref | undefined = undefined
 
-  constructor(hub: SessionHub, session: SessionServer) {
+  constructor(hub: SessionHub, self: Context) {
     this.hub = hub
-    this.session = session
-    this.self = session.self
+    this.self = self
   }
 
   /** For its client to come back. `false` if too many wait already: none is added, as those that wait have more to lose. */
@@ -55,6 +52,6 @@ export class SessionWait {
   /** The process has so long, and then `sessionEndTimeoutMs`, before it is killed. */
   watch(leftMs: number): void {
     this.watchdog?.cancel()
-    this.watchdog = this.hub.watch(this.session, leftMs)
+    this.watchdog = this.hub.watch(this.self.pid, leftMs)
   }
 }

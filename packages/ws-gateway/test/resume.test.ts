@@ -185,7 +185,7 @@ it("the client's messages are counted, so that it knows which have come", async 
 /** Messages that all sessions of a node keep. */
 function pendingOf(index: number): number {
   const { hub } = lab.at(index).gateway as unknown as {
-    hub: { sessions: Map<number, { getState(): { pending: number } }> }
+    hub: { sessions: Map<number, { client: { state: { ring: { size: number } } } }> }
   }
-  return [...hub.sessions.values()].reduce((sum, session) => sum + session.getState().pending, 0)
+  return [...hub.sessions.values()].reduce((sum, { client }) => sum + client.state.ring.size, 0)
 }
