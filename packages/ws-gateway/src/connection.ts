@@ -12,7 +12,8 @@
 import type { Duplex } from 'node:stream'
 import type { Logger, Pid } from '@pidmesh/runtime'
 import { WebSocket } from 'ws'
-import { CLOSE, type CloseCause } from './close-codes.ts'
+import { controlOf, helloOf, type ClientControl, type Hello } from './client-control.ts'
+import { CLOSE, closeCodeOfError, type CloseCause } from './close-codes.ts'
 import type { Codec, Decoded } from './codec/codec.ts'
 import { frameOf } from './frame.ts'
 import { type GatewaySocket, type SocketListener } from './gateway-socket.ts'
@@ -23,12 +24,11 @@ import { SocketClosed, SocketMessages, type SocketRefreshed } from './session-pr
 import type { SessionClient } from './session-client.ts'
 import { SocketWriter, type Room, type WriterHost, type WriterOwner } from './socket-writer.ts'
 import { fullBucket, giveBack, take, type Bucket, type Rate } from './token-bucket.ts'
+import { TokenExpiry } from './token-expiry.ts'
 import { validate, type MessageSchema } from './validate.ts'
 
 /** After a close frame, whoever was the first to send one, the client has so long to end the connection. */
 export const CLOSE_GRACE_MS = 2_000
-/** A client is told that its token expires so long before, or at half of the time that is left. */
-const EXPIRING_MS = 60_000
 
 /** What all connections of a gateway share. */
 export interface ConnectionHost extends WriterHost {
@@ -44,11 +44,6 @@ export interface ConnectionHost extends WriterHost {
   /** The client shows a fresh token. Resolves when it is known whose. */
   readonly onAuth: (connection: Connection, token: string) => Promise<void>
   readonly onClosed: (connection: Connection) => void
-}
-
-export interface Hello {
-  readonly token: string | undefined
-  readonly resume: { readonly token: string; readonly seq: number } | undefined
 }
 
 export interface ConnectionInit {
@@ -87,9 +82,8 @@ export class Connection implements SocketListener, WriterOwner {
   acked = 0
   /** The client's messages that the session hasn't handled yet. */
   private pending = 0
-  private isWarned = false
-  /** So long before its token expires the client is told. */
-  private warnedBeforeMs = EXPIRING_MS
+  /** `undefined`: its token doesn't. */
+  private expiry: TokenExpiry | undefined = undefined
   /** A fresh token is being looked at. */
   private isRefreshing = false
   /** The code with which the gateway has closed, or the WebSocket implementation has refused what the client sent: what the client answers, or doesn't, changes nothing. Or the client's own. */
@@ -155,16 +149,13 @@ export class Connection implements SocketListener, WriterOwner {
   /** The client has shown who it is, or that it is so still. */
   authenticated(identity: Identity<unknown>): void {
     this.identity = identity
-    this.isWarned = false
-    this.warnedBeforeMs = Math.min(EXPIRING_MS, (this.expiresInMs ?? Infinity) / 2)
+    const { expiresAtMs } = identity
+    this.expiry = expiresAtMs === undefined ? undefined : new TokenExpiry(expiresAtMs, this.host.clock.wallMs())
   }
 
   /** Milliseconds until the client's token expires. */
   get expiresInMs(): number | undefined {
-    const { identity } = this
-    return identity?.expiresAtMs === undefined
-      ? undefined
-      : Math.max(0, Math.round(identity.expiresAtMs - this.host.clock.wallMs()))
+    return this.expiry?.leftMs(this.host.clock.wallMs())
   }
 
   // To the client.
@@ -232,7 +223,12 @@ export class Connection implements SocketListener, WriterOwner {
       return
     }
     if (stage === 'closing' || socket.readyState !== WebSocket.OPEN) return
-    if (this.identity?.expiresAtMs !== undefined && this.onExpiry(this.identity.expiresAtMs - wallMs)) return
+    if (this.expiry?.isOver(wallMs) === true) {
+      this.close(CLOSE.tokenExpired)
+      return
+    }
+    if (stage === 'open' && this.expiry?.tellNow(wallMs) === true)
+      this.writeControl({ type: 'expiring', inMs: this.expiry.leftMs(wallMs) })
     if (this.writer.isStalled(nowMs)) {
       this.close(CLOSE.slowConsumer)
       return
@@ -245,17 +241,6 @@ export class Connection implements SocketListener, WriterOwner {
     // A socket that is not read shows no pong, and what holds it back is our own session. The pings go on: they find out a connection that is broken.
     else if (beat === 'dead' && socket.isPaused) this.heard()
     else if (beat === 'dead') this.close(CLOSE.pingTimeout)
-  }
-
-  private onExpiry(leftMs: number): boolean {
-    if (leftMs <= 0) {
-      this.close(CLOSE.tokenExpired)
-      return true
-    }
-    if (this.isWarned || leftMs > this.warnedBeforeMs || this.stage !== 'open') return false
-    this.isWarned = true
-    this.writeControl({ type: 'expiring', inMs: Math.round(leftMs) })
-    return false
   }
 
   private withExpiry(control: object): object {
@@ -310,7 +295,7 @@ export class Connection implements SocketListener, WriterOwner {
       this.early ??= []
       this.early.push(frame)
       if (this.early.length >= this.host.maxPendingMessages) this.socket.pause()
-    } else if (frame.type === 'control') this.onControl(frame.control)
+    } else if (frame.type === 'control') this.onControl(controlOf(frame.control))
     else this.onMessages(frame.messages)
   }
 
@@ -325,29 +310,23 @@ export class Connection implements SocketListener, WriterOwner {
     this.host.onHello(this, hello)
   }
 
-  private onControl(control: { readonly [key: string]: unknown }): void {
-    switch (control['type']) {
-      case 'ack': {
-        const { seq } = control
-        if (typeof seq !== 'number' || this.session?.ack(this, seq) === false)
-          this.refuse('an ack of what was not sent')
-        else if (seq > this.acked) this.onAcked(seq)
+  private onControl(control: ClientControl): void {
+    switch (control.type) {
+      case 'ack':
+        if (this.session?.ack(this, control.seq) === false) this.refuse('an ack of what was not sent')
+        else if (control.seq > this.acked) this.onAcked(control.seq)
         return
-      }
-      case 'auth': {
-        const { token } = control
-        if (typeof token !== 'string') this.refuse('auth without a token')
-        else if (this.isRefreshing) this.refuse('auth before the last one was answered')
-        else void this.refresh(token)
+      case 'auth':
+        if (this.isRefreshing) this.refuse('auth before the last one was answered')
+        else void this.refresh(control.token)
         return
-      }
       case 'ping':
         if (this.session?.received !== undefined)
           this.writeControl({ type: 'received', received: this.session.received })
         this.writeControl({ type: 'pong' })
         return
-      default:
-        this.refuse('an unknown control')
+      case 'malformed':
+        this.refuse(control.problem)
     }
   }
 
@@ -403,7 +382,7 @@ export class Connection implements SocketListener, WriterOwner {
 
   onError(error: Error & { code?: unknown }): void {
     // `ws` sends the close frame by itself, and then reports 1006, as if there had been none.
-    if (typeof error.code === 'string') this.closedWith = closeCodeOf(error.code)
+    if (typeof error.code === 'string') this.closedWith = closeCodeOfError(error.code)
     this.host.log.debug({ problem: error.message }, 'socket error')
   }
 
@@ -419,30 +398,4 @@ export class Connection implements SocketListener, WriterOwner {
   private tellClosed(code: number, reason: string): void {
     if (this.session !== undefined) this.host.tell(this.session.pid, new SocketClosed(this, code, reason))
   }
-}
-
-/** The code with which `ws` closes at an error; `undefined` for one of the connection itself. */
-function closeCodeOf(errorCode: string): number | undefined {
-  switch (errorCode) {
-    case 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH':
-    case 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH':
-      return 1009
-    case 'WS_ERR_TOO_MANY_BUFFERED_PARTS':
-      return 1008
-    case 'WS_ERR_INVALID_UTF8':
-      return 1007
-    default:
-      // Of zlib: what was to be inflated is no deflate.
-      return errorCode.startsWith('Z_') ? 1007 : errorCode.startsWith('WS_ERR_') ? 1002 : undefined
-  }
-}
-
-function helloOf(control: { readonly [key: string]: unknown }): Hello | undefined {
-  const { type, token, resume } = control
-  if (type !== 'hello' || (token !== undefined && typeof token !== 'string')) return undefined
-  if (resume === undefined || resume === null) return { token, resume: undefined }
-  if (typeof resume !== 'object') return undefined
-  const { token: ticket, seq } = resume as { readonly token?: unknown; readonly seq?: unknown }
-  if (typeof ticket !== 'string' || typeof seq !== 'number') return undefined
-  return { token, resume: { token: ticket, seq } }
 }

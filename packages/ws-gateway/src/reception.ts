@@ -6,7 +6,8 @@
  */
 import type { AuthenticationFailure } from './authentication.ts'
 import { CLOSE, type CloseCause } from './close-codes.ts'
-import type { Connection, Hello } from './connection.ts'
+import type { Hello } from './client-control.ts'
+import type { Connection } from './connection.ts'
 import { isToken } from './credentials.ts'
 import type { UpgradeRequest } from './options.ts'
 import type { Identity } from './principal.ts'
