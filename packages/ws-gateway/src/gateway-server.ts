@@ -7,7 +7,7 @@ import { hasType, Pid, type Context, type ExitReason } from '@pidmesh/runtime'
 /** Which session here has a token, as it has moved here, and its client may not know it? */
 export type WhereIs = Call<{ readonly type: 'where_is'; readonly nonce: Uint8Array }, Pid | undefined>
 
-export interface GatewayProcess {
+export interface GatewayServerOwner {
   readonly onReady: (self: Context) => void
   readonly onSessionEnd: (session: Pid, reason: ExitReason) => void
   readonly whereIs: (nonce: Uint8Array) => Pid | undefined
@@ -19,17 +19,17 @@ export function gatewayName({ name }: { readonly name: string }): string {
 }
 
 export class GatewayServer extends GenServer<WhereIs> {
-  #process!: GatewayProcess
+  #owner!: GatewayServerOwner
 
-  override init(process: GatewayProcess): void {
-    this.#process = process
-    process.onReady(this.self)
+  override init(owner: GatewayServerOwner): void {
+    this.#owner = owner
+    owner.onReady(this.self)
   }
 
   /** It must not end of a call that comes astray. */
   override handleCall(request: WhereIs): CallResult {
     if (request?.type !== 'where_is' || !(request.nonce instanceof Uint8Array)) return this.noreply()
-    return this.reply(request, this.#process.whereIs(request.nonce))
+    return this.reply(request, this.#owner.whereIs(request.nonce))
   }
 
   override handleCast(): void {}
@@ -37,6 +37,6 @@ export class GatewayServer extends GenServer<WhereIs> {
   override handleInfo(message: unknown): void {
     // Anybody can send something that looks like one.
     if (!hasType(message, 'EXIT') || !(message.from instanceof Pid)) return
-    this.#process.onSessionEnd(message.from, message.reason)
+    this.#owner.onSessionEnd(message.from, message.reason)
   }
 }

@@ -3,35 +3,23 @@
  *
  *   upgrade ─▶ path, origin, limits, authenticate ─▶ socket ─▶ Connection ⇄ session process, registered under its name
  *
- * The gateway is a process itself, linked with its sessions: when a session ends its socket is closed, with a code by its exit reason; when the
- * gateway ends so do all its sessions. It knows nothing of how names are kept: any `Via` will do, and any `Groups`.
+ * Here its parts are put together, started, drained and stopped, and what its users call stands here. It knows nothing of how names are kept: any `Via` will do, and any `Groups`.
  *
- * Not here: who may have a socket (door.ts), what a socket does (connection.ts), how a session begins (session-starter.ts) and what it is (session-server.ts).
+ * Not here: the process that it is, with its sessions linked (gateway-process.ts), the server that it listens with (listener.ts), who may have a socket (door.ts), what a socket does
+ * (connection.ts), how a session begins (session-starter.ts) and what it is (session-server.ts).
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { start, startLink, stop, type ServerPid } from '@pidmesh/gen-server'
-import {
-  formatReason,
-  PidmeshError,
-  type Awaitable,
-  type Context,
-  type ExitReason,
-  type Node,
-  type Pid,
-  type SendStatus,
-} from '@pidmesh/runtime'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { PidmeshError, type Awaitable, type Node, type SendStatus } from '@pidmesh/runtime'
 import { authenticate } from './authentication.ts'
-import { causeOfExit } from './close-cause.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import type { Hello } from './client-control.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import { Counters, type GatewayStats } from './counters.ts'
 import { Door, type Admitted } from './door.ts'
 import { GatewayError, wanted } from './errors.ts'
-import { GatewayServer, gatewayName, type WhereIs } from './gateway-server.ts'
+import { GatewayProcess } from './gateway-process.ts'
 import { answerHttp } from './http.ts'
+import { Listener } from './listener.ts'
 import {
   checkDrain,
   checkGatewayOptions,
@@ -40,7 +28,6 @@ import {
   type MetricsSource,
   type UpgradeRequest,
 } from './options.ts'
-import { PresenceServer } from './presence-server.ts'
 import type { Identity } from './principal.ts'
 import { Reception } from './reception.ts'
 import { keyPurpose } from './resume-token.ts'
@@ -72,14 +59,11 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private readonly door: Door
   private readonly host: ConnectionHost
   private readonly metrics: MetricsSource | undefined
-  private readonly server: Server
-  private readonly ownsServer: boolean
+  private readonly process: GatewayProcess
+  private readonly listener: Listener
   private starter: SessionStarter | undefined = undefined
-  private process: ServerPid<WhereIs, never> | undefined = undefined
-  private context: Context | undefined = undefined
   private draining: Promise<void> | undefined = undefined
   private stopping: Promise<void> | undefined = undefined
-  private onSessionGone: () => void = () => undefined
 
   private constructor(owner: Node, options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal>) {
     this.owner = owner
@@ -97,7 +81,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       counters,
       clock,
       sessionEndTimeoutMs: options.sessionEndTimeoutMs,
-      kill: (session) => this.kill(session),
+      kill: (session) => this.process.kill(session),
     })
     this.sockets = new Sockets({ clock, log, random, ...options })
     const authentication = { ...options, timeoutMs: options.authenticateTimeoutMs, clock, log }
@@ -136,15 +120,17 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       onAuth: (connection, token) => reception.onAuth(connection, token),
       onClosed: (connection) => this.onClosed(connection),
     }
+    this.process = new GatewayProcess({
+      owner,
+      hub: this.hub,
+      isReady: () => this.isReady,
+      onGone: () => this.onProcessGone(),
+    })
+    this.listener = new Listener(options.listen, {
+      answer: (request, response) => this.handleRequest(request, response),
+      onUpgrade: (request, socket, head, isShared) => this.door.onUpgrade(request, socket, head, isShared),
+    })
     this.metrics = options.metrics?.(this)
-    this.ownsServer = 'port' in options.listen
-    this.server =
-      'server' in options.listen
-        ? options.listen.server
-        : createServer((request, response) => {
-            if (!this.handleRequest(request, response))
-              response.writeHead(426, { 'Content-Type': 'text/plain' }).end('a WebSocket is wanted here\n')
-          })
   }
 
   /**
@@ -162,12 +148,12 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
 
   /** The port that is listened on; with a server of yours, when that listens. */
   get port(): number {
-    return (this.server.address() as AddressInfo | null)?.port ?? 0
+    return this.listener.port
   }
 
   /** Whether it takes sockets: not before it has started, and not while it drains or stops. What a load balancer asks for (`/readyz`). */
   get isReady(): boolean {
-    return this.context?.isAlive === true && this.draining === undefined && this.stopping === undefined
+    return this.process.isAlive && this.draining === undefined && this.stopping === undefined
   }
 
   get stats(): GatewayStats {
@@ -258,52 +244,17 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
 
   private async run(): Promise<void> {
     const { owner, options, hub } = this
-    this.process = await start(
-      owner,
-      GatewayServer,
-      [
-        {
-          onReady: (self) => {
-            this.context = self
-            self.signal.addEventListener('abort', () => this.onProcessGone())
-          },
-          onSessionEnd: (pid, reason) => this.onExit(pid, reason),
-          whereIs: (nonce) => hub.whereabouts.find(nonce),
-        },
-      ],
-      { label: 'gateway', trapExit: true },
-    )
-    const { context } = this
-    if (context === undefined) throw new PidmeshError('ERR_NODE_STOPPED', 'the node stops')
-    const name = gatewayName(options.session)
-    // Of two on a node the first is asked.
-    if (owner.whereis(name) === undefined) owner.register(name, context.pid)
-    hub.gateway = context.pid
-    await this.startPresence(context)
+    const self = await this.process.start()
     const { connectTimeoutMs } = options
-    this.starter = new SessionStarter({ owner, hub, self: context, connectTimeoutMs })
-    this.server.on('upgrade', this.onUpgrade)
-    if ('port' in options.listen) {
-      try {
-        await listen(this.server, options.listen)
-      } catch (error) {
-        await this.stop()
-        throw error
-      }
-      owner.log.info({ port: this.port, path: options.path }, 'gateway is listening')
+    this.starter = new SessionStarter({ owner, hub, self, connectTimeoutMs })
+    try {
+      await this.listener.start()
+    } catch (error) {
+      await this.stop()
+      throw error
     }
+    if (this.listener.ownsServer) owner.log.info({ port: this.port, path: options.path }, 'gateway is listening')
     this.sockets.start()
-  }
-
-  private async startPresence(context: Context): Promise<void> {
-    const { groups } = this.options
-    if (groups === undefined) return
-    this.hub.presence = await startLink(context, PresenceServer, [groups], { label: 'presence' })
-    for (const session of this.hub.sessions.values()) session.watchAgain()
-  }
-
-  private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    this.door.onUpgrade(request, socket, head, this.server.listenerCount('upgrade') > 1)
   }
 
   private onAdmitted({ socket, stream, codec, request, identity }: Admitted): void {
@@ -326,32 +277,6 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     if (!this.owner.isStopping) connection.session?.socketIsClosed(connection)
   }
 
-  private kill(pid: Pid): void {
-    if (this.owner.isStopping || !this.owner.isProcessAlive(pid)) return
-    this.owner.log.warn({ session: pid.toString() }, 'a session that does not end is killed')
-    this.owner.exit(pid, 'kill')
-  }
-
-  private onExit(pid: Pid, reason: ExitReason): void {
-    const { hub, owner } = this
-    if (hub.presence?.equals(pid) === true) {
-      hub.presence = undefined
-      if (this.context?.isAlive === true && this.isReady)
-        this.startPresence(this.context).catch((error: unknown) =>
-          owner.log.error({ problem: String(error) }, 'nobody is told any more who is in a room'),
-        )
-      return
-    }
-    const session = hub.sessions.get(pid.id)
-    // Of another node, perhaps, with the same number.
-    if (session?.pid.equals(pid) !== true) return
-    hub.sessions.delete(pid.id)
-    session.client.sessionHasEnded()
-    owner.log.debug({ session: pid.toString(), reason: formatReason(reason) }, 'session ended')
-    session.client.connection?.close(causeOfExit(reason))
-    this.onSessionGone()
-  }
-
   /** The gateway's process has ended, and all sessions with it. Sockets without sessions would be open and mute. */
   private onProcessGone(): void {
     this.sockets.closeAll(CLOSE.restart)
@@ -364,67 +289,16 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     const { log } = this.owner
     log.info({ sockets: this.sockets.size, overMs }, 'the gateway drains')
     await this.sockets.drain(overMs)
-    if (this.stopping === undefined) await this.sessionsGone(handOverMs)
+    if (this.stopping === undefined) await this.process.sessionsGone(handOverMs)
     log.info({ sessionsLeft: this.hub.sessions.size }, 'the gateway is drained')
     await this.stop()
   }
 
-  /** Resolves when no session is left, or after a time. */
-  private sessionsGone(withinMs: number): Promise<void> {
-    if (this.hub.sessions.size === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const timer = this.owner.clock.setTimer(withinMs, resolve)
-      this.onSessionGone = () => {
-        if (this.hub.sessions.size > 0) return
-        timer.cancel()
-        resolve()
-      }
-    })
-  }
-
   private async stopOnce(): Promise<void> {
-    this.server.off('upgrade', this.onUpgrade)
+    this.listener.takeNoMore()
     this.sockets.stop()
     this.sockets.closeAll(CLOSE.restart)
-    const sessionsEnded = this.processesEnded()
-    const closed = this.ownsServer
-      ? new Promise<void>((resolve) => this.server.close(() => resolve()))
-      : Promise.resolve()
-    await this.sockets.allClosed(STOP_GRACE_MS)
-    await sessionsEnded
-    if (this.ownsServer) this.server.closeAllConnections()
-    await closed
+    const sessionsEnded = this.process.end(STOP_GRACE_MS)
+    await this.listener.close(Promise.all([this.sockets.allClosed(STOP_GRACE_MS), sessionsEnded]))
   }
-
-  /** Ends the gateway's process and with it the sessions, and resolves when they have run `terminate`: a socket may be closed before. */
-  private async processesEnded(): Promise<void> {
-    const { owner, hub, process } = this
-    const pids = [...hub.sessions.values()].map(({ pid }) => pid)
-    try {
-      if (process !== undefined && this.context?.isAlive === true) await stop(owner, process, 'shutdown', STOP_GRACE_MS)
-      await Promise.all(pids.map((pid) => owner.self.awaitDown(pid, STOP_GRACE_MS)))
-    } catch {
-      // The node stops, and all its processes have ended.
-    }
-    hub.clear()
-  }
-}
-
-function listen(server: Server, { port, host }: { readonly port: number; readonly host: string }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => {
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new PidmeshError('ERR_PORT_IN_USE', `the address ${host}:${port} is in use by another program`, {
-              cause: error,
-            })
-          : new PidmeshError('ERR_LISTEN', `cannot listen on ${host}:${port}: ${error.message}`, { cause: error }),
-      )
-    }
-    server.once('error', onError)
-    server.listen(port, host, () => {
-      server.off('error', onError)
-      resolve()
-    })
-  })
 }

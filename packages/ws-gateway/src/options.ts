@@ -8,6 +8,7 @@ import { trustedProxies } from './client-address.ts'
 import { checkCredentialOptions, type CredentialOptions, type FoundToken } from './credentials.ts'
 import type { GatewayStats } from './counters.ts'
 import type { HeartbeatOptions } from './heartbeat.ts'
+import type { ListenOn } from './listener.ts'
 import { DEFAULT_THRESHOLDS, heapShare as heapShareOfV8, type LoadThresholds } from './load.ts'
 import { defaultPrincipalId, type Authenticated, type Nobody } from './principal.ts'
 import type { ResumeOptions } from './session-hub.ts'
@@ -124,7 +125,7 @@ export interface CheckedGatewayOptions<ClientMessage, ServerMessage, Principal> 
   readonly authenticate: (request: UpgradeRequest) => Awaitable<Principal | Authenticated<Principal> | Nobody>
   readonly principalId: (principal: Principal) => string
   readonly messages: MessageSchema<ClientMessage> | undefined
-  readonly listen: { readonly port: number; readonly host: string } | { readonly server: Server }
+  readonly listen: ListenOn
   readonly path: string
   readonly origins: readonly string[] | '*' | undefined
   readonly tokens: CredentialOptions
@@ -265,7 +266,7 @@ function checkListen({
   readonly port?: number
   readonly host?: string
   readonly server?: Server
-}): { readonly port: number; readonly host: string } | { readonly server: Server } {
+}): ListenOn {
   if ((port === undefined) === (server === undefined)) throw bad('give either port or server')
   if (server !== undefined) return { server }
   if (port === undefined || !Number.isInteger(port) || port < 0 || port > 65_535)

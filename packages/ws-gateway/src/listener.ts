@@ -1,0 +1,94 @@
+/**
+ * The HTTP server whose upgrades a gateway takes: one of its own, which it lets listen and closes, or one of the user's, which is left as it is.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { PidmeshError } from '@pidmesh/runtime'
+
+export interface ListenAddress {
+  readonly port: number
+  readonly host: string
+}
+
+/** Where a gateway of its own server listens, or the user's server. */
+export type ListenOn = ListenAddress | { readonly server: Server }
+
+export interface ListenerComponents {
+  /** Whether a request of its own server was answered. */
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => boolean
+  /** `isShared`: somebody else takes upgrades of this server, too. */
+  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer, isShared: boolean) => void
+}
+
+export class Listener {
+  private readonly server: Server
+  /** Of its own server. */
+  private readonly address: ListenAddress | undefined
+  private readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+  constructor(on: ListenOn, { answer, onUpgrade }: ListenerComponents) {
+    this.address = 'port' in on ? on : undefined
+    const server =
+      'server' in on
+        ? on.server
+        : createServer((request, response) => {
+            if (!answer(request, response))
+              response.writeHead(426, { 'Content-Type': 'text/plain' }).end('a WebSocket is wanted here\n')
+          })
+    this.server = server
+    this.onUpgrade = (request, socket, head) => onUpgrade(request, socket, head, server.listenerCount('upgrade') > 1)
+  }
+
+  /** The port that is listened on; with a server of the user's, when that listens. */
+  get port(): number {
+    return (this.server.address() as AddressInfo | null)?.port ?? 0
+  }
+
+  get ownsServer(): boolean {
+    return this.address !== undefined
+  }
+
+  /**
+   * Takes upgrades from now on. Resolves when its own server listens.
+   * @throws PidmeshError `ERR_PORT_IN_USE`, `ERR_LISTEN` by rejection
+   */
+  async start(): Promise<void> {
+    this.server.on('upgrade', this.onUpgrade)
+    if (this.address !== undefined) await listen(this.server, this.address)
+  }
+
+  /** Takes no more upgrades. */
+  takeNoMore(): void {
+    this.server.off('upgrade', this.onUpgrade)
+  }
+
+  /** Its own server takes no more connections, and those that there are have ended when the sockets have, or are cut off then. */
+  async close(socketsGone: Promise<unknown>): Promise<void> {
+    const closed = this.ownsServer
+      ? new Promise<void>((resolve) => this.server.close(() => resolve()))
+      : Promise.resolve()
+    await socketsGone
+    if (this.ownsServer) this.server.closeAllConnections()
+    await closed
+  }
+}
+
+function listen(server: Server, { port, host }: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException): void => {
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new PidmeshError('ERR_PORT_IN_USE', `the address ${host}:${port} is in use by another program`, {
+              cause: error,
+            })
+          : new PidmeshError('ERR_LISTEN', `cannot listen on ${host}:${port}: ${error.message}`, { cause: error }),
+      )
+    }
+    server.once('error', onError)
+    server.listen(port, host, () => {
+      server.off('error', onError)
+      resolve()
+    })
+  })
+}
