@@ -99,7 +99,10 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly maxAuthenticating?: number
   /** For `authenticate`, and for the client to say `hello`. @default 5000 */
   readonly authenticateTimeoutMs?: number
-  /** `handleConnect` may take so long; then the socket is closed with 1011. @default 10000 */
+  /**
+   * `handleConnect` may take so long, and a session from another node until it has run `handleResume` here; then the socket is closed with 1011. If the session doesn't answer there it is
+   * closed with 1013, at half of it. @default 10000
+   */
   readonly connectTimeoutMs?: number
   /** A session whose socket is closed has so long to finish what it is at; then it is killed. @default 10000 */
   readonly sessionEndTimeoutMs?: number

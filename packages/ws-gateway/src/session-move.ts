@@ -66,23 +66,25 @@ export interface MoveOptions {
   readonly release: boolean
   /** Whether somebody waits for it still. */
   readonly isWanted: () => boolean
+  /** Until when this process has to have begun: on the clock of `self.monotonicMs()`. */
+  readonly untilMs: number
 }
 
 /** Takes a session over for this process. */
 export async function moveFrom(
   self: Context,
   former: Former,
-  { codec, release, isWanted }: MoveOptions,
+  { codec, release, isWanted, untilMs }: MoveOptions,
 ): Promise<Moved> {
   const { nonce, seq } = former
   const request: ClaimCall = { type: 'claim', nonce, seq, codec }
   const gone: Moved = { type: 'failed', why: 'gone', seq }
   let { pid } = former
-  let answer = await ask(self, pid, request)
+  let answer = await ask(self, pid, request, untilMs)
   // It may have moved on, more than once: to places of which its client was never told.
   for (let hop = 1; answer !== 'timeout' && answer?.type === 'moved' && hop < MAX_HOPS; hop++) {
     pid = answer.to
-    answer = await ask(self, pid, request)
+    answer = await ask(self, pid, request, untilMs)
   }
   // It is at something that takes long, and calls the claim off when it comes to it: it is not gone.
   if (answer === 'timeout' || answer?.type === 'moved') return { type: 'busy' }
@@ -92,7 +94,7 @@ export async function moveFrom(
   if (!isWanted()) return { type: 'busy' }
   const { claim, snapshot } = answer
   const commit: CommitCall = { type: 'commit', claim, to: self.pid, release }
-  const committed = await ask(self, pid, commit)
+  const committed = await ask(self, pid, commit, untilMs)
   if (committed === undefined || committed === 'timeout') return gone
   // It goes on where it was, and may be had a moment later.
   if (committed.type === 'fenced') return { type: 'busy' }
@@ -100,10 +102,14 @@ export async function moveFrom(
   return { type: 'moved', from: pid, snapshot, missed }
 }
 
-/** `undefined` if it is no more, or can't be reached; `timeout` if it doesn't answer. */
-async function ask<Request extends SessionCall>(self: Context, pid: Pid, request: Request) {
+/**
+ * `undefined` if it is no more, or can't be reached; `timeout` if it doesn't answer. It has half of the time that is left at most: what comes after it needs some, too, and a process that is not started
+ * in time can't say any more why.
+ */
+async function ask<Request extends SessionCall>(self: Context, pid: Pid, request: Request, untilMs: number) {
+  const leftMs = Math.max(0, untilMs - self.monotonicMs())
   try {
-    return await call<SessionCall, Request>(self, pid, request, MOVE_MS)
+    return await call<SessionCall, Request>(self, pid, request, Math.min(MOVE_MS, leftMs / 2))
   } catch (thrown) {
     if (!self.isAlive) throw thrown
     self.log.debug({ session: pid.toString(), problem: String(thrown) }, 'a session is not to be had')

@@ -52,6 +52,8 @@ export interface SessionStart {
   readonly identity: Identity<unknown>
   readonly connection: Connection
   readonly former: Former | undefined
+  /** When it is too late to begin. */
+  readonly untilMs: number
 }
 
 export class SessionServer extends GenServer<SessionCall, SessionCast> {
@@ -160,7 +162,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
 
   /** The session was in another process, and is here from the commit on. */
   async #moveHere(start: SessionStart, former: Former): Promise<InitResult> {
-    const { hub, connection } = start
+    const { hub, connection, untilMs } = start
     const { resume, names } = hub.components
     const { seq } = former
     if (resume === undefined) return this.stop(resumeFailed('refused', seq))
@@ -168,6 +170,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
       codec: connection.codec.name,
       release: !canTakeOver(names),
       isWanted: () => isWanted(connection),
+      untilMs,
     })
     if (moved.type === 'busy') return this.stop(resumeFailed('busy', seq))
     if (moved.type === 'failed') return this.stop(resumeFailed(moved.why, moved.seq))

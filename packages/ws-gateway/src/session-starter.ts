@@ -133,7 +133,8 @@ export class SessionStarter {
     const { self, hub, connectTimeoutMs } = this.components
     // A client that has gone meanwhile needs no session, and its former one waits on.
     if (!connection.isOpen) return
-    const start: SessionStart = { hub, identity, connection, former }
+    const untilMs = self.monotonicMs() + connectTimeoutMs
+    const start: SessionStart = { hub, identity, connection, former, untilMs }
     const options = { trapExit: true, label: 'session', timeoutMs: connectTimeoutMs }
     try {
       const pid = await startLink(self, SessionServer, [start], options)

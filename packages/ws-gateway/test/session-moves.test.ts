@@ -117,6 +117,30 @@ describe('a session that is busy when its client comes back', () => {
     const third = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
     expect([typesOf(third), third.messages]).toEqual([['resumed'], ['kept']])
   })
+
+  it('to another node, for longer than a session there has to begin, is not gone either, and nothing has failed', async () => {
+    const lab = await labOf(2, { connectTimeoutMs: 2_000 })
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'pushLater', afterMs: 100, message: 'kept' }, { type: 'busy', ms: 4_000 })
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.advance(1_500)
+    expect([second.closed, typesOf(second)]).toEqual([1013, []])
+    await lab.cluster.advance(3_000)
+    const third = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    expect([typesOf(third), third.messages]).toEqual([['resumed'], ['kept']])
+  })
+
+  it('to another node, and has moved on from place to place: all of them together have no more time than the start', async () => {
+    const lab = await labOf(3, { connectTimeoutMs: 4_000 })
+    const first = await hello(lab, 0)
+    const past = { token: tokenOf(first), seq: 0 }
+    const second = await hello(lab, 1, past)
+    await tell(lab, second, { type: 'busy', ms: 20_000 })
+    lab.cluster.stall('n0', 1_500)
+    const third = await hello(lab, 2, past)
+    await lab.cluster.advance(3_500)
+    expect([third.closed, typesOf(third)]).toEqual([1013, []])
+  })
 })
 
 describe('a client that comes to another node, gives that up, and is back before its session has heard of it', () => {
