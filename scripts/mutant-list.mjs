@@ -706,8 +706,8 @@ export const mutants = [
   sessions(
     'a session does not look for where it has moved on to',
     'session-move.ts',
-    "answer?.type === 'moved' && hop < MAX_HOPS",
-    "answer?.type === 'moved' && hop < 0",
+    "answer.type === 'moved' && hop < MAX_HOPS",
+    "answer.type === 'moved' && hop < 0",
   ),
   sessions(
     'a former process ends at once',

@@ -13,7 +13,7 @@
  *
  * Here is what the new process does; the former one's side is in session-departure.ts.
  */
-import { call, CallError } from '@pidmesh/gen-server'
+import { call, CallError, type ReplyFor } from '@pidmesh/gen-server'
 import type { Context, ExitReason, Pid } from '@pidmesh/runtime'
 import type { ClaimCall, ClaimFailure, CommitCall, SessionCall, SessionSnapshot } from './session-protocol.ts'
 import type { ResumeFailure } from './session-state.ts'
@@ -82,37 +82,48 @@ export async function moveFrom(
   let { pid } = former
   let answer = await ask(self, pid, request, untilMs)
   // It may have moved on, more than once: to places of which its client was never told.
-  for (let hop = 1; answer !== 'timeout' && answer?.type === 'moved' && hop < MAX_HOPS; hop++) {
+  for (let hop = 1; answer.type === 'moved' && hop < MAX_HOPS; hop++) {
     pid = answer.to
     answer = await ask(self, pid, request, untilMs)
   }
   // It is at something that takes long, and calls the claim off when it comes to it: it is not gone.
-  if (answer === 'timeout' || answer?.type === 'moved') return { type: 'busy' }
-  if (answer === undefined) return gone
+  if (answer.type === 'timeout' || answer.type === 'moved') return { type: 'busy' }
+  if (answer.type === 'noproc' || answer.type === 'noconnection') return gone
   if (answer.type !== 'claimed') return answer
   // Its client has given up meanwhile, and may have the session already, at its former place. That learns from this process's end that no commit will come.
   if (!isWanted()) return { type: 'busy' }
   const { claim, snapshot } = answer
   const commit: CommitCall = { type: 'commit', claim, to: self.pid, release }
   const committed = await ask(self, pid, commit, untilMs)
-  if (committed === undefined || committed === 'timeout') return gone
-  // It goes on where it was, and may be had a moment later.
-  if (committed.type === 'fenced') return { type: 'busy' }
+  if (committed.type === 'noproc') return gone
+  // It goes on where it was, and may be had a moment later. Or that is not known, as the answer is lost, and perhaps the commit: who asks again learns it. This process is not the session in any case.
+  if (committed.type !== 'committed') return { type: 'busy' }
   const missed = [...snapshot.missed, ...committed.late].map((frame) => Buffer.from(frame))
   return { type: 'moved', from: pid, snapshot, missed }
 }
 
-/**
- * `undefined` if it is no more, or can't be reached; `timeout` if it doesn't answer. It has half of the time that is left at most: what comes after it needs some, too, and a process that is not started
- * in time can't say any more why.
- */
-async function ask<Request extends SessionCall>(self: Context, pid: Pid, request: Request, untilMs: number) {
+/** Why there is no answer: it is too late, or lost with the connection, or there is nobody to give one. */
+type Unanswered = { readonly type: 'timeout' } | { readonly type: 'noconnection' } | { readonly type: 'noproc' }
+
+/** It has half of the time that is left at most: what comes after it needs some, too, and a process that is not started in time can't say any more why. */
+async function ask<Request extends SessionCall>(
+  self: Context,
+  pid: Pid,
+  request: Request,
+  untilMs: number,
+): Promise<ReplyFor<SessionCall, Request> | Unanswered> {
   const leftMs = Math.max(0, untilMs - self.monotonicMs())
   try {
     return await call<SessionCall, Request>(self, pid, request, Math.min(MOVE_MS, leftMs / 2))
   } catch (thrown) {
     if (!self.isAlive) throw thrown
     self.log.debug({ session: pid.toString(), problem: String(thrown) }, 'a session is not to be had')
-    return thrown instanceof CallError && thrown.code === 'ERR_CALL_TIMEOUT' ? ('timeout' as const) : undefined
+    return { type: unanswered(thrown) }
   }
+}
+
+function unanswered(thrown: unknown): Unanswered['type'] {
+  if (!(thrown instanceof CallError)) return 'noproc'
+  if (thrown.code === 'ERR_CALL_TIMEOUT') return 'timeout'
+  return thrown.code === 'ERR_CALL_NODEDOWN' ? 'noconnection' : 'noproc'
 }

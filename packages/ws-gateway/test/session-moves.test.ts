@@ -352,6 +352,46 @@ describe('a claim of a client that has gone', () => {
   })
 })
 
+describe('a move in whose midst the nodes come apart', () => {
+  /** The claim is granted, and its new place knows it; the commit takes 100 ms. */
+  async function comeApart(lab: SimLab, lost: 'the commit' | 'its answer') {
+    const first = await hello(lab, 0)
+    const resume = { token: tokenOf(first), seq: 0 }
+    const second = lab.open(lab.at(1))
+    await lab.cluster.settle()
+    second.send({ type: 'hello', token: 'ann', resume })
+    while (first.closed === undefined) await lab.cluster.advance(1)
+    expect(first.closed).toBe(4014)
+    const { network } = lab.cluster
+    network.setLatency('n1', 'n0', 100)
+    await lab.cluster.advance(50)
+    network.cut('n0', 'n1')
+    if (lost === 'its answer') await lab.cluster.advance(100)
+    network.cut('n1', 'n0')
+    expect([typesOf(second), second.closed]).toEqual([[], undefined])
+    await lab.cluster.advance(6_000)
+    return { second, resume }
+  }
+
+  it('before the commit has come: the client is told to come later, and the session is where it was', async () => {
+    const lab = await labOf(2)
+    const { second, resume } = await comeApart(lab, 'the commit')
+    expect([second.closed, typesOf(second)]).toEqual([1013, []])
+    expect(typesOf(await hello(lab, 0, resume))).toEqual(['resumed'])
+  })
+
+  it('after the commit has come: the client is told to come later, and then that the session is gone', async () => {
+    const lab = await labOf(2)
+    const { second, resume } = await comeApart(lab, 'its answer')
+    expect([second.closed, typesOf(second)]).toEqual([1013, []])
+    lab.cluster.heal()
+    await lab.cluster.advance(30_000)
+    const third = await hello(lab, 0, resume)
+    expect(typesOf(third)).toEqual(['resume_failed', 'welcome'])
+    expect(third.controls[0]).toMatchObject({ why: 'gone', seq: 0 })
+  })
+})
+
 describe('a move that comes to nothing', () => {
   it('because its commit is late, is fenced, and the session is where it was', async () => {
     const lab = await labOf(3)
