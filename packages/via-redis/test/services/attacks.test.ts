@@ -130,7 +130,8 @@ describe.skipIf(hasNoRedis())('a driver of Redis', () => {
         { interval: 5, timeout: 10_000 },
       )
       .toBe(1)
-    expect(new Set(said)).toEqual(new Set(['ERR_STORE_UNAVAILABLE', 1]))
+    // Who listens may be back before the first publish.
+    expect(said.filter((count) => count !== 1 && count !== 'ERR_STORE_UNAVAILABLE')).toEqual([])
     await expect.poll(() => publisher.publish('nobody', bytes).catch(() => 'in doubt'), { timeout: 10_000 }).toBe(0)
     await Promise.all([publisher.stop(), listener.stop()])
     await own.stop()
