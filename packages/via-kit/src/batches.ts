@@ -1,39 +1,44 @@
 /**
- * Calls to a store, put together: what is asked while one call is under way goes with the next.
+ * Calls to a store: a queue for each part of it, so that what is asked of one part waits for none of the others.
  *
- *   add ─▶ waiting ─▶ one batch at a time, of one kind ─▶ settled
+ *   add ─▶ the part of its key ─▶ the queue of that part, as long as something is in it ─▶ settled
  *
- * Invariants: of one key what was asked first is carried out first, so that what one process sends to a name stays in order; the first of all goes with the next batch. No more wait than may, and none for longer than two calls take: what then has not gone along fails.
+ * Invariants:
+ * - Of one key what was asked first is carried out first, also if the key goes to another part meanwhile: as long as a call of it waits, or is under way, the next one goes to the same queue.
+ * - No more wait than may. A store that is one takes all of that room. Of a store in parts each takes half of what is left at most: however many calls wait for one that stands still, there is room for the others.
  */
 import type { Clock } from '@pidmesh/runtime'
+import { BatchQueue } from './batch-queue.ts'
 import { StoreError } from './errors.ts'
-
-interface Waiting<Kind, Item, Answer> {
-  readonly kind: Kind
-  readonly item: Item
-  /** When it is too late to carry it out. */
-  readonly untilMs: number
-  readonly resolve: (answer: Answer) => void
-  readonly reject: (error: unknown) => void
-}
 
 export interface BatchesOptions<Kind, Item, Answer> {
   readonly clock: Clock
   readonly batchSize: number
   /** What is to stay in order: items of one key. */
   readonly keyOf: (item: Item) => string
+  /** Of a store in parts: which one has the key. */
+  readonly partOf: ((key: string) => string) | undefined
+  /** Of those that bound themselves none is counted. */
   readonly maxWaiting: number
   /** Who has waited for so long does not go with the next call. */
   readonly maxWaitMs: number
   /** As many answers as items, in their order. An item has failed if a StoreError is in place of its answer. */
-  readonly run: (kind: Kind, items: readonly Item[]) => Promise<readonly (Answer | StoreError)[]>
+  readonly run: (kind: Kind, items: readonly Item[], part: string) => Promise<readonly (Answer | StoreError)[]>
 }
+
+/** Where a key is as long as calls of it are not settled. */
+interface Stay {
+  readonly part: string
+  calls: number
+}
+
+/** Of a store that is one. */
+export const WHOLE = ''
 
 export class Batches<Kind, Item, Answer> {
   private readonly options: BatchesOptions<Kind, Item, Answer>
-  private waiting: Waiting<Kind, Item, Answer>[] = []
-  private isRunning = false
-  private readonly onIdle: (() => void)[] = []
+  private readonly queues = new Map<string, BatchQueue<Kind, Item, Answer>>()
+  private readonly stays = new Map<string, Stay>()
 
   constructor(options: BatchesOptions<Kind, Item, Answer>) {
     this.options = options
@@ -41,7 +46,9 @@ export class Batches<Kind, Item, Answer> {
 
   /** How many wait. */
   get size(): number {
-    return this.waiting.length
+    let size = 0
+    for (const queue of this.queues.values()) size += queue.size
+    return size
   }
 
   /**
@@ -49,89 +56,73 @@ export class Batches<Kind, Item, Answer> {
    * @throws StoreError by rejection: `ERR_STORE_OVERLOADED`, `ERR_STORE_UNAVAILABLE` if its turn did not come in time; what `run` throws
    */
   add(kind: Kind, item: Item, when?: 'always'): Promise<Answer> {
-    const { clock, maxWaiting, maxWaitMs } = this.options
-    if (when !== 'always' && this.waiting.length >= maxWaiting)
-      return Promise.reject(new StoreError('ERR_STORE_OVERLOADED', `more than ${maxWaiting} calls wait for the store`))
+    const { clock, maxWaiting, maxWaitMs, keyOf, partOf } = this.options
+    const key = keyOf(item)
+    const part = partOf === undefined ? WHOLE : (this.stays.get(key)?.part ?? partOf(key))
+    if (when !== 'always' && !this.hasRoom(part)) {
+      const problem = partOf === undefined ? `more than ${maxWaiting} calls` : 'too many calls'
+      return Promise.reject(new StoreError('ERR_STORE_OVERLOADED', `${problem} wait for the store`))
+    }
     const untilMs = when === 'always' ? Infinity : clock.monotonicMs() + maxWaitMs
     return new Promise((resolve, reject) => {
-      this.waiting.push({ kind, item, untilMs, resolve, reject })
-      if (this.isRunning) return
-      this.isRunning = true
-      // What else is asked in this turn goes along.
-      clock.setTimer(0, () => void this.runAll())
+      const queue = this.queueOf(part)
+      if (partOf === undefined) return queue.push({ kind, item, untilMs, resolve, reject })
+      const leave = this.enter(key, part)
+      queue.push({
+        kind,
+        item,
+        untilMs,
+        resolve: (answer) => {
+          leave()
+          resolve(answer)
+        },
+        reject: (error) => {
+          leave()
+          reject(error as Error)
+        },
+      })
     })
   }
 
   /** What waits, and is of such a kind, fails. */
   reject(error: Error, isMeant: (kind: Kind) => boolean = () => true): void {
-    const { waiting } = this
-    this.waiting = waiting.filter(({ kind }) => !isMeant(kind))
-    for (const { kind, reject } of waiting) if (isMeant(kind)) reject(error)
+    for (const queue of this.queues.values()) queue.reject(error, isMeant)
   }
 
   /** Resolves when nothing waits, and nothing is under way. */
   async idle(): Promise<void> {
-    if (this.isRunning) await new Promise<void>((resolve) => this.onIdle.push(resolve))
+    while (this.queues.size > 0) await Promise.all(Array.from(this.queues.values(), (queue) => queue.idle()))
   }
 
-  private async runAll(): Promise<void> {
-    while (this.waiting.length > 0) {
-      await this.runOne(this.takeBatch())
-      this.rejectLate()
-    }
-    this.isRunning = false
-    for (const resolve of this.onIdle.splice(0)) resolve()
+  private hasRoom(part: string): boolean {
+    const { maxWaiting, partOf } = this.options
+    let free = maxWaiting
+    for (const { patient } of this.queues.values()) free -= patient
+    return free > (partOf === undefined ? 0 : (this.queues.get(part)?.patient ?? 0))
   }
 
-  private rejectLate(): void {
-    const nowMs = this.options.clock.monotonicMs()
-    const isLate = ({ untilMs }: { readonly untilMs: number }): boolean => untilMs <= nowMs
-    if (!this.waiting.some(isLate)) return
-    const late = this.waiting.filter(isLate)
-    this.waiting = this.waiting.filter((one) => !isLate(one))
-    const error = new StoreError('ERR_STORE_UNAVAILABLE', 'the store did not come to it in time')
-    for (const { reject } of late) reject(error)
+  private queueOf(part: string): BatchQueue<Kind, Item, Answer> {
+    const known = this.queues.get(part)
+    if (known !== undefined) return known
+    const { clock, batchSize, keyOf, run } = this.options
+    const queue = new BatchQueue<Kind, Item, Answer>({
+      clock,
+      batchSize,
+      keyOf,
+      run: (kind, items) => run(kind, items, part),
+      onIdle: () => this.queues.delete(part),
+    })
+    this.queues.set(part, queue)
+    return queue
   }
 
-  /** As many of the first one's kind as may go, but for those that stand behind others of their key. */
-  private takeBatch(): readonly Waiting<Kind, Item, Answer>[] {
-    const { waiting, options } = this
-    const kind = waiting[0]?.kind
-    const batch: Waiting<Kind, Item, Answer>[] = []
-    const passed: Waiting<Kind, Item, Answer>[] = []
-    const keys = new Set<string>()
-    let end = 0
-    for (; end < waiting.length && batch.length < options.batchSize; end++) {
-      const one = waiting[end] as Waiting<Kind, Item, Answer>
-      const key = options.keyOf(one.item)
-      if (one.kind === kind && !keys.has(key)) batch.push(one)
-      else {
-        passed.push(one)
-        keys.add(key)
-      }
-    }
-    waiting.splice(0, end, ...passed)
-    return batch
-  }
-
-  private async runOne(batch: readonly Waiting<Kind, Item, Answer>[]): Promise<void> {
-    const [first] = batch
-    if (first === undefined) return
-    try {
-      const answers = await this.options.run(
-        first.kind,
-        batch.map(({ item }) => item),
-      )
-      batch.forEach(({ resolve, reject }, index) => {
-        const answer =
-          index < answers.length
-            ? (answers[index] as Answer | StoreError)
-            : new StoreError('ERR_STORE_UNFIT', 'the store has answered less than it was asked')
-        if (answer instanceof StoreError) reject(answer)
-        else resolve(answer)
-      })
-    } catch (error) {
-      for (const { reject } of batch) reject(error)
+  /** @returns what is to be called when the call is settled */
+  private enter(key: string, part: string): () => void {
+    const stay = this.stays.get(key) ?? { part, calls: 0 }
+    stay.calls++
+    this.stays.set(key, stay)
+    return () => {
+      if (--stay.calls === 0) this.stays.delete(key)
     }
   }
 }

@@ -59,7 +59,9 @@ export function checkScope(scope: unknown): asserts scope is string {
 /** @throws PidmeshError `ERR_BAD_OPTION` for what is no LocationStore */
 export function checkStore(store: unknown): void {
   checkDriver('store', store, ['start', 'stop', 'put', 'take', 'release', 'find'])
-  const { ttlMs, timeoutMs, batchSize } = store as { readonly [key: string]: unknown }
+  const { ttlMs, timeoutMs, batchSize, partOf } = store as { readonly [key: string]: unknown }
+  if (partOf !== undefined && typeof partOf !== 'function')
+    throw badOption(`partOf of the store is a function, not ${typeof partOf}`)
   for (const [name, value] of Object.entries({ ttlMs, timeoutMs, batchSize }))
     checkNumber(`${name} of the store`, value, 1, Number.MAX_SAFE_INTEGER)
 }

@@ -9,6 +9,7 @@
  * - What fails rejects, with a StoreError, within `timeoutMs`: nothing waits for ever. A call that has failed may have been carried out, or be carried out later.
  * - Rows given may be as many as `batchSize`.
  * - Where a part of the store does not answer, the rows that are there fail alone: each with a StoreError in place of its answer.
+ * - A store whose parts may be away each by itself says which one has a name (`partOf`): what is asked of one part then waits for none of the others.
  */
 import type { StoreError } from './errors.ts'
 
@@ -41,6 +42,11 @@ export interface LocationStore {
   readonly timeoutMs: number
   /** How many rows a call has at most. */
   readonly batchSize: number
+  /**
+   * Which part of the store has the name, as far as is known now: it may be another one later. There are few parts, a server each, and not one for each name. It is asked at each call, and never throws. A call
+   * has rows of one part, but for names that have just come from another. @default the store is one
+   */
+  partOf?(name: string): string
   /**
    * Connects, and sees that the store is fit for use. After a start that has failed `stop` is called.
    * @throws StoreError by rejection: `ERR_STORE_UNAVAILABLE`, or `ERR_STORE_UNFIT` if it is there and can't be used (its schema, rights, version); `ERR_ALREADY_STARTED`, which changes nothing: a driver is for one user

@@ -11,7 +11,7 @@
  * - What one process sends to a name goes out in that order.
  * - No more waits for the store than `maxPending`; and no call for longer than two take.
  *
- * Not here: what the store is asked and how (name-store.ts), which rows of it are this node's (own-rows.ts), what is refreshed and given back when (name-upkeep.ts), how nodes reach each other
+ * Not here: what the store is asked and how (name-store.ts), which rows of it are this node's (own-rows.ts), what is refreshed and given back when (name-upkeep.ts, part-upkeep.ts), how nodes reach each other
  * (node-channel.ts).
  */
 import {
@@ -51,7 +51,7 @@ export interface LocationViaOptions {
   readonly store: LocationStore
   /** How a push goes to another node: over the mesh that the nodes make, or over a broker, for nodes that are not connected with each other. @default the mesh */
   readonly channel?: MessageBroker
-  /** Calls of others that may wait for the store: one more is refused. @default 10,000 */
+  /** Calls of others that may wait for the store: one more is refused. Of a store in parts each takes half of what is left of it at most. @default 10,000 */
   readonly maxPending?: number
   /** The same on all nodes whose names belong together; a node takes part in a scope once. What nodes tell each other is separate, the rows of a store are not: give it another prefix or table. @default `default` */
   readonly scope?: string
@@ -64,7 +64,7 @@ export interface LocationStats {
   readonly pending: number
   /** Names that were given up while it was away, and that are to be given back. */
   readonly unreleased: number
-  /** The last call to the store has succeeded. */
+  /** The last call to the store has succeeded; of a store in parts, the last one to each. */
   readonly isAvailable: boolean
   readonly storeFailures: number
   readonly sent: number

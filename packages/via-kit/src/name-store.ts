@@ -1,14 +1,14 @@
 /**
  * What a node asks the store, in batches, and whether that answers.
  *
- *   put, refresh, take, release ─▶ one queue, in order ─▶ store
- *   find ───────────────────────▶ another one ─────────▶ store
+ *   put, refresh, take, release ─▶ a queue for each part, in order ─▶ store
+ *   find ───────────────────────▶ another one for each part ───────▶ store
  *
- * Invariants: of one name what is asked first is carried out first. Of what others ask no more waits than `maxPending`. What the node itself has to do, refresh and release, always goes: it is bounded by the
+ * Invariants: what is asked of one part of the store waits for none of the others, and no judgement of one is made for the others. Of one name what is asked first is carried out first. Of what others ask no more waits than `maxPending`. What the node itself has to do, refresh and release, always goes: it is bounded by the
  * names that it has.
  */
 import { PidmeshError, RateLimitedLog, type Clock, type Logger } from '@pidmesh/runtime'
-import { Batches } from './batches.ts'
+import { Batches, WHOLE } from './batches.ts'
 import { DriverUse, storeErrorOf } from './driver-use.ts'
 import { StoreError } from './errors.ts'
 import { inTime, LATE } from './in-time.ts'
@@ -41,10 +41,12 @@ export class NameStore {
   private readonly writes: Batches<Write, LocationRow, Written>
   private readonly lookups: Batches<'find', string, Uint8Array | undefined>
   private isClosing = false
-  /** Rows that a call is just writing. */
-  private underWay: readonly LocationRow[] = []
-  /** It has not answered since it is to be left: nothing more is tried. */
-  private isGivenUp = false
+  /** Rows that calls are just writing. */
+  private readonly underWay = new Set<readonly LocationRow[]>()
+  /** Parts that have not answered since the store is to be left: nothing more is tried there. */
+  private readonly givenUp = new Set<string>()
+  /** Of a store in parts: which one has the name. */
+  private readonly partOfName: ((name: string) => string) | undefined
 
   constructor({ store, clock, log, maxPending }: NameStoreOptions) {
     const { ttlMs, batchSize, timeoutMs, kind } = store
@@ -56,16 +58,17 @@ export class NameStore {
     this.log = new RateLimitedLog(log, clock)
     this.use = new DriverUse(store, log)
     this.health = new StoreHealth({ clock, log }, 'the store of names', kind)
-    const limits = { clock, batchSize, maxWaiting: maxPending, maxWaitMs: timeoutMs }
+    this.partOfName = store.partOf === undefined ? undefined : (name) => store.partOf?.(name) ?? WHOLE
+    const limits = { clock, batchSize, partOf: this.partOfName, maxWaiting: maxPending, maxWaitMs: timeoutMs }
     this.writes = new Batches({
       ...limits,
       keyOf: ({ name }) => name,
-      run: (kind, rows) => this.asked(() => this.write(kind, rows)),
+      run: (kind, rows, part) => this.asked(part, () => this.write(kind, rows)),
     })
     this.lookups = new Batches({
       ...limits,
       keyOf: (name) => name,
-      run: (_kind, names) => this.asked(() => this.findAll(names)),
+      run: (_kind, names, part) => this.asked(part, () => this.findAll(names)),
     })
   }
 
@@ -74,7 +77,16 @@ export class NameStore {
     return this.writes.size + this.lookups.size
   }
 
-  /** The last call has succeeded. */
+  get isInParts(): boolean {
+    return this.partOfName !== undefined
+  }
+
+  /** Which part of the store has the name, as it is now. */
+  partOf(name: string): string {
+    return this.partOfName?.(name) ?? WHOLE
+  }
+
+  /** The last call has succeeded: the last one to each part. */
   get isAvailable(): boolean {
     return this.health.isAvailable
   }
@@ -132,7 +144,7 @@ export class NameStore {
     const stopped = new PidmeshError('ERR_NODE_STOPPED', 'this way of keeping names was stopped')
     this.writes.reject(stopped, (kind) => kind !== 'release')
     this.lookups.reject(stopped)
-    for (const row of new Set([...rows, ...this.underWay])) this.release(row).catch(() => undefined)
+    for (const row of new Set([...rows, ...[...this.underWay].flat()])) this.release(row).catch(() => undefined)
     await inTime(this.clock, CLOSE_WITHIN_MS, this.writes.idle())
     this.writes.reject(stopped)
     await this.use.stop()
@@ -140,11 +152,11 @@ export class NameStore {
 
   private async write(kind: Write, rows: readonly LocationRow[]): Promise<readonly Answer<Written>[]> {
     if (kind === 'release') return this.store.release(rows)
-    this.underWay = rows
+    this.underWay.add(rows)
     try {
       return await (kind === 'put' ? this.store.put(rows) : this.store.take(rows))
     } finally {
-      this.underWay = []
+      this.underWay.delete(rows)
     }
   }
 
@@ -158,21 +170,21 @@ export class NameStore {
     return names.map((name) => answers.get(name))
   }
 
-  private async asked<T>(ask: () => Promise<readonly Answer<T>[]>): Promise<readonly Answer<T>[]> {
+  private async asked<T>(part: string, ask: () => Promise<readonly Answer<T>[]>): Promise<readonly Answer<T>[]> {
     const { store, clock, timeoutMs, health } = this
-    if (this.isGivenUp) throw new StoreError('ERR_STORE_UNAVAILABLE', `${store.kind} did not answer any more`)
+    if (this.givenUp.has(part)) throw new StoreError('ERR_STORE_UNAVAILABLE', `${store.kind} did not answer any more`)
     const startMs = clock.monotonicMs()
     try {
       // A driver is in time by itself; one that is not must not hold up all others.
       const answers = await inTime(clock, 2 * timeoutMs, ask())
       if (answers === LATE) throw new StoreError('ERR_STORE_UNAVAILABLE', `the driver of ${store.kind} is not in time`)
       const failed = answers.find((answer) => answer instanceof StoreError)
-      if (failed === undefined) health.succeeded()
-      else health.failed(failed)
+      if (failed === undefined) health.succeeded(part)
+      else health.failed(failed, part)
       return answers
     } catch (error) {
-      this.isGivenUp = this.isClosing && clock.monotonicMs() - startMs >= timeoutMs
-      health.failed(error)
+      if (this.isClosing && clock.monotonicMs() - startMs >= timeoutMs) this.givenUp.add(part)
+      health.failed(error, part)
       throw storeErrorOf(error, store.kind)
     }
   }

@@ -1,21 +1,18 @@
 /**
- * Keeps in the store what this node has, and nothing else.
+ * Keeps in the store what this node has: for each part of it by itself, so that names in one don't wait for another that is away, or slow.
  *
- *   every third of the ttl, from the begin of one round to the next ─▶ rows that were to be given back ─▶ names that the node has, in groups ─▶ sweep
- *   a group has failed ─▶ the others go on; then it is tried in halves: one row that can't be written must not keep the others from it
- *   some have failed, alone or since the store is away ─▶ those once more, soon
+ *   release ─▶ the upkeep of the part that the name is in
+ *   a look, every third of the ttl ─▶ parts that have got names of this node: begun, at once ─▶ parts that have none any more: ended
  *
- * State: rows that were given up while the store did not answer: names that the node has had, and as many as `maxPending` that it may have got without hearing of it. They are forgotten when their time is
- * over: nobody refreshes them. And the names that were not refreshed by the last round.
+ * A store that is one has one upkeep, and no looks.
+ *
+ * Invariant: as rows that are to be given back though this node has never had the name for sure no more are kept than `maxPending`.
  */
-import { RateLimitedLog, type Clock, type Logger, type Random, type TimerHandle } from '@pidmesh/runtime'
+import type { Clock, Logger, Random, TimerHandle } from '@pidmesh/runtime'
+import { WHOLE } from './batches.ts'
 import type { LocationRow } from './location-store.ts'
 import type { NameStore } from './name-store.ts'
-
-/** What has failed is tried again after so long. */
-const RETRY_MS = 1_000
-/** When so many groups have failed, one after the other, the store is away. */
-const MAX_FAILED = 4
+import { PartUpkeep } from './part-upkeep.ts'
 
 export interface UpkeepOptions<Entry> {
   readonly store: NameStore
@@ -29,162 +26,85 @@ export interface UpkeepOptions<Entry> {
   readonly refresh: (entry: Entry) => Promise<void>
 }
 
-interface Unreleased {
-  readonly row: LocationRow
-  readonly untilMs: number
-}
-
-export class NameUpkeep<Entry> {
+export class NameUpkeep<Entry extends { readonly name: string }> {
   private readonly options: UpkeepOptions<Entry>
-  private readonly log: RateLimitedLog
-  private unreleased: Unreleased[] = []
-  /** Those of them that are just being given back. */
-  private releasing: readonly Unreleased[] = []
-  /** Names that the last round has not refreshed. */
-  private stale: readonly Entry[] = []
-  private nextRoundMs = Infinity
-  private timer: TimerHandle | undefined = undefined
-  private goesOnMs = Infinity
-  private isRunning = false
+  private readonly parts = new Map<string, PartUpkeep<Entry>>()
+  private look: TimerHandle | undefined = undefined
   private isStopped = false
 
   constructor(options: UpkeepOptions<Entry>) {
     this.options = options
-    this.log = new RateLimitedLog(options.log, options.clock)
   }
 
   /** Rows that are to be given back. */
   get size(): number {
-    return this.unreleased.length + this.releasing.length
+    let size = 0
+    for (const part of this.parts.values()) size += part.size
+    return size
   }
 
   start(): void {
-    this.nextRoundMs = this.nowMs + this.refreshMs * this.options.random.fraction()
-    this.goOnAt(this.nextRoundMs)
+    if (this.options.store.isInParts) this.lookAgain(this.options.random.fraction())
+    else this.of(WHOLE)
   }
 
   /** @returns the rows that are still to be given back */
   stop(): readonly LocationRow[] {
     this.isStopped = true
-    this.timer?.cancel()
-    const rows = [...this.releasing, ...this.unreleased].map(({ row }) => row)
-    this.releasing = []
-    this.unreleased = []
-    return rows
+    this.look?.cancel()
+    return [...this.parts.values()].flatMap((part) => part.stop())
   }
 
   /** Gives back a row of a name that this node has had: now, or when the store answers again. Resolves when it was tried. Never rejects. */
-  async release(row: LocationRow): Promise<void> {
-    const untilMs = this.nowMs + this.options.store.ttlMs
-    if (!(await this.isReleased(row))) this.keep({ row, untilMs })
+  release(row: LocationRow): Promise<void> {
+    return this.ofName(row.name).release(row)
   }
 
   /** A row that may have been written, though the store has not said so. */
   releaseLater(row: LocationRow): void {
-    if (this.size < this.options.maxPending) this.keep({ row, untilMs: this.nowMs + this.options.store.ttlMs })
+    if (this.size < this.options.maxPending) this.ofName(row.name).releaseLater(row)
   }
 
-  private keep(one: Unreleased): void {
-    if (this.isStopped) return
-    this.unreleased.push(one)
-    this.goOnAt(this.nowMs + this.retryMs)
+  private ofName(name: string): PartUpkeep<Entry> {
+    return this.of(this.options.store.partOf(name))
   }
 
-  private isReleased(row: LocationRow): Promise<boolean> {
-    return this.options.store.release(row).then(
-      () => true,
-      () => false,
-    )
+  private of(part: string, when?: 'now'): PartUpkeep<Entry> {
+    const known = this.parts.get(part)
+    if (known !== undefined) return known
+    const { store, clock, random, log, refresh } = this.options
+    const upkeep = new PartUpkeep<Entry>({ store, clock, random, log, refresh, held: () => this.heldIn(part) })
+    this.parts.set(part, upkeep)
+    if (this.isStopped) upkeep.stop()
+    else upkeep.start(when)
+    return upkeep
   }
 
-  private get nowMs(): number {
-    return this.options.clock.monotonicMs()
+  private heldIn(part: string): Iterable<Entry> {
+    const { store, held } = this.options
+    if (!store.isInParts) return held()
+    return [...held()].filter(({ name }) => store.partOf(name) === part)
   }
 
-  private get refreshMs(): number {
-    return this.options.store.ttlMs / 3
+  /** @param part Of a third of the ttl. So that the nodes of a cluster don't all look at once */
+  private lookAgain(part: number): void {
+    const { store, clock, random } = this.options
+    this.look = clock.setTimer((store.ttlMs / 3) * part, () => {
+      this.lookAtParts()
+      this.lookAgain(0.9 + 0.2 * random.fraction())
+    })
   }
 
-  private get retryMs(): number {
-    return Math.min(RETRY_MS, this.refreshMs)
-  }
-
-  /** Not later than that. */
-  private goOnAt(atMs: number): void {
-    if (this.isStopped || this.isRunning || this.goesOnMs <= atMs) return
-    this.timer?.cancel()
-    this.goesOnMs = atMs
-    this.timer = this.options.clock.setTimer(Math.max(0, atMs - this.nowMs), () => void this.goOn())
-  }
-
-  private async goOn(): Promise<void> {
-    this.isRunning = true
-    this.goesOnMs = Infinity
-    const startMs = this.nowMs
-    const isRound = startMs >= this.nextRoundMs
-    await this.releaseAgain()
-    await this.refresh(isRound ? [...this.options.held()] : this.stale)
-    if (isRound) await this.endRound(startMs)
-    this.isRunning = false
-    const hasFailed = this.stale.length > 0 || this.unreleased.length > 0
-    this.goOnAt(hasFailed ? Math.min(this.nowMs + this.jittered(this.retryMs), this.nextRoundMs) : this.nextRoundMs)
-  }
-
-  private async releaseAgain(): Promise<void> {
-    this.releasing = this.unreleased.filter(({ untilMs }) => untilMs > this.nowMs)
-    this.unreleased = []
-    const failed = await this.inGroups(this.releasing, ({ row }) => this.isReleased(row))
-    this.releasing = []
-    for (const one of failed) this.keep(one)
-  }
-
-  private async refresh(entries: readonly Entry[]): Promise<void> {
-    this.stale = await this.inGroups(entries, (entry) =>
-      this.options.refresh(entry).then(
-        () => true,
-        () => false,
-      ),
-    )
-  }
-
-  private async endRound(startMs: number): Promise<void> {
-    const { store } = this.options
-    await store.sweep()
-    const tookMs = this.nowMs - startMs
-    if (this.stale.length === 0 && tookMs > this.refreshMs)
-      this.log.warn(
-        { tookMs: Math.round(tookMs), ttlMs: store.ttlMs },
-        'the store takes so long that names may end before they are refreshed: give it a longer ttl',
-      )
-    this.nextRoundMs = this.nowMs + Math.max(this.jittered(this.refreshMs) - tookMs, this.refreshMs / 10)
-  }
-
-  /** So that the nodes of a cluster don't all ask at once. */
-  private jittered(ms: number): number {
-    return ms * (0.9 + 0.2 * this.options.random.fraction())
-  }
-
-  /** One group after the other, so that what comes in between has its turn. Gives those that have failed. */
-  private async inGroups<T>(all: readonly T[], each: (one: T) => Promise<boolean>): Promise<readonly T[]> {
-    const { batchSize } = this.options.store
-    const groups: (readonly T[])[] = []
-    for (let start = 0; start < all.length; start += batchSize) groups.push(all.slice(start, start + batchSize))
-    const failed: T[] = []
-    let failedInARow = 0
-    for (let group = groups.shift(); group !== undefined && !this.isStopped; group = groups.shift()) {
-      const done = await Promise.all(group.map(each))
-      const lost = group.filter((_, index) => done[index] !== true)
-      const isLost = lost.length === group.length
-      failedInARow = isLost ? failedInARow + 1 : 0
-      if (failedInARow === MAX_FAILED) return [...failed, ...group, ...groups.flat()]
-      if (isLost && group.length > 1) groups.push(...halvesOf(group))
-      else failed.push(...lost)
+  /** A name that has come from another part was refreshed there up to a third of the ttl ago: it must not wait for as long again. */
+  private lookAtParts(): void {
+    const { store, held } = this.options
+    const used = new Set<string>()
+    for (const { name } of held()) used.add(store.partOf(name))
+    for (const part of used) this.of(part, 'now')
+    for (const [part, upkeep] of this.parts) {
+      if (used.has(part) || upkeep.isBusy) continue
+      upkeep.stop()
+      this.parts.delete(part)
     }
-    return failed
   }
-}
-
-function halvesOf<T>(group: readonly T[]): readonly (readonly T[])[] {
-  const middle = group.length >> 1
-  return [group.slice(0, middle), group.slice(middle)]
 }

@@ -1,20 +1,29 @@
 /**
- * Whether the store, or the broker, is there, as the calls to it tell: counted always; logged once when it does not answer, and once when it has answered for a while.
+ * Whether the store, or the broker, is there, as the calls to it tell: counted always; logged once when it does not answer, and once when it has answered for a while. Of a store in parts each is judged by itself.
+ *
+ * State: the parts that have failed and are not back: none of which nothing was asked for long.
  */
 import type { Clock, Logger } from '@pidmesh/runtime'
+import { WHOLE } from './batches.ts'
 import { StoreError } from './errors.ts'
 
-/** It is back when nothing has failed for so long: a part of it may be away, and others not. */
+/** It is back when nothing has failed for so long: some calls to it may fail, and others not. */
 const CALM_MS = 2_000
+/** A part that nobody has asked for so long has no names any more: another one has them. */
+const UNASKED_MS = 30_000
+
+interface Troubled {
+  isFailing: boolean
+  failedMs: number
+  askedMs: number
+}
 
 export class StoreHealth {
   private readonly clock: Clock
   private readonly log: Logger
   private readonly kind: string
   private readonly what: string
-  private isTold = false
-  private failedMs = -Infinity
-  isAvailable = true
+  private readonly troubled = new Map<string, Troubled>()
   failures = 0
 
   /** @param what For the log, what it is to its user. @param kind Which it is */
@@ -25,20 +34,51 @@ export class StoreHealth {
     this.kind = kind
   }
 
-  failed(error: unknown): void {
-    this.failures++
-    this.isAvailable = false
-    this.failedMs = this.clock.monotonicMs()
-    if (this.isTold) return
-    this.isTold = true
-    this.log.warn({ store: this.kind, problem: problemOf(error) }, `${this.what} does not answer`)
+  /** The last call has succeeded: the last one to each part. */
+  get isAvailable(): boolean {
+    for (const { isFailing } of this.troubled.values()) if (isFailing) return false
+    return true
   }
 
-  succeeded(): void {
-    this.isAvailable = true
-    if (!this.isTold || this.clock.monotonicMs() - this.failedMs < CALM_MS) return
-    this.isTold = false
-    this.log.info({ store: this.kind }, `${this.what} is back`)
+  failed(error: unknown, part: string = WHOLE): void {
+    this.failures++
+    const nowMs = this.clock.monotonicMs()
+    const isTold = this.troubled.has(part)
+    this.troubled.set(part, { isFailing: true, failedMs: nowMs, askedMs: nowMs })
+    this.forgetUnasked(nowMs)
+    if (isTold) return
+    this.log.warn({ ...this.shown(part), problem: problemOf(error) }, `${this.named(part)} does not answer`)
+  }
+
+  succeeded(part: string = WHOLE): void {
+    if (this.troubled.size === 0) return
+    const nowMs = this.clock.monotonicMs()
+    const known = this.troubled.get(part)
+    if (known !== undefined) {
+      known.isFailing = false
+      known.askedMs = nowMs
+      if (nowMs - known.failedMs >= CALM_MS) {
+        this.troubled.delete(part)
+        this.log.info(this.shown(part), `${this.named(part)} is back`)
+      }
+    }
+    this.forgetUnasked(nowMs)
+  }
+
+  private forgetUnasked(nowMs: number): void {
+    for (const [part, { askedMs }] of this.troubled) {
+      if (part === WHOLE || nowMs - askedMs < UNASKED_MS) continue
+      this.troubled.delete(part)
+      this.log.info(this.shown(part), `${this.named(part)} is not asked any more`)
+    }
+  }
+
+  private shown(part: string): { readonly store: string; readonly part?: string } {
+    return { store: this.kind, ...(part !== WHOLE && { part }) }
+  }
+
+  private named(part: string): string {
+    return part === WHOLE ? this.what : `a part of ${this.what}`
   }
 }
 

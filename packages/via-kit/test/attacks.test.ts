@@ -464,6 +464,7 @@ describe('a start', () => {
       [{ store: store(), ttlMs: 5 }, /no option ttlMs/],
       [{ store: broken({ ttlMs: Number.NaN }) }, /ttlMs of the store/],
       [{ store: broken({ batchSize: 0 }) }, /batchSize of the store/],
+      [{ store: broken({ partOf: 'a' }) }, /partOf of the store/],
     ]
     for (const [options, message] of wrong)
       await expect(lab.run(LocationVia.start(node, options as never))).rejects.toMatchObject({

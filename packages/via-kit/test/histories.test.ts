@@ -25,8 +25,8 @@ interface Weather {
 
 /** Fails now and then: what it was asked is done, or is not, or is done later; or it takes its time. */
 class Faulty extends FakeStore {
-  private readonly random: Random
-  private readonly weather: Weather
+  protected readonly random: Random
+  protected readonly weather: Weather
 
   constructor(server: FakeServer, random: Random, weather: Weather) {
     super(server)
@@ -77,12 +77,25 @@ class Faulty extends FakeStore {
   }
 }
 
-async function play(seed: number): Promise<readonly string[]> {
+/** In parts, and names go from one to another now and then. */
+class Moving extends Faulty {
+  private readonly places = new Map<string, string>()
+
+  partOf(name: string): string {
+    const place = this.places.get(name)
+    if (place !== undefined && !(this.weather.isBad && this.random.fraction() < 0.05)) return place
+    const next = `${Math.floor(3 * this.random.fraction())}`
+    this.places.set(name, next)
+    return next
+  }
+}
+
+async function play(seed: number, Store: typeof Faulty): Promise<readonly string[]> {
   const random = seededRandom(seed)
   const chance = (): number => random.fraction()
   const pick = <T>(all: readonly [T, ...T[]]): T => all[Math.floor(chance() * all.length)] ?? all[0]
   const weather: Weather = { isBad: false }
-  const lab = await startLab((node, server) => LocationVia.start(node, { store: new Faulty(server, random, weather) }))
+  const lab = await startLab((node, server) => LocationVia.start(node, { store: new Store(server, random, weather) }))
   const { cluster, server, members } = lab
   const problems: string[] = []
   let open = 0
@@ -153,13 +166,18 @@ async function play(seed: number): Promise<readonly string[]> {
   return problems
 }
 
-it(
-  `${HISTORIES} histories from seed ${SEED}: when the store is well again names are what it says`,
+it.each([
+  { form: 'one', Store: Faulty },
+  { form: 'in parts', Store: Moving },
+])(
+  `${HISTORIES} histories from seed ${SEED}: when the store, which is $form, is well again names are what it says`,
   { timeout: 600_000 },
-  async () => {
+  async ({ Store }) => {
     for (let history = 0; history < HISTORIES; history++) {
       const seed = SEED * 10_000 + history
-      expect(await play(seed), `history ${seed}: PIDMESH_SEED=${SEED} PIDMESH_HISTORIES=${history + 1}`).toEqual([])
+      expect(await play(seed, Store), `history ${seed}: PIDMESH_SEED=${SEED} PIDMESH_HISTORIES=${history + 1}`).toEqual(
+        [],
+      )
     }
   },
 )

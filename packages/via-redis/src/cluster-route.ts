@@ -85,6 +85,10 @@ export class ClusterRoute implements Route {
     throw unavailable(placeOf(server), 'is a cluster in which no node has the key')
   }
 
+  partOf(key: string): string {
+    return placeOf(this.ownerOf(key))
+  }
+
   /** As far as is known. */
   ownerOf(key: string): Server {
     return this.owners[slotOf(key)] ?? this.roots[0]

@@ -25,6 +25,8 @@ export class RedisLocations implements LocationStore {
   readonly ttlMs: number
   readonly timeoutMs: number
   readonly batchSize: number = BATCH_SIZE
+  /** Of a cluster: the node that has the name. */
+  readonly partOf?: (name: string) => string
   private readonly settings: Settings & { readonly ttlMs: number }
   private readonly place: string
   private readonly calls: Calls
@@ -42,6 +44,8 @@ export class RedisLocations implements LocationStore {
     this.timeoutMs = this.settings.timeoutMs
     this.place = namePlace(this.settings.place)
     this.calls = new Calls(this.place, this.settings.timeoutMs)
+    if (this.settings.place.type === 'cluster')
+      this.partOf = (name) => this.life?.route.partOf(this.keyOf(name)) ?? this.place
   }
 
   async start(): Promise<void> {
@@ -123,15 +127,19 @@ export class RedisLocations implements LocationStore {
   }
 
   private async run({ sha, text }: Script, name: string, args: readonly Argument[]): Promise<Reply> {
-    const { life, settings } = this
+    const { life } = this
     if (life === undefined) throw unavailable(this.place, 'is not asked: this is not started')
-    const key = `${settings.prefix}at:${encodeName(name)}`
+    const key = this.keyOf(name)
     try {
       return await life.route.call(key, ['EVALSHA', sha, '1', key, ...args])
     } catch (error) {
       if (!isNoScript(error)) throw error
       return life.route.call(key, ['EVAL', text, '1', key, ...args])
     }
+  }
+
+  private keyOf(name: string): string {
+    return `${this.settings.prefix}at:${encodeName(name)}`
   }
 
   private taken(reply: Reply): TakenLocation {

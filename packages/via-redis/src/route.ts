@@ -17,6 +17,8 @@ export interface Route {
   start(): Promise<void>
   /** @throws by rejection: StoreError; NOSCRIPT as Redis says it */
   call(key: string, args: readonly Argument[]): Promise<Reply>
+  /** The server that has the key, as far as is known; or what all keys have in common. */
+  partOf(key: string): string
 }
 
 export class OneRoute implements Route {
@@ -43,6 +45,10 @@ export class OneRoute implements Route {
     } catch (error) {
       throw isNoScript(error) ? error : storeError(error, this.place)
     }
+  }
+
+  partOf(): string {
+    return this.place
   }
 }
 

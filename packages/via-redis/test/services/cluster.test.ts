@@ -8,7 +8,9 @@ import {
   type RedisCluster,
   type RedisService,
 } from '@pidmesh/dev-services'
-import { StoreError } from '@pidmesh/via-kit'
+import { handler, type Pid } from '@pidmesh/runtime'
+import { LocationVia, StoreError } from '@pidmesh/via-kit'
+import { LoopbackLab, type ConformanceMember } from '@pidmesh/via-kit/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { RedisLocations, RedisPubSub } from '../../src/index.ts'
 import { slotOf } from '../../src/names.ts'
@@ -19,6 +21,10 @@ const NAMES = Array.from({ length: 60 }, (_, index) => `name ${index}`)
 const bytes = Buffer.from('x')
 
 const byText = (one = '', other = ''): number => one.localeCompare(other)
+
+function spawnIn({ node }: ConformanceMember, got: unknown[] = []): Pid {
+  return node.spawn(handler(() => (message: unknown) => got.push(message)))
+}
 
 describe.skipIf(hasNoRedis())('Redis Cluster', () => {
   let cluster: RedisCluster
@@ -207,6 +213,70 @@ describe.skipIf(hasNoRedis())('Redis Cluster', () => {
       node(2).resume()
     }
     await expect.poll(() => store.put(rows).catch(() => [])).toEqual(NAMES.map(() => true))
+  })
+
+  it('calls of names on other nodes go on while one stands still: none fails, and none waits for it', async () => {
+    const stillMs = 4_000
+    const lab = await LoopbackLab.start((owner) =>
+      LocationVia.start(owner, { store: new RedisLocations({ cluster: cluster.urls, timeoutMs: stillMs }) }),
+    )
+    started.push(lab)
+    for (const one of cluster.nodes) await one.command('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
+    const [one, other] = lab.members
+    const pid = spawnIn(one)
+    const isAway = (name: string): boolean => ownerOf(`pidmesh:at:${name}`) === 2
+    const names = Array.from({ length: 300 }, (_, index) => `live:${index}`)
+    expect(await Promise.all(names.map(async (name) => one.names.registerName(name, pid)))).toEqual(
+      names.map(() => 'yes'),
+    )
+    const there = names.filter((name) => !isAway(name))
+    const away = names.filter(isAway)
+    node(2).pause()
+    try {
+      const failed: string[] = []
+      const asked: Promise<unknown>[] = []
+      const otherPid = spawnIn(other)
+      const askAway = (): void => {
+        asked.push(...away.map(async (name) => failed.push(await other.names.send(name, 1))))
+        asked.push(Promise.allSettled(away.map(async (name) => other.names.registerName(`new:${name}`, otherPid))))
+      }
+      const once = async (round: number): Promise<void> => {
+        const some = there
+          .slice(0, 20)
+          .map((name) => `${name}:${round}`)
+          .filter((name) => !isAway(name))
+        expect(await Promise.all(there.map(async (name) => other.names.send(name, round)))).toEqual(
+          there.map(() => 'ok'),
+        )
+        expect(await Promise.all(some.map(async (name) => other.names.registerName(name, otherPid)))).toEqual(
+          some.map(() => 'yes'),
+        )
+        expect(await Promise.all(some.map(async (name) => other.names.unregisterName(name)))).toEqual(
+          some.map(() => 'ok'),
+        )
+      }
+      // While nobody knows yet that it is away: all that is asked later of the others is answered before the first call there.
+      askAway()
+      for (let round = 0; round < 20; round++) {
+        await once(round)
+        askAway()
+      }
+      expect(failed).toEqual([])
+      // And until it has been found out, again and again.
+      let longestMs = 0
+      for (let round = 20; failed.length < 5 * away.length; round++) {
+        const startMs = performance.now()
+        await once(round)
+        longestMs = Math.max(longestMs, performance.now() - startMs)
+        askAway()
+      }
+      expect(longestMs).toBeLessThan(stillMs / 2)
+      await Promise.all(asked)
+      expect(new Set(failed)).toEqual(new Set(['noconnection']))
+    } finally {
+      node(2).resume()
+    }
+    await expect.poll(async () => other.names.send(away[0] ?? '', 1), { timeout: 30_000 }).toBe('ok')
   })
 
   it('a start rejects in time if no node is there', async () => {
