@@ -68,19 +68,13 @@ export class Batches<Kind, Item, Answer> {
       const queue = this.queueOf(part)
       if (partOf === undefined) return queue.push({ kind, item, untilMs, resolve, reject })
       const leave = this.enter(key, part)
-      queue.push({
-        kind,
-        item,
-        untilMs,
-        resolve: (answer) => {
+      const leaving =
+        <T>(settle: (outcome: T) => void) =>
+        (outcome: T): void => {
           leave()
-          resolve(answer)
-        },
-        reject: (error) => {
-          leave()
-          reject(error as Error)
-        },
-      })
+          settle(outcome)
+        }
+      queue.push({ kind, item, untilMs, resolve: leaving(resolve), reject: leaving(reject) })
     })
   }
 
