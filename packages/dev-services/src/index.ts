@@ -6,6 +6,7 @@ export {
   startRedisCluster,
   startRedisSentinel,
   type RedisCluster,
+  type RedisClusterOptions,
   type RedisOptions,
   type RedisService,
 } from './redis.ts'

@@ -2,7 +2,7 @@
  * redis-server for tests, benchmarks and the demo: nothing is persisted, so that one which is started again is empty.
  *
  *   startRedis()          one server
- *   startRedisCluster()   three, with a third of the slots each
+ *   startRedisCluster()   three, with a third of the slots each; if it is wanted, each with a replica
  *   startRedisSentinel()  a watcher of one server and its replicas, called `main`
  */
 import { execFile, spawnSync } from 'node:child_process'
@@ -37,9 +37,17 @@ export interface RedisService {
 }
 
 export interface RedisCluster {
+  /** Those that have slots. */
   readonly nodes: readonly RedisService[]
+  /** Of each of them the one that takes its place when it is away, in the same order. */
+  readonly replicas: readonly RedisService[]
   readonly urls: readonly string[]
   stop(): Promise<void>
+}
+
+export interface RedisClusterOptions {
+  /** Three more servers. @default false */
+  readonly hasReplicas?: boolean
 }
 
 export interface RedisOptions {
@@ -61,17 +69,21 @@ export async function startRedis({ args = [], folder }: RedisOptions = {}): Prom
 }
 
 /** @throws ServiceMissing by rejection */
-export async function startRedisCluster(): Promise<RedisCluster> {
-  const nodes = await Promise.all(Array.from({ length: CLUSTER_NODES }, startClusterNode))
+export async function startRedisCluster({ hasReplicas = false }: RedisClusterOptions = {}): Promise<RedisCluster> {
+  const all = await Promise.all(Array.from({ length: CLUSTER_NODES * (hasReplicas ? 2 : 1) }, startClusterNode))
+  const nodes = all.slice(0, CLUSTER_NODES)
+  const replicas = all.slice(CLUSTER_NODES)
   const cluster = {
     nodes: nodes.map(({ service }) => service),
+    replicas: replicas.map(({ service }) => service),
     urls: nodes.map(({ service }) => service.url),
     stop: async () => {
-      await Promise.all(nodes.map(({ service }) => service.stop()))
+      await Promise.all(all.map(({ service }) => service.stop()))
     },
   }
   try {
     await joinAll(nodes)
+    await followAll(nodes, replicas)
   } catch (error) {
     await cluster.stop()
     throw error
@@ -106,7 +118,8 @@ interface ClusterNode {
 async function startClusterNode(): Promise<ClusterNode> {
   const busPort = await freePort()
   const cluster = ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`, '--cluster-announce-ip', HOST]
-  const service = await startRedis({ args: [...cluster, '--cluster-node-timeout', '2000'] })
+  const args = [...cluster, '--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0']
+  const service = await startRedis({ args })
   return { service, busPort }
 }
 
@@ -120,9 +133,34 @@ async function joinAll(nodes: readonly ClusterNode[]): Promise<void> {
     await service.command('CLUSTER', 'SET-CONFIG-EPOCH', `${index + 1}`)
     if (index > 0) await first?.service.command('CLUSTER', 'MEET', HOST, `${service.port}`, `${nodes[index]?.busPort}`)
   }
+  await untilAll(nodes, ({ service }) => isJoined(service, nodes.length))
+}
+
+/** Each of them is a replica of the node in its place. */
+async function followAll(nodes: readonly ClusterNode[], replicas: readonly ClusterNode[]): Promise<void> {
+  const [first] = nodes
+  for (const { service, busPort } of replicas)
+    await first?.service.command('CLUSTER', 'MEET', HOST, `${service.port}`, `${busPort}`)
+  for (const [index, { service }] of replicas.entries()) {
+    const id = (await nodes[index]?.service.command('CLUSTER', 'MYID')) ?? ''
+    await untilAll([service], async () => (await service.command('CLUSTER', 'NODES')).includes(id))
+    await service.command('CLUSTER', 'REPLICATE', id)
+  }
+  // Who fails over asks the others, who must know all of them.
+  await untilAll([...nodes, ...replicas], async ({ service }) => {
+    const lines = (await service.command('CLUSTER', 'NODES')).split('\n')
+    return lines.filter((line) => /\bslave\b/.test(line)).length === replicas.length
+  })
+  await untilAll(replicas, async ({ service }) =>
+    (await service.command('INFO', 'REPLICATION')).includes('master_link_status:up'),
+  )
+}
+
+/** @throws Error by rejection if that does not come in time */
+async function untilAll<T>(all: readonly T[], isSo: (one: T) => Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + WITHIN_MS
-  for (const { service } of nodes) {
-    while (!(await isJoined(service, nodes.length))) {
+  for (const one of all) {
+    while (!(await isSo(one))) {
       if (performance.now() > deadlineMs) throw new Error(`the nodes of Redis are no cluster after ${WITHIN_MS} ms`)
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
     }
