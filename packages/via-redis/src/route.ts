@@ -97,19 +97,14 @@ function anyOf(servers: readonly [Server, ...Server[]], open: (server: Server) =
   })
 }
 
-/** In a cluster it is enough if it succeeds for some key: a node may be away. @throws what it has rejected with */
+/** In a cluster it is enough if it succeeds for some key, and it is tried for several at once: a node may be away, or stand still. @throws what it has rejected with */
 export async function trySome({ type }: Place, once: () => Promise<void>): Promise<void> {
-  const errors: StoreError[] = []
-  for (let tried = 0; tried < (type === 'cluster' ? TRIED_KEYS : 1); tried++) {
-    try {
-      return await once()
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      errors.push(error)
-      if (error.code === 'ERR_STORE_UNFIT') break
-    }
+  try {
+    await Promise.any(Array.from({ length: type === 'cluster' ? TRIED_KEYS : 1 }, once))
+  } catch (error) {
+    const errors = (error as AggregateError).errors as unknown[]
+    throw errors.find((one) => !(one instanceof StoreError)) ?? worst(errors as StoreError[])
   }
-  throw worst(errors)
 }
 
 /** What waiting doesn't help against says more. */

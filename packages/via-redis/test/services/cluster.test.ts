@@ -279,6 +279,18 @@ describe.skipIf(hasNoRedis())('Redis Cluster', () => {
     await expect.poll(async () => other.names.send(away[0] ?? '', 1), { timeout: 30_000 }).toBe('ok')
   })
 
+  it('a start succeeds also while a node stands still', async () => {
+    for (const one of cluster.nodes) await one.command('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
+    node(2).pause()
+    try {
+      const starts = Array.from({ length: 10 }, () => [locations(), pubSub(true)]).flat()
+      const states = (await Promise.allSettled<unknown>(starts)).map(({ status }) => status)
+      expect(states).toEqual(starts.map(() => 'fulfilled'))
+    } finally {
+      node(2).resume()
+    }
+  })
+
   it('a start rejects in time if no node is there', async () => {
     const store = new RedisLocations({ cluster: ['redis://127.0.0.1:1', 'redis://127.0.0.1:2'], timeoutMs: TIMEOUT_MS })
     started.push(store)
