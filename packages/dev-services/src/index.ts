@@ -2,6 +2,7 @@ export { MariadbService, mariadbMissing, startMariadb, type MariadbOptions } fro
 export { ServerProcess, ServiceMissing, freePort, isListening, makeFolder, type ServerStart } from './server-process.ts'
 export {
   redisMissing,
+  redisTlsMissing,
   startRedis,
   startRedisCluster,
   startRedisSentinel,

@@ -63,6 +63,13 @@ export function redisMissing(): string | undefined {
   return 'redis-server is not there: install it (Debian: apt-get install redis-server)'
 }
 
+/** The same, of TLS, which a redis-server may have been built without: then it refuses the option, and otherwise the folder, which is none. */
+export function redisTlsMissing(): string | undefined {
+  const { stderr } = spawnSync('redis-server', ['--port', '0', '--tls-port', '0', '--dir', '/dev/null/none'])
+  if (!stderr.toString().includes('tls-port')) return undefined
+  return 'redis-server is there, and has no TLS: take one that was built with BUILD_TLS=yes (Debian: redis-server)'
+}
+
 /** @throws ServiceMissing by rejection */
 export async function startRedis({ args = [], folder }: RedisOptions = {}): Promise<RedisService> {
   return startServer('redis-server', folder, (_, port) => ['--port', `${port}`, '--bind', HOST, ...args])

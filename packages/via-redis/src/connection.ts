@@ -12,7 +12,7 @@ import type { StoreError } from '@pidmesh/via-kit'
 import { ErrorReply, RedisClient, RESP_TYPES, type TypeMapping } from 'redis'
 import { Bound } from './bound.ts'
 import { isReadOnly, unavailable, unfit } from './errors.ts'
-import type { Server } from './options.ts'
+import type { RedisTls, Server } from './options.ts'
 
 /** `createClient` makes a class of some hundred methods each time, which takes 100 ms. This makes one, once. */
 const newClient = RedisClient.factory()
@@ -26,6 +26,8 @@ export type OnPush = (channel: string, bytes: Uint8Array) => void
 
 export interface ConnectionOptions {
   readonly timeoutMs: number
+  /** Whom a server over TLS must be signed by, and who we are. */
+  readonly tls: RedisTls | undefined
   /** Ends it. */
   readonly signal: AbortSignal
   /** A replica is not what is wanted: it takes no writes, and what is published there does not come to others. */
@@ -70,7 +72,7 @@ export class Connection {
       socket: {
         host: server.host,
         port: server.port,
-        ...(server.tls ? { tls: true as const } : {}),
+        ...(server.tls ? { tls: true as const, ...options.tls } : {}),
         connectTimeout: options.timeoutMs,
         reconnectStrategy: false,
         // Also while it connects, when `destroy` does not reach the socket.

@@ -7,6 +7,7 @@ export type {
   RedisLocationsOptions,
   RedisPlace,
   RedisPubSubOptions,
+  RedisTls,
   SentinelPlace,
 } from './options.ts'
 export {

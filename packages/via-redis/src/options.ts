@@ -3,6 +3,8 @@
  *
  * URLs have passwords in them: no error here says what it was given for one, and none has a cause that does.
  */
+import { X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import { PidmeshError, shown } from '@pidmesh/runtime'
 
 /** Servers that Redis Sentinel watches. */
@@ -36,7 +38,19 @@ export type RedisPlace =
     }
   | { readonly sentinel: SentinelPlace; readonly url?: never; readonly cluster?: never }
 
+/** How a server is known that is spoken to over TLS, and who we are. Texts in PEM form. */
+export interface RedisTls {
+  /** Certificates of the authorities that are trusted. @default those that Node.js trusts */
+  readonly ca?: string
+  /** For a server that wants to know who comes (`tls-auth-clients`, which it does by default). */
+  readonly cert?: string
+  /** Of `cert`. */
+  readonly key?: string
+}
+
 export interface CommonOptions {
+  /** For `rediss:`, of servers and sentinels. */
+  readonly tls?: RedisTls
   /** Before each key and each channel. @default 'pidmesh:' */
   readonly prefix?: string
   /** In ms: how long a call waits for Redis. @default 2_000 */
@@ -82,11 +96,12 @@ export type Place =
 
 export interface Settings {
   readonly place: Place
+  readonly tls: RedisTls | undefined
   readonly prefix: string
   readonly timeoutMs: number
 }
 
-const COMMON = ['url', 'cluster', 'sentinel', 'prefix', 'timeoutMs']
+const COMMON = ['url', 'cluster', 'sentinel', 'tls', 'prefix', 'timeoutMs']
 const PORT = 6_379
 const SENTINEL_PORT = 26_379
 /** Longer ones are refused by timers, and by Redis' clock. */
@@ -122,7 +137,44 @@ function checkCommon(what: string, options: RedisPlace & CommonOptions): Setting
   const { prefix = 'pidmesh:', timeoutMs = 2_000 } = options
   if (typeof prefix !== 'string' || /\p{Surrogate}/u.test(prefix))
     throw bad(`prefix must be a well-formed text, not ${shown(prefix)}`)
-  return { place: checkPlace(what, options), prefix, timeoutMs: checkMs('timeoutMs', timeoutMs) }
+  const place = checkPlace(what, options)
+  return { place, tls: checkTls(options.tls, place), prefix, timeoutMs: checkMs('timeoutMs', timeoutMs) }
+}
+
+function checkTls(tls: RedisTls | undefined, place: Place): RedisTls | undefined {
+  if (tls === undefined) return undefined
+  if (typeof tls !== 'object' || tls === null) throw bad(`tls must be an object with ca, cert and key`)
+  checkKnown('tls', tls, ['ca', 'cert', 'key'])
+  const { ca, cert, key } = tls
+  if ((cert === undefined) !== (key === undefined)) throw bad('tls.cert and tls.key go together')
+  if (!speaksTls(place)) throw bad('tls is given, but no URL begins with rediss:')
+  // The client library would throw in the midst of a start.
+  if (ca !== undefined && !isMade(() => new X509Certificate(ca)))
+    throw bad('tls.ca must be a certificate, or several, in PEM form')
+  if (cert !== undefined && key !== undefined && !isMade(() => createSecureContext({ cert, key })))
+    throw bad('tls.cert and tls.key must be a certificate and its key in PEM form')
+  return tls
+}
+
+function speaksTls(place: Place): boolean {
+  switch (place.type) {
+    case 'one':
+      return place.server.tls
+    case 'cluster':
+      return place.roots[0].tls
+    case 'sentinel':
+      return place.access.tls || place.sentinels.some(({ tls }) => tls)
+  }
+}
+
+/** What was thrown may have a key in it. */
+function isMade(make: () => unknown): boolean {
+  try {
+    make()
+    return true
+  } catch {
+    return false
+  }
 }
 
 function checkMs(name: string, ms: number): number {

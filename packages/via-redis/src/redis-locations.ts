@@ -49,10 +49,10 @@ export class RedisLocations implements LocationStore {
   }
 
   async start(): Promise<void> {
-    const { place, timeoutMs } = this.settings
+    const { place, timeoutMs, tls } = this.settings
     if (this.life !== undefined) throw alreadyStarted('RedisLocations')
     const ending = new AbortController()
-    const options = { timeoutMs, signal: ending.signal }
+    const options = { timeoutMs, tls, signal: ending.signal }
     const route =
       place.type === 'cluster'
         ? new ClusterRoute(place.roots, options)

@@ -139,15 +139,16 @@ export class RedisPubSub implements MessageBroker {
   }
 
   private begin(onMessage: OnMessage): Life {
-    const { place, timeoutMs, sharded } = this.settings
+    const { place, timeoutMs, tls, sharded } = this.settings
     const ending = new AbortController()
     const { signal } = ending
     const onOpen = (): void => {
       if (life.isStarted) life.isDoubtedUntilMs = performance.now() + DOUBT_MS
     }
-    const options = { timeoutMs, signal, onOpen }
+    const options = { timeoutMs, tls, signal, onOpen }
     const listening: Omit<ConnectionOptions, 'mustLead'> = {
       timeoutMs,
+      tls,
       signal,
       onPush: (channel, bytes) => {
         if (!signal.aborted && subscriptions.isWanted(channel)) onMessage(bytes)

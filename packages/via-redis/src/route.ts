@@ -102,7 +102,7 @@ export async function trySome({ type }: Place, once: () => Promise<void>): Promi
   try {
     await Promise.any(Array.from({ length: type === 'cluster' ? TRIED_KEYS : 1 }, once))
   } catch (error) {
-    const errors = (error as AggregateError).errors as unknown[]
+    const errors = (error as AggregateError).errors as Error[]
     throw errors.find((one) => !(one instanceof StoreError)) ?? worst(errors as StoreError[])
   }
 }
@@ -118,8 +118,8 @@ async function askSentinel(
   { name, access }: Extract<Place, { type: 'sentinel' }>,
   options: Omit<ConnectionOptions, 'mustLead'>,
 ): Promise<Server> {
-  const { timeoutMs, signal } = options
-  const connection = await Connection.open(sentinel, { timeoutMs, signal, mustLead: false })
+  const { timeoutMs, signal, tls } = options
+  const connection = await Connection.open(sentinel, { timeoutMs, signal, tls, mustLead: false })
   try {
     const address = await connection.call(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name])
     const [host, port] = listOf(address)

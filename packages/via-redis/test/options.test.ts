@@ -1,8 +1,11 @@
+import { rootCertificates } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { RedisLocations, RedisPubSub } from '../src/index.ts'
 import { checkLocationsOptions, checkPubSubOptions } from '../src/options.ts'
 
 const url = 'redis://host'
+/** Any certificate will do. */
+const [CA = ''] = rootCertificates
 
 function thrown(make: () => unknown): { code?: string; message: string; cause?: unknown } {
   try {
@@ -28,6 +31,20 @@ describe('the options', () => {
     const { place } = checkLocationsOptions({ url: 'rediss://us%40er:p%3Ass@[::1]:7000/3' })
     const server = { host: '::1', port: 7_000, tls: true, username: 'us@er', password: 'p:ss', database: 3 }
     expect(place).toEqual({ type: 'one', server })
+  })
+
+  it('take an authority of one’s own wherever TLS is spoken', () => {
+    const tls = { ca: CA }
+    const sentinel = { name: 'main', urls: [url] }
+    for (const place of [
+      { url: 'rediss://host' },
+      { cluster: ['rediss://host'] },
+      { sentinel: { ...sentinel, tls: true } },
+      { sentinel: { ...sentinel, urls: ['rediss://host'] } },
+    ])
+      expect(checkLocationsOptions({ ...place, tls }).tls).toEqual(tls)
+    for (const place of [{ url }, { cluster: [url] }, { sentinel }])
+      expect(thrown(() => checkLocationsOptions({ ...place, tls }))).toMatchObject({ code: 'ERR_BAD_OPTION' })
   })
 
   it('take user, password and TLS of the first node of a cluster for all', () => {
@@ -70,6 +87,14 @@ describe('the options', () => {
     [{ sentinel: { name: 'main', urls: [url], database: 1.5 } }],
     [{ sentinel: { name: 'main', urls: [url], other: 1 } }],
     [{ sentinel: null }],
+    [{ url, tls: { ca: CA } }],
+    [{ url: 'rediss://host', tls: true }],
+    [{ url: 'rediss://host', tls: null }],
+    [{ url: 'rediss://host', tls: { ca: 'no certificate' } }],
+    [{ url: 'rediss://host', tls: { ca: 7 } }],
+    [{ url: 'rediss://host', tls: { cert: CA } }],
+    [{ url: 'rediss://host', tls: { cert: CA, key: 'no key' } }],
+    [{ url: 'rediss://host', tls: { rejectUnauthorized: false } }],
     [{ url, prefix: 1 }],
     [{ url, prefix: '\uD83D' }],
     [{ url, timeoutMs: 0 }],
