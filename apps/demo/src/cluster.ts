@@ -19,7 +19,7 @@ import type { Ended, NodeProcess, NodeProgram } from './node-process.ts'
 import { OptionError } from './option-error.ts'
 import { choosePorts, PortError } from './ports.ts'
 import { onStandardInputEnd } from './standard-input.ts'
-import { checkAnswers, startStore, StoreFailed, StoreMissing } from './store.ts'
+import { checkAnswers, checkFit, startStore, StoreFailed, StoreMissing } from './store.ts'
 import type { Store } from './store.ts'
 import { WAY_TEXT } from './ways.ts'
 import type { Way } from './ways.ts'
@@ -127,6 +127,7 @@ async function storeAddress(names: NamesChoice): Promise<string | undefined> {
   try {
     if (names.store !== undefined) {
       await checkAnswers(names.store)
+      await checkFit(names.via, names.store)
       return names.store.address
     }
     ownStore = startStore(names.via, { tell: (line) => console.log(line), signal: stopping.signal })

@@ -1,7 +1,7 @@
 // The store of a way that wants one: a server of the demo's own, on a free port, in a temporary folder; or one that is there already.
 //
 //   own:   is it installed? ─ no ─▶ StoreMissing, or its jars are fetched first (Kafka) ─▶ start ─▶ … ─▶ stop: its process and its folder are gone
-//   given: does anybody answer there?
+//   given: does anybody answer there? ─▶ does the driver take it? It is asked here, once, and not by each node
 //
 // A server of the demo's own ends with this process, however that ends: dev-services sees to it.
 
@@ -53,6 +53,36 @@ export async function checkAnswers({ host, port }: StorePlace): Promise<void> {
   })
   socket.destroy()
   if (problem !== undefined) throw new StoreFailed(`no store at ${host}:${port} (--store): ${problem}`)
+}
+
+const REDIS_REMEDY =
+  'Give user and password in the address: redis://user:password@host:port. The rights that are needed: packages/via-redis/README.md'
+
+/** How to mend it, as far as that is the user's. */
+const REMEDIES: Record<StoreWay, string> = {
+  redis: REDIS_REMEDY,
+  'redis-pubsub': REDIS_REMEDY,
+  mysql:
+    'Give user, password and database in the address: mysql://user:password@host:port/database. The rights that are needed: packages/via-mysql/README.md',
+  kafka: 'The rights that are needed: packages/via-kafka/README.md',
+}
+
+/** As a node would start with it. @throws StoreFailed by rejection */
+export async function checkFit(way: StoreWay, { address, host, port }: StorePlace): Promise<void> {
+  const { driverFor } = await import('./drivers.ts')
+  try {
+    const { driver } = await driverFor(way, address)
+    try {
+      await driver.start(() => undefined)
+    } finally {
+      await driver.stop()
+    }
+  } catch (error) {
+    // What these say has no address and no password in it.
+    if (!(error instanceof Error) || !['StoreError', 'PidmeshError'].includes(error.name)) throw error
+    const problem = `the store at ${host}:${port} (--store) can't be used: ${error.message}`
+    throw new StoreFailed(`${problem}. ${REMEDIES[way]}`, { cause: error })
+  }
 }
 
 /** @throws StoreMissing, StoreFailed by rejection */
