@@ -58,7 +58,7 @@ export class NameStore {
     this.log = new RateLimitedLog(log, clock)
     this.use = new DriverUse(store, log)
     this.health = new StoreHealth({ clock, log }, 'the store of names', kind)
-    this.partOfName = store.partOf === undefined ? undefined : (name) => store.partOf?.(name) ?? WHOLE
+    this.partOfName = store.partOf === undefined ? undefined : (name) => partIn(store, name)
     const limits = { clock, batchSize, partOf: this.partOfName, maxWaiting: maxPending, maxWaitMs: timeoutMs }
     this.writes = new Batches({
       ...limits,
@@ -131,7 +131,9 @@ export class NameStore {
   async sweep(): Promise<void> {
     if (this.isClosing) return
     try {
-      await this.store.sweep?.()
+      // It must not hold up what is done after it.
+      const swept = await inTime(this.clock, 2 * this.timeoutMs, Promise.resolve(this.store.sweep?.()))
+      if (swept === LATE) throw new StoreError('ERR_STORE_UNAVAILABLE', 'it takes too long')
     } catch (error) {
       const { message } = storeErrorOf(error, this.store.kind)
       this.log.warn({ problem: message }, 'names whose time is over are not removed from the store')
@@ -187,5 +189,15 @@ export class NameStore {
       health.failed(error, part)
       throw storeErrorOf(error, store.kind)
     }
+  }
+}
+
+/** A driver that doesn't know, or fails at it, has one part for all such names: they must not be without upkeep for it. */
+function partIn(store: LocationStore, name: string): string {
+  try {
+    const part: unknown = store.partOf?.(name)
+    return typeof part === 'string' ? part : WHOLE
+  } catch {
+    return WHOLE
   }
 }

@@ -9,8 +9,8 @@ import { StoreError } from './errors.ts'
 
 /** It is back when nothing has failed for so long: some calls to it may fail, and others not. */
 const CALM_MS = 2_000
-/** A part that nobody has asked for so long has no names any more: another one has them. */
-const UNASKED_MS = 30_000
+/** A part that nobody has asked for so long has no names any more: another one has them. Much longer than from one call to the next of who asks seldom. */
+const UNASKED_MS = 300_000
 
 interface Troubled {
   isFailing: boolean

@@ -237,8 +237,8 @@ describe('a name that goes to another part', () => {
     await lab.pass(TIMEOUT_MS * 1.5)
     // Another server has its rows, and takes its place.
     for (const { moved } of stores) for (const name of names) moved.set(name, name.startsWith('a') ? 'd' : 'b')
-    for (let ms = 0; ms < 60_000; ms += 500) {
-      await lab.pass(500)
+    for (let ms = 0; ms < 310_000; ms += 1_000) {
+      await lab.pass(1_000)
       if (ms > TTL_MS) expect(alive(lab)).toBe(100)
       await lab.run(other.names.send('a:0', 1))
     }
@@ -249,6 +249,36 @@ describe('a name that goes to another part', () => {
     await lab.run(one.names.stop())
     expect(lab.server.rows.size).toBe(0)
   })
+})
+
+describe.each<readonly [string, () => unknown]>([
+  [
+    'throws',
+    () => {
+      throw new Error('broken')
+    },
+  ],
+  ['answers with no text', () => NaN],
+])('a partOf that %s', (_, broken) => {
+  it('harms nobody: its names are kept, found and given back, in one part together', async () => {
+    const partOf = (name: string): string => (name.startsWith('a') ? (broken() as string) : 'b')
+    const { lab } = await storesLab((server) => Object.assign(new FakeStore(server), { partOf }))
+    const [one, other] = lab.members
+    await registerIn(lab, ['a', 'b'], 5)
+    await lab.pass(4 * TTL_MS)
+    expect(alive(lab)).toBe(10)
+    expect(await lab.run(other.names.send('a:0', 1))).toBe('ok')
+    await lab.run(one.names.stop())
+    expect(lab.server.rows.size).toBe(0)
+  })
+})
+
+it('a sweep that hangs keeps no names from being refreshed', async () => {
+  const { lab, stores } = await partedLab()
+  for (const store of stores) store.sweep = () => new Promise(() => undefined)
+  await registerIn(lab, ['a', 'b'], 5)
+  await lab.pass(6 * TTL_MS)
+  expect(alive(lab)).toBe(10)
 })
 
 it('names without parts are as ever: all of the room is theirs', async () => {

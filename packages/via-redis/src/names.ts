@@ -29,9 +29,13 @@ export function slotOf(key: string): number {
 /** CRC-16/XMODEM. */
 export function crc16(bytes: Uint8Array): number {
   let crc = 0
-  for (const byte of bytes) {
-    crc ^= byte << 8
-    for (let bit = 0; bit < 8; bit++) crc = ((crc << 1) ^ (crc & 0x80_00 ? 0x10_21 : 0)) & 0xff_ff
-  }
+  for (const byte of bytes) crc = ((crc << 8) & 0xff_ff) ^ (CRC_OF_BYTE[(crc >> 8) ^ byte] ?? 0)
   return crc
 }
+
+/** What each byte adds. */
+const CRC_OF_BYTE = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8
+  for (let bit = 0; bit < 8; bit++) crc = ((crc << 1) ^ (crc & 0x80_00 ? 0x10_21 : 0)) & 0xff_ff
+  return crc
+})

@@ -143,13 +143,17 @@ function checkCommon(what: string, options: RedisPlace & CommonOptions): Setting
 
 function checkTls(tls: RedisTls | undefined, place: Place): RedisTls | undefined {
   if (tls === undefined) return undefined
-  if (typeof tls !== 'object' || tls === null) throw bad(`tls must be an object with ca, cert and key`)
+  if (typeof tls !== 'object' || tls === null || Array.isArray(tls))
+    throw bad(`tls must be an object with ca, cert and key`)
   checkKnown('tls', tls, ['ca', 'cert', 'key'])
   const { ca, cert, key } = tls
+  for (const [name, text] of Object.entries({ ca, cert, key }))
+    if (text !== undefined && (typeof text !== 'string' || text === ''))
+      throw bad(`tls.${name} must be a text in PEM form`)
   if ((cert === undefined) !== (key === undefined)) throw bad('tls.cert and tls.key go together')
   if (!speaksTls(place)) throw bad('tls is given, but no URL begins with rediss:')
   // The client library would throw in the midst of a start.
-  if (ca !== undefined && !isMade(() => new X509Certificate(ca)))
+  if (ca !== undefined && !certificatesOf(ca).every((text) => isMade(() => new X509Certificate(text))))
     throw bad('tls.ca must be a certificate, or several, in PEM form')
   if (cert !== undefined && key !== undefined && !isMade(() => createSecureContext({ cert, key })))
     throw bad('tls.cert and tls.key must be a certificate and its key in PEM form')
@@ -165,6 +169,14 @@ function speaksTls(place: Place): boolean {
     case 'sentinel':
       return place.access.tls || place.sentinels.some(({ tls }) => tls)
   }
+}
+
+const CERTIFICATE = '-----BEGIN CERTIFICATE-----'
+
+/** Each by itself: the client library would leave out what it can't read. */
+function certificatesOf(text: string): readonly string[] {
+  const [, ...certificates] = text.split(CERTIFICATE)
+  return certificates.length === 0 ? [text] : certificates.map((rest) => CERTIFICATE + rest)
 }
 
 /** What was thrown may have a key in it. */

@@ -27,7 +27,8 @@ export class RedisLocations implements LocationStore {
   readonly batchSize: number = BATCH_SIZE
   /** Of a cluster: the node that has the name. */
   readonly partOf?: (name: string) => string
-  private readonly settings: Settings & { readonly ttlMs: number }
+  /** Hidden from whoever shows or logs the driver: there are passwords in it, and a key. */
+  readonly #settings: Settings & { readonly ttlMs: number }
   private readonly place: string
   private readonly calls: Calls
   private life: { readonly route: Route; readonly ending: AbortController } | undefined
@@ -39,17 +40,17 @@ export class RedisLocations implements LocationStore {
    *   const store = new RedisLocations({ url: 'redis://127.0.0.1:6379' })
    */
   constructor(options: RedisLocationsOptions) {
-    this.settings = checkLocationsOptions(options)
-    this.ttlMs = this.settings.ttlMs
-    this.timeoutMs = this.settings.timeoutMs
-    this.place = namePlace(this.settings.place)
-    this.calls = new Calls(this.place, this.settings.timeoutMs)
-    if (this.settings.place.type === 'cluster')
+    this.#settings = checkLocationsOptions(options)
+    this.ttlMs = this.#settings.ttlMs
+    this.timeoutMs = this.#settings.timeoutMs
+    this.place = namePlace(this.#settings.place)
+    this.calls = new Calls(this.place, this.#settings.timeoutMs)
+    if (this.#settings.place.type === 'cluster')
       this.partOf = (name) => this.life?.route.partOf(this.keyOf(name)) ?? this.place
   }
 
   async start(): Promise<void> {
-    const { place, timeoutMs, tls } = this.settings
+    const { place, timeoutMs, tls } = this.#settings
     if (this.life !== undefined) throw alreadyStarted('RedisLocations')
     const ending = new AbortController()
     const options = { timeoutMs, tls, signal: ending.signal }
@@ -107,7 +108,7 @@ export class RedisLocations implements LocationStore {
 
   private written({ owner, value }: LocationRow): readonly Argument[] {
     const { buffer, byteOffset, byteLength } = value
-    return [owner, Buffer.from(buffer, byteOffset, byteLength), `${this.settings.ttlMs}`]
+    return [owner, Buffer.from(buffer, byteOffset, byteLength), `${this.#settings.ttlMs}`]
   }
 
   /** Of a cluster a node may be away: what is there fails, and nothing else. If all fails, so does the call. */
@@ -139,7 +140,7 @@ export class RedisLocations implements LocationStore {
   }
 
   private keyOf(name: string): string {
-    return `${this.settings.prefix}at:${encodeName(name)}`
+    return `${this.#settings.prefix}at:${encodeName(name)}`
   }
 
   private taken(reply: Reply): TakenLocation {

@@ -35,7 +35,8 @@ interface Life {
 export class RedisPubSub implements MessageBroker {
   readonly kind = 'redis-pub-sub'
   readonly countsListeners: boolean
-  private readonly settings: Settings & { readonly channels: 'shared' | 'each'; readonly sharded: boolean }
+  /** Hidden from whoever shows or logs the driver: there are passwords in it, and a key. */
+  readonly #settings: Settings & { readonly channels: 'shared' | 'each'; readonly sharded: boolean }
   private readonly place: string
   private readonly calls: Calls
   private life: Life | undefined
@@ -47,8 +48,8 @@ export class RedisPubSub implements MessageBroker {
    *   const broker = new RedisPubSub({ url: 'redis://127.0.0.1:6379' })
    */
   constructor(options: RedisPubSubOptions) {
-    this.settings = checkPubSubOptions(options)
-    const { place, channels, sharded, timeoutMs } = this.settings
+    this.#settings = checkPubSubOptions(options)
+    const { place, channels, sharded, timeoutMs } = this.#settings
     this.countsListeners = channels === 'each' && (place.type !== 'cluster' || sharded)
     this.place = namePlace(place)
     this.calls = new Calls(this.place, timeoutMs)
@@ -58,7 +59,7 @@ export class RedisPubSub implements MessageBroker {
     if (this.life !== undefined) throw alreadyStarted('RedisPubSub')
     const life = this.begin(onMessage)
     this.life = life
-    const { place, channels } = this.settings
+    const { place, channels } = this.#settings
     try {
       await this.calls.run(0, async () => {
         await life.route.start()
@@ -80,12 +81,12 @@ export class RedisPubSub implements MessageBroker {
 
   async listen(channel: string): Promise<void> {
     const life = this.living()
-    if (this.settings.channels === 'each') await this.subscribe(life, this.channelOf(channel))
+    if (this.#settings.channels === 'each') await this.subscribe(life, this.channelOf(channel))
   }
 
   async unlisten(channel: string): Promise<void> {
     const life = this.living()
-    if (this.settings.channels === 'shared') return
+    if (this.#settings.channels === 'shared') return
     const name = this.channelOf(channel)
     await this.calls.run(name.length, () => life.subscriptions.unlisten(name))
   }
@@ -108,11 +109,11 @@ export class RedisPubSub implements MessageBroker {
   }
 
   private get command(): string {
-    return this.settings.sharded ? 'SPUBLISH' : 'PUBLISH'
+    return this.#settings.sharded ? 'SPUBLISH' : 'PUBLISH'
   }
 
   private channelOf(channel: string): string {
-    const { prefix, channels } = this.settings
+    const { prefix, channels } = this.#settings
     return channels === 'shared' ? `${prefix}all` : `${prefix}to:${encodeName(channel)}`
   }
 
@@ -123,7 +124,7 @@ export class RedisPubSub implements MessageBroker {
 
   /** Whether it may be done, on a channel of which nobody knows. @throws StoreError by rejection */
   private async try(life: Life): Promise<void> {
-    const channel = `${this.settings.prefix}try:${randomUUID()}`
+    const channel = `${this.#settings.prefix}try:${randomUUID()}`
     // Nobody listens yet, so that it comes to nobody.
     await life.route.call(channel, [this.command, channel, 'try'])
     await this.subscribe(life, channel)
@@ -139,7 +140,7 @@ export class RedisPubSub implements MessageBroker {
   }
 
   private begin(onMessage: OnMessage): Life {
-    const { place, timeoutMs, tls, sharded } = this.settings
+    const { place, timeoutMs, tls, sharded } = this.#settings
     const ending = new AbortController()
     const { signal } = ending
     const onOpen = (): void => {

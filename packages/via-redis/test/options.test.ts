@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { rootCertificates } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { RedisLocations, RedisPubSub } from '../src/index.ts'
@@ -132,6 +133,28 @@ describe('the options', () => {
       }
     },
   )
+
+  it('a driver shows neither its password nor its key, however it is shown', () => {
+    const drivers = [
+      new RedisLocations({ url: 'redis://u:secret@host' }),
+      new RedisPubSub({ url: 'redis://u:secret@host' }),
+    ]
+    for (const driver of drivers) {
+      expect(JSON.stringify(driver)).not.toMatch(/secret/)
+      expect(inspect(driver, { depth: Infinity, showHidden: true })).not.toMatch(/secret/)
+    }
+  })
+
+  it.each([
+    [[]],
+    [{ cert: '', key: '' }],
+    [{ cert: null, key: null }],
+    [{ ca: '' }],
+    [{ ca: ['-----BEGIN CERTIFICATE-----'] }],
+  ])('tls is texts, none of them empty: %j', (tls) => {
+    const { code } = thrown(() => new RedisLocations({ url: 'rediss://host', tls: tls as never }))
+    expect(code).toBe('ERR_BAD_OPTION')
+  })
 
   it('say whether listeners are counted: of one channel for all they are not, nor by a cluster without sharded channels', () => {
     const counts = [

@@ -24,6 +24,10 @@ export const MOVE_MS = 5_000
 export const FORWARD_MS = 4_000
 /** So often a session that has moved is followed. */
 const MAX_HOPS = 8
+/** Of the time that is left a claim has so much at most: what comes after it needs some, too. It may be given up without harm. */
+const CLAIM_SHARE = 0.5
+/** And a commit: one that was granted and is given up ends the session. Some is left: a process that is not started in time can't say any more why. */
+const COMMIT_SHARE = 0.9
 
 /** A session that a client goes on with, which is in another process. */
 export interface Former {
@@ -80,11 +84,12 @@ export async function moveFrom(
   const request: ClaimCall = { type: 'claim', nonce, seq, codec }
   const gone: Moved = { type: 'failed', why: 'gone', seq }
   let { pid } = former
-  let answer = await ask(self, pid, request, untilMs)
+  const leftMs = (): number => Math.max(0, untilMs - self.monotonicMs())
+  let answer = await ask(self, pid, request, leftMs() * CLAIM_SHARE)
   // It may have moved on, more than once: to places of which its client was never told.
   for (let hop = 1; answer.type === 'moved' && hop < MAX_HOPS; hop++) {
     pid = answer.to
-    answer = await ask(self, pid, request, untilMs)
+    answer = await ask(self, pid, request, leftMs() * CLAIM_SHARE)
   }
   // It is at something that takes long, and calls the claim off when it comes to it: it is not gone.
   if (answer.type === 'timeout' || answer.type === 'moved') return { type: 'busy' }
@@ -94,7 +99,7 @@ export async function moveFrom(
   if (!isWanted()) return { type: 'busy' }
   const { claim, snapshot } = answer
   const commit: CommitCall = { type: 'commit', claim, to: self.pid, release }
-  const committed = await ask(self, pid, commit, untilMs)
+  const committed = await ask(self, pid, commit, leftMs() * COMMIT_SHARE)
   if (committed.type === 'noproc') return gone
   // It goes on where it was, and may be had a moment later. Or that is not known, as the answer is lost, and perhaps the commit: who asks again learns it. This process is not the session in any case.
   if (committed.type !== 'committed') return { type: 'busy' }
@@ -105,16 +110,14 @@ export async function moveFrom(
 /** Why there is no answer: it is too late, or lost with the connection, or there is nobody to give one. */
 type Unanswered = { readonly type: 'timeout' } | { readonly type: 'noconnection' } | { readonly type: 'noproc' }
 
-/** It has half of the time that is left at most: what comes after it needs some, too, and a process that is not started in time can't say any more why. */
 async function ask<Request extends SessionCall>(
   self: Context,
   pid: Pid,
   request: Request,
-  untilMs: number,
+  withinMs: number,
 ): Promise<ReplyFor<SessionCall, Request> | Unanswered> {
-  const leftMs = Math.max(0, untilMs - self.monotonicMs())
   try {
-    return await call<SessionCall, Request>(self, pid, request, Math.min(MOVE_MS, leftMs / 2))
+    return await call<SessionCall, Request>(self, pid, request, Math.min(MOVE_MS, withinMs))
   } catch (thrown) {
     if (!self.isAlive) throw thrown
     self.log.debug({ session: pid.toString(), problem: String(thrown) }, 'a session is not to be had')

@@ -352,6 +352,22 @@ describe('a claim of a client that has gone', () => {
   })
 })
 
+describe('a move over a slow connection', () => {
+  it.each([
+    [2_000, 600],
+    [2_000, 900],
+    [10_000, 3_800],
+  ])('with %d ms to connect, where an answer takes %d ms, keeps the session', async (connectTimeoutMs, answerMs) => {
+    const lab = await labOf(2, { connectTimeoutMs })
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'pushLater', afterMs: 100, message: 'kept' })
+    lab.cluster.network.setLatency('n0', 'n1', answerMs)
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.advance(connectTimeoutMs)
+    expect([typesOf(second), second.messages]).toEqual([['resumed'], ['kept']])
+  })
+})
+
 describe('a move in whose midst the nodes come apart', () => {
   /** The claim is granted, and its new place knows it; the commit takes 100 ms. */
   async function comeApart(lab: SimLab, lost: 'the commit' | 'its answer') {
