@@ -18,7 +18,7 @@ export class MetaBytes {
 
   /** Of metadata that goes into the log. */
   keep({ meta, bytes }: EncodedMeta): void {
-    if (!canBeFrozen(meta)) this.kept.set(meta, bytes)
+    if (bytes.length > 0 && !canBeFrozen(meta)) this.kept.set(meta, bytes)
   }
 
   of(meta: Meta): Uint8Array {
