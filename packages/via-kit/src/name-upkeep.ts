@@ -8,22 +8,15 @@
  *
  * Invariant: as rows that are to be given back though this node has never had the name for sure no more are kept than `maxPending`.
  */
-import type { Clock, Logger, Random, TimerHandle } from '@pidmesh/runtime'
+import type { TimerHandle } from '@pidmesh/runtime'
 import { WHOLE } from './batches.ts'
 import type { LocationRow } from './location-store.ts'
-import type { NameStore } from './name-store.ts'
-import { PartUpkeep } from './part-upkeep.ts'
+import { PartUpkeep, type PartUpkeepOptions } from './part-upkeep.ts'
 
-export interface UpkeepOptions<Entry> {
-  readonly store: NameStore
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Logger
+/** What `held` gives is in whatever part. */
+export interface UpkeepOptions<Entry> extends PartUpkeepOptions<Entry> {
   /** Rows that are kept to be given back though this node has never had the name for sure. One more stands until its time is over. */
   readonly maxPending: number
-  readonly held: () => Iterable<Entry>
-  /** Rejects if the store doesn't answer. */
-  readonly refresh: (entry: Entry) => Promise<void>
 }
 
 export class NameUpkeep<Entry extends { readonly name: string }> {

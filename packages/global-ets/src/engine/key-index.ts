@@ -1,8 +1,8 @@
 /**
  * From a key to the first of its rows: a name, or a group.
  *
- * Open addressing, with nothing in it but hashes and slots: the keys stand in the rows. A `Map` takes twice the time to put a key in and to take it out, and three times
- * the room. The hash of a key is kept beside its slot, so that hardly ever another key than the one that is looked for is read. Split in 64, so that growing never moves
+ * Open addressing, with nothing in it but hashes and slots: the keys stand in the rows. A `Map` takes twice the time to put a key in and to take it out, and more
+ * room. The hash of a key is kept beside its slot, so that hardly ever another key than the one that is looked for is read. Split in 64, so that growing never moves
  * many at once. Keys are the users' to choose: the hash is made with numbers that nobody can guess, so that they can't choose such as meet.
  */
 import { NONE, type Rows } from './rows.ts'
