@@ -1,4 +1,6 @@
-export { MariadbService, mariadbMissing, startMariadb, type MariadbOptions } from './mariadb.ts'
+export { mariadbMissing, startMariadb } from './mariadb.ts'
+export { mysqlMissing, startMysql } from './mysql.ts'
+export { type SqlServerOptions, type SqlService } from './sql-server.ts'
 export { ServerProcess, ServiceMissing, freePort, isListening, makeFolder, type ServerStart } from './server-process.ts'
 export {
   redisMissing,

@@ -24,6 +24,9 @@ const LOOK_AGAIN_MS = 20
 /** A server that is told to end, and doesn't, is killed. */
 const END_WITHIN_MS = 15_000
 
+/** Of the log of a server that did not start. */
+const SHOWN_LINES = 10
+
 /** A server can't be started here. Its message says what is missing and how to get it. */
 export class ServiceMissing extends Error {
   constructor(message: string, options?: ErrorOptions) {
@@ -85,7 +88,8 @@ export class ServerProcess {
       const isOver = performance.now() > deadlineMs
       if (isOver || !server.isRunning) {
         await server.stop()
-        throw new Error(`${name} ${isOver ? `is not ready after ${withinMs} ms` : 'has ended'}; its log: ${log}`)
+        const how = isOver ? `is not ready after ${withinMs} ms` : 'has ended'
+        throw new Error(`${name} ${how}; its log ends with:\n${lastLinesOf(log)}`)
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
     }
@@ -140,6 +144,10 @@ function hasEnded(pid: number): boolean {
   if (!existsSync(stat)) return false
   const text = readFileSync(stat, 'latin1')
   return text.slice(text.lastIndexOf(')') + 2).startsWith('Z')
+}
+
+function lastLinesOf(log: string): string {
+  return readFileSync(log, 'utf8').trimEnd().split('\n').slice(-SHOWN_LINES).join('\n')
 }
 
 /** A folder of its own for a server; removed by who has made it, or by the guard. */

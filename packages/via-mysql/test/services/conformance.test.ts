@@ -1,13 +1,13 @@
 /**
- * PURPOSE: names in a table of MariaDB hold the rules that every way of keeping names holds, between two nodes that are connected.
+ * PURPOSE: names in a table of MariaDB, or of MySQL, hold the rules that every way of keeping names holds, between two nodes that are connected.
  */
 import { conformance, locationCapabilities, LoopbackLab, storeRules } from '@pidmesh/via-kit/testing'
 import { LocationVia, MysqlLocations } from '@pidmesh/via-mysql'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { isMissing, useMariadb } from './mariadb.ts'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { describeServers, useServer } from './servers.ts'
 
-describe.skipIf(isMissing)('names in MariaDB, as a way of keeping them', () => {
-  const fixture = useMariadb()
+describeServers('names in a table, as a way of keeping them', (server) => {
+  const fixture = useServer(server)
   let lab: LoopbackLab
   beforeAll(async () => {
     const { url } = fixture.service
@@ -24,8 +24,8 @@ describe.skipIf(isMissing)('names in MariaDB, as a way of keeping them', () => {
   })
 })
 
-describe.skipIf(isMissing)('a store in MariaDB', () => {
-  const fixture = useMariadb()
+describeServers('a store in a table', (server) => {
+  const fixture = useServer(server)
   let store: MysqlLocations
   beforeAll(async () => {
     store = new MysqlLocations({ url: fixture.service.url, ttlMs: 2_000, timeoutMs: 10_000 })

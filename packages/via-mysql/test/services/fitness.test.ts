@@ -1,10 +1,11 @@
 import { StoreError } from '@pidmesh/via-kit'
 import type { MysqlOptions } from '@pidmesh/via-mysql'
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
-import { isMissing, row, useMariadb } from './mariadb.ts'
+import { expect, it } from 'vitest'
+import { describeServers, row, useServer } from './servers.ts'
 
 const SECRET = 'tell-nobody'
+const MEDIUMBLOB_BYTES = 0xff_ffff
 const COLUMNS = {
   name: 'VARBINARY(256) NOT NULL PRIMARY KEY',
   owner: 'VARBINARY(200) NOT NULL',
@@ -13,8 +14,8 @@ const COLUMNS = {
   last_active_at: 'DATETIME(6) NOT NULL, KEY (last_active_at)',
 }
 
-describe.skipIf(isMissing)('what can’t be used', () => {
-  const fixture = useMariadb()
+describeServers('what can’t be used', (server) => {
+  const fixture = useServer(server, { more: server.withoutTls })
 
   /** The message with which a start is refused. It, and all that a log could show of it, has no secret in it. */
   async function refusal(options: MysqlOptions): Promise<string> {
@@ -46,7 +47,7 @@ describe.skipIf(isMissing)('what can’t be used', () => {
   /** Of a user that may only do so much. */
   async function limited(rights: string, table: string): Promise<string> {
     await fixture.admin.query(
-      `CREATE OR REPLACE USER 'limited_user'@'127.0.0.1' IDENTIFIED BY '${SECRET}'; GRANT ${rights} ON pidmesh.${table} TO 'limited_user'@'127.0.0.1'`,
+      `DROP USER IF EXISTS 'limited_user'@'127.0.0.1'; CREATE USER 'limited_user'@'127.0.0.1' IDENTIFIED BY '${SECRET}'; GRANT ${rights} ON pidmesh.${table} TO 'limited_user'@'127.0.0.1'`,
     )
     return `mysql://limited_user:${SECRET}@127.0.0.1:${fixture.service.port}/pidmesh`
   }
@@ -153,7 +154,7 @@ describe.skipIf(isMissing)('what can’t be used', () => {
   it('a value that is larger than what the server takes is refused, and the next call works', async () => {
     const table = fixture.freshTable()
     const store = await fixture.startStore({ table })
-    const large = { name: 'a', owner: '1', value: new Uint8Array(9_000_000) }
+    const large = { name: 'a', owner: '1', value: new Uint8Array(MEDIUMBLOB_BYTES + 1) }
     await expect(store.put([large])).rejects.toMatchObject({ name: 'StoreError' })
     expect(await store.put([row('a', '1')])).toEqual([true])
   })
@@ -167,7 +168,7 @@ describe.skipIf(isMissing)('what can’t be used', () => {
 
   it('the sql_mode and the isolation of the server make no difference', async () => {
     await fixture.admin.query(
-      "SET GLOBAL sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES,SIMULTANEOUS_ASSIGNMENT'; SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET GLOBAL autocommit = 0",
+      `SET GLOBAL sql_mode = '${server.sqlModes}'; SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET GLOBAL autocommit = 0`,
     )
     try {
       const table = fixture.freshTable()

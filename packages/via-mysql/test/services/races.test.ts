@@ -1,8 +1,8 @@
 import type { LocationRow } from '@pidmesh/via-kit'
 import type { MysqlLocations } from '@pidmesh/via-mysql'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { isLinearizable, type Call, type Outcome } from './linearizable.ts'
-import { isMissing, row, textOf, useMariadb, type Fixture } from './mariadb.ts'
+import { describeServers, row, textOf, useServer, type Fixture } from './servers.ts'
 import { randomOf, type Random } from './random.ts'
 
 const STORES = 4
@@ -48,8 +48,8 @@ async function startStores(fixture: Fixture, count: number): Promise<MysqlLocati
   return Promise.all(Array.from({ length: count }, () => fixture.startStore({ table })))
 }
 
-describe.skipIf(isMissing)('several stores at once', () => {
-  const fixture = useMariadb()
+describeServers('several stores at once', (server) => {
+  const fixture = useServer(server)
 
   it('of those that put a name at once exactly one is told true', async () => {
     const stores = await startStores(fixture, STORES)

@@ -1,13 +1,13 @@
 import type { MysqlLocations } from '@pidmesh/via-mysql'
-import { describe, expect, it, vi } from 'vitest'
-import { isMissing, row, textOf, useMariadb } from './mariadb.ts'
+import { expect, it, vi } from 'vitest'
+import { describeServers, row, textOf, useServer } from './servers.ts'
 
 async function found(store: MysqlLocations, ...names: string[]): Promise<(string | undefined)[]> {
   return (await store.find(names)).map(textOf)
 }
 
-describe.skipIf(isMissing)('names in MariaDB', () => {
-  const fixture = useMariadb()
+describeServers('names in a table', (server) => {
+  const fixture = useServer(server)
 
   it('a name is its first owner’s, who may write it again; another is told false, and writes nothing', async () => {
     const store = await fixture.startStore()

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { Fixture, answerOf, isMissing, row } from './mariadb.ts'
+import { Fixture, answerOf, describeServers, row, type SqlServer } from './servers.ts'
 
 /** A certificate authority, and certificates of it: for `localhost`, and for another host. */
 function makeCertificates(folder: string): { readonly ca: string; readonly more: readonly string[] } {
@@ -23,7 +23,11 @@ function makeCertificates(folder: string): { readonly ca: string; readonly more:
   }
   return {
     ca: readFileSync(join(folder, 'ca.pem'), 'utf8'),
-    more: [`--ssl-cert=${join(folder, 'server.pem')}`, `--ssl-key=${join(folder, 'server.key')}`],
+    more: [
+      `--ssl-ca=${join(folder, 'ca.pem')}`,
+      `--ssl-cert=${join(folder, 'server.pem')}`,
+      `--ssl-key=${join(folder, 'server.key')}`,
+    ],
   }
 }
 
@@ -31,8 +35,12 @@ function opensslMissing(): string | undefined {
   return spawnSync('openssl', ['version']).error && 'openssl is not here: it is in the Debian package openssl'
 }
 
-describe.skipIf(isMissing || mustSkip(opensslMissing()))('a MariaDB with TLS', () => {
-  const fixture = new Fixture()
+describe.skipIf(mustSkip(opensslMissing()))('with TLS', () => {
+  describeServers('a server', withTls)
+})
+
+function withTls(server: SqlServer): void {
+  const fixture = new Fixture(server)
   let made: ReturnType<typeof makeFolder>
   let ca: string
 
@@ -89,7 +97,7 @@ describe.skipIf(isMissing || mustSkip(opensslMissing()))('a MariaDB with TLS', (
     const refused = { code: 'ERR_STORE_UNFIT', message: expect.stringContaining('HANDSHAKE_SSL_ERROR') }
     await expect(fixture.store({ ...where('localhost'), ssl: true }).start()).rejects.toMatchObject(refused)
     copyFileSync(join(made.folder, 'other.pem'), join(made.folder, 'server.pem'))
-    await fixture.admin.query('FLUSH SSL')
+    await fixture.admin.query(server.reloadTls)
     await expect(fixture.store({ ...where('localhost'), ssl: { ca } }).start()).rejects.toMatchObject(refused)
   })
-})
+}

@@ -1,22 +1,66 @@
 /**
- * A MariaDB for the tests of one file, or why there is none: then they are skipped, and one line says so.
+ * A MariaDB, and a MySQL, for the tests of one file, or why there is none: then they are skipped, and one line says so.
  */
-import { mariadbMissing, mustSkip, startMariadb, type MariadbOptions, type MariadbService } from '@pidmesh/dev-services'
+import {
+  mariadbMissing,
+  mustSkip,
+  mysqlMissing,
+  startMariadb,
+  startMysql,
+  type SqlServerOptions,
+  type SqlService,
+} from '@pidmesh/dev-services'
 import { StoreError, type LocationRow } from '@pidmesh/via-kit'
 import { MysqlLocations, type MysqlOptions, type MysqlTuning } from '@pidmesh/via-mysql'
 import { createConnection, type Connection } from 'mysql2/promise'
-import { afterAll, afterEach, beforeAll } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe } from 'vitest'
+
+export interface SqlServer {
+  readonly name: 'MariaDB' | 'MySQL'
+  readonly missing: string | undefined
+  readonly start: (options?: SqlServerOptions) => Promise<SqlService>
+  /** Arguments with which it has no TLS. */
+  readonly withoutTls: readonly string[]
+  /** Has its certificate read again. */
+  readonly reloadTls: string
+  /** Those that could change what a statement means. */
+  readonly sqlModes: string
+}
+
+const servers: readonly SqlServer[] = [
+  {
+    name: 'MariaDB',
+    missing: mariadbMissing(),
+    start: startMariadb,
+    withoutTls: ['--skip-ssl'],
+    reloadTls: 'FLUSH SSL',
+    sqlModes: 'ANSI,NO_BACKSLASH_ESCAPES,SIMULTANEOUS_ASSIGNMENT',
+  },
+  {
+    name: 'MySQL',
+    missing: mysqlMissing(),
+    start: startMysql,
+    withoutTls: ['--tls-version='],
+    reloadTls: 'ALTER INSTANCE RELOAD TLS',
+    sqlModes: 'ANSI,NO_BACKSLASH_ESCAPES',
+  },
+]
 
 function saysWhere(options: MysqlTuning | MysqlOptions): options is MysqlOptions {
   return 'url' in options || 'host' in options
 }
 
 export class Fixture {
+  private readonly server: SqlServer
   private readonly stores: MysqlLocations[] = []
   private tables = 0
-  private started: { readonly service: MariadbService; readonly admin: Connection } | undefined
+  private started: { readonly service: SqlService; readonly admin: Connection } | undefined
 
-  get service(): MariadbService {
+  constructor(server: SqlServer) {
+    this.server = server
+  }
+
+  get service(): SqlService {
     if (this.started === undefined) throw new Error('it has not been started')
     return this.started.service
   }
@@ -27,8 +71,8 @@ export class Fixture {
     return this.started.admin
   }
 
-  async start(options?: MariadbOptions): Promise<void> {
-    const service = await startMariadb(options)
+  async start(options?: SqlServerOptions): Promise<void> {
+    const service = await this.server.start(options)
     const admin = await createConnection({ uri: service.adminUrl, multipleStatements: true })
     admin.on('error', () => undefined)
     this.started = { service, admin }
@@ -52,7 +96,7 @@ export class Fixture {
     return `names_${++this.tables}`
   }
 
-  /** A store that is stopped after the test: of this MariaDB, unless the options say where it is. */
+  /** A store that is stopped after the test: of this server, unless the options say where it is. */
   store(options: MysqlTuning | MysqlOptions): MysqlLocations {
     const where: MysqlOptions = saysWhere(options) ? options : { ...options, url: this.service.url }
     const store = new MysqlLocations({ timeoutMs: 10_000, ...where })
@@ -93,12 +137,19 @@ export async function answerOf<Answer>(call: () => Promise<Answer>): Promise<Ans
   }
 }
 
-export const isMissing: boolean = mustSkip(mariadbMissing())
+/** Runs the tests with each server that is here. */
+export function describeServers(title: string, tests: (server: SqlServer) => void): void {
+  for (const server of servers) {
+    describe.skipIf(mustSkip(server.missing))(`${title}: ${server.name}`, () => {
+      tests(server)
+    })
+  }
+}
 
-/** Gives the tests of a `describe` a MariaDB of their own. */
-export function useMariadb(): Fixture {
-  const fixture = new Fixture()
-  beforeAll(() => fixture.start())
+/** Gives the tests of a `describe` a server of their own. */
+export function useServer(server: SqlServer, options?: SqlServerOptions): Fixture {
+  const fixture = new Fixture(server)
+  beforeAll(() => fixture.start(options))
   afterEach(() => fixture.stopStores())
   afterAll(() => fixture.stop())
   return fixture
