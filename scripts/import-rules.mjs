@@ -27,9 +27,9 @@ export const layers = {
  */
 export const confined = {
   '@grpc/grpc-js': [
-    'packages/runtime/src/transport/grpc.ts',
-    'packages/runtime/src/transport/grpc-link.ts',
-    'packages/runtime/src/transport/grpc-tls.ts',
+    'packages/runtime/src/transport/sockets/grpc.ts',
+    'packages/runtime/src/transport/sockets/grpc-link.ts',
+    'packages/runtime/src/transport/sockets/grpc-tls.ts',
   ],
   '@msgpack/msgpack': ['packages/ws-gateway/src/codec/', 'packages/client/src/msgpack.ts'],
   '@opentelemetry/api': ['packages/opentelemetry/src/'],
@@ -68,8 +68,7 @@ export const core = {
   except: [
     'packages/runtime/src/system/',
     'packages/runtime/src/testing/',
-    // transport/grpc.ts, transport/grpc-….ts
-    'packages/runtime/src/transport/grpc',
+    'packages/runtime/src/transport/sockets/',
   ],
   /**
    * Node's modules that it must not import, or, where names are given, of which it may import only these.

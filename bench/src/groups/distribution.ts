@@ -24,6 +24,7 @@ const onOneCore: readonly FigurePlan[] = [
     higherIsBetter: true,
     parts: {
       ours: { workload: 'call-one-core', size: 5_000 },
+      'ours-tcp': { workload: 'call-one-core', size: 5_000 },
       beam: { workload: 'call-one-core', size: 10_000 },
       'grpc-js': { workload: 'round-trips-one-core', size: 5_000 },
     },
@@ -36,6 +37,7 @@ const onOneCore: readonly FigurePlan[] = [
     higherIsBetter: true,
     parts: {
       ours: { workload: 'request-one-core', size: 5_000 },
+      'ours-tcp': { workload: 'request-one-core', size: 5_000 },
       beam: { workload: 'call-one-core', size: 10_000 },
     },
   },
@@ -50,6 +52,7 @@ const ofSockets: readonly FigurePlan[] = [
     maxRounds: 2,
     parts: {
       ours: { workload: 'bulk-bytes', size: 50_000 },
+      'ours-tcp': { workload: 'bulk-bytes', size: 50_000 },
       beam: { workload: 'bulk-bytes', size: 50_000 },
     },
   },
@@ -61,6 +64,7 @@ const ofSockets: readonly FigurePlan[] = [
     maxRounds: 2,
     parts: {
       ours: { workload: 'single-bytes', size: 500 },
+      'ours-tcp': { workload: 'single-bytes', size: 500 },
       beam: { workload: 'single-bytes', size: 500 },
     },
   },
@@ -74,7 +78,11 @@ const ofIdleNodes: readonly FigurePlan[] = [
     higherIsBetter: false,
     freshChild: true,
     maxRounds: 2,
-    parts: { ours: { workload: 'idle', size: 5_000 }, beam: { workload: 'idle', size: 5_000 } },
+    parts: {
+      ours: { workload: 'idle', size: 5_000 },
+      'ours-tcp': { workload: 'idle', size: 5_000 },
+      beam: { workload: 'idle', size: 5_000 },
+    },
   },
 ]
 
@@ -83,6 +91,7 @@ export const distribution: Group = {
   notes: notes(),
   contestants: [
     pinned(nodeJs('ours', 'ours/distribution.js'), cores),
+    pinned(nodeJs('ours-tcp', 'ours/distribution-tcp.js'), cores),
     pinned(
       erlang('bench_distribution', {
         with: ['bench_protocol', 'bench_epmd', 'bench_nodes'],
@@ -101,6 +110,7 @@ export const distribution: Group = {
       higherIsBetter: true,
       parts: {
         ours: { workload: 'send', size: 400_000 },
+        'ours-tcp': { workload: 'send', size: 400_000 },
         beam: { workload: 'send', size: 200_000 },
       },
       target: { peer: 'beam', ratio: 5 },
@@ -112,6 +122,7 @@ export const distribution: Group = {
       higherIsBetter: true,
       parts: {
         ours: { workload: 'call', size: 5_000 },
+        'ours-tcp': { workload: 'call', size: 5_000 },
         beam: { workload: 'call', size: 5_000 },
         'grpc-js': { workload: 'round-trips', size: 5_000 },
       },
@@ -122,7 +133,11 @@ export const distribution: Group = {
       unit: 'calls/s',
       kind: 'operationsPerSecond',
       higherIsBetter: true,
-      parts: { ours: { workload: 'request', size: 5_000 }, beam: { workload: 'call', size: 5_000 } },
+      parts: {
+        ours: { workload: 'request', size: 5_000 },
+        'ours-tcp': { workload: 'request', size: 5_000 },
+        beam: { workload: 'call', size: 5_000 },
+      },
     },
     ...(cores === undefined ? [] : onOneCore),
     {
@@ -130,7 +145,11 @@ export const distribution: Group = {
       unit: 'calls/s',
       kind: 'operationsPerSecond',
       higherIsBetter: true,
-      parts: { ours: { workload: 'callers', size: 40_000 }, beam: { workload: 'callers', size: 40_000 } },
+      parts: {
+        ours: { workload: 'callers', size: 40_000 },
+        'ours-tcp': { workload: 'callers', size: 40_000 },
+        beam: { workload: 'callers', size: 40_000 },
+      },
       target: { peer: 'beam', ratio: 5 },
     },
     {
@@ -138,14 +157,22 @@ export const distribution: Group = {
       unit: 'ms',
       kind: 'ms',
       higherIsBetter: false,
-      parts: { ours: { workload: 'paced-p50', size: 10_000 }, beam: { workload: 'paced-p50', size: 10_000 } },
+      parts: {
+        ours: { workload: 'paced-p50', size: 10_000 },
+        'ours-tcp': { workload: 'paced-p50', size: 10_000 },
+        beam: { workload: 'paced-p50', size: 10_000 },
+      },
     },
     {
       name: `p99 of a remote call at 10,000 calls/s, ${place}`,
       unit: 'ms',
       kind: 'ms',
       higherIsBetter: false,
-      parts: { ours: { workload: 'paced-p99', size: 10_000 }, beam: { workload: 'paced-p99', size: 10_000 } },
+      parts: {
+        ours: { workload: 'paced-p99', size: 10_000 },
+        'ours-tcp': { workload: 'paced-p99', size: 10_000 },
+        beam: { workload: 'paced-p99', size: 10_000 },
+      },
     },
     ...(hasSocketCounts ? ofSockets : []),
     ...(hasCpuCounts ? ofIdleNodes : []),

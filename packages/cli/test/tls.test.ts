@@ -1,7 +1,7 @@
 /**
  * Nodes over mutual TLS, with the certificates that `pidmesh certs` makes: real connections.
  */
-import { nodeName, startNode, type Node, type NodeOptions, type TlsOptions } from '@pidmesh/runtime'
+import { nodeName, startNode, type Node, type NodeOptions, type TlsOptions, type TransportKind } from '@pidmesh/runtime'
 import { MemoryLogger } from '@pidmesh/runtime/testing'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createAuthority, createCertificate, type KeyPair, type Validity } from '../src/certificates.ts'
@@ -24,7 +24,7 @@ afterEach(async () => {
   for (const node of running.splice(0)) await node.stop()
 })
 
-async function start(name: string, more: Partial<NodeOptions>): Promise<Node> {
+async function startAny(name: string, more: Partial<NodeOptions>): Promise<Node> {
   const node = await startNode({ name: `${name}@127.0.0.1`, cookie: 'secret cookie', logLevel: 'silent', ...more })
   running.push(node)
   return node
@@ -38,7 +38,9 @@ async function expectKeptOut(near: Node, far: Node, log: MemoryLogger): Promise<
   expect([near.nodes(), far.nodes()]).toEqual([[], []])
 }
 
-describe('with tls', () => {
+describe.each<TransportKind>(['grpc', 'tcp'])('with tls, over %s,', (transport) => {
+  const start = (name: string, more: Partial<NodeOptions>): Promise<Node> => startAny(name, { transport, ...more })
+
   it('nodes connect whose certificates one authority has signed, and talk', async () => {
     const a = await start('a', { tls: await tlsOf('a') })
     const b = await start('b', { tls: await tlsOf('b'), seeds: [a.address] })
@@ -90,7 +92,7 @@ describe('the option tls', () => {
     ['null', () => null],
   ])('with %s is ERR_BAD_OPTION, and shows nothing of a key', async (_what, make) => {
     const good = await tlsOf('a')
-    const failure = await start('a', { tls: make(good) as TlsOptions }).catch((error: unknown) => error)
+    const failure = await startAny('a', { tls: make(good) as TlsOptions }).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code: 'ERR_BAD_OPTION' })
     expect(String((failure as Error).stack)).not.toContain(good.privateKey.split('\n')[1])
   })

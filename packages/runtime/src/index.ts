@@ -1,6 +1,6 @@
 export { startNode } from './start-node.ts'
 export type { Node } from './node/node.ts'
-export type { NodeOptions } from './options.ts'
+export type { NodeOptions, TransportKind } from './options.ts'
 export type { Discovery, DiscoveryContext } from './discovery/discovery.ts'
 export { dns, type DnsOptions } from './system/dns.ts'
 export { watchedFile, type WatchedFileOptions } from './system/watched-file.ts'

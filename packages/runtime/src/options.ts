@@ -10,6 +10,9 @@ import { checkMailboxOptions, checkOptions } from './process/checks.ts'
 import type { MailboxOptions } from './process/process.ts'
 import type { LogLevel } from './system/pino-logger.ts'
 
+/** What the nodes of a cluster speak with each other. */
+export type TransportKind = 'grpc' | 'tcp'
+
 export interface NodeOptions {
   /** `name@host`. The host is where the other nodes reach this one. */
   readonly name: string
@@ -35,6 +38,11 @@ export interface NodeOptions {
    * Mutual TLS between the nodes, with certificates that name them: see docs/operations.md. Texts in PEM form. @default none: connections are not encrypted
    */
   readonly tls?: TlsOptions
+  /**
+   * What the nodes speak with each other, the same on all of them: gRPC; or frames over TCP alone, or over TLS, which take half the time of a call. See docs/operations.md.
+   * @default 'grpc'
+   */
+  readonly transport?: TransportKind
   /**
    * Connects to each node that others tell it of, so that all are connected with all: what `GlobalEts` wants. As `-connect_all` of `erl`. If `false`, their addresses
    * are remembered, and each is dialed when something is first sent to it. @default true
@@ -82,6 +90,7 @@ export interface CheckedNodeOptions {
   readonly discoveries: readonly Discovery[]
   readonly tickMs: number
   readonly tls: TlsOptions | undefined
+  readonly transport: TransportKind
   readonly hidden: boolean
   readonly connectAll: boolean
   readonly turnBudgetMs: number
@@ -103,6 +112,7 @@ const KNOWN: readonly (keyof NodeOptions)[] = [
   'discovery',
   'advertise',
   'tls',
+  'transport',
   'hidden',
   'connectAll',
   'allowInsecureBind',
@@ -114,6 +124,8 @@ const KNOWN: readonly (keyof NodeOptions)[] = [
   'logger',
   'logLevel',
 ]
+
+const TRANSPORTS: ReadonlySet<string> = new Set<TransportKind>(['grpc', 'tcp'])
 
 const LEVELS: ReadonlySet<string> = new Set<LogLevel>(['silent', 'error', 'warn', 'info', 'debug'])
 
@@ -149,7 +161,8 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
       `${bracketed(name.slice(name.indexOf('@') + 1))}:1`,
     )
 
-  const { hidden = false, connectAll = true } = options
+  const { hidden = false, connectAll = true, transport = 'grpc' } = options
+  if (!TRANSPORTS.has(transport)) throw bad(`transport must be one of ${[...TRANSPORTS].join(', ')}`)
   if (typeof connectAll !== 'boolean') throw bad(`connectAll must be true or false, not ${shown(connectAll)}`)
   if (typeof hidden !== 'boolean') throw bad(`hidden must be true or false, not ${shown(hidden)}`)
   if (typeof allowInsecureBind !== 'boolean')
@@ -175,6 +188,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
     discoveries,
     tickMs: netTickTimeMs / 4,
     tls,
+    transport,
     hidden,
     connectAll,
     turnBudgetMs,

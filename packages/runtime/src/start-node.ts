@@ -1,13 +1,20 @@
 /**
- * Starts a node on the real machine: system clock, random and pino, nact as the pump, gRPC between the nodes.
+ * Starts a node on the real machine: system clock, random and pino, nact as the pump, gRPC or TCP between the nodes.
  */
 import { startNodeWith, type Node } from './node/node.ts'
-import type { NodeOptions } from './options.ts'
+import type { NodeOptions, TransportKind } from './options.ts'
+import type { TlsOptions, Transport } from './ports.ts'
 import { nactPump } from './system/nact-pump.ts'
 import { pinoLogger } from './system/pino-logger.ts'
 import { systemClock } from './system/system-clock.ts'
 import { systemRandom } from './system/system-random.ts'
-import { grpcTransport } from './transport/grpc.ts'
+import { grpcTransport } from './transport/sockets/grpc.ts'
+import { tcpTransport } from './transport/sockets/tcp.ts'
+
+const TRANSPORTS: Readonly<Record<TransportKind, (tls: TlsOptions | undefined) => Transport>> = {
+  grpc: grpcTransport,
+  tcp: tcpTransport,
+}
 
 /**
  * Starts a node: listens for other nodes, dials the seeds, and resolves when each seed has been tried once. A seed that can't be reached yet is no
@@ -18,11 +25,11 @@ import { grpcTransport } from './transport/grpc.ts'
  * `ERR_PORT_IN_USE`, `ERR_LISTEN`; `ERR_BAD_COOKIE`, `ERR_BAD_CERTIFICATE`, `ERR_DUPLICATE_NODE`, `ERR_INCOMPATIBLE_NODE` if a seed refuses this node.
  */
 export function startNode(options: NodeOptions): Promise<Node> {
-  return startNodeWith(options, ({ logger, logLevel, tls }) => ({
+  return startNodeWith(options, ({ logger, logLevel, tls, transport }) => ({
     clock: systemClock,
     random: systemRandom,
     pump: nactPump,
-    transport: grpcTransport(tls),
+    transport: TRANSPORTS[transport](tls),
     log: logger ?? pinoLogger({ level: logLevel }),
   }))
 }

@@ -12,6 +12,7 @@ import { calls, pacedCalls, requests } from './distribution-calls.ts'
 import { bulkBytes, send, singleBytes } from './distribution-messages.ts'
 import { startOtherNode } from './other-node.ts'
 import { serversOf } from './distribution-servers.ts'
+import { transport } from './transport.ts'
 
 const CALLERS = 100
 const SETTLE_MS = 2_000
@@ -22,7 +23,7 @@ const nameOf = (role: string): string => `${role}-${process.pid}@127.0.0.1`
 
 const program = 'distribution-far.js'
 const far = await startOtherNode({ program, name: nameOf('far'), cookie, seeds: [], core: farCore })
-const node = await startNode({ name: nameOf('near'), cookie, seeds: [far.address], logLevel: 'silent' })
+const node = await startNode({ name: nameOf('near'), cookie, seeds: [far.address], transport, logLevel: 'silent' })
 const servers = await serversOf(node, far.name)
 const farPort = Number(far.address.slice(far.address.lastIndexOf(':') + 1))
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }

@@ -8,11 +8,12 @@ import { gatewayWorkloads, type NearServer, type Server } from '../gateway/workl
 import { serve } from '../serve.ts'
 import { startGatewayNode } from './gateway-node.ts'
 import { startOtherNode, type OtherNode } from './other-node.ts'
+import { transport } from './transport.ts'
 
 const cookie = randomUUID()
 const nameOf = (role: string): string => `${role}-${process.pid}@127.0.0.1`
 
-const node = await startNode({ name: nameOf('near'), cookie, logLevel: 'silent' })
+const node = await startNode({ name: nameOf('near'), cookie, transport, logLevel: 'silent' })
 const { names, gateway } = await startGatewayNode(node)
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string }
 let far: Promise<{ readonly other: OtherNode; readonly server: Server }> | undefined

@@ -7,6 +7,7 @@ import { erpc, startNode, type Node, type NodeName } from '@pidmesh/runtime'
 import type { Registered, Registering, Span } from './global-ets-member.ts'
 import { exportMember } from './global-ets-member.ts'
 import { startOtherNode, type OtherNode } from './other-node.ts'
+import { transport } from './transport.ts'
 
 /** For what should take seconds at most: whoever needs longer fails the bench. */
 export const WITHIN_MS = 60_000
@@ -32,7 +33,7 @@ export class Cluster {
 
   static async start(): Promise<Cluster> {
     const cookie = randomUUID()
-    const node = await startNode({ name: `near-${process.pid}@127.0.0.1`, cookie, logLevel: 'silent' })
+    const node = await startNode({ name: `near-${process.pid}@127.0.0.1`, cookie, transport, logLevel: 'silent' })
     exportMember(node)
     const name = `second-${process.pid}@127.0.0.1`
     const second = await startOtherNode({ program: PROGRAM, name, cookie, seeds: [node.address], core: undefined })

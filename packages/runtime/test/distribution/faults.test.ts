@@ -1,7 +1,7 @@
 /**
  * What a whole cluster goes through: cuts, nodes that dial each other, and loads that are too large for a connection.
  */
-import { handler, startNode, type Node, type NodeOptions, type Pid } from '@pidmesh/runtime'
+import { handler, startNode, type Node, type NodeOptions, type Pid, type TransportKind } from '@pidmesh/runtime'
 import { seededRandom, TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 
@@ -120,11 +120,17 @@ describe('cuts and crashes at random', () => {
   })
 })
 
-describe('over gRPC', () => {
+describe.each<TransportKind>(['grpc', 'tcp'])('over %s', (transport) => {
   const running: Node[] = []
 
   async function start(name: string, more: Partial<NodeOptions> = {}): Promise<Node> {
-    const node = await startNode({ name: `${name}@127.0.0.1`, cookie: 'secret cookie', logLevel: 'silent', ...more })
+    const node = await startNode({
+      name: `${name}@127.0.0.1`,
+      cookie: 'secret cookie',
+      logLevel: 'silent',
+      transport,
+      ...more,
+    })
     running.push(node)
     return node
   }

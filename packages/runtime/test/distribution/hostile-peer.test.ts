@@ -1,7 +1,7 @@
 /**
- * A program that speaks raw gRPC to a node's port, and means no good. It may know the cookie.
+ * A program that speaks what the nodes speak, gRPC or TCP, to a node's port, and means no good. It may know the cookie.
  */
-import { handler, startNode, type Node, type Pid } from '@pidmesh/runtime'
+import { handler, startNode, type Node, type NodeOptions, type Pid, type TransportKind } from '@pidmesh/runtime'
 import { faultsOf, seededRandom } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -12,7 +12,8 @@ import {
 } from '../../src/distribution/handshake.ts'
 import { nodeName } from '../../src/ids.ts'
 import type { Link, LinkEvents, Transport } from '../../src/ports.ts'
-import { grpcTransport } from '../../src/transport/grpc.ts'
+import { grpcTransport } from '../../src/transport/sockets/grpc.ts'
+import { tcpTransport } from '../../src/transport/sockets/tcp.ts'
 import { FrameCodec } from '../../src/wire/codec.ts'
 import { TermCodec } from '../../src/wire/term.ts'
 import { rawSignals, viewOf } from '../wire/raw-frames.ts'
@@ -26,13 +27,16 @@ let b: Node
 let echo: Pid
 let transport: Transport
 
-beforeEach(async () => {
-  transport = grpcTransport()
-  a = await startNode({ name: 'a@127.0.0.1', cookie, logLevel: 'silent' })
-  b = await startNode({ name: 'b@127.0.0.1', cookie, logLevel: 'silent', seeds: [a.address] })
+let start: (name: string, more?: Partial<NodeOptions>) => Promise<Node>
+
+async function startPair(kind: TransportKind): Promise<void> {
+  transport = kind === 'grpc' ? grpcTransport() : tcpTransport()
+  start = (name, more) => startNode({ name: `${name}@127.0.0.1`, cookie, logLevel: 'silent', transport: kind, ...more })
+  a = await start('a')
+  b = await start('b', { seeds: [a.address] })
   await expect.poll(() => a.nodes(), { interval: 5 }).toEqual([b.name])
   echo = a.spawn(handler((self) => (replyTo) => void self.send(replyTo as never, 'here')))
-})
+}
 
 afterEach(async () => {
   await Promise.all([a.stop(), b.stop()])
@@ -116,7 +120,9 @@ const term = (bytes: readonly number[], rest = 0, value = 0): Uint8Array =>
 
 const text = (word: string): Uint8Array => viewOf(new TermCodec().encode(word))
 
-describe('a peer with the cookie', () => {
+describe.each<TransportKind>(['grpc', 'tcp'])('over %s, a peer with the cookie', (kind) => {
+  beforeEach(() => startPair(kind))
+
   const addresses = ['', '\n', '\u0000', '%', 'no port', 'unix:/tmp/x', 'xds:///x', ':::::', 'http://[']
     .concat(['127.0.0.1:99999', '127.0.0.1:-1', '127.0.0.1:0', 'dns://%zz/', 'ipv4:bad', 'ipv6:bad'])
     .concat([`${'x'.repeat(300)}:1`])
@@ -220,7 +226,9 @@ describe('a peer with the cookie', () => {
   })
 })
 
-describe('a program without the cookie', () => {
+describe.each<TransportKind>(['grpc', 'tcp'])('over %s, a program without the cookie', (kind) => {
+  beforeEach(() => startPair(kind))
+
   it('that opens 600 connections and leaves them in their handshake harms no connection that is up, and keeps no newcomer out', async () => {
     let refused = 0
     const events: LinkEvents = { onFrame: () => undefined, onEnd: () => void refused++ }
@@ -244,7 +252,7 @@ describe('a program without the cookie', () => {
     // Those that send no hello, and of the others those above the limit of 256.
     await expect.poll(() => refused, { timeout: 15_000 }).toBeGreaterThanOrEqual(344)
     await expectUnharmed()
-    const newcomer = await startNode({ name: 'new@127.0.0.1', cookie, logLevel: 'silent', seeds: [a.address] })
+    const newcomer = await start('new', { seeds: [a.address] })
     expect(newcomer.nodes()).toContain(a.name)
     await newcomer.stop()
   })

@@ -4,8 +4,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Link, LinkEnd, LinkEvents, Transport } from '../../src/ports.ts'
 import { systemClock } from '../../src/system/system-clock.ts'
-import { grpcTransport } from '../../src/transport/grpc.ts'
+import { grpcTransport } from '../../src/transport/sockets/grpc.ts'
 import { MemoryNetwork } from '../../src/transport/memory.ts'
+import { tcpTransport } from '../../src/transport/sockets/tcp.ts'
 
 class Side implements LinkEvents {
   readonly frames: Uint8Array[] = []
@@ -31,6 +32,7 @@ const makers: Array<[string, () => () => Transport]> = [
     },
   ],
   ['gRPC', () => grpcTransport],
+  ['TCP', () => tcpTransport],
 ]
 
 describe.each(makers)('the %s transport', (_name, maker) => {
@@ -103,6 +105,20 @@ describe.each(makers)('the %s transport', (_name, maker) => {
       expect(other.ends).toEqual([{ type: 'closed' }])
     },
   )
+
+  it('nothing comes after a close of one’s own, though more has arrived', async () => {
+    const { dialer, listener } = await pair()
+    dialer.onFrame = (frame) => {
+      dialer.frames.push(frame)
+      dialer.link?.close()
+    }
+    for (let i = 0; i < 10; i++) listener.link?.send(Uint8Array.of(i))
+    listener.link?.close()
+    await expect.poll(() => dialer.frames.length).toBe(1)
+    await running.pop()?.stop()
+    await running.pop()?.stop()
+    expect([dialer.frames.length, dialer.ends.length]).toEqual([1, 0])
+  })
 
   it('a dial that finds nobody ends as unreachable', async () => {
     const { make, near, far, address } = await pair()

@@ -3,8 +3,8 @@
  */
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { expect, it } from 'vitest'
-import type { LinkEnd } from '../../src/ports.ts'
-import { grpcTransport } from '../../src/transport/grpc.ts'
+import type { LinkEnd } from '../../../src/ports.ts'
+import { grpcTransport } from '../../../src/transport/sockets/grpc.ts'
 
 it('a link that is closed before the other side has said anything leaves no socket, though that one never closes its own', async () => {
   const sockets: Socket[] = []

@@ -17,12 +17,14 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
-import type { TlsOptions, Transport } from '../ports.ts'
-import { MAX_FRAME_BYTES } from '../wire/frame.ts'
-import { hostOf, portOf } from '../address.ts'
-import { Acceptor } from './grpc-acceptor.ts'
-import { CLOSE_GRACE_MS, GrpcLink } from './grpc-link.ts'
-import { checkTls, clientCredentials, NAME_FOR_AN_IP, serverCredentials } from './grpc-tls.ts'
+import type { TlsOptions, Transport } from '../../ports.ts'
+import { MAX_FRAME_BYTES } from '../../wire/frame.ts'
+import { hostOf, portOf } from '../../address.ts'
+import { Acceptor, CLOSE_GRACE_MS } from './acceptor.ts'
+import { checkTls } from './certificates.ts'
+import { GrpcLink } from './grpc-link.ts'
+import { clientCredentials, NAME_FOR_AN_IP, serverCredentials } from './grpc-tls.ts'
+import { detailOf } from './socket-error.ts'
 
 /** What may be on its way in one direction: at 10 ms there and back that makes 100 MiB/s, and the default of HTTP/2, 64 KiB, would make 6. */
 const WINDOW_BYTES = 1024 * 1024
@@ -97,7 +99,7 @@ export function grpcTransport(tls?: TlsOptions): Transport {
       // gRPC can't give up a connection that is being made: to a host that is gone it would stay for minutes, and keep the OS process alive. So we knock first.
       const knock = connect(portOf(address), hostOf(address))
       link.onCutOff(() => knock.destroy())
-      knock.once('error', (error) => link.finish({ type: 'unreachable', detail: error.message }))
+      knock.once('error', (error) => link.finish({ type: 'unreachable', detail: detailOf(error) }))
       knock.once('connect', () => {
         knock.destroy()
         const options = isTls && isIP(hostOf(address)) !== 0 ? { ...OPTIONS, ...NAME_FOR_AN_IP } : OPTIONS

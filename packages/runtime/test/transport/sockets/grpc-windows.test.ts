@@ -4,8 +4,8 @@
 import { connect, createServer, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
-import type { LinkEvents } from '../../src/ports.ts'
-import { grpcTransport } from '../../src/transport/grpc.ts'
+import type { LinkEvents } from '../../../src/ports.ts'
+import { grpcTransport } from '../../../src/transport/sockets/grpc.ts'
 
 const MEBIBYTE = 1024 * 1024
 const deaf: LinkEvents = { onFrame: () => undefined, onEnd: () => undefined }

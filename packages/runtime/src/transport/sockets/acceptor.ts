@@ -1,13 +1,12 @@
 /**
- * The TCP listener below gRPC's server, which by itself neither bounds nor ends the connections that are made to it:
+ * The TCP listener of a transport, which bounds and ends the connections that are made to it (gRPC's server by itself does neither):
  *
  *   - one that opens no stream is closed after `streamWithinMs`, and of these at most `maxWaiting` are kept, the newest;
- *   - one whose link is over is destroyed after a grace: gRPC closes its half of it only, and waits for the other side, which may be stopped or unplugged.
+ *   - one whose link is over is destroyed after a grace: its other side, which may be stopped or unplugged, need not close it.
  */
 import { createServer, type Server, type Socket } from 'node:net'
-import { PidmeshError } from '../errors.ts'
-import { hostOf, portOf, withPort } from '../address.ts'
-import { CLOSE_GRACE_MS } from './grpc-link.ts'
+import { PidmeshError } from '../../errors.ts'
+import { hostOf, portOf, withPort } from '../../address.ts'
 
 export interface AcceptorLimits {
   /** From a connection to its stream. */
@@ -15,6 +14,9 @@ export interface AcceptorLimits {
   /** Connections on which no stream has been opened. */
   readonly maxWaiting: number
 }
+
+/** A close is polite first: what was written goes out, and so long the other side has to end its half too. */
+export const CLOSE_GRACE_MS = 500
 
 /** As those of the handshake of the nodes, which is on the stream. */
 const LIMITS: AcceptorLimits = { streamWithinMs: 5_000, maxWaiting: 256 }

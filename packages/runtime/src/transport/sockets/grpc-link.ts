@@ -7,13 +7,11 @@
  * Invariants: `onEnd` is called at most once, and nothing after it; not for a close of one's own.
  */
 import type { ClientDuplexStream, ServerDuplexStream, StatusObject } from '@grpc/grpc-js'
-import type { Link, LinkEnd, LinkEvents } from '../ports.ts'
-import { certifiedNames } from './grpc-tls.ts'
+import type { Link, LinkEnd, LinkEvents } from '../../ports.ts'
+import { CLOSE_GRACE_MS } from './acceptor.ts'
+import { certifiedNames } from './certificates.ts'
 
 export type Stream = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
-
-/** A close is polite first: what was written goes out, and so long the other side has to end the stream too. */
-export const CLOSE_GRACE_MS = 500
 
 export interface GrpcLinkOptions {
   readonly remoteAddress: string

@@ -1,17 +1,12 @@
 /**
  * Mutual TLS as gRPC takes it: both sides show a certificate of the cluster's authority, and the handshake compares the names in it.
  */
-import { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { createSecureContext } from 'node:tls'
 import { credentials, ServerCredentials, type ChannelCredentials } from '@grpc/grpc-js'
-import { PidmeshError } from '../errors.ts'
-import type { TlsOptions } from '../ports.ts'
+import type { TlsOptions } from '../../ports.ts'
 
 /** The server's name that a TLS dial to an IP address gives: it may be no IP address (RFC 6066, section 3; Node 26 refuses one), and nobody looks at it. */
 export const NAME_FOR_AN_IP = { 'grpc.ssl_target_name_override': 'pidmesh.invalid' } as const
-
-const CERTIFIED_NAME = /(?:^|, )URI:pidmesh:\/\/([^,"\s]+)/g
 
 export function serverCredentials(tls: TlsOptions | undefined): ServerCredentials {
   if (tls === undefined) return ServerCredentials.createInsecure()
@@ -54,25 +49,4 @@ function tellOfSocket(made: ChannelCredentials, onSocket: (socket: Socket) => vo
     })
     return connector
   })
-}
-
-/** @throws PidmeshError `ERR_BAD_OPTION` */
-export function checkTls({ ca, certificate, privateKey }: TlsOptions): void {
-  try {
-    // OpenSSL passes over a text in which there is no certificate.
-    for (const pem of [ca, certificate]) new X509Certificate(pem)
-    createSecureContext({ ca, cert: certificate, key: privateKey })
-  } catch (cause) {
-    // Never with the cause's text, which may show of the key what is none.
-    throw new PidmeshError(
-      'ERR_BAD_OPTION',
-      'tls: ca and certificate must be certificates, and privateKey the key of the latter',
-      { cause },
-    )
-  }
-}
-
-/** The nodes that a certificate is for, by its alternative names. */
-export function certifiedNames(subjectAltName: string): string[] {
-  return [...subjectAltName.matchAll(CERTIFIED_NAME)].map(([, name = '']) => name)
 }

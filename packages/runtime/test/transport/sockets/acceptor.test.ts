@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { hostOf, portOf } from '../../src/address.ts'
-import { Acceptor } from '../../src/transport/grpc-acceptor.ts'
+import { hostOf, portOf } from '../../../src/address.ts'
+import { Acceptor } from '../../../src/transport/sockets/acceptor.ts'
 
 describe('connections that open no stream', () => {
   let acceptor: Acceptor

@@ -1,0 +1,5 @@
+/**
+ * As distribution.ts, with nodes that speak TCP with each other.
+ */
+process.env['BENCH_TRANSPORT'] = 'tcp'
+await import('./distribution.ts')

@@ -1,0 +1,5 @@
+/**
+ * As gateway.ts, with nodes that speak TCP with each other.
+ */
+process.env['BENCH_TRANSPORT'] = 'tcp'
+await import('./gateway.ts')

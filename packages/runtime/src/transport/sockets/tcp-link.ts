@@ -1,0 +1,123 @@
+/**
+ * One link over TCP: a socket, plain or of TLS, on which each side says first what it speaks.
+ *
+ *   made ─ the other side's greeting ─▶ frames come ─ close, or the other side's end ─▶ the socket is let go
+ *     └─ finish ─▶ over: nobody was there, or another program
+ *
+ * Invariants: `onEnd` is called at most once, and nothing after it; not for a close of one's own.
+ */
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import type { Link, LinkEnd, LinkEvents } from '../../ports.ts'
+import { CLOSE_GRACE_MS } from './acceptor.ts'
+import { certifiedNames } from './certificates.ts'
+import { FrameSplitter, ledByLength } from './frame-splitter.ts'
+import { detailOf } from './socket-error.ts'
+
+export interface TcpLinkOptions {
+  readonly socket: Socket
+  readonly remoteAddress: string
+  /** The links of the transport: this one is among them as long as its socket is there. */
+  readonly links: Set<TcpLink>
+}
+
+export class TcpLink implements Link {
+  readonly remoteAddress: string
+  /** When its socket is closed. */
+  readonly ended: Promise<void>
+  bufferedBytes = 0
+  private readonly socket: Socket
+  private readonly splitter = new FrameSplitter()
+  private events: LinkEvents | undefined = undefined
+  private closing = false
+  private over = false
+
+  constructor({ socket, remoteAddress, links }: TcpLinkOptions) {
+    this.socket = socket
+    this.remoteAddress = remoteAddress
+    socket.setNoDelay(true)
+    let type: 'unreachable' | 'failed' = socket.connecting ? 'unreachable' : 'failed'
+    socket.once('connect', () => (type = 'failed'))
+    socket.on('error', (error) => this.finish({ type, detail: detailOf(error) }))
+    socket.on('end', () => this.finish({ type: 'closed' }))
+    links.add(this)
+    this.ended = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.finish({ type: 'closed' })
+        links.delete(this)
+        resolve()
+      })
+    })
+  }
+
+  get certifiedNames(): readonly string[] | undefined {
+    const { socket } = this
+    return socket instanceof TLSSocket ? certifiedNames(socket.getPeerCertificate().subjectaltname ?? '') : undefined
+  }
+
+  attach(events: LinkEvents): void {
+    this.events = events
+  }
+
+  /** The other side's greeting has come, and this after it. */
+  carry(first: Buffer): void {
+    this.take(first)
+    this.socket.on('data', (chunk: Buffer) => this.take(chunk))
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.closing || this.over) return
+    this.bufferedBytes += frame.length
+    const passedOn = (): void => {
+      this.bufferedBytes -= frame.length
+      if (!this.closing && !this.over) this.events?.onPassedOn?.()
+    }
+    const { socket } = this
+    const [head, rest] = ledByLength(frame)
+    if (rest === undefined) {
+      socket.write(head, passedOn)
+      return
+    }
+    socket.cork()
+    socket.write(head)
+    socket.write(rest, passedOn)
+    socket.uncork()
+  }
+
+  close(): void {
+    if (this.closing || this.over) return
+    this.closing = true
+    this.letGo()
+  }
+
+  finish(end: LinkEnd): void {
+    if (this.over) return
+    this.over = true
+    if (this.closing) {
+      this.socket.destroy()
+      return
+    }
+    this.letGo()
+    this.events?.onEnd(end)
+  }
+
+  private take(chunk: Buffer): void {
+    const tooLong = this.splitter.take(chunk, (frame) => {
+      if (!this.closing && !this.over) this.events?.onFrame(frame)
+      return !this.closing && !this.over
+    })
+    if (tooLong !== undefined) this.finish({ type: 'failed', detail: `a frame of ${tooLong} bytes was announced` })
+  }
+
+  /** What was written still goes out, if anyone takes it. */
+  private letGo(): void {
+    const { socket } = this
+    if (socket.connecting) {
+      socket.destroy()
+      return
+    }
+    socket.end()
+    const grace = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS)
+    socket.once('close', () => clearTimeout(grace))
+  }
+}

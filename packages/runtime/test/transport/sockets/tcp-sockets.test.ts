@@ -1,0 +1,183 @@
+/**
+ * What a connection over TCP leaves behind, and says, when another program is at its other end.
+ */
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { hostOf, portOf } from '../../../src/address.ts'
+import type { LinkEnd, LinkEvents, Transport } from '../../../src/ports.ts'
+import { grpcTransport } from '../../../src/transport/sockets/grpc.ts'
+import { tcpTransport } from '../../../src/transport/sockets/tcp.ts'
+
+const GREETING = 'pidmesh tcp 1\n'
+
+const transports: Transport[] = []
+const servers: Server[] = []
+const sockets: Socket[] = []
+
+afterEach(async () => {
+  for (const transport of transports.splice(0)) await transport.stop()
+  for (const socket of sockets.splice(0)) socket.destroy()
+  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve))
+})
+
+function made(transport: Transport): Transport {
+  transports.push(transport)
+  return transport
+}
+
+/** A program that listens, and what it does with each connection. */
+async function program(onSocket: (socket: Socket) => void): Promise<string> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.push(socket)
+    socket.on('error', () => undefined)
+    socket.resume()
+    onSocket(socket)
+  }).listen(0, '127.0.0.1')
+  servers.push(server)
+  await once(server, 'listening')
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+function dialEnd(address: string, frames: Uint8Array[] = []): { readonly ends: LinkEnd[] } {
+  const ends: LinkEnd[] = []
+  made(tcpTransport()).dial(address, {
+    onFrame: (frame) => void frames.push(frame),
+    onEnd: (end) => void ends.push(end),
+  })
+  return { ends }
+}
+
+/** A listener of ours, and a program that has connected with it. */
+async function listening(events: Partial<LinkEvents> = {}) {
+  const links: string[] = []
+  const strangers: string[] = []
+  const address = await made(tcpTransport()).listen(
+    '127.0.0.1:0',
+    (link) => {
+      links.push(link.remoteAddress)
+      return { onFrame: () => undefined, onEnd: () => undefined, ...events }
+    },
+    (from) => strangers.push(from),
+  )
+  const socket = connect(portOf(address), hostOf(address))
+  socket.on('error', () => undefined)
+  sockets.push(socket)
+  await once(socket, 'connect')
+  return { address, links, strangers, socket }
+}
+
+describe('who dials', () => {
+  it('another program is told what that program says', async () => {
+    const address = await program((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    const { ends } = dialEnd(address)
+    await expect.poll(() => ends).toMatchObject([{ type: 'failed', detail: expect.stringContaining('HTTP/1.1 400') }])
+  })
+
+  it('a node that speaks gRPC is told so, and so is that node, and who speaks gRPC with one that does not', async () => {
+    const strangers: string[] = []
+    const events: LinkEvents = { onFrame: () => undefined, onEnd: () => undefined }
+    const grpc = await made(grpcTransport()).listen(
+      '127.0.0.1:0',
+      () => events,
+      (from) => strangers.push(from),
+    )
+    const { ends } = dialEnd(grpc)
+    await expect.poll(() => ends).toMatchObject([{ type: 'failed' }])
+    await expect.poll(() => strangers.length).toBe(1)
+    const { address, strangers: ofTcp } = await listening()
+    const endsOfGrpc: LinkEnd[] = []
+    made(grpcTransport()).dial(address, { onFrame: () => undefined, onEnd: (end) => void endsOfGrpc.push(end) })
+    await expect.poll(() => endsOfGrpc).toMatchObject([{ type: 'failed' }])
+    expect(ofTcp).toHaveLength(1)
+  })
+
+  it('one that ends before it has greeted has a link that is over, once', async () => {
+    const address = await program((socket) => socket.end(GREETING.slice(0, 5)))
+    const { ends } = dialEnd(address)
+    await expect.poll(() => ends).toEqual([{ type: 'closed' }])
+  })
+
+  it('one that was there, and cuts the connection off, has a link that has failed', async () => {
+    const { ends } = dialEnd(await program((socket) => void socket.once('data', () => socket.resetAndDestroy())))
+    await expect.poll(() => ends).toMatchObject([{ type: 'failed' }])
+  })
+
+  it('one that says nothing, and never closes its half, keeps no socket once the link is closed', async () => {
+    const address = await program(() => undefined)
+    const transport = made(tcpTransport())
+    const link = transport.dial(address, { onFrame: () => undefined, onEnd: () => undefined })
+    await expect.poll(() => sockets.length).toBe(1)
+    link.close()
+    await expect.poll(() => sockets.every((socket) => socket.readableEnded || socket.destroyed)).toBe(true)
+    await transport.stop()
+  })
+
+  it('gets frames whose bytes come with the greeting, or one by one', async () => {
+    const stream = Buffer.from(`${GREETING}\0\0\0\x02ab\0\0\0\x01c`, 'latin1')
+    const whole: Uint8Array[] = []
+    dialEnd(await program((socket) => socket.write(stream)), whole)
+    const single: Uint8Array[] = []
+    const trickle = async (socket: Socket): Promise<void> => {
+      socket.setNoDelay(true)
+      for (const byte of stream) await new Promise((resolve) => socket.write(Buffer.of(byte), resolve))
+    }
+    dialEnd(await program((socket) => void trickle(socket)), single)
+    const texts = (frames: readonly Uint8Array[]): string[] => frames.map((frame) => Buffer.from(frame).toString())
+    await expect.poll(() => texts(whole)).toEqual(['ab', 'c'])
+    await expect.poll(() => texts(single)).toEqual(['ab', 'c'])
+  })
+})
+
+describe('who listens', () => {
+  it('says nothing to a program that greets otherwise, and tells of it', async () => {
+    const { links, strangers, socket } = await listening()
+    let heard = 0
+    socket.on('data', ({ length }: Buffer) => (heard += length))
+    socket.write('GET / HTTP/1.1\r\n\r\n')
+    // Sooner than one who opens nothing.
+    await expect.poll(() => socket.closed, { timeout: 2_000 }).toBe(true)
+    expect(heard).toBe(0)
+    expect(links).toEqual([])
+    await expect.poll(() => strangers.length).toBe(1)
+  })
+
+  it('gets frames whose bytes come with the greeting', async () => {
+    const frames: string[] = []
+    const { socket } = await listening({ onFrame: (frame) => void frames.push(Buffer.from(frame).toString()) })
+    socket.write(`${GREETING}\0\0\0\x02ab\0\0\0\x01c`)
+    await expect.poll(() => frames).toEqual(['ab', 'c'])
+  })
+
+  it('ends a link on which a frame is announced that may not be so long', async () => {
+    const ends: LinkEnd[] = []
+    const { links, socket } = await listening({ onEnd: (end) => void ends.push(end) })
+    socket.resume()
+    socket.write(Buffer.concat([Buffer.from(GREETING), Buffer.of(0x7f, 0, 0, 0)]))
+    await once(socket, 'close')
+    expect(links).toHaveLength(1)
+    expect(ends).toEqual([{ type: 'failed', detail: `a frame of ${0x7f00_0000} bytes was announced` }])
+  })
+
+  it('ends a link once whose other side is cut off in the midst of a frame, and gives nothing of that frame', async () => {
+    const ends: LinkEnd[] = []
+    const frames: Uint8Array[] = []
+    const { links, socket } = await listening({
+      onFrame: (frame) => void frames.push(frame),
+      onEnd: (end) => void ends.push(end),
+    })
+    socket.write(`${GREETING}\0\0\0\x02a`)
+    await expect.poll(() => links.length).toBe(1)
+    socket.resetAndDestroy()
+    await expect.poll(() => ends.length).toBe(1)
+    expect(frames).toEqual([])
+  })
+
+  it('does not wait for one who never closes its half', async () => {
+    const { links, socket } = await listening()
+    socket.write(GREETING)
+    await expect.poll(() => links.length).toBe(1)
+    socket.pause()
+    await transports.pop()?.stop()
+  })
+})
