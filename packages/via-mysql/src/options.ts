@@ -167,10 +167,13 @@ function decoded(part: string): string {
   }
 }
 
-function checkTls(ssl: MysqlOptions['ssl']): MysqlTls | undefined {
-  if (ssl === undefined || ssl === false) return undefined
-  if (ssl === true) return {}
-  if (typeof ssl !== 'object' || ssl === null) throw bad(`ssl must be true, false or an object, not ${kindOf(ssl)}`)
+/** @returns what was checked, and not what its owner may change */
+function checkTls(given: MysqlOptions['ssl']): MysqlTls | undefined {
+  if (given === undefined || given === false) return undefined
+  if (given === true) return {}
+  if (typeof given !== 'object' || given === null)
+    throw bad(`ssl must be true, false or an object, not ${kindOf(given)}`)
+  const ssl = { ...given }
   for (const name of Object.keys(ssl)) if (!KNOWN_OF_TLS.has(name)) throw bad(`unknown option ssl.${name}`)
   for (const name of ['ca', 'cert', 'key'] as const)
     if (ssl[name] !== undefined && typeof ssl[name] !== 'string') throw bad(`ssl.${name} must be a text in PEM form`)

@@ -42,6 +42,13 @@ describe('the options', () => {
     expect(server).toMatchObject({ host: '::1', port: 3306, user: 'us@er', password: 'p:/%w', database: 'na mes' })
   })
 
+  it('are what they were when they were checked, whatever becomes of what was given', () => {
+    const ssl = { allowAnyServer: false }
+    const { server } = checkOptions({ url, ssl })
+    ssl.allowAnyServer = true
+    expect(server.tls).toEqual({ allowAnyServer: false })
+  })
+
   it.each([
     [undefined, 'options must be an object'],
     [{ url, tabel: 'x' }, 'unknown option "tabel"'],

@@ -141,10 +141,12 @@ function checkCommon(what: string, options: RedisPlace & CommonOptions): Setting
   return { place, tls: checkTls(options.tls, place), prefix, timeoutMs: checkMs('timeoutMs', timeoutMs) }
 }
 
-function checkTls(tls: RedisTls | undefined, place: Place): RedisTls | undefined {
-  if (tls === undefined) return undefined
-  if (typeof tls !== 'object' || tls === null || Array.isArray(tls))
+/** @returns what was checked, and not what its owner may change */
+function checkTls(given: RedisTls | undefined, place: Place): RedisTls | undefined {
+  if (given === undefined) return undefined
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw bad(`tls must be an object with ca, cert and key`)
+  const tls = { ...given }
   checkKnown('tls', tls, ['ca', 'cert', 'key'])
   const { ca, cert, key } = tls
   for (const [name, text] of Object.entries({ ca, cert, key }))

@@ -48,6 +48,17 @@ describe('the options', () => {
       expect(thrown(() => checkLocationsOptions({ ...place, tls }))).toMatchObject({ code: 'ERR_BAD_OPTION' })
   })
 
+  it('are what they were when they were checked, whatever becomes of what was given', () => {
+    for (const check of [checkLocationsOptions, checkPubSubOptions]) {
+      const given = { cluster: ['rediss://host'], tls: { ca: CA } }
+      const settings = check(given)
+      const before = structuredClone(settings)
+      given.cluster[0] = 'redis://other'
+      given.tls.ca = 'no certificate'
+      expect(settings).toEqual(before)
+    }
+  })
+
   it('take user, password and TLS of the first node of a cluster for all', () => {
     const { place } = checkLocationsOptions({ cluster: ['rediss://u:p@a:1', 'redis://b:2'] })
     const access = { tls: true, username: 'u', password: 'p', database: 0 }
