@@ -2,6 +2,7 @@
  * Calls to one part of a store, put together: what is asked while one call is under way goes with the next.
  *
  *   push ─▶ waiting ─▶ one batch at a time, of one kind ─▶ settled
+ *              └─ behind one that was settled, and their key has gone to another part ─▶ onGone
  *
  * Invariants: of one key what was asked first is carried out first, so that what one process sends to a name stays in order; the first of all goes with the next batch. None waits for longer than two calls
  * take: what then has not gone along fails. How many may wait is who pushes' business (batches.ts).
@@ -25,6 +26,10 @@ export interface BatchQueueOptions<Kind, Item, Answer> {
   readonly keyOf: (item: Item) => string
   /** As many answers as items, in their order. An item has failed if a StoreError is in place of its answer. */
   readonly run: (kind: Kind, items: readonly Item[]) => Promise<readonly (Answer | StoreError)[]>
+  /** Whether what waits of a key belongs to another queue now. Asked when a call of it was settled, and none is under way. */
+  readonly isGone: (key: string) => boolean
+  /** It is not here any more. In the order in which it was asked. */
+  readonly onGone: (one: Waiting<Kind, Item, Answer>) => void
   /** Nothing waits, and nothing is under way. */
   readonly onIdle: () => void
 }
@@ -67,26 +72,46 @@ export class BatchQueue<Kind, Item, Answer> {
 
   private async runAll(): Promise<void> {
     while (this.waiting.length > 0) {
-      await this.runOne(this.takeBatch())
-      this.rejectLate()
+      const batch = this.takeBatch()
+      await this.runOne(batch)
+      this.passOn([...batch, ...this.rejectLate()])
     }
     this.isRunning = false
     this.options.onIdle()
     for (const resolve of this.idlers.splice(0)) resolve()
   }
 
-  private rejectLate(): void {
+  /** @returns those who were */
+  private rejectLate(): readonly Waiting<Kind, Item, Answer>[] {
     const nowMs = this.options.clock.monotonicMs()
     const isLate = ({ untilMs }: { readonly untilMs: number }): boolean => untilMs <= nowMs
-    if (!this.waiting.some(isLate)) return
-    this.rejectThose(new StoreError('ERR_STORE_UNAVAILABLE', 'the store did not come to it in time'), isLate)
+    if (!this.waiting.some(isLate)) return []
+    return this.rejectThose(new StoreError('ERR_STORE_UNAVAILABLE', 'the store did not come to it in time'), isLate)
   }
 
-  private rejectThose(error: Error, isMeant: (one: Waiting<Kind, Item, Answer>) => boolean): void {
+  private rejectThose(
+    error: Error,
+    isMeant: (one: Waiting<Kind, Item, Answer>) => boolean,
+  ): readonly Waiting<Kind, Item, Answer>[] {
+    const meant = this.remove(isMeant)
+    for (const { reject } of meant) reject(error)
+    return meant
+  }
+
+  /** All that wait of a key, or none: so they stay in order. */
+  private passOn(settled: readonly Waiting<Kind, Item, Answer>[]): void {
+    if (this.waiting.length === 0) return
+    const { keyOf, isGone, onGone } = this.options
+    const gone = new Set(settled.map(({ item }) => keyOf(item)).filter(isGone))
+    if (gone.size === 0) return
+    for (const one of this.remove(({ item }) => gone.has(keyOf(item)))) onGone(one)
+  }
+
+  private remove(isMeant: (one: Waiting<Kind, Item, Answer>) => boolean): readonly Waiting<Kind, Item, Answer>[] {
     const meant = this.waiting.filter(isMeant)
     this.waiting = this.waiting.filter((one) => !isMeant(one))
     this.patient = this.waiting.filter(canBeLate).length
-    for (const { reject } of meant) reject(error)
+    return meant
   }
 
   /** As many of the first one's kind as may go, but for those that stand behind others of their key. */

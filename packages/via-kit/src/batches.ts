@@ -2,9 +2,10 @@
  * Calls to a store: a queue for each part of it, so that what is asked of one part waits for none of the others.
  *
  *   add ─▶ the part of its key ─▶ the queue of that part, as long as something is in it ─▶ settled
+ *                                     └─ the key is in another part now ─▶ the queue of that one
  *
  * Invariants:
- * - Of one key what was asked first is carried out first, also if the key goes to another part meanwhile: as long as a call of it waits, or is under way, the next one goes to the same queue.
+ * - All calls of a key that are not settled are in one queue: so what was asked first is carried out first, also if the key goes to another part meanwhile. Then what waits follows it as soon as none is under way.
  * - No more wait than may. A store that is one takes all of that room. Of a store in parts each takes half of what is left at most: however many calls wait for one that stands still, there is room for the others.
  */
 import type { Clock } from '@pidmesh/runtime'
@@ -28,7 +29,7 @@ export interface BatchesOptions<Kind, Item, Answer> {
 
 /** Where a key is as long as calls of it are not settled. */
 interface Stay {
-  readonly part: string
+  part: string
   calls: number
 }
 
@@ -104,10 +105,22 @@ export class Batches<Kind, Item, Answer> {
       batchSize,
       keyOf,
       run: (kind, items) => run(kind, items, part),
+      isGone: (key) => this.follow(key),
+      onGone: (one) => this.queueOf(this.stays.get(keyOf(one.item))?.part ?? part).push(one),
       onIdle: () => this.queues.delete(part),
     })
     this.queues.set(part, queue)
     return queue
+  }
+
+  /** Whether the key is in another part now: then that is where it is from now on. */
+  private follow(key: string): boolean {
+    const { partOf } = this.options
+    const stay = this.stays.get(key)
+    if (partOf === undefined || stay === undefined) return false
+    const former = stay.part
+    stay.part = partOf(key)
+    return stay.part !== former
   }
 
   /** @returns what is to be called when the call is settled */

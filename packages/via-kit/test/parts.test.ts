@@ -229,6 +229,31 @@ describe('a name that goes to another part', () => {
     expect((await lab.run(other.names.resolveName('a:x')))?.equals(pid)).toBe(true)
   })
 
+  it('is found there as soon as what was under way has ended, though it is sent to without a pause, and its former part stands still', async () => {
+    const { lab, stores } = await partedLab()
+    await registerIn(lab, ['a', 'b'], 2)
+    const [, { names }] = lab.members
+    set(stores, 'a', STILL)
+    const settled: string[] = []
+    const sendFor = async (ms: number): Promise<void> => {
+      for (let passedMs = 0; passedMs < ms; passedMs += 100) {
+        // What stays there is asked first.
+        void names.send('a:1', 1)
+        void names.send('a:0', 1).then((status) => settled.push(status))
+        await lab.pass(100)
+      }
+    }
+    await sendFor(2.5 * TIMEOUT_MS)
+    for (const { moved } of stores) moved.set('a:0', 'b')
+    await sendFor(TIMEOUT_MS)
+    const failed = settled.length
+    expect(settled).toContain('noconnection')
+    await sendFor(2 * TIMEOUT_MS)
+    expect(settled.slice(failed)).toEqual(Array.from({ length: 20 }, () => 'ok'))
+    await lab.pass(3 * TIMEOUT_MS)
+    expect(names.stats.pending).toBe(0)
+  })
+
   it('is refreshed there, and what has gone away with its part is forgotten', async () => {
     const { lab, stores } = await partedLab()
     const names = await registerIn(lab, ['a', 'b'], 50)
