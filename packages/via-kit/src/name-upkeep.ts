@@ -2,19 +2,23 @@
  * Keeps in the store what this node has: for each part of it by itself, so that names in one don't wait for another that is away, or slow.
  *
  *   release ─▶ the upkeep of the part that the name is in
- *   a look, every third of the ttl ─▶ parts that have got names of this node: begun, at once ─▶ parts that have none any more: ended
+ *   a look, every third of the ttl ─▶ each name goes to the part that it is in now ─▶ a round of each of them
+ *                                  └─▶ parts that have none any more, and nothing to give back: forgotten
  *
- * A store that is one has one upkeep, and no looks.
+ * A store that is one has one upkeep.
  *
- * Invariant: as rows that are to be given back though this node has never had the name for sure no more are kept than `maxPending`.
+ * Invariants:
+ * - A look asks once for each name where it is, however many parts there are; and each name is in one round of it, whatever the answer.
+ * - As rows that are to be given back though this node has never had the name for sure no more are kept than `maxPending`.
  */
 import type { TimerHandle } from '@pidmesh/runtime'
 import { WHOLE } from './batches.ts'
 import type { LocationRow } from './location-store.ts'
-import { PartUpkeep, type PartUpkeepOptions } from './part-upkeep.ts'
+import { jitter, PartUpkeep, type PartUpkeepOptions } from './part-upkeep.ts'
 
-/** What `held` gives is in whatever part. */
 export interface UpkeepOptions<Entry> extends PartUpkeepOptions<Entry> {
+  /** In whatever part. */
+  readonly held: () => Iterable<Entry>
   /** Rows that are kept to be given back though this node has never had the name for sure. One more stands until its time is over. */
   readonly maxPending: number
 }
@@ -22,7 +26,7 @@ export interface UpkeepOptions<Entry> extends PartUpkeepOptions<Entry> {
 export class NameUpkeep<Entry extends { readonly name: string }> {
   private readonly options: UpkeepOptions<Entry>
   private readonly parts = new Map<string, PartUpkeep<Entry>>()
-  private look: TimerHandle | undefined = undefined
+  private timer: TimerHandle | undefined = undefined
   private isStopped = false
 
   constructor(options: UpkeepOptions<Entry>) {
@@ -36,15 +40,15 @@ export class NameUpkeep<Entry extends { readonly name: string }> {
     return size
   }
 
+  /** The first look comes within a third of the ttl. */
   start(): void {
-    if (this.options.store.isInParts) this.lookAgain(this.options.random.fraction())
-    else this.of(WHOLE)
+    this.lookAfter(this.options.random.fraction())
   }
 
   /** @returns the rows that are still to be given back */
   stop(): readonly LocationRow[] {
     this.isStopped = true
-    this.look?.cancel()
+    this.timer?.cancel()
     return [...this.parts.values()].flatMap((part) => part.stop())
   }
 
@@ -62,42 +66,44 @@ export class NameUpkeep<Entry extends { readonly name: string }> {
     return this.of(this.options.store.partOf(name))
   }
 
-  private of(part: string, when?: 'now'): PartUpkeep<Entry> {
+  private of(part: string): PartUpkeep<Entry> {
     const known = this.parts.get(part)
     if (known !== undefined) return known
-    const { store, clock, random, log, refresh } = this.options
-    const upkeep = new PartUpkeep<Entry>({ store, clock, random, log, refresh, held: () => this.heldIn(part) })
+    const upkeep = new PartUpkeep<Entry>(this.options)
     this.parts.set(part, upkeep)
     if (this.isStopped) upkeep.stop()
-    else upkeep.start(when)
     return upkeep
   }
 
-  private heldIn(part: string): Iterable<Entry> {
-    const { store, held } = this.options
-    if (!store.isInParts) return held()
-    return [...held()].filter(({ name }) => store.partOf(name) === part)
-  }
-
-  /** @param part Of a third of the ttl. So that the nodes of a cluster don't all look at once */
-  private lookAgain(part: number): void {
+  private lookAfter(thirds: number): void {
     const { store, clock, random } = this.options
-    this.look = clock.setTimer((store.ttlMs / 3) * part, () => {
-      this.lookAtParts()
-      this.lookAgain(0.9 + 0.2 * random.fraction())
+    this.timer = clock.setTimer((store.ttlMs / 3) * thirds, () => {
+      this.look()
+      this.lookAfter(jitter(random))
     })
   }
 
-  /** A name that has come from another part was refreshed there up to a third of the ttl ago: it must not wait for as long again. */
-  private lookAtParts(): void {
-    const { store, held } = this.options
-    const used = new Set<string>()
-    for (const { name } of held()) used.add(store.partOf(name))
-    for (const part of used) this.of(part, 'now')
+  private look(): void {
+    const held = this.heldByPart()
+    for (const [part, entries] of held) this.of(part).round(entries)
     for (const [part, upkeep] of this.parts) {
-      if (used.has(part) || upkeep.isBusy) continue
-      upkeep.stop()
-      this.parts.delete(part)
+      if (held.has(part)) continue
+      // What it did not manage to refresh is elsewhere now.
+      if (upkeep.isBusy) upkeep.round([])
+      else this.parts.delete(part)
     }
+  }
+
+  private heldByPart(): ReadonlyMap<string, readonly Entry[]> {
+    const { store, held } = this.options
+    if (!store.isInParts) return new Map([[WHOLE, [...held()]]])
+    const byPart = new Map<string, Entry[]>()
+    for (const entry of held()) {
+      const part = store.partOf(entry.name)
+      const entries = byPart.get(part)
+      if (entries === undefined) byPart.set(part, [entry])
+      else entries.push(entry)
+    }
+    return byPart
   }
 }

@@ -1,11 +1,12 @@
 /**
  * Keeps in one part of the store what this node has there, and nothing else.
  *
- *   every third of the ttl, from the begin of one round to the next ─▶ rows that were to be given back ─▶ names that the node has, in groups ─▶ sweep
+ *   round, every third of the ttl ─▶ rows that were to be given back ─▶ names that the node has there, in groups ─▶ sweep
  *   a group has failed ─▶ the others go on; then it is tried in halves: one row that can't be written must not keep the others from it
  *   some have failed, alone or since the store is away ─▶ those once more, soon
  *
- * State: rows that were given up while the store did not answer: they are forgotten when their time is over, since nobody refreshes them. And the names that were not refreshed by the last round. How many rows there may be is of name-upkeep.ts.
+ * State: rows that were given up while the store did not answer: they are forgotten when their time is over, since nobody refreshes them. And the names that were not refreshed by the last round.
+ * When there is a round, of which names, and how many rows there may be is of name-upkeep.ts.
  */
 import { RateLimitedLog, type Clock, type Logger, type Random, type TimerHandle } from '@pidmesh/runtime'
 import type { LocationRow } from './location-store.ts'
@@ -21,9 +22,7 @@ export interface PartUpkeepOptions<Entry> {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** Those in this part. */
-  readonly held: () => Iterable<Entry>
-  /** Rejects if the store doesn't answer. */
+  /** Of one that has ended meanwhile nothing is written. Rejects if the store doesn't answer. */
   readonly refresh: (entry: Entry) => Promise<void>
 }
 
@@ -40,7 +39,8 @@ export class PartUpkeep<Entry> {
   private releasing: readonly Unreleased[] = []
   /** Names that the last round has not refreshed. */
   private stale: readonly Entry[] = []
-  private nextRoundMs = Infinity
+  /** Names of a round that has not begun. */
+  private due: readonly Entry[] | undefined = undefined
   private timer: TimerHandle | undefined = undefined
   private goesOnMs = Infinity
   private isRunning = false
@@ -60,13 +60,13 @@ export class PartUpkeep<Entry> {
 
   /** Something is to be done, or is being done. */
   get isBusy(): boolean {
-    return this.isRunning || this.given > 0 || this.size > 0 || this.stale.length > 0
+    return this.isRunning || this.due !== undefined || this.given > 0 || this.size > 0 || this.stale.length > 0
   }
 
-  /** The first round comes within a third of the ttl, or at once. */
-  start(when?: 'now'): void {
-    this.nextRoundMs = this.nowMs + (when === 'now' ? 0 : this.refreshMs * this.options.random.fraction())
-    this.goOnAt(this.nextRoundMs)
+  /** Refreshes those, and no others from then on: at once, or when what is under way is done. */
+  round(entries: readonly Entry[]): void {
+    this.due = entries
+    this.goOnAt(this.nowMs)
   }
 
   /** @returns the rows that are still to be given back */
@@ -129,14 +129,16 @@ export class PartUpkeep<Entry> {
   private async goOn(): Promise<void> {
     this.isRunning = true
     this.goesOnMs = Infinity
+    const { due } = this
+    this.due = undefined
     const startMs = this.nowMs
-    const isRound = startMs >= this.nextRoundMs
     await this.releaseAgain()
-    await this.refresh(isRound ? [...this.options.held()] : this.stale)
-    if (isRound) await this.endRound(startMs)
+    await this.refresh(due ?? this.stale)
+    if (due !== undefined) await this.endRound(startMs)
     this.isRunning = false
-    const hasFailed = this.stale.length > 0 || this.unreleased.length > 0
-    this.goOnAt(hasFailed ? Math.min(this.nowMs + this.jittered(this.retryMs), this.nextRoundMs) : this.nextRoundMs)
+    if (this.due !== undefined) this.goOnAt(this.nowMs)
+    else if (this.stale.length > 0 || this.unreleased.length > 0)
+      this.goOnAt(this.nowMs + this.retryMs * jitter(this.options.random))
   }
 
   private async releaseAgain(): Promise<void> {
@@ -165,12 +167,6 @@ export class PartUpkeep<Entry> {
         { tookMs: Math.round(tookMs), ttlMs: store.ttlMs },
         'the store takes so long that names may end before they are refreshed: give it a longer ttl',
       )
-    this.nextRoundMs = this.nowMs + Math.max(this.jittered(this.refreshMs) - tookMs, this.refreshMs / 10)
-  }
-
-  /** So that the nodes of a cluster don't all ask at once. */
-  private jittered(ms: number): number {
-    return ms * (0.9 + 0.2 * this.options.random.fraction())
   }
 
   /** One group after the other, so that what comes in between has its turn. Gives those that have failed. */
@@ -191,6 +187,11 @@ export class PartUpkeep<Entry> {
     }
     return failed
   }
+}
+
+/** So that the nodes of a cluster don't all ask at once. */
+export function jitter(random: Random): number {
+  return 0.9 + 0.2 * random.fraction()
 }
 
 function halvesOf<T>(group: readonly T[]): readonly (readonly T[])[] {

@@ -298,6 +298,55 @@ describe.each<readonly [string, () => unknown]>([
   })
 })
 
+it('a partOf that says another thing at each call leaves no name without upkeep', async () => {
+  let calls = 0
+  const partOf = (): string => `${calls++ % 7}`
+  const { lab } = await storesLab((server) => Object.assign(new FakeStore(server), { partOf }))
+  await registerMany(lab, 50)
+  for (let ms = 0; ms < 20 * TTL_MS; ms += 500) {
+    await lab.pass(500)
+    expect(alive(lab)).toBe(50)
+  }
+  await lab.run(lab.members[0].names.stop())
+  expect(lab.server.rows.size).toBe(0)
+})
+
+it('a look asks once for each name where it is, and its refresh once more, however many parts there are', async () => {
+  let calls = 0
+  const partOf = (name: string): string => {
+    calls++
+    return name.slice(0, name.indexOf(':'))
+  }
+  const { lab } = await storesLab((server) => Object.assign(new FakeStore(server), { partOf }))
+  const parts = Array.from({ length: 20 }, (_, part) => `${part}`)
+  const names = await registerIn(lab, parts, 10)
+  calls = 0
+  await lab.pass(10 * TTL_MS)
+  // Each third of the ttl, and a tenth of that more or less.
+  expect(calls / names.length).toBeGreaterThan(2 * 27)
+  expect(calls / names.length).toBeLessThan(2 * 34)
+})
+
+it('a name that ends while a round of its part waits for the one before is not written by it', async () => {
+  const { lab, stores } = await partedLab()
+  const names = await registerIn(lab, ['a'], 200)
+  const [one, other] = lab.members
+  // A round takes longer than the time from one to the next.
+  set(stores, 'a', { ms: 500, isAway: false })
+  await lab.pass(2 * TTL_MS)
+  set(stores, 'a', { ms: 100, isAway: false })
+  const ended = names.filter((_, index) => index % 2 === 0)
+  await lab.run(Promise.all(ended.map((name) => one.names.unregisterName(name))))
+  const asked = stores[0]?.asked ?? []
+  asked.splice(0)
+  for (let ms = 0; ms < 2 * TTL_MS; ms += 100) {
+    await lab.pass(100)
+    expect(alive(lab)).toBe(100)
+  }
+  expect(asked.filter((call) => ended.some((name) => call === `put ${name}`))).toEqual([])
+  expect(await lab.run(other.names.resolveName(ended[0] ?? ''))).toBeUndefined()
+})
+
 it('a sweep that hangs keeps no names from being refreshed', async () => {
   const { lab, stores } = await partedLab()
   for (const store of stores) store.sweep = () => new Promise(() => undefined)
