@@ -12,6 +12,7 @@ export {
   type RedisClusterOptions,
   type RedisOptions,
   type RedisService,
+  type RedisTlsFiles,
 } from './redis.ts'
 export { isInstalled } from './programs.ts'
 export { mustSkip } from './skip.ts'

@@ -4,13 +4,15 @@
  *   startRedis()          one server
  *   startRedisCluster()   three, with a third of the slots each; if it is wanted, each with a replica
  *   startRedisSentinel()  a watcher of one server and its replicas, called `main`
+ *
+ * With `tls` each of them speaks nothing else, with others of them, too.
  */
 import { execFile, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { ServerProcess, ServiceMissing, freePort, makeFolder } from './server-process.ts'
+import { ServerProcess, ServiceMissing, freePort, isListening, makeFolder } from './server-process.ts'
 
 const HOST = '127.0.0.1'
 const WITHIN_MS = 20_000
@@ -18,8 +20,18 @@ const LOOK_AGAIN_MS = 20
 const SLOTS = 16_384
 const CLUSTER_NODES = 3
 
+/** Paths of files in PEM form. */
+export interface RedisTlsFiles {
+  /** Of the authority whom who comes must be signed by. */
+  readonly ca: string
+  /** Of the server, and for all that it connects to. */
+  readonly cert: string
+  readonly key: string
+}
+
 export interface RedisService {
   readonly port: number
+  readonly tls: RedisTlsFiles | undefined
   /** Without user and password. */
   readonly url: string
   readonly isRunning: boolean
@@ -48,6 +60,8 @@ export interface RedisCluster {
 export interface RedisClusterOptions {
   /** Three more servers. @default false */
   readonly hasReplicas?: boolean
+  /** @default none: it speaks no TLS */
+  readonly tls?: RedisTlsFiles | undefined
 }
 
 export interface RedisOptions {
@@ -55,6 +69,8 @@ export interface RedisOptions {
   readonly args?: readonly string[]
   /** What it writes is there, and stays. @default a folder of its own, which `stop` removes */
   readonly folder?: string
+  /** @default none: it speaks no TLS */
+  readonly tls?: RedisTlsFiles | undefined
 }
 
 /** What is missing, and how to get it. */
@@ -71,13 +87,14 @@ export function redisTlsMissing(): string | undefined {
 }
 
 /** @throws ServiceMissing by rejection */
-export async function startRedis({ args = [], folder }: RedisOptions = {}): Promise<RedisService> {
-  return startServer('redis-server', folder, (_, port) => ['--port', `${port}`, '--bind', HOST, ...args])
+export async function startRedis({ args = [], folder, tls }: RedisOptions = {}): Promise<RedisService> {
+  return startServer({ name: 'redis-server', given: folder, tls, argsIn: () => args })
 }
 
 /** @throws ServiceMissing by rejection */
-export async function startRedisCluster({ hasReplicas = false }: RedisClusterOptions = {}): Promise<RedisCluster> {
-  const all = await Promise.all(Array.from({ length: CLUSTER_NODES * (hasReplicas ? 2 : 1) }, startClusterNode))
+export async function startRedisCluster({ hasReplicas = false, tls }: RedisClusterOptions = {}): Promise<RedisCluster> {
+  const size = CLUSTER_NODES * (hasReplicas ? 2 : 1)
+  const all = await Promise.all(Array.from({ length: size }, () => startClusterNode(tls)))
   const nodes = all.slice(0, CLUSTER_NODES)
   const replicas = all.slice(CLUSTER_NODES)
   const cluster = {
@@ -99,22 +116,24 @@ export async function startRedisCluster({ hasReplicas = false }: RedisClusterOpt
 }
 
 /**
- * Watches a server and its replicas; when that is away for `downAfterMs` a replica takes its place.
+ * Watches a server and its replicas; when that is away for `downAfterMs` a replica takes its place. Over TLS if they speak that.
  * @throws ServiceMissing by rejection
  */
-export async function startRedisSentinel(master: RedisService, downAfterMs: number = 500): Promise<RedisService> {
-  return startServer('redis-sentinel', undefined, (folder, port) => {
+export async function startRedisSentinel(
+  master: Pick<RedisService, 'port' | 'tls'>,
+  downAfterMs: number = 500,
+): Promise<RedisService> {
+  const argsIn = (folder: string): readonly string[] => {
     const file = join(folder, 'sentinel.conf')
     const lines = [
-      `port ${port}`,
-      `bind ${HOST}`,
       `sentinel monitor main ${HOST} ${master.port} 1`,
       `sentinel down-after-milliseconds main ${downAfterMs}`,
       'sentinel failover-timeout main 3000',
     ]
     writeFileSync(file, `${lines.join('\n')}\n`)
     return [file, '--sentinel']
-  })
+  }
+  return startServer({ name: 'redis-sentinel', given: undefined, tls: master.tls, argsIn })
 }
 
 interface ClusterNode {
@@ -122,11 +141,12 @@ interface ClusterNode {
   readonly busPort: number
 }
 
-async function startClusterNode(): Promise<ClusterNode> {
+async function startClusterNode(tls: RedisTlsFiles | undefined): Promise<ClusterNode> {
   const busPort = await freePort()
   const cluster = ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`, '--cluster-announce-ip', HOST]
-  const args = [...cluster, '--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0']
-  const service = await startRedis({ args })
+  const bus = tls === undefined ? [] : ['--tls-cluster', 'yes']
+  const args = [...cluster, ...bus, '--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0']
+  const service = await startRedis({ args, tls })
   return { service, busPort }
 }
 
@@ -179,11 +199,15 @@ async function isJoined(service: RedisService, nodes: number): Promise<boolean> 
   return info.includes('cluster_state:ok') && info.includes(`cluster_size:${nodes}`)
 }
 
-async function startServer(
-  name: string,
-  given: string | undefined,
-  argsFor: (folder: string, port: number) => readonly string[],
-): Promise<RedisService> {
+interface Start {
+  readonly name: string
+  /** A folder that is there, and stays. */
+  readonly given: string | undefined
+  readonly tls: RedisTlsFiles | undefined
+  readonly argsIn: (folder: string) => readonly string[]
+}
+
+async function startServer({ name, given, tls, argsIn }: Start): Promise<RedisService> {
   const missing = redisMissing()
   if (missing !== undefined) throw new ServiceMissing(missing)
   const { folder, remove } = given === undefined ? makeFolder('redis') : { folder: given, remove: () => undefined }
@@ -192,32 +216,46 @@ async function startServer(
   try {
     const process = await ServerProcess.start({
       name,
-      command: ['redis-server', ...argsFor(folder, port), ...withoutFiles],
+      command: ['redis-server', ...argsIn(folder), '--bind', HOST, ...listening(port, tls), ...withoutFiles],
       folder,
       isTemporary: given === undefined,
-      isReady: () => isAnswering(port),
+      isReady: () => (tls === undefined ? isAnswering(port) : isListening(port)),
       withinMs: WITHIN_MS,
     })
-    return new Service(process, port, remove)
+    return new Service(process, { port, tls, remove })
   } catch (error) {
     // The folder stays: the error tells of the log in it.
     throw new Error(`${name} can't be started`, { cause: error })
   }
 }
 
+function listening(port: number, tls: RedisTlsFiles | undefined): readonly string[] {
+  if (tls === undefined) return ['--port', `${port}`]
+  const files = ['--tls-ca-cert-file', tls.ca, '--tls-cert-file', tls.cert, '--tls-key-file', tls.key]
+  return ['--port', '0', '--tls-port', `${port}`, ...files, '--tls-replication', 'yes']
+}
+
+interface ServiceInit {
+  readonly port: number
+  readonly tls: RedisTlsFiles | undefined
+  readonly remove: () => void
+}
+
 class Service implements RedisService {
   private process: ServerProcess
   private readonly remove: () => void
   readonly port: number
+  readonly tls: RedisTlsFiles | undefined
 
-  constructor(process: ServerProcess, port: number, remove: () => void) {
+  constructor(process: ServerProcess, { port, tls, remove }: ServiceInit) {
     this.process = process
     this.port = port
+    this.tls = tls
     this.remove = remove
   }
 
   get url(): string {
-    return `redis://${HOST}:${this.port}`
+    return `${this.tls === undefined ? 'redis' : 'rediss'}://${HOST}:${this.port}`
   }
 
   get isRunning(): boolean {
@@ -246,7 +284,9 @@ class Service implements RedisService {
   }
 
   async command(...args: readonly string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)('redis-cli', ['-h', HOST, '-p', `${this.port}`, ...args])
+    const { port, tls } = this
+    const overTls = tls === undefined ? [] : ['--tls', '--cacert', tls.ca, '--cert', tls.cert, '--key', tls.key]
+    const { stdout } = await promisify(execFile)('redis-cli', ['-h', HOST, '-p', `${port}`, ...overTls, ...args])
     return stdout.trim()
   }
 }

@@ -74,7 +74,12 @@ export function connectionTo(place: Place, options: Omit<ConnectionOptions, 'mus
     case 'sentinel':
       return anyOf(place.sentinels, async (sentinel) => {
         const server = await askSentinel(sentinel, place, options)
-        return Connection.open(server, { ...options, mustLead: true })
+        try {
+          return await Connection.open(server, { ...options, mustLead: true })
+        } catch (error) {
+          // It is not the sentinel that has failed.
+          throw storeError(error, placeOf(server))
+        }
       })
   }
 }

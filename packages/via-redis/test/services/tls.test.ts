@@ -1,96 +1,33 @@
 /**
  * Redis over TLS: who is trusted, and who is not.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import {
-  freePort,
-  makeFolder,
-  mustSkip,
-  redisMissing,
-  redisTlsMissing,
-  startRedis,
-  type RedisService,
-} from '@pidmesh/dev-services'
+import { startRedis, type RedisService } from '@pidmesh/dev-services'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { RedisLocations, RedisPubSub, type RedisTls } from '../../src/index.ts'
+import { hasNoTls, makeCertificates, type Certificates, type Signed } from './certificates.ts'
 import { expectRejects, row, text } from './redis.ts'
 
 const TIMEOUT_MS = 2_000
 
-function opensslMissing(): string | undefined {
-  return spawnSync('openssl', ['version']).error && 'openssl is not here: it is in the Debian package openssl'
-}
-
-interface Certificates {
-  readonly ca: string
-  /** Of an authority that nobody knows. */
-  readonly otherCa: string
-  /** Of who comes. */
-  readonly cert: string
-  readonly key: string
-}
-
-/** An authority, another one, and a certificate of the first for `localhost` and 127.0.0.1. */
-function makeCertificates(folder: string): Certificates {
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
-  }
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  for (const name of ['ca', 'other'])
-    openssl(
-      'req',
-      '-x509',
-      ...newKey,
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.pem`,
-      '-subj',
-      `/CN=${name}`,
-      '-days',
-      '2',
-    )
-  for (const [name, names] of [
-    ['server', 'DNS:localhost,IP:127.0.0.1'],
-    ['elsewhere', 'DNS:elsewhere.example'],
-  ] as const) {
-    openssl('req', ...newKey, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`)
-    writeFileSync(join(folder, 'names'), `subjectAltName = ${names}`)
-    const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'names', '-days', '2']
-    openssl('x509', '-req', '-in', `${name}.csr`, '-out', `${name}.pem`, ...signed)
-  }
-  const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
-  return { ca: read('ca.pem'), otherCa: read('other.pem'), cert: read('server.pem'), key: read('server.key') }
-}
-
-const isMissing = mustSkip(redisMissing() ?? redisTlsMissing() ?? opensslMissing())
-
-describe.skipIf(isMissing)('Redis over TLS', () => {
-  let made: ReturnType<typeof makeFolder>
+describe.skipIf(hasNoTls())('Redis over TLS', () => {
   let certificates: Certificates
   const services: RedisService[] = []
   const started: { stop(): Promise<void> }[] = []
 
   beforeAll(() => {
-    made = makeFolder('certificates')
-    certificates = makeCertificates(made.folder)
+    certificates = makeCertificates()
   })
   afterEach(async () => {
     await Promise.all(started.splice(0).map((one) => one.stop()))
     await Promise.all(services.splice(0).map((one) => one.stop()))
   })
-  afterAll(() => made.remove())
+  afterAll(() => certificates.remove())
 
-  /** @returns the port over TLS */
-  async function startTls(name: 'server' | 'elsewhere', ...more: readonly string[]): Promise<number> {
-    const port = await freePort()
-    const file = (kind: string): string => join(made.folder, kind)
-    const files = ['--tls-cert-file', file(`${name}.pem`), '--tls-key-file', file(`${name}.key`)]
-    const args = ['--tls-port', `${port}`, ...files, '--tls-ca-cert-file', file('ca.pem'), ...more]
-    services.push(await startRedis({ args }))
-    return port
+  /** @returns the port */
+  async function startTls(name: Signed, ...args: readonly string[]): Promise<number> {
+    const service = await startRedis({ tls: certificates.filesOf(name), args })
+    services.push(service)
+    return service.port
   }
 
   const ANYBODY = ['--tls-auth-clients', 'no']
