@@ -90,6 +90,13 @@ class Moving extends Faulty {
   }
 }
 
+/** Says another thing whenever it is asked. */
+class Fickle extends Faulty {
+  partOf(): string {
+    return `${Math.floor(3 * this.random.fraction())}`
+  }
+}
+
 async function play(seed: number, Store: typeof Faulty): Promise<readonly string[]> {
   const random = seededRandom(seed)
   const chance = (): number => random.fraction()
@@ -169,6 +176,7 @@ async function play(seed: number, Store: typeof Faulty): Promise<readonly string
 it.each([
   { form: 'one', Store: Faulty },
   { form: 'in parts', Store: Moving },
+  { form: 'fickle', Store: Fickle },
 ])(
   `${HISTORIES} histories from seed ${SEED}: when the store, which is $form, is well again names are what it says`,
   { timeout: 600_000 },
