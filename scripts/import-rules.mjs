@@ -65,11 +65,7 @@ export const insides = [
 /** The core: it touches the world through its ports only. (Its globals are in .oxlintrc.json, for the same files.) */
 export const core = {
   files: ['packages/runtime/src/', 'packages/gen-server/src/', 'packages/global-ets/src/'],
-  except: [
-    'packages/runtime/src/system/',
-    'packages/runtime/src/testing/',
-    'packages/runtime/src/transport/sockets/',
-  ],
+  except: ['packages/runtime/src/system/', 'packages/runtime/src/testing/', 'packages/runtime/src/transport/sockets/'],
   /**
    * Node's modules that it must not import, or, where names are given, of which it may import only these.
    * @type {Record<string, string[]>}
