@@ -67,3 +67,5 @@ export interface Group {
 
 /** The contestant that all others are peers of. */
 export const OURS = 'ours'
+/** The same with nodes that speak TCP with each other. */
+export const OURS_TCP = 'ours-tcp'

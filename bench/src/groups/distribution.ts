@@ -6,7 +6,7 @@
  */
 import { existsSync } from 'node:fs'
 import { isInstalled } from '@pidmesh/dev-services'
-import type { FigurePlan, Group } from '../group.ts'
+import { OURS_TCP, type FigurePlan, type Group } from '../group.ts'
 import { distributed, erlang } from './erlang.ts'
 import { nodeJs } from './node-js.ts'
 import { coresForTwo, pinned } from './placement.ts'
@@ -24,7 +24,7 @@ const onOneCore: readonly FigurePlan[] = [
     higherIsBetter: true,
     parts: {
       ours: { workload: 'call-one-core', size: 5_000 },
-      'ours-tcp': { workload: 'call-one-core', size: 5_000 },
+      [OURS_TCP]: { workload: 'call-one-core', size: 5_000 },
       beam: { workload: 'call-one-core', size: 10_000 },
       'grpc-js': { workload: 'round-trips-one-core', size: 5_000 },
     },
@@ -37,7 +37,7 @@ const onOneCore: readonly FigurePlan[] = [
     higherIsBetter: true,
     parts: {
       ours: { workload: 'request-one-core', size: 5_000 },
-      'ours-tcp': { workload: 'request-one-core', size: 5_000 },
+      [OURS_TCP]: { workload: 'request-one-core', size: 5_000 },
       beam: { workload: 'call-one-core', size: 10_000 },
     },
   },
@@ -52,7 +52,7 @@ const ofSockets: readonly FigurePlan[] = [
     maxRounds: 2,
     parts: {
       ours: { workload: 'bulk-bytes', size: 50_000 },
-      'ours-tcp': { workload: 'bulk-bytes', size: 50_000 },
+      [OURS_TCP]: { workload: 'bulk-bytes', size: 50_000 },
       beam: { workload: 'bulk-bytes', size: 50_000 },
     },
   },
@@ -64,7 +64,7 @@ const ofSockets: readonly FigurePlan[] = [
     maxRounds: 2,
     parts: {
       ours: { workload: 'single-bytes', size: 500 },
-      'ours-tcp': { workload: 'single-bytes', size: 500 },
+      [OURS_TCP]: { workload: 'single-bytes', size: 500 },
       beam: { workload: 'single-bytes', size: 500 },
     },
   },
@@ -80,7 +80,7 @@ const ofIdleNodes: readonly FigurePlan[] = [
     maxRounds: 2,
     parts: {
       ours: { workload: 'idle', size: 5_000 },
-      'ours-tcp': { workload: 'idle', size: 5_000 },
+      [OURS_TCP]: { workload: 'idle', size: 5_000 },
       beam: { workload: 'idle', size: 5_000 },
     },
   },
@@ -91,7 +91,7 @@ export const distribution: Group = {
   notes: notes(),
   contestants: [
     pinned(nodeJs('ours', 'ours/distribution.js'), cores),
-    pinned(nodeJs('ours-tcp', 'ours/distribution-tcp.js'), cores),
+    pinned(nodeJs(OURS_TCP, 'ours/distribution-tcp.js'), cores),
     pinned(
       erlang('bench_distribution', {
         with: ['bench_protocol', 'bench_epmd', 'bench_nodes'],
@@ -110,7 +110,7 @@ export const distribution: Group = {
       higherIsBetter: true,
       parts: {
         ours: { workload: 'send', size: 400_000 },
-        'ours-tcp': { workload: 'send', size: 400_000 },
+        [OURS_TCP]: { workload: 'send', size: 400_000 },
         beam: { workload: 'send', size: 200_000 },
       },
       target: { peer: 'beam', ratio: 5 },
@@ -122,7 +122,7 @@ export const distribution: Group = {
       higherIsBetter: true,
       parts: {
         ours: { workload: 'call', size: 5_000 },
-        'ours-tcp': { workload: 'call', size: 5_000 },
+        [OURS_TCP]: { workload: 'call', size: 5_000 },
         beam: { workload: 'call', size: 5_000 },
         'grpc-js': { workload: 'round-trips', size: 5_000 },
       },
@@ -135,7 +135,7 @@ export const distribution: Group = {
       higherIsBetter: true,
       parts: {
         ours: { workload: 'request', size: 5_000 },
-        'ours-tcp': { workload: 'request', size: 5_000 },
+        [OURS_TCP]: { workload: 'request', size: 5_000 },
         beam: { workload: 'call', size: 5_000 },
       },
     },
@@ -147,7 +147,7 @@ export const distribution: Group = {
       higherIsBetter: true,
       parts: {
         ours: { workload: 'callers', size: 40_000 },
-        'ours-tcp': { workload: 'callers', size: 40_000 },
+        [OURS_TCP]: { workload: 'callers', size: 40_000 },
         beam: { workload: 'callers', size: 40_000 },
       },
       target: { peer: 'beam', ratio: 5 },
@@ -159,7 +159,7 @@ export const distribution: Group = {
       higherIsBetter: false,
       parts: {
         ours: { workload: 'paced-p50', size: 10_000 },
-        'ours-tcp': { workload: 'paced-p50', size: 10_000 },
+        [OURS_TCP]: { workload: 'paced-p50', size: 10_000 },
         beam: { workload: 'paced-p50', size: 10_000 },
       },
     },
@@ -170,7 +170,7 @@ export const distribution: Group = {
       higherIsBetter: false,
       parts: {
         ours: { workload: 'paced-p99', size: 10_000 },
-        'ours-tcp': { workload: 'paced-p99', size: 10_000 },
+        [OURS_TCP]: { workload: 'paced-p99', size: 10_000 },
         beam: { workload: 'paced-p99', size: 10_000 },
       },
     },

@@ -3,7 +3,7 @@
  * which has no other). Targets are those of the issue of the gateway. The clients are the same for all: contestants/gateway.
  */
 import { isInstalled } from '@pidmesh/dev-services'
-import { OURS, type ContestantPlan, type Group, type Part } from '../group.ts'
+import { OURS, OURS_TCP, type ContestantPlan, type Group, type Part } from '../group.ts'
 import { nodeJs } from './node-js.ts'
 import { ofRun } from './of-run.ts'
 
@@ -12,7 +12,11 @@ const WS = 'ws'
 const hasRedis = isInstalled('redis-server')
 
 const pushes = ofRun(
-  { [OURS]: { workload: 'push', size: 50_000 }, [SOCKET_IO]: { workload: 'push', size: 20_000 } },
+  {
+    [OURS]: { workload: 'push', size: 50_000 },
+    [OURS_TCP]: { workload: 'push', size: 50_000 },
+    [SOCKET_IO]: { workload: 'push', size: 20_000 },
+  },
   {},
   [
     {
@@ -111,6 +115,7 @@ export const gateway: Group = {
   ],
   contestants: [
     nodeJs(OURS, 'ours/gateway.js'),
+    nodeJs(OURS_TCP, 'ours/gateway-tcp.js'),
     withRedis(nodeJs(SOCKET_IO, 'socket.io/gateway.js')),
     nodeJs(WS, 'ws/gateway.js'),
   ],

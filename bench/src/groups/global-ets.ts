@@ -4,7 +4,7 @@
  *
  * Most runs yield several figures: `ofRun` gives them the same parts, so that they are taken from the same runs.
  */
-import { OURS, type Group, type Part } from '../group.ts'
+import { OURS, OURS_TCP, type Group, type Part } from '../group.ts'
 import { distributed, erlang } from './erlang.ts'
 import { nodeJs } from './node-js.ts'
 import { ofRun } from './of-run.ts'
@@ -12,7 +12,7 @@ import { ofRun } from './of-run.ts'
 /** Names: the same for all, since most figures are no rates. */
 const MANY = 100_000
 
-const registrations = ofRun(both('register', MANY), { maxRounds: 3 }, [
+const registrations = ofRun(all('register', MANY), { maxRounds: 3 }, [
   {
     name: 'register 100,000 names, one caller',
     unit: 'names/s',
@@ -55,7 +55,7 @@ const registrations = ofRun(both('register', MANY), { maxRounds: 3 }, [
   },
 ])
 
-const registrationsOf100Callers = ofRun(both('register-callers', MANY), { maxRounds: 2 }, [
+const registrationsOf100Callers = ofRun(all('register-callers', MANY), { maxRounds: 2 }, [
   {
     name: 'register 100,000 names, 100 callers',
     unit: 'names/s',
@@ -66,7 +66,7 @@ const registrationsOf100Callers = ofRun(both('register-callers', MANY), { maxRou
   },
 ])
 
-const singleNames = ofRun(both('visible', 500), { maxRounds: 3 }, [
+const singleNames = ofRun(all('visible', 500), { maxRounds: 3 }, [
   {
     name: 'a name visible on another node, 200 a second, p50',
     unit: 'ms',
@@ -85,7 +85,7 @@ const singleNames = ofRun(both('visible', 500), { maxRounds: 3 }, [
   },
 ])
 
-const joins = ofRun(both('join', MANY), { maxRounds: 2 }, [
+const joins = ofRun(all('join', MANY), { maxRounds: 2 }, [
   {
     name: 'a new node has all 100,000 names',
     unit: 'ms',
@@ -228,6 +228,7 @@ export const globalEts: Group = {
   notes: ['placement: three nodes a contestant, wherever the operating system likes'],
   contestants: [
     nodeJs(OURS, 'ours/global-ets.js'),
+    nodeJs(OURS_TCP, 'ours/global-ets-tcp.js'),
     erlang('bench_global_ets', {
       with: ['bench_global_ets_member', 'bench_name_table', 'bench_nodes', 'bench_epmd', 'bench_protocol'],
       flags: distributed(),
@@ -244,6 +245,11 @@ export const globalEts: Group = {
     ...millions,
     ...processGroups,
   ],
+}
+
+/** Where it matters what the nodes speak. */
+function all(workload: string, size: number): Readonly<Record<string, Part>> {
+  return { ...both(workload, size), [OURS_TCP]: { workload, size } }
 }
 
 function both(workload: string, size: number): Readonly<Record<string, Part>> {
