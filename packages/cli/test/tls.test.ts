@@ -1,6 +1,9 @@
 /**
  * Nodes over mutual TLS, with the certificates that `pidmesh certs` makes: real connections.
  */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { nodeName, startNode, type Node, type NodeOptions, type TlsOptions, type TransportKind } from '@pidmesh/runtime'
 import { MemoryLogger } from '@pidmesh/runtime/testing'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -79,6 +82,24 @@ describe.each<TransportKind>(['grpc', 'tcp'])('with tls, over %s,', (transport) 
     const c = await start('c', { tls: await tlsOf('c'), seeds: [b.address], logger: logOfC })
     await expectKeptOut(c, b, logOfC)
   })
+})
+
+it('a program with a certificate that cuts the connection off before it has said anything harms no node that speaks TCP', async () => {
+  const options = await tlsOf('b')
+  const a = await startAny('a', { tls: await tlsOf('a'), transport: 'tcp' })
+  const port = Number(a.address.slice(a.address.lastIndexOf(':') + 1))
+  const { ca, certificate: cert, privateKey: key } = options
+  for (let time = 0; time < 20; time++) {
+    const raw = connect(port, '127.0.0.1')
+    const program = connectTls({ socket: raw, ca, cert, key, checkServerIdentity: () => undefined })
+    program.on('error', () => undefined)
+    await once(program, 'secureConnect')
+    // What the server says first comes when it has seen the certificate.
+    await Promise.race([once(program, 'session'), once(program, 'close')])
+    raw.resetAndDestroy()
+  }
+  const b = await startAny('b', { tls: options, transport: 'tcp', seeds: [a.address] })
+  await expect.poll(() => b.nodes(), { timeout: 15_000 }).toEqual([a.name])
 })
 
 describe('the option tls', () => {

@@ -32,6 +32,8 @@ export function tcpTransport(tls?: TlsOptions): Transport {
           link.attach(accept(link))
           link.carry(rest)
         }
+        // Until there is a link its end is told by nobody but the acceptor.
+        socket.on('error', () => undefined)
         onGreeting(socket, greeted, () => socket.destroy())
       }
       const accepting = new Acceptor(tls === undefined ? take : securing(tls, take), onStranger)
