@@ -16,4 +16,14 @@ export {
 } from './redis.ts'
 export { isInstalled } from './programs.ts'
 export { mustSkip } from './skip.ts'
-export { kafkaMissing, startKafka, KafkaService, type KafkaUser } from './kafka.ts'
+export {
+  kafkaMissing,
+  startKafka,
+  startKafkaCluster,
+  KafkaService,
+  type KafkaCluster,
+  type KafkaOptions,
+  type KafkaTlsFiles,
+  type KafkaTlsPorts,
+  type KafkaUser,
+} from './kafka.ts'

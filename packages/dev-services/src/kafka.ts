@@ -1,5 +1,8 @@
 /**
- * A Kafka broker, its own controller, from its jars: `scripts/fetch-kafka.mjs` has fetched them. Two listeners on loopback: one for everybody, one for the user.
+ * Kafka brokers, each a controller too, from their jars: `scripts/fetch-kafka.mjs` has fetched them. All listeners are on loopback.
+ *
+ *   startKafka()          one broker
+ *   startKafkaCluster()   three, or as many as are asked for; a message of `acks: 'all'` is on two of them, or refused
  *
  *   format (once) ─▶ broker ─▶ kill ─▶ startAgain: the same ports, the same data ─▶ stop: nothing is left
  *
@@ -27,12 +30,37 @@ const JAVA_OPTIONS = [
 const STARTED = 'Kafka Server started'
 const START_WITHIN_MS = 50_000
 const ATTEMPTS = 2
+const CLUSTER_BROKERS = 3
+const LOOPBACK = '127.0.0.1'
 const CLUSTER_ID = 'cGlkbWVzaC10ZXN0cy1hYQ'
 
-/** Who may use the second listener, by PLAIN and by SCRAM-SHA-256. */
+/** Who may use the listeners that want a login, by PLAIN and by SCRAM-SHA-256. */
 export interface KafkaUser {
   readonly username: string
   readonly password: string
+}
+
+/** Files of a broker that speaks TLS. */
+export interface KafkaTlsFiles {
+  /** The broker's certificate and its key, in PEM form, in one file. */
+  readonly keystore: string
+  /** Certificates of the authorities that the broker trusts, in PEM form. */
+  readonly truststore: string
+}
+
+export interface KafkaOptions {
+  /** Adds the listeners of `KafkaService.tls`. @default none of them */
+  readonly tls?: KafkaTlsFiles
+}
+
+/** Ports of loopback over TLS. The broker tells nodes to find it at `localhost`. */
+export interface KafkaTlsPorts {
+  /** For everybody. */
+  readonly open: number
+  /** For who shows a certificate. */
+  readonly mutual: number
+  /** For the user. */
+  readonly sasl: number
 }
 
 const USER: KafkaUser = { username: 'pidmesh', password: 'open-for-tests' }
@@ -50,8 +78,7 @@ export function kafkaMissing(): string | undefined {
 
 /** A broker that runs. */
 export class KafkaService {
-  private readonly folder: string
-  private readonly remove: () => void
+  private readonly place: Place
   private server: ServerProcess
   readonly port: number
   /** For `brokers`. */
@@ -59,28 +86,32 @@ export class KafkaService {
   /** For `brokers`, of who is to say that it is the user. */
   readonly saslBootstrap: string
   readonly user: KafkaUser = USER
+  /** If it was started with `tls`. */
+  readonly tls: KafkaTlsPorts | undefined
 
-  constructor(
-    server: ServerProcess,
-    place: { readonly folder: string; readonly remove: () => void },
-    ports: { readonly plain: number; readonly sasl: number },
-  ) {
+  constructor(server: ServerProcess, place: Place) {
+    const { plain, sasl, tls } = place.ports
     this.server = server
-    this.folder = place.folder
-    this.remove = place.remove
-    this.port = ports.plain
-    this.bootstrap = `127.0.0.1:${ports.plain}`
-    this.saslBootstrap = `127.0.0.1:${ports.sasl}`
+    this.place = place
+    this.port = plain
+    this.bootstrap = `${LOOPBACK}:${plain}`
+    this.saslBootstrap = `${LOOPBACK}:${sasl}`
+    this.tls = tls
+  }
+
+  /** What it is called in the cluster. */
+  get id(): number {
+    return this.place.id
   }
 
   /** Has a folder for each partition of each topic: `topic-0`. */
   get dataFolder(): string {
-    return dataFolder(this.folder)
+    return dataFolder(this.place)
   }
 
   /** What the broker has said: its warnings and errors. */
   get log(): string {
-    return readFileSync(join(this.folder, 'server.log'), 'utf8')
+    return logOf(this.place)
   }
 
   get isRunning(): boolean {
@@ -90,7 +121,7 @@ export class KafkaService {
   /** Ends it, and removes what it has stored. */
   async stop(): Promise<void> {
     await this.server.kill()
-    this.remove()
+    this.place.remove()
   }
 
   /** As `kill -9`. What it has stored stays. */
@@ -112,16 +143,45 @@ export class KafkaService {
   }
 }
 
+export interface KafkaCluster {
+  readonly nodes: readonly KafkaService[]
+  /** For `brokers`. */
+  readonly bootstraps: readonly string[]
+  /** Ends all, and removes what they have stored. */
+  stop(): Promise<void>
+}
+
 /**
  * Resolves when the broker can be used.
  * @throws ServiceMissing by rejection
  */
-export async function startKafka(): Promise<KafkaService> {
+export async function startKafka({ tls }: KafkaOptions = {}): Promise<KafkaService> {
+  const [node] = await startAll([1], tls)
+  if (node === undefined) throw new Error('no broker')
+  return node
+}
+
+/**
+ * Resolves when all brokers can be used.
+ * @throws ServiceMissing by rejection
+ */
+export async function startKafkaCluster(brokers: number = CLUSTER_BROKERS): Promise<KafkaCluster> {
+  const nodes = await startAll(Array.from({ length: brokers }, (_, index) => index + 1))
+  return {
+    nodes,
+    bootstraps: nodes.map(({ bootstrap }) => bootstrap),
+    stop: async () => {
+      await Promise.all(nodes.map((node) => node.stop()))
+    },
+  }
+}
+
+async function startAll(ids: readonly number[], tls?: KafkaTlsFiles): Promise<readonly KafkaService[]> {
   const missing = kafkaMissing()
   if (missing !== undefined) throw new ServiceMissing(missing)
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startOnce()
+      return await startOnce(ids, tls)
     } catch (error) {
       // Ports that were free may be somebody else's by now.
       if (attempt === ATTEMPTS) throw error
@@ -129,60 +189,99 @@ export async function startKafka(): Promise<KafkaService> {
   }
 }
 
-async function startOnce(): Promise<KafkaService> {
-  const place = makeFolder('kafka')
-  try {
-    const ports = { plain: await freePort(), sasl: await freePort(), controller: await freePort() }
-    const config = join(place.folder, 'server.properties')
-    writeFileSync(config, configuration(place.folder, ports))
-    await format(config)
-    const log = join(place.folder, 'server.log')
-    const server = await ServerProcess.start({
-      name: 'Kafka',
-      command: ['java', ...JAVA_OPTIONS, ...classPath(), 'kafka.Kafka', config],
-      folder: place.folder,
-      isTemporary: true,
-      isReady: async () => existsSync(log) && readFileSync(log, 'utf8').includes(STARTED),
-      withinMs: START_WITHIN_MS,
-    })
-    return new KafkaService(server, place, ports)
-  } catch (error) {
-    place.remove()
-    throw error
-  }
+async function startOnce(ids: readonly number[], tls: KafkaTlsFiles | undefined): Promise<readonly KafkaService[]> {
+  const places = await Promise.all(ids.map((id) => placeOf(id, tls)))
+  const starts = await Promise.allSettled(places.map((place) => startBroker(place, places, tls)))
+  const nodes = starts.filter((each) => each.status === 'fulfilled').map(({ value }) => value)
+  const failed = starts.find((each) => each.status === 'rejected')
+  if (failed === undefined) return nodes
+  await Promise.all(nodes.map((node) => node.stop()))
+  for (const { remove } of places) remove()
+  throw failed.reason
 }
 
-async function format(config: string): Promise<void> {
-  const scram = `SCRAM-SHA-256=[name=${USER.username},password=${USER.password}]`
-  const of = ['format', '--standalone', '--cluster-id', CLUSTER_ID, '--config', config, '--add-scram', scram]
-  await promisify(execFile)('java', [...JAVA_OPTIONS, ...classPath(), 'kafka.tools.StorageTool', ...of])
+/** Of one broker. */
+interface Place {
+  readonly id: number
+  readonly folder: string
+  readonly remove: () => void
+  readonly ports: Ports
 }
 
 interface Ports {
   readonly plain: number
   readonly sasl: number
   readonly controller: number
+  readonly tls: KafkaTlsPorts | undefined
 }
 
-function configuration(folder: string, { plain, sasl, controller }: Ports): string {
-  const listeners = `PLAINTEXT://127.0.0.1:${plain},SASL_PLAINTEXT://127.0.0.1:${sasl}`
-  const { username, password } = USER
-  const logins = `username="${username}" password="${password}" user_${username}="${password}"`
+async function placeOf(id: number, tls: KafkaTlsFiles | undefined): Promise<Place> {
+  const [plain, sasl, controller] = [await freePort(), await freePort(), await freePort()]
+  const tlsPorts = tls && { open: await freePort(), mutual: await freePort(), sasl: await freePort() }
+  return { id, ...makeFolder('kafka'), ports: { plain, sasl, controller, tls: tlsPorts } }
+}
+
+async function startBroker(place: Place, all: readonly Place[], tls: KafkaTlsFiles | undefined): Promise<KafkaService> {
+  const { folder } = place
+  const config = join(folder, 'server.properties')
+  writeFileSync(config, configuration(place, all, tls))
+  await format(config)
+  const server = await ServerProcess.start({
+    name: 'Kafka',
+    command: ['java', ...JAVA_OPTIONS, ...classPath(), 'kafka.Kafka', config],
+    folder,
+    isTemporary: true,
+    isReady: async () => logOf(place).includes(STARTED),
+    withinMs: START_WITHIN_MS,
+  })
+  return new KafkaService(server, place)
+}
+
+async function format(config: string): Promise<void> {
+  const scram = `SCRAM-SHA-256=[name=${USER.username},password=${USER.password}]`
+  const of = ['format', '--cluster-id', CLUSTER_ID, '--config', config, '--add-scram', scram]
+  await promisify(execFile)('java', [...JAVA_OPTIONS, ...classPath(), 'kafka.tools.StorageTool', ...of])
+}
+
+/** A way to a broker: what it is called, where it is, how it is spoken to. */
+type Listener = readonly [name: string, host: string, port: number, protocol: string]
+
+function listenersOf({ plain, sasl, controller, tls }: Ports): readonly Listener[] {
+  const secure: readonly Listener[] = tls
+    ? [
+        ['TLS', 'localhost', tls.open, 'SSL'],
+        ['MUTUAL', 'localhost', tls.mutual, 'SSL'],
+        ['SASL_TLS', 'localhost', tls.sasl, 'SASL_SSL'],
+      ]
+    : []
+  return [
+    ['PLAINTEXT', LOOPBACK, plain, 'PLAINTEXT'],
+    ['SASL_PLAINTEXT', LOOPBACK, sasl, 'SASL_PLAINTEXT'],
+    ...secure,
+    ['CONTROLLER', LOOPBACK, controller, 'PLAINTEXT'],
+  ]
+}
+
+function configuration({ id, folder, ports }: Place, all: readonly Place[], tls: KafkaTlsFiles | undefined): string {
+  const listeners = listenersOf(ports)
   const settings = {
     'process.roles': 'broker,controller',
-    'node.id': 1,
-    'log.dirs': dataFolder(folder),
-    listeners: `${listeners},CONTROLLER://127.0.0.1:${controller}`,
-    'advertised.listeners': `${listeners},CONTROLLER://127.0.0.1:${controller}`,
+    'node.id': id,
+    'log.dirs': dataFolder({ folder }),
+    listeners: listeners.map(([name, , port]) => `${name}://${LOOPBACK}:${port}`).join(),
+    'advertised.listeners': listeners.map(([name, host, port]) => `${name}://${host}:${port}`).join(),
+    'listener.security.protocol.map': listeners.map(([name, , , protocol]) => `${name}:${protocol}`).join(),
     'controller.listener.names': 'CONTROLLER',
-    'controller.quorum.bootstrap.servers': `127.0.0.1:${controller}`,
+    'controller.quorum.voters': all.map((each) => `${each.id}@${LOOPBACK}:${each.ports.controller}`).join(),
+    // A controller that was killed has a successor soon: after 2 s and more, if nothing is said.
+    'controller.quorum.fetch.timeout.ms': 1_000,
+    'controller.quorum.election.timeout.ms': 500,
+    'controller.quorum.election.backoff.max.ms': 200,
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256',
-    'listener.name.sasl_plaintext.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required ${logins};`,
-    'listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config':
-      'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+    ...loginSettings(listeners),
+    ...(tls && tlsSettings(tls)),
     'auto.create.topics.enable': false,
+    'min.insync.replicas': Math.min(2, all.length),
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 1,
     'transaction.state.log.replication.factor': 1,
@@ -190,8 +289,9 @@ function configuration(folder: string, { plain, sasl, controller }: Ports): stri
     'num.network.threads': 2,
     'num.io.threads': 2,
     'log.cleaner.enable': false,
-    // A broker that was killed is let in again when its former life is over: after 9 s, if nothing is said.
-    'broker.session.timeout.ms': 1_000,
+    // A broker that was killed is let in again, and another one leads, when its former life is over: after 9 s, if nothing is said.
+    // Several that share a machine may be late.
+    'broker.session.timeout.ms': all.length === 1 ? 1_000 : 2_000,
     'broker.heartbeat.interval.ms': 200,
   }
   return Object.entries(settings)
@@ -199,8 +299,36 @@ function configuration(folder: string, { plain, sasl, controller }: Ports): stri
     .join('')
 }
 
-function dataFolder(folder: string): string {
+function loginSettings(listeners: readonly Listener[]): Readonly<Record<string, string>> {
+  const { username, password } = USER
+  const logins = `username="${username}" password="${password}" user_${username}="${password}"`
+  const plain = `org.apache.kafka.common.security.plain.PlainLoginModule required ${logins};`
+  const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule required;'
+  const names = listeners.filter(([, , , protocol]) => protocol.startsWith('SASL')).map(([name]) => name.toLowerCase())
+  return {
+    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256',
+    ...Object.fromEntries(names.map((name) => [`listener.name.${name}.plain.sasl.jaas.config`, plain])),
+    ...Object.fromEntries(names.map((name) => [`listener.name.${name}.scram-sha-256.sasl.jaas.config`, scram])),
+  }
+}
+
+function tlsSettings({ keystore, truststore }: KafkaTlsFiles): Readonly<Record<string, string>> {
+  return {
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keystore,
+    'ssl.truststore.type': 'PEM',
+    'ssl.truststore.location': truststore,
+    'listener.name.mutual.ssl.client.auth': 'required',
+  }
+}
+
+function dataFolder({ folder }: Pick<Place, 'folder'>): string {
   return join(folder, 'data')
+}
+
+function logOf({ folder }: Place): string {
+  const log = join(folder, 'server.log')
+  return existsSync(log) ? readFileSync(log, 'utf8') : ''
 }
 
 function classPath(): readonly string[] {

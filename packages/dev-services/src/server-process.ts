@@ -68,6 +68,8 @@ export class ServerProcess {
   static async start(start: ServerStart): Promise<ServerProcess> {
     const { name, command, folder, isTemporary, env, isReady, withinMs } = start
     const log = join(folder, 'server.log')
+    // What a former life has said tells nothing of this one.
+    rmSync(log, { force: true })
     const guard = spawn('sh', ['-c', GUARD, 'guard', ...command], {
       // What the shell says of ends and kills is nobody's business.
       stdio: ['pipe', 'pipe', 'ignore'],
