@@ -46,6 +46,8 @@ const NEEDED: readonly { readonly key: number; readonly version: number }[] = [
 /** Nobody has time to read what is older. */
 const RETENTION_MS = 60_000
 const SEGMENT_BYTES = 16 * 1024 * 1024
+/** Of a topic, if nobody has said otherwise: one may be away while another one is mended. */
+const REPLICAS = 3
 const TOPIC_CONFIG: Readonly<Record<string, string>> = {
   'cleanup.policy': 'delete',
   'retention.ms': String(RETENTION_MS),
@@ -122,9 +124,11 @@ export class BrokerLink {
     return this.ask(partly(metadataV11.api.async(this.connection, [topic], false, false)))
   }
 
-  async createTopic({ topic, partitions, replicas, timeoutMs }: Settings): Promise<void> {
+  /** @param brokers How many are alive */
+  async createTopic({ topic, partitions, replicas, timeoutMs }: Settings, brokers: number): Promise<void> {
     const configs = Object.entries(TOPIC_CONFIG).map(([name, value]) => ({ name, value }))
-    const request = { name: topic, numPartitions: partitions, replicationFactor: replicas, assignments: [], configs }
+    const replicationFactor = replicas ?? Math.min(REPLICAS, brokers)
+    const request = { name: topic, numPartitions: partitions, replicationFactor, assignments: [], configs }
     await this.ask(createTopicsV7.api.async(this.connection, [request], timeoutMs, false))
   }
 

@@ -3,8 +3,9 @@
  *
  *   bootstrap ─▶ any broker ─▶ metadata ─▶ a view: the topic's id, the leader of each partition ─▶ a link to a leader
  *
- * - One connection for what is written and one for what is read to each broker: a broker answers in order, and reading waits.
+ * - Up to three connections to each broker, for what is written, read and asked: a broker answers in order, reading waits, and writing may wait for replicas.
  * - A link that is closed is not given out; a broker that does not answer in time loses its link, as nobody knows what the link still holds.
+ * - A broker that leads nothing any more loses its links: it may stand still, and what waits for it goes to who leads now.
  * - `view` is the last that a broker has said. It changes by `refresh` only.
  */
 import { BrokerFault, faultOf, type FaultKind } from './broker-fault.ts'
@@ -12,7 +13,7 @@ import { BrokerLink, type MetadataResponse } from './broker-link.ts'
 import type { Address, Settings } from './options.ts'
 import { pause, within } from './within.ts'
 
-export type Purpose = 'read' | 'write'
+export type Purpose = 'read' | 'write' | 'ask'
 
 export interface TopicView {
   /** Of this life of the topic: one that is made again has another. */
@@ -24,11 +25,17 @@ export interface TopicView {
 
 interface Entry {
   readonly opening: Promise<BrokerLink>
+  /** Ends the opening. */
+  readonly ending: AbortController
   link: BrokerLink | undefined
 }
 
 /** How long is waited before something is asked again. */
 export const AGAIN_MS = 100
+/** How long a broker is waited for, if another one can be asked. */
+const PATIENCE_MS = 1_000
+/** How often it is looked where the topic is while something waits for a broker that may have lost its place. */
+export const LOOK_AGAIN_MS = 500
 
 /** What may be over at another moment. */
 const PASSING: ReadonlySet<FaultKind> = new Set(['away', 'moved', 'too-few-brokers'])
@@ -53,7 +60,7 @@ export class Cluster {
 
   close(): void {
     this.ending.abort()
-    for (const { link } of this.entries.values()) link?.close()
+    for (const entry of this.entries.values()) end(entry)
     this.entries.clear()
   }
 
@@ -63,7 +70,8 @@ export class Cluster {
     const key = keyOf(address, purpose)
     const there = this.entries.get(key)
     if (there !== undefined && (there.link === undefined || there.link.isOpen)) return there.opening
-    const entry: Entry = { opening: BrokerLink.open(address, this.settings, this.signal), link: undefined }
+    const ending = new AbortController()
+    const entry: Entry = { opening: BrokerLink.open(address, this.settings, ending.signal), ending, link: undefined }
     this.entries.set(key, entry)
     entry.opening.then(
       (link) => {
@@ -93,7 +101,9 @@ export class Cluster {
   /** What is under way over it fails. */
   drop(address: Address, purpose: Purpose): void {
     const key = keyOf(address, purpose)
-    this.entries.get(key)?.link?.close()
+    const entry = this.entries.get(key)
+    if (entry === undefined) return
+    end(entry)
     this.entries.delete(key)
   }
 
@@ -117,29 +127,45 @@ export class Cluster {
     }
   }
 
+  /** How many brokers are alive, as one of them has said. */
+  get brokers(): number {
+    return this.known.length
+  }
+
   /** Asks one broker after the other, until one answers. */
   async any<T>(request: (link: BrokerLink) => Promise<T>): Promise<T> {
     const deadlineMs = performance.now() + this.settings.timeoutMs
     const addresses = this.addresses()
     let last = new BrokerFault('away', 'no broker')
     for (const [index, address] of addresses.entries()) {
-      const shareMs = (deadlineMs - performance.now()) / (addresses.length - index)
+      const others = addresses.length - index - 1
+      const leftMs = deadlineMs - performance.now()
+      const shareMs = others === 0 ? leftMs : Math.min(leftMs / (others + 1), PATIENCE_MS)
       try {
-        return await within(this.link(address, 'write').then(request), shareMs)
+        return await within(this.link(address, 'ask').then(request), shareMs)
       } catch (error) {
         last = faultOf(error)
         if (last.kind !== 'away') throw last
-        this.drop(address, 'write')
+        this.drop(address, 'ask')
       }
     }
     throw last
   }
 
   /**
-   * Does it, until it is done, or there is no use in doing it, or the time is over.
+   * Does it, until it is done, or there is no use in doing it, or the time is over. What waits for a broker meanwhile that loses its place fails, and is done anew.
    * @throws BrokerFault by rejection
    */
   async until<T>(deadlineMs: number, attempt: () => Promise<T>): Promise<T> {
+    const looking = setInterval(() => void this.tryRefresh(), LOOK_AGAIN_MS)
+    try {
+      return await this.tryUntil(deadlineMs, attempt)
+    } finally {
+      clearInterval(looking)
+    }
+  }
+
+  private async tryUntil<T>(deadlineMs: number, attempt: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await within(attempt(), deadlineMs - performance.now())
@@ -156,15 +182,40 @@ export class Cluster {
     const { topic } = this.settings
     const response = await this.any((link) => link.metadata(topic))
     this.known = response.brokers.map(({ host, port }) => ({ host, port }))
+    const former = this.view
     this.view = viewOf(response, topic)
+    for (const address of displaced(former, this.view)) {
+      this.drop(address, 'read')
+      this.drop(address, 'write')
+    }
     return this.view
   }
 
   /** Those that the brokers know first: what one begins with may be a name for any of them. */
   private addresses(): readonly Address[] {
-    const all = [...this.known, ...this.settings.brokers]
-    return [...new Map(all.map((address) => [keyOf(address, 'write'), address])).values()]
+    return distinct([...this.known, ...this.settings.brokers])
   }
+}
+
+function end({ ending, link }: Entry): void {
+  ending.abort()
+  link?.close()
+}
+
+/** Brokers that have led something, and lead nothing any more. */
+export function displaced(former: TopicView | undefined, now: TopicView | undefined): readonly Address[] {
+  if (former === undefined || now === undefined) return []
+  const leading = new Set(leadersOf(now).map(textOf))
+  return leadersOf(former).filter((address) => !leading.has(textOf(address)))
+}
+
+/** Each once. */
+export function leadersOf({ leaders }: TopicView): readonly Address[] {
+  return distinct([...leaders.values()])
+}
+
+function distinct(addresses: readonly Address[]): readonly Address[] {
+  return [...new Map(addresses.map((address) => [textOf(address), address])).values()]
 }
 
 /**
@@ -190,6 +241,10 @@ const UNKNOWN_TOPIC = 3
 const BAD_TOPIC = 17
 const TOPIC_REFUSED = 29
 
-export function keyOf({ host, port }: Address, purpose: Purpose): string {
-  return `${purpose} ${host} ${port}`
+export function keyOf(address: Address, purpose: Purpose): string {
+  return `${purpose} ${textOf(address)}`
+}
+
+function textOf({ host, port }: Address): string {
+  return `${host} ${port}`
 }

@@ -16,29 +16,30 @@ import { TopicWriter } from './topic-writer.ts'
 export class KafkaTopic implements MessageBroker {
   readonly kind = 'kafka'
   readonly countsListeners = false
-  private readonly settings: Settings
-  private readonly cluster: Cluster
-  private readonly writer: TopicWriter
-  private reader: TopicReader | undefined
+  /** Hidden from whoever shows or logs the driver, as what is made of it: there are a password and a key in it. */
+  readonly #settings: Settings
+  readonly #cluster: Cluster
+  readonly #writer: TopicWriter
+  #reader: TopicReader | undefined
   private isStarted = false
   private isInUse = false
 
   /** @throws PidmeshError `ERR_BAD_OPTION` */
   constructor(options: KafkaTopicOptions) {
-    this.settings = checkOptions(options)
-    this.cluster = new Cluster(this.settings)
-    this.writer = new TopicWriter(this.settings, this.cluster)
+    this.#settings = checkOptions(options)
+    this.#cluster = new Cluster(this.#settings)
+    this.#writer = new TopicWriter(this.#settings, this.#cluster)
   }
 
   /** Why nothing comes at the moment, or not all; `undefined` if all does. */
   get fault(): StoreError | undefined {
-    const fault = this.reader?.fault
-    return fault && storeErrorOf(fault, 'reading', this.settings.topic)
+    const fault = this.#reader?.fault
+    return fault && storeErrorOf(fault, 'reading', this.#settings.topic)
   }
 
   /** Bytes that wait for brokers, or are under way to them. */
   get waitingBytes(): number {
-    return this.writer.waitingBytes
+    return this.#writer.waitingBytes
   }
 
   /**
@@ -52,18 +53,18 @@ export class KafkaTopic implements MessageBroker {
         'this KafkaTopic is in use, or was: one is for one user, make another',
       )
     this.isInUse = true
-    const deadlineMs = performance.now() + this.settings.timeoutMs
-    const reader = new TopicReader(this.settings, this.cluster, onMessage)
+    const deadlineMs = performance.now() + this.#settings.timeoutMs
+    const reader = new TopicReader(this.#settings, this.#cluster, onMessage)
     try {
-      await this.cluster.until(deadlineMs, async () => {
+      await this.#cluster.until(deadlineMs, async () => {
         const view = await this.topic()
-        await Promise.all([this.writer.prepare(view), reader.findPositions(view)])
+        await Promise.all([this.#writer.prepare(view), this.findPositions(reader, view)])
       })
-      if (this.cluster.signal.aborted) throw new BrokerFault('away', 'stopped')
+      if (this.#cluster.signal.aborted) throw new BrokerFault('away', 'stopped')
     } catch (error) {
-      throw storeErrorOf(faultOf(error), 'start', this.settings.topic)
+      throw storeErrorOf(faultOf(error), 'start', this.#settings.topic)
     }
-    this.reader = reader
+    this.#reader = reader
     this.isStarted = true
     reader.run()
   }
@@ -71,8 +72,8 @@ export class KafkaTopic implements MessageBroker {
   /** Ends all connections, at once. What waits is rejected. */
   async stop(): Promise<void> {
     this.isStarted = false
-    this.cluster.close()
-    await Promise.all([this.writer.stop(), this.reader?.stop()])
+    this.#cluster.close()
+    await Promise.all([this.#writer.stop(), this.#reader?.stop()])
   }
 
   /** All channels come: each node reads the whole topic. */
@@ -90,12 +91,13 @@ export class KafkaTopic implements MessageBroker {
    */
   async publish(channel: string, bytes: Uint8Array): Promise<undefined> {
     if (!this.isStarted) throw new StoreError('ERR_STORE_UNAVAILABLE', 'Kafka: not started, or stopped')
-    await this.writer.publish(channel, bytes)
+    await this.#writer.publish(channel, bytes)
   }
 
   /** The topic, with a leader for each partition. */
   private async topic(): Promise<TopicView> {
-    const { cluster, settings } = this
+    const cluster = this.#cluster
+    const settings = this.#settings
     let view = await cluster.refresh()
     if (view === undefined && settings.createTopic) {
       await this.create()
@@ -108,9 +110,19 @@ export class KafkaTopic implements MessageBroker {
     return view
   }
 
+  private async findPositions(reader: TopicReader, view: TopicView): Promise<void> {
+    try {
+      await reader.findPositions(view)
+    } catch (error) {
+      const fault = faultOf(error)
+      // One broker has said where the topic is; a leader may hear of it later.
+      throw fault.kind === 'no-topic' ? new BrokerFault('moved', fault.message) : fault
+    }
+  }
+
   private async create(): Promise<void> {
     try {
-      await this.cluster.any((link) => link.createTopic(this.settings))
+      await this.#cluster.any((link) => link.createTopic(this.#settings, this.#cluster.brokers))
     } catch (error) {
       const fault = faultOf(error)
       // By another node, in the same moment.

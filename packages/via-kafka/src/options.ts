@@ -21,7 +21,7 @@ export interface KafkaTopicOptions {
   readonly createTopic?: boolean
   /** Of a topic that is made here. @default 4 */
   readonly partitions?: number
-  /** Of a topic that is made here: how many brokers have it. @default 1 */
+  /** Of a topic that is made here: how many brokers have it. @default 3, or as many as are alive, if they are fewer */
   readonly replicas?: number
   /** A message is published when the leader of its partition has it, or when all replicas that are in step have. @default 1 */
   readonly acks?: 1 | 'all'
@@ -48,7 +48,8 @@ export interface Settings {
   readonly topic: string
   readonly createTopic: boolean
   readonly partitions: number
-  readonly replicas: number
+  /** As many as there can be, up to three, if it is not said. */
+  readonly replicas: number | undefined
   readonly acks: 1 | 'all'
   readonly timeoutMs: number
   readonly lingerMs: number
@@ -71,7 +72,7 @@ type Unchecked = { readonly [Key in keyof KafkaTopicOptions]?: unknown }
 /** @throws PidmeshError `ERR_BAD_OPTION` */
 export function checkOptions(options: KafkaTopicOptions): Settings {
   const { brokers, topic = 'pidmesh', clientId = 'pidmesh', createTopic = true, acks = 1, ...more } = asOptions(options)
-  const { partitions = 4, replicas = 1, timeoutMs = 5_000, lingerMs = 0, maxWaitingBytes, sasl, tls, ...others } = more
+  const { partitions = 4, replicas, timeoutMs = 5_000, lingerMs = 0, maxWaitingBytes, sasl, tls, ...others } = more
   const [other] = Object.keys(others)
   if (other !== undefined) throw bad(`there is no option ${other}`)
   if (typeof topic !== 'string' || !TOPIC.test(topic)) throw bad('topic must be a name that Kafka takes')
@@ -83,7 +84,7 @@ export function checkOptions(options: KafkaTopicOptions): Settings {
     topic,
     createTopic,
     partitions: checkWhole('partitions', partitions, 1, MAX_PARTITIONS),
-    replicas: checkWhole('replicas', replicas, 1, 2 ** 15 - 1),
+    replicas: replicas === undefined ? undefined : checkWhole('replicas', replicas, 1, 2 ** 15 - 1),
     acks,
     timeoutMs: checkWhole('timeoutMs', timeoutMs, 1, MAX_MS),
     lingerMs: checkWhole('lingerMs', lingerMs, 0, MAX_MS),

@@ -10,14 +10,15 @@
  */
 import type { OnMessage } from '@pidmesh/via-kit'
 import { BrokerFault, faultOf } from './broker-fault.ts'
-import type { BrokerLink, FetchedPartition } from './broker-link.ts'
-import { AGAIN_MS, keyOf, type Purpose, type TopicView } from './cluster.ts'
+import { FETCH_WAIT_MS, type BrokerLink, type FetchedPartition } from './broker-link.ts'
+import { AGAIN_MS, LOOK_AGAIN_MS, keyOf, leadersOf, type Purpose, type TopicView } from './cluster.ts'
 import type { Address, Settings } from './options.ts'
 import { pause } from './within.ts'
 
-/** How long new partitions may go unnoticed, and how long a topic that has come back. */
+/** How long new partitions may go unnoticed. */
 const LOOK_EVERY_MS = 10_000
-const LOOK_FOR_LOST_MS = 500
+/** A broker that has not answered for longer may have lost its place. */
+const LATE_MS = FETCH_WAIT_MS + 500
 /** Of a batch that says how a transaction has ended. */
 const IS_CONTROL = 0x20
 
@@ -45,6 +46,8 @@ export class TopicReader {
   private readonly positions = new Map<number, bigint | undefined>()
   private readonly loops = new Map<string, Promise<void>>()
   private looking: Promise<void> | undefined
+  /** Since when brokers are waited for. */
+  private readonly waitingSinceMs = new Map<string, number>()
   /** Of brokers that are not read from now, and of the topic. */
   private readonly faults = new Map<string, BrokerFault>()
 
@@ -62,7 +65,7 @@ export class TopicReader {
   /** Finds where each partition of the view ends; all of them have a leader. May be tried again. */
   async findPositions(view: TopicView): Promise<void> {
     this.adopt(view, undefined)
-    for (const address of addressesOf(view)) await this.fill(address, view)
+    for (const address of leadersOf(view)) await this.fill(address, view)
   }
 
   /** After `findPositions`: what is published from now on comes. */
@@ -77,19 +80,25 @@ export class TopicReader {
     await Promise.all(this.loops.values())
   }
 
-  /** Notices what has changed though nobody has failed: partitions that were added, a topic that is there again. */
+  /** Notices what has changed though nobody has failed: partitions that were added, a topic that is there again, another leader where one stands still. */
   private async look(): Promise<void> {
     const { signal } = this.cluster
     let lookedAtMs = performance.now()
     while (!signal.aborted) {
-      await pause(LOOK_FOR_LOST_MS, signal)
-      const { view } = this.cluster
-      const isWhole = view !== undefined && view.leaders.size === view.partitions
-      if (isWhole && performance.now() < lookedAtMs + LOOK_EVERY_MS) continue
+      await pause(LOOK_AGAIN_MS, signal)
+      if (this.isWell() && performance.now() < lookedAtMs + LOOK_EVERY_MS) continue
       lookedAtMs = performance.now()
       await this.cluster.tryRefresh()
       this.follow()
     }
+  }
+
+  /** All partitions have leaders, which answer. */
+  private isWell(): boolean {
+    const { view } = this.cluster
+    if (view === undefined || view.leaders.size < view.partitions) return false
+    const lateMs = performance.now() - LATE_MS
+    return [...this.waitingSinceMs.values()].every((sinceMs) => sinceMs > lateMs)
   }
 
   /** Brings positions and loops in line with the view. */
@@ -102,7 +111,7 @@ export class TopicReader {
     }
     this.faults.delete(TOPIC)
     this.adopt(view, 0n)
-    for (const address of addressesOf(view)) {
+    for (const address of leadersOf(view)) {
       const key = keyOf(address, 'read')
       if (!this.loops.has(key)) this.loops.set(key, this.read(address, key))
     }
@@ -122,10 +131,12 @@ export class TopicReader {
     while (!signal.aborted) {
       const { view } = this.cluster
       if (view === undefined || ledBy(address, view).length === 0) break
+      this.waitingSinceMs.set(key, performance.now())
       try {
         await this.readOnce(address, view)
         this.faults.delete(key)
       } catch (error) {
+        this.waitingSinceMs.delete(key)
         const fault = faultOf(error)
         this.faults.set(key, fault)
         if (fault.kind === 'unreadable') this.giveUp(ledBy(address, view), view)
@@ -136,6 +147,7 @@ export class TopicReader {
     }
     this.loops.delete(key)
     this.faults.delete(key)
+    this.waitingSinceMs.delete(key)
     this.cluster.drop(address, 'read')
   }
 
@@ -166,7 +178,10 @@ export class TopicReader {
     const link = await this.cluster.link(address, 'read')
     const ends = await link.ends(this.settings.topic, unknown)
     if (view.id !== this.topicId) return
-    for (const [partition, end] of ends) this.positions.set(partition, end)
+    for (const [partition, end] of ends) {
+      // Who leads now may have said it meanwhile, and what is after it may have come.
+      if (this.positions.get(partition) === undefined) this.positions.set(partition, end)
+    }
   }
 
   private giveUp(partitions: readonly number[], view: TopicView): void {
@@ -210,8 +225,4 @@ function ledBy({ host, port }: Address, { leaders }: TopicView): readonly number
   return [...leaders]
     .filter(([, leader]) => leader.host === host && leader.port === port)
     .map(([partition]) => partition)
-}
-
-function addressesOf({ leaders }: TopicView): readonly Address[] {
-  return [...new Map([...leaders.values()].map((address) => [keyOf(address, 'read'), address])).values()]
 }

@@ -8,7 +8,7 @@ import {
 } from '@platformatic/kafka'
 import { describe, expect, it } from 'vitest'
 import { BrokerFault, faultOf, storeErrorOf } from '../src/broker-fault.ts'
-import { Cluster } from '../src/cluster.ts'
+import { Cluster, displaced, type TopicView } from '../src/cluster.ts'
 import { checkOptions } from '../src/options.ts'
 
 const answer = (code: number): ResponseError =>
@@ -77,4 +77,18 @@ it('a topic that can not be made since the only broker has just stood still is m
   })
   await expect(made).resolves.toBe('made')
   cluster.close()
+})
+
+it('brokers that lead nothing any more are those that nothing is expected of', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((host) => ({ host, port: 1 }))
+  const view = (...leaders: readonly (typeof a)[]): TopicView => ({
+    id: '1',
+    partitions: 3,
+    leaders: new Map([...leaders.entries()].flatMap(([index, each]) => (each === undefined ? [] : [[index, each]]))),
+  })
+  expect(displaced(view(a, b, a), view(b, b, c))).toEqual([a])
+  expect(displaced(view(a, b, c), view(a, undefined, undefined))).toEqual([b, c])
+  expect(displaced(view(a, b), view(b, a))).toEqual([])
+  expect(displaced(undefined, view(a))).toEqual([])
+  expect(displaced(view(a), undefined)).toEqual([])
 })

@@ -11,7 +11,7 @@ describe('options of a KafkaTopic', () => {
       topic: 'pidmesh',
       createTopic: true,
       partitions: 4,
-      replicas: 1,
+      replicas: undefined,
       acks: 1,
       timeoutMs: 5_000,
       lingerMs: 0,

@@ -51,6 +51,9 @@ class FakePlaces implements Places {
     [B, []],
   ])
   readonly dropped: string[] = []
+  /** By which a leader says late where its partitions end. */
+  lateEnds: ((end: bigint) => void) | undefined
+  silent: Address | undefined
   view: TopicView | undefined
   next: TopicView | undefined
   refreshes = 0
@@ -70,7 +73,7 @@ class FakePlaces implements Places {
       if (given instanceof BrokerFault) throw given
       return given
     }
-    return { ends: this.endsOf, fetch }
+    return { ends: address === this.silent ? this.endsLate : this.endsOf, fetch }
   }
 
   drop({ host }: Address): void {
@@ -84,6 +87,11 @@ class FakePlaces implements Places {
 
   private readonly endsOf = async (_: string, partitions: readonly number[]): Promise<ReadonlyMap<number, bigint>> =>
     new Map(partitions.map((partition) => [partition, this.ends.get(partition) ?? 0n]))
+
+  private readonly endsLate = (_: string, partitions: readonly number[]): Promise<ReadonlyMap<number, bigint>> =>
+    new Promise((resolve) => {
+      this.lateEnds = (end) => resolve(new Map(partitions.map((partition) => [partition, end])))
+    })
 
   /** As a broker that has nothing for a while. */
   private nothing(): Promise<readonly FetchedPartition[]> {
@@ -174,6 +182,22 @@ describe('a reader', () => {
     await expect.poll(() => got).toEqual(['3'])
     expect(places.dropped).toEqual(['a'])
     expect(places.asked.filter(({ host }) => host === 'a').length).toBe(1)
+  })
+
+  it('goes where the leader has gone while the former one does not answer, and takes no position from it that comes late', async () => {
+    const places = new FakePlaces(viewOf('1', [A]))
+    places.answers.set(A, [() => [part(0, 1)]])
+    places.answers.set(B, [() => [part(0, 0, [batch(7n, ['7'])])]])
+    const { got } = await start(places)
+    places.silent = A
+    places.ends.set(0, 7n)
+    places.next = viewOf('1', [B])
+    // Sooner than it looks for what has changed though all answer.
+    await expect.poll(() => got, { timeout: 5_000 }).toEqual(['7'])
+    places.lateEnds?.(3n)
+    const asked = places.asked.length
+    await expect.poll(() => places.asked.length).toBeGreaterThan(asked + 1)
+    expect(places.asked.at(-1)).toMatchObject({ host: 'b', positions: [[0, 8n]] })
   })
 
   it('gives out what has come of other partitions if one has failed', async () => {

@@ -1,5 +1,5 @@
 /**
- * A broker for a file of tests, what tests do to it beside what a KafkaTopic does, and nodes of it that write down what comes.
+ * A broker, or several, for a file of tests, what tests do to them beside what a KafkaTopic does, and nodes that write down what comes.
  */
 import type { KafkaService } from '@pidmesh/dev-services'
 import { kafkaMissing, mustSkip, startKafka } from '@pidmesh/dev-services'
@@ -11,7 +11,7 @@ import {
   describeConfigsV4,
   metadataV11,
 } from '@platformatic/kafka'
-import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { KafkaTopic, type KafkaTopicOptions } from '../../src/index.ts'
 
 const ADMIN_MS = 5_000
@@ -24,19 +24,27 @@ export interface Node {
   readonly got: string[]
 }
 
-/** Starts a broker before all tests of the file; skips them, with a line that says what is missing, if there can't be one. */
+/** Where a partition is: what brokers are called. */
+export interface Placed {
+  readonly leader: number
+  readonly replicas: readonly number[]
+  /** Those of them that have all of it. */
+  readonly inStep: readonly number[]
+}
+
+/** Starts brokers before all tests of the file; skips them, with a line that says what is missing, if there can't be one. */
 export class TestBroker {
   private readonly topics: KafkaTopic[] = []
-  private service: KafkaService | undefined
+  private services: readonly KafkaService[] = []
   private count = 0
 
   /** Where nothing may be skipped there is none, or the file fails. */
   readonly isMissing: boolean = mustSkip(kafkaMissing())
 
-  constructor() {
+  constructor(start: () => Promise<readonly KafkaService[]> = async () => [await startKafka()]) {
     const { isMissing } = this
     beforeAll(async () => {
-      if (!isMissing) this.service = await startKafka()
+      if (!isMissing) this.services = await start()
     })
     beforeEach(({ skip }) => {
       if (isMissing) skip()
@@ -45,13 +53,19 @@ export class TestBroker {
       await Promise.all(this.topics.splice(0).map((topic) => topic.stop()))
     })
     afterAll(async () => {
-      await this.service?.stop()
+      await Promise.all(this.services.map((service) => service.stop()))
     })
   }
 
   get kafka(): KafkaService {
-    if (this.service === undefined) throw new Error('no broker')
-    return this.service
+    const [first] = this.services
+    if (first === undefined) throw new Error('no broker')
+    return first
+  }
+
+  /** All of them. */
+  get brokers(): readonly KafkaService[] {
+    return this.services
   }
 
   /** A name that no other test has. */
@@ -62,7 +76,7 @@ export class TestBroker {
 
   /** Not started; stopped after the test. */
   make(options: Partial<KafkaTopicOptions>): KafkaTopic {
-    const topic = new KafkaTopic({ brokers: [this.kafka.bootstrap], ...options })
+    const topic = new KafkaTopic({ brokers: this.services.map(({ bootstrap }) => bootstrap), ...options })
     this.topics.push(topic)
     return topic
   }
@@ -93,6 +107,26 @@ export class TestBroker {
     }
   }
 
+  /** Resolves when each broker knows of all of them that they are alive. */
+  async untilAlive(): Promise<void> {
+    for (const { port } of this.services) {
+      const alive = async (): Promise<number> =>
+        (await this.ask((connection) => metadataV11.api.async(connection, [], false, false), port)).brokers.length
+      await expect.poll(alive).toBe(this.services.length)
+    }
+  }
+
+  /** Each partition of the topic, in order, as that broker knows it. */
+  async placesOf(name: string, broker: KafkaService): Promise<readonly Placed[]> {
+    const { topics } = await this.ask(
+      (connection) => metadataV11.api.async(connection, [name], false, false),
+      broker.port,
+    )
+    return (topics[0]?.partitions ?? [])
+      .toSorted((a, b) => a.partitionIndex - b.partitionIndex)
+      .map(({ leaderId, replicaNodes, isrNodes }) => ({ leader: leaderId, replicas: replicaNodes, inStep: isrNodes }))
+  }
+
   async config(name: string): Promise<ReadonlyMap<string, string | null | undefined>> {
     const resource = { resourceType: TOPIC, resourceName: name, configurationKeys: null } as const
     const { results } = await this.ask((connection) =>
@@ -101,10 +135,10 @@ export class TestBroker {
     return new Map(results[0]?.configs.map((config) => [config.name, config.value]))
   }
 
-  private async ask<T>(request: (connection: Connection) => Promise<T>): Promise<T> {
+  private async ask<T>(request: (connection: Connection) => Promise<T>, port = this.kafka.port): Promise<T> {
     const connection = new Connection('tests')
     await new Promise<void>((resolve, reject) => {
-      void connection.connect('127.0.0.1', this.kafka.port, (error) => {
+      void connection.connect('127.0.0.1', port, (error) => {
         if (error) reject(error)
         else resolve()
       })
