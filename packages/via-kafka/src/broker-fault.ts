@@ -59,8 +59,12 @@ const KINDS: Readonly<Record<string, FaultKind>> = {
   BROKER_NOT_AVAILABLE: 'moved',
   UNKNOWN_SERVER_ERROR: 'moved',
 }
-/** Of Node's TLS: the two sides don't trust each other, and won't. */
-const UNTRUSTED = /^(ERR_(TLS|SSL)_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
+/** Of the broker's certificate, or of the way to an authority that is trusted: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const UNTRUSTED =
+  /^(UNABLE_TO_(GET|DECODE|VERIFY)_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/
+/** Of ours: the broker has said so. */
+const UNKNOWN = /^ERR_SSL_\w*_ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA)/
+const OF_TLS = /^ERR_(TLS|SSL)_/
 
 export function faultOf(error: unknown): BrokerFault {
   if (error instanceof BrokerFault) return error
@@ -69,7 +73,7 @@ export function faultOf(error: unknown): BrokerFault {
   const isLogin = chain.some((each) => each instanceof AuthenticationError)
   if (protocol !== undefined) return protocolFault(String(protocol['apiId']), protocol['canRetry'] === true && !isLogin)
   const code = chain.map(nodeCode).find((each) => each !== undefined)
-  if (code !== undefined) return new BrokerFault(UNTRUSTED.test(code) ? 'unfit' : 'away', code)
+  if (code !== undefined) return connectionFault(code)
   if (chain.some((each) => each instanceof TimeoutError)) return new BrokerFault('away', 'no answer in time')
   const misuse = chain.find((each) => each instanceof UserError)
   if (misuse !== undefined) return new BrokerFault('unfit', misuse.message)
@@ -87,7 +91,7 @@ export function storeErrorOf(fault: BrokerFault, what: string, topic: string): S
     case 'away':
       return new StoreError(
         'ERR_STORE_UNAVAILABLE',
-        `Kafka: ${what} has failed: ${message}. Are the brokers there, and do they want TLS, or a login?`,
+        `Kafka: ${what} has failed: ${message}. Are the brokers there, is TLS as they want it, and do they want a login?`,
       )
     case 'moved':
     case 'fenced':
@@ -117,6 +121,14 @@ export function publishErrorOf(fault: BrokerFault, topic: string): StoreError | 
     'ERR_MESSAGE_TOO_LARGE',
     `Kafka: a message is larger than topic ${topic} takes (${fault.message}): see its max.message.bytes`,
   )
+}
+
+function connectionFault(code: string): BrokerFault {
+  if (UNTRUSTED.test(code))
+    return new BrokerFault('unfit', `the broker has no certificate that is trusted: ${code}. See the option tls`)
+  if (UNKNOWN.test(code))
+    return new BrokerFault('unfit', `the broker wants a certificate that it trusts: ${code}. See the option tls`)
+  return new BrokerFault(OF_TLS.test(code) ? 'unfit' : 'away', code)
 }
 
 function protocolFault(id: string, canRetry: boolean): BrokerFault {

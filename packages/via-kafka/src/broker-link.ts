@@ -72,10 +72,17 @@ export interface Keyed {
 export class BrokerLink {
   private readonly connection: Connection
   private readonly settings: Settings
+  /** Why the connection is of no use any more. */
+  private failure: Error | undefined
 
   private constructor(connection: Connection, settings: Settings) {
     this.connection = connection
     this.settings = settings
+    // Not always closed by the library.
+    connection.on('error', (error) => {
+      this.failure ??= error
+      destroy(connection)
+    })
   }
 
   /**
@@ -85,8 +92,6 @@ export class BrokerLink {
   static async open({ host, port }: Address, settings: Settings, signal: AbortSignal): Promise<BrokerLink> {
     const { clientId, timeoutMs } = settings
     const connection = new Connection(clientId, connectionOptions({ host, port }, settings))
-    // What fails is told to each request. A connection that has an error is of no use, and not always closed by the library.
-    connection.on('error', () => destroy(connection))
     const link = new BrokerLink(connection, settings)
     const end = (): void => link.close()
     signal.addEventListener('abort', end)
@@ -191,7 +196,8 @@ export class BrokerLink {
     try {
       return await answer
     } catch (error) {
-      throw faultOf(error)
+      // What is under way when a connection fails is told by the library that it is closed, and not why.
+      throw faultOf(this.failure ?? error)
     }
   }
 }

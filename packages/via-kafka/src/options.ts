@@ -1,8 +1,9 @@
 /**
  * What a KafkaTopic is told, checked. Nothing here connects.
  */
+import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls'
 import { PidmeshError } from '@pidmesh/runtime'
 
 /** Who this node is to the brokers. */
@@ -34,7 +35,7 @@ export interface KafkaTopicOptions {
   /** What the brokers' logs call this node. @default 'pidmesh' */
   readonly clientId?: string
   readonly sasl?: KafkaSasl
-  /** `true` for Node's defaults. @default false */
+  /** Options of Node's `tls.connect`: `ca`, `cert` and `key`, in PEM form, among them; `true` for its defaults. @default false */
   readonly tls?: boolean | TlsOptions
 }
 
@@ -142,8 +143,37 @@ function checkSasl(sasl: unknown): KafkaSasl | undefined {
 function checkTls(tls: unknown): TlsOptions | undefined {
   if (tls === undefined || tls === false) return undefined
   if (tls === true) return {}
-  if (typeof tls !== 'object' || tls === null) throw bad("tls must be true, false, or options of Node's tls.connect")
+  if (typeof tls !== 'object' || tls === null || Array.isArray(tls))
+    throw bad("tls must be true, false, or options of Node's tls.connect")
+  const { ca, cert, key, pfx } = tls as TlsOptions
+  for (const [name, value] of Object.entries({ ca, cert, key }))
+    if (value === '') throw bad(`tls.${name} must be a text in PEM form`)
+  if (pfx === undefined && (cert === undefined) !== (key === undefined)) throw bad('tls.cert and tls.key go together')
+  // Node.js leaves out what it can't read of these.
+  if (!certificatesOf(ca).every((text) => isMade(() => new X509Certificate(text))))
+    throw bad('tls.ca must be a certificate, or several, in PEM form')
+  if (!isMade(() => createSecureContext(tls)))
+    throw bad('tls.cert and tls.key must be a certificate and its key in PEM form')
   return tls
+}
+
+const CERTIFICATE = '-----BEGIN CERTIFICATE-----'
+
+function certificatesOf(ca: TlsOptions['ca']): readonly string[] {
+  return [ca ?? []].flat().flatMap((each) => {
+    const [before, ...certificates] = String(each).split(CERTIFICATE)
+    return certificates.length === 0 ? [before ?? ''] : certificates.map((rest) => CERTIFICATE + rest)
+  })
+}
+
+/** What was thrown may have a key in it. */
+function isMade(make: () => unknown): boolean {
+  try {
+    make()
+    return true
+  } catch {
+    return false
+  }
 }
 
 function bad(problem: string): PidmeshError {

@@ -15,6 +15,8 @@ const answer = (code: number): ResponseError =>
   new ResponseError(0, 9, { '/': [code, 'of the broker'] }, { secret: 'x' })
 const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
 const untrusted = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+const unknown = Object.assign(new Error('alert'), { code: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' })
+const otherTls = Object.assign(new Error('alert'), { code: 'ERR_SSL_WRONG_VERSION_NUMBER' })
 const closed = new NetworkError('Connection closed')
 
 describe('what has gone wrong', () => {
@@ -43,7 +45,17 @@ describe('what has gone wrong', () => {
       'SASL_AUTHENTICATION_FAILED',
       new NetworkError('failed', { cause: new AuthenticationError('no', { cause: answer(58) }) }),
     ],
-    ['unfit', 'DEPTH_ZERO_SELF_SIGNED_CERT', new NetworkError('failed', { cause: untrusted })],
+    [
+      'unfit',
+      'the broker has no certificate that is trusted: DEPTH_ZERO_SELF_SIGNED_CERT. See the option tls',
+      new NetworkError('failed', { cause: untrusted }),
+    ],
+    [
+      'unfit',
+      'the broker wants a certificate that it trusts: ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED. See the option tls',
+      new NetworkError('failed', { cause: unknown }),
+    ],
+    ['unfit', 'ERR_SSL_WRONG_VERSION_NUMBER', new NetworkError('failed', { cause: otherTls })],
     ['unfit', 'Broker requires TLS.', new UserError('Broker requires TLS.')],
     ['unreadable', 'PLT_KFK_UNSUPPORTED_COMPRESSION', new UnsupportedCompressionError('zstd')],
     ['unreadable', 'RangeError', new RangeError('out of bounds')],

@@ -1,8 +1,19 @@
+import { rootCertificates } from 'node:tls'
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { KafkaTopic, type KafkaTopicOptions } from '../src/index.ts'
 import { checkOptions, parseAddress } from '../src/options.ts'
 
 const brokers = ['localhost:9092']
+const [CERTIFICATE = '', OTHER = ''] = rootCertificates
+
+function thrownBy(what: () => unknown): unknown {
+  try {
+    return what()
+  } catch (error) {
+    return error
+  }
+}
 
 describe('options of a KafkaTopic', () => {
   it('have defaults for all but the brokers', () => {
@@ -48,6 +59,7 @@ describe('options of a KafkaTopic', () => {
     ['sasl.username', { brokers, sasl: { mechanism: 'PLAIN', password: 'b' } }],
     ['sasl.password', { brokers, sasl: { mechanism: 'PLAIN', username: 'a', password: '' } }],
     ['tls', { brokers, tls: 'yes' }],
+    ['tls', { brokers, tls: [] }],
     ['timeout', { brokers, timeout: 5 }],
   ]
 
@@ -57,9 +69,43 @@ describe('options of a KafkaTopic', () => {
     )
   })
 
+  it.each([
+    ['tls.ca', 'an empty text', { ca: '' }],
+    ['tls.ca', 'another text', { ca: 'no certificate' }],
+    ['tls.ca', 'one that is none beside one', { ca: [CERTIFICATE, Buffer.from('no certificate')] }],
+    ['tls.ca', 'one that is broken after one', { ca: `${CERTIFICATE}\n${CERTIFICATE.slice(0, 99)}` }],
+    ['tls.cert and tls.key', 'a certificate alone', { cert: CERTIFICATE }],
+    ['tls.cert and tls.key', 'a key alone', { key: 'a key' }],
+    ['tls.cert and tls.key', 'a key that is none', { cert: CERTIFICATE, key: 'no key' }],
+  ])('that are wrong are refused where they are given: %s, with %s', (name, _, tls) => {
+    expect(() => checkOptions({ brokers, tls })).toThrow(
+      expect.objectContaining({ code: 'ERR_BAD_OPTION', message: expect.stringContaining(name) }),
+    )
+  })
+
+  it.each([
+    [false, undefined],
+    [true, {}],
+    [{ ca: `${CERTIFICATE}\n${OTHER}\n` }, { ca: `${CERTIFICATE}\n${OTHER}\n` }],
+    [{ ca: [Buffer.from(CERTIFICATE)] }, { ca: [Buffer.from(CERTIFICATE)] }],
+    [{ servername: 'localhost' }, { servername: 'localhost' }],
+  ])('are those of Node.js for tls: %#', (tls, taken) => {
+    expect(checkOptions({ brokers, tls }).tls).toEqual(taken)
+  })
+
+  it('are not shown by who shows the driver', () => {
+    const sasl = { mechanism: 'PLAIN', username: 'the-username', password: 'the-password' } as const
+    const topic = new KafkaTopic({ brokers, sasl, tls: { ca: CERTIFICATE } })
+    const shown = inspect(topic, { depth: Infinity, showHidden: true }) + JSON.stringify(topic)
+    expect(shown).not.toMatch(/the-username|the-password|BEGIN/)
+  })
+
   it('that are wrong are not repeated if they are credentials', () => {
     const sasl = { mechanism: 'the-password', username: 'the-username', password: 'the-password' }
     expect(() => checkOptions({ brokers, sasl: sasl as never })).toThrow(/^sasl\.mechanism must be one of [A-Z\d, -]+$/)
+    const key = '-----BEGIN PRIVATE KEY-----\nthe-key\n-----END PRIVATE KEY-----'
+    const error = thrownBy(() => checkOptions({ brokers, tls: { cert: CERTIFICATE, key } }))
+    expect(inspect(error, { depth: Infinity, showHidden: true })).not.toContain('the-key')
   })
 })
 
