@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startKafkaCluster, type KafkaService } from '@pidmesh/dev-services'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import type { KafkaTopic } from '../../src/index.ts'
 import { partitionOf } from '../../src/partition.ts'
 import { TestBroker, text, type Node, type Placed } from './broker.ts'
@@ -18,6 +18,8 @@ const ALL = 3
 const PARTITIONS = 6
 /** Longer than any test takes: nobody who waits so long is told that it has failed. */
 const PATIENT_MS = 100_000
+/** Shorter than it takes until another broker leads. */
+const HASTY_MS = 1_000
 /** Of a test that starts a broker again, on a machine that is busy. */
 const LIMIT_MS = 100_000
 const WAIT = { timeout: 40_000 }
@@ -54,6 +56,7 @@ class Traffic {
   /** By channel: how many were published, and those that were told as such. */
   private readonly channels = new Map<string, { count: number; readonly told: number[] }>()
   private isEnding = false
+  private isAbandoned = false
   failures = 0
 
   constructor(name: string, topic: KafkaTopic) {
@@ -73,6 +76,12 @@ class Traffic {
     await expect.poll(waiting, WAIT).toEqual([])
   }
 
+  /** Of a test that is over. */
+  abandon(): void {
+    this.isAbandoned = true
+  }
+
+  /** Resolves when the last message of each channel was told as published. */
   async end(): Promise<void> {
     this.isEnding = true
     await Promise.all(this.loops)
@@ -96,12 +105,12 @@ class Traffic {
   }
 
   private async run(channel: string): Promise<void> {
-    while (!this.isEnding) {
-      await Promise.all([1, 2, 3].map(() => this.publish(channel)))
+    while (!this.isAbandoned) {
+      const told = await Promise.all([1, 2, 3].map(() => this.publish(channel)))
+      if (this.isEnding && told.at(-1) === true) return
       // Not as much as the machine can.
       await sleep(25)
     }
-    while (!(await this.publish(channel)));
   }
 
   private async publish(channel: string): Promise<boolean> {
@@ -120,6 +129,11 @@ class Traffic {
   }
 }
 
+const traffic: Traffic[] = []
+afterEach(() => {
+  for (const each of traffic.splice(0)) each.abandon()
+})
+
 interface Scene {
   readonly name: string
   readonly all: readonly Traffic[]
@@ -134,7 +148,7 @@ async function begin(): Promise<Scene> {
   const reader = await broker.start(name, options)
   const nodes = await Promise.all([
     broker.start(name, { ...options, acks: 'all' }),
-    broker.start(name, { ...options, acks: 'all', timeoutMs: 400 }),
+    broker.start(name, { ...options, acks: 'all', timeoutMs: HASTY_MS }),
     broker.start(name, { ...options, acks: 1 }),
   ])
   const [patient, hasty, light] = [
@@ -143,6 +157,7 @@ async function begin(): Promise<Scene> {
     new Traffic('light', nodes[2].topic),
   ]
   const all = [patient, hasty, light]
+  traffic.push(...all)
   await Promise.all(all.map((each) => each.goesOn()))
   return {
     name,
@@ -155,6 +170,7 @@ async function begin(): Promise<Scene> {
         await light.expectKept(node, true)
       }
       expect([patient.failures, light.failures]).toEqual([0, 0])
+      expect(hasty.failures).toBeGreaterThan(0)
     },
   }
 }

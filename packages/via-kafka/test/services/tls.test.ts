@@ -63,10 +63,14 @@ function opensslMissing(): string | undefined {
 }
 
 describe.skipIf(mustSkip(opensslMissing()))('a connection by TLS', () => {
-  const made = makeFolder('certificates')
-  const { broker: files, ca, otherCa, cert, key, otherCert } = makeCertificates(made.folder)
-  const broker = new TestBroker(async () => [await startKafka({ tls: files })])
-  afterAll(() => made.remove())
+  let made: ReturnType<typeof makeFolder> | undefined
+  let certificates: Certificates
+  const broker = new TestBroker(async () => {
+    made = makeFolder('certificates')
+    certificates = makeCertificates(made.folder)
+    return [await startKafka({ tls: certificates.broker })]
+  })
+  afterAll(() => made?.remove())
 
   function at(port: keyof KafkaTlsPorts, host = 'localhost'): readonly string[] {
     return [`${host}:${broker.kafka.tls?.[port]}`]
@@ -89,44 +93,60 @@ describe.skipIf(mustSkip(opensslMissing()))('a connection by TLS', () => {
     expect(`${inspect(error, all)} ${inspect(topic, all)} ${JSON.stringify(topic)}`).not.toMatch(/BEGIN|password/)
   }
 
-  it('works with a broker that is signed by the authority that is given', () =>
-    expectWorks({ brokers: at('open'), tls: { ca } }))
+  it('works with a broker that is signed by the authority that is given', () => {
+    const { ca } = certificates
+    return expectWorks({ brokers: at('open'), tls: { ca } })
+  })
 
-  it('works with a broker that wants to know who comes, if that is said', () =>
-    expectWorks({ brokers: at('mutual'), tls: { ca, cert, key } }))
+  it('works with a broker that wants to know who comes, if that is said', () => {
+    const { ca, cert, key } = certificates
+    return expectWorks({ brokers: at('mutual'), tls: { ca, cert, key } })
+  })
 
-  it.each(['PLAIN', 'SCRAM-SHA-256'] as const)('works with a login by %s', (mechanism) =>
-    expectWorks({ brokers: at('sasl'), tls: { ca }, sasl: { mechanism, ...broker.kafka.user } }),
-  )
+  it.each(['PLAIN', 'SCRAM-SHA-256'] as const)('works with a login by %s', (mechanism) => {
+    const { ca } = certificates
+    return expectWorks({ brokers: at('sasl'), tls: { ca }, sasl: { mechanism, ...broker.kafka.user } })
+  })
 
   it.each([
-    ['nobody else is trusted than by Node.js', true as const],
-    ['another authority is trusted', { ca: otherCa }],
+    ['nobody else is trusted than by Node.js', () => true as const],
+    ['another authority is trusted', () => ({ ca: certificates.otherCa })],
   ])('is refused if %s', (_, tls) =>
-    expectFails({ brokers: at('open'), tls }, 'ERR_STORE_UNFIT', 'no certificate that is trusted'),
+    expectFails({ brokers: at('open'), tls: tls() }, 'ERR_STORE_UNFIT', 'no certificate that is trusted'),
   )
 
-  it('is refused if the certificate is for another host', () =>
-    expectFails({ brokers: at('open', '127.0.0.1'), tls: { ca } }, 'ERR_STORE_UNFIT', 'ERR_TLS_CERT_ALTNAME_INVALID'))
+  it('is refused if the certificate is for another host', () => {
+    const { ca } = certificates
+    const brokers = at('open', '127.0.0.1')
+    return expectFails({ brokers, tls: { ca } }, 'ERR_STORE_UNFIT', 'ERR_TLS_CERT_ALTNAME_INVALID')
+  })
 
   it.each([
-    ['nothing', {}],
-    ['a certificate of somebody whom the broker does not trust', { cert: otherCert, key }],
-  ])('is refused by a broker that wants to know who comes, and is shown %s', (_, shown) =>
-    expectFails({ brokers: at('mutual'), tls: { ca, ...shown } }, 'ERR_STORE_UNFIT', 'wants a certificate'),
-  )
+    ['nothing', () => ({})],
+    [
+      'a certificate of somebody whom the broker does not trust',
+      () => ({ cert: certificates.otherCert, key: certificates.key }),
+    ],
+  ])('is refused by a broker that wants to know who comes, and is shown %s', (_, shown) => {
+    const { ca } = certificates
+    return expectFails({ brokers: at('mutual'), tls: { ca, ...shown() } }, 'ERR_STORE_UNFIT', 'wants a certificate')
+  })
 
   it('is asked for if there is none, and the broker wants it', () =>
     expectFails({ brokers: at('open') }, 'ERR_STORE_UNFIT', 'requires TLS'))
 
   it('is not made with a broker that speaks none', () =>
-    expectFails({ brokers: [broker.kafka.bootstrap], tls: { ca } }, 'ERR_STORE_UNAVAILABLE', 'is TLS as they want it'))
+    expectFails(
+      { brokers: [broker.kafka.bootstrap], tls: { ca: certificates.ca } },
+      'ERR_STORE_UNAVAILABLE',
+      'is TLS as they want it',
+    ))
 
   it('does not make a login right that is wrong', () =>
     expectFails(
       {
         brokers: at('sasl'),
-        tls: { ca },
+        tls: { ca: certificates.ca },
         sasl: { mechanism: 'SCRAM-SHA-256', username: 'nobody', password: 'the-password' },
       },
       'ERR_STORE_UNFIT',
