@@ -8,7 +8,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +23,9 @@ const GUARD = `
 const LOOK_AGAIN_MS = 20
 /** A server that is told to end, and doesn't, is killed. */
 const END_WITHIN_MS = 15_000
+
+/** A thread that waits for a disk stops after that. */
+const STOP_WITHIN_MS = 1_000
 
 /** Of the log of a server that did not start. */
 const SHOWN_LINES = 10
@@ -106,9 +109,12 @@ export class ServerProcess {
     }
   }
 
-  /** It stands still, and answers nobody. */
+  /** It stands still, and answers nobody, from when this returns. */
   pause(): void {
     process.kill(this.pid, 'SIGSTOP')
+    // Each thread by itself, and not at once: one that still runs would answer.
+    const deadlineMs = performance.now() + STOP_WITHIN_MS
+    while (!threadsOf(this.pid).every(standsStill) && performance.now() < deadlineMs);
   }
 
   resume(): void {
@@ -143,9 +149,28 @@ export class ServerProcess {
 /** Its guard waits for it only when it is told to: until then it is a zombie. Where there is no /proc nobody can tell. */
 function hasEnded(pid: number): boolean {
   const stat = `/proc/${pid}/stat`
-  if (!existsSync(stat)) return false
+  return existsSync(stat) && stateIn(stat) === 'Z'
+}
+
+/** Where there is no /proc nobody can tell. */
+function threadsOf(pid: number): readonly string[] {
+  const folder = `/proc/${pid}/task`
+  return existsSync(folder) ? readdirSync(folder).map((thread) => join(folder, thread, 'stat')) : []
+}
+
+function standsStill(stat: string): boolean {
+  try {
+    return stateIn(stat) === 'T'
+  } catch {
+    // It has ended meanwhile.
+    return true
+  }
+}
+
+/** See proc(5). The name before it may have anything in it. */
+function stateIn(stat: string): string {
   const text = readFileSync(stat, 'latin1')
-  return text.slice(text.lastIndexOf(')') + 2).startsWith('Z')
+  return text.charAt(text.lastIndexOf(')') + 2)
 }
 
 function lastLinesOf(log: string): string {

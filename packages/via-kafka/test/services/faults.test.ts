@@ -174,9 +174,12 @@ describe('a broker that stands still', () => {
     const hasty = await broker.start(broker.newTopic(), { timeoutMs: 500 })
     broker.kafka.pause()
     const published = topic.publish('a', text('one'))
-    const { error } = await failure(hasty.topic.publish('a', text('given up')))
-    broker.kafka.resume()
-    expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    try {
+      const { error } = await failure(hasty.topic.publish('a', text('given up')))
+      expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    } finally {
+      broker.kafka.resume()
+    }
     await published
     await expect.poll(() => got).toEqual(['one'])
   })
