@@ -166,11 +166,15 @@ export class Cluster {
   }
 
   private async tryUntil<T>(deadlineMs: number, attempt: () => Promise<T>): Promise<T> {
+    let answered: BrokerFault | undefined
     for (;;) {
       try {
         return await within(attempt(), deadlineMs - performance.now())
       } catch (error) {
-        const fault = faultOf(error)
+        // What was answered says more than that the last attempt had no time for an answer.
+        const latest = faultOf(error)
+        if (latest.kind !== 'away') answered = latest
+        const fault = this.signal.aborted ? latest : (answered ?? latest)
         const isPassing = PASSING.has(fault.kind)
         if (!isPassing || this.signal.aborted || performance.now() + AGAIN_MS >= deadlineMs) throw fault
         await pause(AGAIN_MS, this.signal)

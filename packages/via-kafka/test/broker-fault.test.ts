@@ -91,6 +91,18 @@ it('a topic that can not be made since the only broker has just stood still is m
   cluster.close()
 })
 
+it('a start whose last attempt has no time for an answer fails with what was answered before', async () => {
+  const cluster = new Cluster(checkOptions({ brokers: ['a:1'] }))
+  let attempts = 0
+  const made = cluster.until(performance.now() + 300, async () => {
+    if (++attempts === 1) throw new BrokerFault('too-few-brokers', 'INVALID_REPLICATION_FACTOR')
+    await new Promise(() => undefined)
+  })
+  await expect(made).rejects.toMatchObject({ kind: 'too-few-brokers' })
+  expect(attempts).toBe(2)
+  cluster.close()
+})
+
 it('brokers that lead nothing any more are those that nothing is expected of', () => {
   const [a, b, c] = ['a', 'b', 'c'].map((host) => ({ host, port: 1 }))
   const view = (...leaders: readonly (typeof a)[]): TopicView => ({
