@@ -82,6 +82,8 @@ export type LinkEnd =
   | { readonly type: 'failed'; readonly detail: string }
 
 export interface LinkEvents {
+  /** Bytes that a frame may have now; a transport that knows a frame's length before all of it is there ends the link at a longer one. @default a mebibyte */
+  readonly frameLimit?: number
   /** Frames arrive whole, once, and in the order in which they were sent. */
   onFrame(frame: Uint8Array): void
   /** Something of what was sent has been passed on: `bufferedBytes` is smaller than it was. */

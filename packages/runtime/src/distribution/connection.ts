@@ -123,11 +123,15 @@ export class Connection implements LinkEvents {
     this.link?.close()
   }
 
+  get frameLimit(): number {
+    return this.sink === undefined ? MAX_HANDSHAKE_BYTES : MAX_FRAME_BYTES
+  }
+
   onFrame(bytes: Uint8Array): void {
     if (this.closed) return
     let frame: Frame
     try {
-      const limit = this.sink === undefined ? MAX_HANDSHAKE_BYTES : MAX_FRAME_BYTES
+      const limit = this.frameLimit
       if (bytes.length > limit) throw new Error(`a frame of ${bytes.length} bytes, where ${limit} are allowed`)
       frame = this.options.codec.decode(bytes)
     } catch (error) {

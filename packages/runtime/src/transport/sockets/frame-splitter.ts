@@ -3,8 +3,6 @@
  *
  * Of a frame that isn't whole is kept what has arrived, and at most as much room again: a length alone takes none, and one byte at a time no more than all at once.
  */
-import { MAX_FRAME_BYTES } from '../../wire/frame.ts'
-
 const LENGTH_BYTES = 4
 const COPIED_BYTES = 2_048
 const NO_BYTES = Buffer.alloc(0)
@@ -19,6 +17,13 @@ export function ledByLength(frame: Uint8Array): readonly [Buffer, Uint8Array?] {
   return [head]
 }
 
+export interface FrameTaker {
+  /** Bytes that the next frame may have. */
+  readonly limit: () => number
+  /** Says whether to go on. */
+  readonly onFrame: (frame: Buffer) => boolean
+}
+
 export class FrameSplitter {
   /** Begins with a frame that isn't whole; has room for more than is there. */
   private kept = NO_BYTES
@@ -26,17 +31,16 @@ export class FrameSplitter {
 
   /**
    * Gives the frames that are whole with this chunk, one by one. One that came in one chunk is a view of it.
-   * @param onFrame Says whether to go on
    * @returns the length of a frame that may not be so long, if one comes: nothing after it can be read
    */
-  take(chunk: Buffer, onFrame: (frame: Buffer) => boolean): number | undefined {
+  take(chunk: Buffer, { limit, onFrame }: FrameTaker): number | undefined {
     const isContinued = this.keptBytes > 0
     if (isContinued) this.keep(chunk)
     const bytes = isContinued ? this.kept.subarray(0, this.keptBytes) : chunk
     let at = 0
     for (;;) {
       const length = bytes.length - at < LENGTH_BYTES ? 0 : bytes.readUInt32BE(at)
-      if (length > MAX_FRAME_BYTES) return length
+      if (length > limit()) return length
       const start = at + LENGTH_BYTES
       if (start + length > bytes.length) break
       at = start + length

@@ -11,7 +11,8 @@ import { TLSSocket } from 'node:tls'
 import type { Link, LinkEnd, LinkEvents } from '../../ports.ts'
 import { CLOSE_GRACE_MS } from './acceptor.ts'
 import { certifiedNames } from './certificates.ts'
-import { FrameSplitter, ledByLength } from './frame-splitter.ts'
+import { MAX_FRAME_BYTES } from '../../wire/frame.ts'
+import { FrameSplitter, ledByLength, type FrameTaker } from './frame-splitter.ts'
 import { detailOf } from './socket-error.ts'
 
 export interface TcpLinkOptions {
@@ -28,6 +29,13 @@ export class TcpLink implements Link {
   bufferedBytes = 0
   private readonly socket: Socket
   private readonly splitter = new FrameSplitter()
+  private readonly taker: FrameTaker = {
+    limit: () => this.frameLimit,
+    onFrame: (frame) => {
+      if (!this.closing && !this.over) this.events?.onFrame(frame)
+      return !this.closing && !this.over
+    },
+  }
   private events: LinkEvents | undefined = undefined
   private closing = false
   private over = false
@@ -101,12 +109,14 @@ export class TcpLink implements Link {
     this.events?.onEnd(end)
   }
 
+  private get frameLimit(): number {
+    return this.events?.frameLimit ?? MAX_FRAME_BYTES
+  }
+
   private take(chunk: Buffer): void {
-    const tooLong = this.splitter.take(chunk, (frame) => {
-      if (!this.closing && !this.over) this.events?.onFrame(frame)
-      return !this.closing && !this.over
-    })
-    if (tooLong !== undefined) this.finish({ type: 'failed', detail: `a frame of ${tooLong} bytes was announced` })
+    const tooLong = this.splitter.take(chunk, this.taker)
+    if (tooLong === undefined) return
+    this.finish({ type: 'failed', detail: `a frame of ${tooLong} bytes, where ${this.frameLimit} are allowed` })
   }
 
   /** What was written still goes out, if anyone takes it. */

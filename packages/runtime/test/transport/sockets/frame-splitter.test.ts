@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { FrameSplitter, ledByLength } from '../../../src/transport/sockets/frame-splitter.ts'
+import { FrameSplitter, ledByLength, type FrameTaker } from '../../../src/transport/sockets/frame-splitter.ts'
 import { MAX_FRAME_BYTES } from '../../../src/wire/frame.ts'
 
 function streamOf(frames: readonly Uint8Array[]): Buffer {
   return Buffer.concat(frames.flatMap((frame) => ledByLength(frame).filter((piece) => piece !== undefined)))
 }
+
+const all = (onFrame: (frame: Buffer) => boolean): FrameTaker => ({ limit: () => MAX_FRAME_BYTES, onFrame })
 
 /** What comes out if the stream comes in chunks that end there. */
 function framesOf(stream: Buffer, ends: readonly number[]): Buffer[] {
@@ -13,7 +15,10 @@ function framesOf(stream: Buffer, ends: readonly number[]): Buffer[] {
   const frames: Buffer[] = []
   const places = [0, ...ends.map((end) => end % (stream.length + 1)).toSorted((a, b) => a - b), stream.length]
   for (const [index, end] of places.slice(1).entries()) {
-    splitter.take(Buffer.from(stream.subarray(places[index], end)), (frame) => frames.push(frame) > 0)
+    splitter.take(
+      Buffer.from(stream.subarray(places[index], end)),
+      all((frame) => frames.push(frame) > 0),
+    )
   }
   return frames
 }
@@ -45,15 +50,44 @@ describe('frames out of a stream', () => {
     const splitter = new FrameSplitter()
     const stream = Buffer.concat([streamOf([Uint8Array.of(1)]), Buffer.of(0xff, 0xff, 0xff, 0xff, 1, 2, 3)])
     const frames: Buffer[] = []
-    expect(splitter.take(stream, (frame) => frames.push(frame) > 0)).toBe(0xffff_ffff)
+    expect(
+      splitter.take(
+        stream,
+        all((frame) => frames.push(frame) > 0),
+      ),
+    ).toBe(0xffff_ffff)
     expect(frames).toEqual([Buffer.of(1)])
-    expect(new FrameSplitter().take(Buffer.from([0, 0x10, 0, 1]), () => true)).toBe(MAX_FRAME_BYTES + 1)
-    expect(new FrameSplitter().take(Buffer.from([0, 0x10, 0, 0]), () => true)).toBeUndefined()
+    expect(
+      new FrameSplitter().take(
+        Buffer.from([0, 0x10, 0, 1]),
+        all(() => true),
+      ),
+    ).toBe(MAX_FRAME_BYTES + 1)
+    expect(
+      new FrameSplitter().take(
+        Buffer.from([0, 0x10, 0, 0]),
+        all(() => true),
+      ),
+    ).toBeUndefined()
+  })
+
+  it('may be as long as is allowed when they come', () => {
+    const stream = streamOf([new Uint8Array(10), new Uint8Array(20)])
+    let limit = 10
+    const onFrame = (): boolean => {
+      limit = 20
+      return true
+    }
+    expect(new FrameSplitter().take(stream, { limit: () => limit, onFrame })).toBeUndefined()
+    expect(new FrameSplitter().take(stream, { limit: () => 10, onFrame })).toBe(20)
   })
 
   it('are given until it is told to stop', () => {
     const frames: Buffer[] = []
-    new FrameSplitter().take(streamOf([Uint8Array.of(1), Uint8Array.of(2)]), (frame) => frames.push(frame) > 1)
+    new FrameSplitter().take(
+      streamOf([Uint8Array.of(1), Uint8Array.of(2)]),
+      all((frame) => frames.push(frame) > 1),
+    )
     expect(frames).toEqual([Buffer.of(1)])
   })
 })

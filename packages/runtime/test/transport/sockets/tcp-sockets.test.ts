@@ -3,6 +3,7 @@
  */
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { startNode } from '@pidmesh/runtime'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hostOf, portOf } from '../../../src/address.ts'
 import type { LinkEnd, LinkEvents, Transport } from '../../../src/ports.ts'
@@ -156,7 +157,20 @@ describe('who listens', () => {
     socket.write(Buffer.concat([Buffer.from(GREETING), Buffer.of(0x7f, 0, 0, 0)]))
     await once(socket, 'close')
     expect(links).toHaveLength(1)
-    expect(ends).toEqual([{ type: 'failed', detail: `a frame of ${0x7f00_0000} bytes was announced` }])
+    expect(ends).toEqual([{ type: 'failed', detail: `a frame of ${0x7f00_0000} bytes, where 1048576 are allowed` }])
+  })
+
+  it('keeps no more of a frame than its reader allows, and cuts off who announces more', async () => {
+    const node = await startNode({ name: 'a@127.0.0.1', cookie: 'secret cookie', transport: 'tcp', logLevel: 'silent' })
+    const socket = connect(portOf(node.address), hostOf(node.address))
+    socket.on('error', () => undefined)
+    socket.resume()
+    sockets.push(socket)
+    // A mebibyte, which nodes that know each other may send.
+    socket.write(Buffer.concat([Buffer.from(GREETING), Buffer.of(0, 0x10, 0, 0)]))
+    // Sooner than one who doesn't come to an end with his handshake.
+    await expect.poll(() => socket.closed, { timeout: 2_000 }).toBe(true)
+    await node.stop()
   })
 
   it('ends a link once whose other side is cut off in the midst of a frame, and gives nothing of that frame', async () => {
