@@ -48,7 +48,8 @@ export default defineConfig({
         test: {
           name: 'services',
           include: ['{packages,apps}/*/test/services/**/*.test.ts'],
-          maxWorkers: 2,
+          // They wait for most of their time: for a server to start, to fail, or to come back.
+          maxWorkers: 3,
           testTimeout: 60_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },
