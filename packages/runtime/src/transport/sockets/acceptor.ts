@@ -29,7 +29,7 @@ export class Acceptor {
   /** Those without a stream, the oldest first, each with what ends its time. */
   private readonly waiting = new Map<string, NodeJS.Timeout>()
 
-  /** `onStranger` is told of a connection that was closed without a stream, though something had come on it. (A knock says nothing.) */
+  /** Connections are known by `connectionOf`. `onStranger` is told of a connection that was closed without a stream, though something had come on it. (A knock says nothing.) */
   constructor(
     onSocket: (socket: Socket) => void,
     onStranger: (from: string) => void = () => undefined,
@@ -38,7 +38,12 @@ export class Acceptor {
     this.onStranger = onStranger
     this.limits = limits
     this.server = createServer((socket) => {
-      this.add(`${socket.remoteAddress}:${socket.remotePort}`, socket)
+      // It was over before it was taken.
+      if (socket.remoteAddress === undefined) {
+        socket.destroy()
+        return
+      }
+      this.add(connectionOf(socket), socket)
       onSocket(socket)
     })
   }
@@ -68,15 +73,15 @@ export class Acceptor {
     })
   }
 
-  /** A stream has been opened on the connection from there. */
-  onStream(from: string): void {
-    clearTimeout(this.waiting.get(from))
-    this.waiting.delete(from)
+  /** A stream has been opened on the connection. */
+  onStream(connection: string): void {
+    clearTimeout(this.waiting.get(connection))
+    this.waiting.delete(connection)
   }
 
-  /** The link from there is over. What was written last still goes out, if anyone takes it. */
-  onOver(from: string): void {
-    const socket = this.sockets.get(from)
+  /** The link on the connection is over. What was written last still goes out, if anyone takes it. */
+  onOver(connection: string): void {
+    const socket = this.sockets.get(connection)
     setTimeout(() => socket?.destroy(), CLOSE_GRACE_MS).unref()
   }
 
@@ -87,23 +92,34 @@ export class Acceptor {
     const grace = setTimeout(() => {
       for (const socket of left) socket.destroy()
     }, CLOSE_GRACE_MS)
-    for (const from of this.waiting.keys()) this.sockets.get(from)?.destroy()
+    for (const connection of this.waiting.keys()) this.sockets.get(connection)?.destroy()
     await Promise.all(left.map((socket) => new Promise((resolve) => socket.once('close', resolve))))
     clearTimeout(grace)
   }
 
-  private add(from: string, socket: Socket): void {
-    this.sockets.set(from, socket)
+  private add(connection: string, socket: Socket): void {
+    const from = sourceOf(socket)
+    this.sockets.set(connection, socket)
     const timer = setTimeout(() => socket.destroy(), this.limits.streamWithinMs)
     timer.unref()
-    this.waiting.set(from, timer)
+    this.waiting.set(connection, timer)
     socket.on('error', () => undefined)
     socket.on('close', () => {
-      this.sockets.delete(from)
-      if (this.waiting.has(from) && socket.bytesRead > 0) this.onStranger(from)
-      this.onStream(from)
+      this.sockets.delete(connection)
+      if (this.waiting.has(connection) && socket.bytesRead > 0) this.onStranger(from)
+      this.onStream(connection)
     })
     const [oldest] = this.waiting.keys()
     if (oldest !== undefined && this.waiting.size > this.limits.maxWaiting) this.sockets.get(oldest)?.destroy()
   }
+}
+
+/** Where a connection comes from. There may be several from one port of another host, to several addresses of this one. */
+export function sourceOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress}:${remotePort}`
+}
+
+/** Which connection it is: both its ends. */
+export function connectionOf(socket: Socket): string {
+  return `${sourceOf(socket)} ${socket.localAddress}:${socket.localPort}`
 }

@@ -40,18 +40,28 @@ export class FrameSplitter {
     let at = 0
     for (;;) {
       const length = bytes.length - at < LENGTH_BYTES ? 0 : bytes.readUInt32BE(at)
-      if (length > limit()) return length
+      if (length > limit()) {
+        this.forget()
+        return length
+      }
       const start = at + LENGTH_BYTES
       if (start + length > bytes.length) break
       at = start + length
-      if (!onFrame(bytes.subarray(start, at))) return undefined
+      if (!onFrame(bytes.subarray(start, at))) {
+        this.forget()
+        return undefined
+      }
     }
     if (at === 0 && isContinued) return undefined
     // What was given are views of what was kept: the rest begins anew.
-    this.kept = NO_BYTES
-    this.keptBytes = 0
+    this.forget()
     this.keep(bytes.subarray(at))
     return undefined
+  }
+
+  private forget(): void {
+    this.kept = NO_BYTES
+    this.keptBytes = 0
   }
 
   private keep(bytes: Buffer): void {

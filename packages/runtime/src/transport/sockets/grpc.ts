@@ -20,7 +20,7 @@ import {
 import type { TlsOptions, Transport } from '../../ports.ts'
 import { MAX_FRAME_BYTES } from '../../wire/frame.ts'
 import { hostOf, portOf } from '../../address.ts'
-import { Acceptor, CLOSE_GRACE_MS } from './acceptor.ts'
+import { Acceptor, CLOSE_GRACE_MS, connectionOf, sourceOf } from './acceptor.ts'
 import { checkTls } from './certificates.ts'
 import { GrpcLink } from './grpc-link.ts'
 import { clientCredentials, NAME_FOR_AN_IP, serverCredentials } from './grpc-tls.ts'
@@ -74,17 +74,30 @@ export function grpcTransport(tls?: TlsOptions): Transport {
       server = new Server(OPTIONS)
       widenStreams(server)
       const injector = server.createConnectionInjector(serverCredentials(tls))
-      const accepting = new Acceptor((socket) => injector.injectConnection(socket), onStranger)
+      /** gRPC says of a stream only where it comes from. */
+      const connections = new Map<string, string>()
+      const accepting = new Acceptor((socket) => {
+        const from = sourceOf(socket)
+        // To another address of this host, from the same port: gRPC could not tell the two apart.
+        if (connections.has(from)) {
+          socket.destroy()
+          return
+        }
+        connections.set(from, connectionOf(socket))
+        socket.once('close', () => connections.delete(from))
+        injector.injectConnection(socket)
+      }, onStranger)
       acceptor = accepting
       server.addService(SERVICE, {
         connect: (stream: ServerDuplexStream<Buffer, Buffer>) => {
           widenConnection(stream)
           const from = stream.getPeer()
           const link = new GrpcLink({ remoteAddress: from, isTls, links })
-          accepting.onStream(from)
+          const connection = connections.get(from) ?? from
+          accepting.onStream(connection)
           link.onCutOff(() => {
             stream.destroy()
-            accepting.onOver(from)
+            accepting.onOver(connection)
           })
           link.carry(stream)
           link.attach(accept(link))

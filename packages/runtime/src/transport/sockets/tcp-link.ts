@@ -60,7 +60,7 @@ export class TcpLink implements Link {
 
   get certifiedNames(): readonly string[] | undefined {
     const { socket } = this
-    return socket instanceof TLSSocket ? certifiedNames(socket.getPeerCertificate().subjectaltname ?? '') : undefined
+    return socket instanceof TLSSocket ? certifiedNames(socket.getPeerCertificate()?.subjectaltname ?? '') : undefined
   }
 
   attach(events: LinkEvents): void {
@@ -114,6 +114,8 @@ export class TcpLink implements Link {
   }
 
   private take(chunk: Buffer): void {
+    // What floods in while the link is let go is nobody's.
+    if (this.closing || this.over) return
     const tooLong = this.splitter.take(chunk, this.taker)
     if (tooLong === undefined) return
     this.finish({ type: 'failed', detail: `a frame of ${tooLong} bytes, where ${this.frameLimit} are allowed` })
@@ -122,12 +124,13 @@ export class TcpLink implements Link {
   /** What was written still goes out, if anyone takes it. */
   private letGo(): void {
     const { socket } = this
+    if (socket.destroyed) return
     if (socket.connecting) {
       socket.destroy()
       return
     }
     socket.end()
-    const grace = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS)
+    const grace = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref()
     socket.once('close', () => clearTimeout(grace))
   }
 }

@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { hostOf, portOf } from '../../address.ts'
 import type { TlsOptions, Transport } from '../../ports.ts'
-import { Acceptor } from './acceptor.ts'
+import { Acceptor, connectionOf, sourceOf } from './acceptor.ts'
 import { checkTls } from './certificates.ts'
 import { TcpLink } from './tcp-link.ts'
 
@@ -20,13 +20,14 @@ export function tcpTransport(tls?: TlsOptions): Transport {
   if (tls !== undefined) checkTls(tls)
   const links = new Set<TcpLink>()
   let acceptor: Acceptor | undefined
+  let isStopped = false
 
   return {
     async listen(address, accept, onStranger) {
       const take = (socket: Socket): void => {
-        const from = `${socket.remoteAddress}:${socket.remotePort}`
+        const [from, connection] = [sourceOf(socket), connectionOf(socket)]
         const greeted = (rest: Buffer): void => {
-          accepting.onStream(from)
+          accepting.onStream(connection)
           socket.write(GREETING)
           const link = new TcpLink({ socket, remoteAddress: from, links })
           link.attach(accept(link))
@@ -45,7 +46,8 @@ export function tcpTransport(tls?: TlsOptions): Transport {
       const socket = dialed(address, tls)
       const link = new TcpLink({ socket, remoteAddress: address, links })
       link.attach(events)
-      socket.write(GREETING)
+      if (isStopped) socket.destroy()
+      else socket.write(GREETING)
       onGreeting(
         socket,
         (rest) => link.carry(rest),
@@ -56,10 +58,10 @@ export function tcpTransport(tls?: TlsOptions): Transport {
     },
 
     async stop() {
+      isStopped = true
       const ended = [...links].map((link) => link.ended)
       for (const link of links) link.close()
-      await Promise.all(ended)
-      await acceptor?.stop()
+      await Promise.all([...ended, acceptor?.stop()])
     },
   }
 }

@@ -1,8 +1,17 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hostOf, portOf } from '../../../src/address.ts'
-import { Acceptor } from '../../../src/transport/sockets/acceptor.ts'
+import { Acceptor, connectionOf } from '../../../src/transport/sockets/acceptor.ts'
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
 
 describe('connections that open no stream', () => {
   let acceptor: Acceptor
@@ -10,22 +19,26 @@ describe('connections that open no stream', () => {
   let accepted: string[]
   let strangers: string[]
 
-  async function listen(limits: { streamWithinMs: number; maxWaiting: number }): Promise<string> {
+  async function listen(
+    limits: { streamWithinMs: number; maxWaiting: number },
+    where = '127.0.0.1:0',
+  ): Promise<string> {
     accepted = []
     strangers = []
     acceptor = new Acceptor(
       (socket) => {
-        accepted.push(`${socket.remoteAddress}:${socket.remotePort}`)
+        accepted.push(connectionOf(socket))
         socket.resume()
       },
       (from) => strangers.push(from),
       limits,
     )
-    return acceptor.listen('127.0.0.1:0')
+    return acceptor.listen(where)
   }
 
-  async function dial(address: string): Promise<Socket> {
-    const client = connect(portOf(address), hostOf(address))
+  async function dial(address: string, localPort?: number): Promise<Socket> {
+    const from = localPort === undefined ? {} : { localPort, localAddress: '127.0.0.1' }
+    const client = connect({ port: portOf(address), host: hostOf(address), ...from })
     client.on('error', () => undefined)
     client.resume()
     clients.push(client)
@@ -49,13 +62,23 @@ describe('connections that open no stream', () => {
     expect(good.readyState).toBe('open')
   })
 
+  it('are told apart though they come from one port of a host, to two addresses of this one', async () => {
+    const port = portOf(await listen({ streamWithinMs: 100, maxWaiting: 10 }, '0.0.0.0:0'))
+    const from = await freePort()
+    const good = await dial(`127.0.0.1:${port}`, from)
+    const mute = await dial(`127.0.0.2:${port}`, from)
+    acceptor.onStream(accepted[0] ?? '')
+    await once(mute, 'close')
+    expect(good.readyState).toBe('open')
+  })
+
   it('are told of if they have said something', async () => {
     const address = await listen({ streamWithinMs: 60_000, maxWaiting: 10 })
     const knock = await dial(address)
     knock.destroy()
     const stranger = await dial(address)
     stranger.end('GET / HTTP/1.1\r\n\r\n')
-    await expect.poll(() => strangers).toEqual([accepted[1]])
+    await expect.poll(() => strangers).toEqual([accepted[1]?.split(' ')[0]])
   })
 
   it('are bounded in number: the oldest gives way', async () => {

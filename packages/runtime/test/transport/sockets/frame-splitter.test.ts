@@ -71,6 +71,16 @@ describe('frames out of a stream', () => {
     ).toBeUndefined()
   })
 
+  it('leave nothing behind once no more are taken: what comes then is for nobody', () => {
+    for (const taker of [all(() => false), { limit: () => 3, onFrame: () => true }]) {
+      const splitter = new FrameSplitter()
+      const stream = streamOf([new Uint8Array(10)])
+      splitter.take(stream.subarray(0, 2), taker)
+      splitter.take(stream.subarray(2), taker)
+      expect(splitter).toMatchObject({ keptBytes: 0 })
+    }
+  })
+
   it('may be as long as is allowed when they come', () => {
     const stream = streamOf([new Uint8Array(10), new Uint8Array(20)])
     let limit = 10

@@ -187,6 +187,18 @@ describe('who listens', () => {
     expect(frames).toEqual([])
   })
 
+  it('makes no link of one who greets while it is stopped, and a dial that comes too late ends', async () => {
+    const { address, links, socket } = await listening()
+    const transport = transports.pop() as Transport
+    const stopping = transport.stop()
+    const ends: LinkEnd[] = []
+    transport.dial(address, { onFrame: () => undefined, onEnd: (end) => void ends.push(end) })
+    socket.write(GREETING)
+    await stopping
+    await expect.poll(() => ends).toEqual([{ type: 'closed' }])
+    expect(links).toEqual([])
+  })
+
   it('does not wait for one who never closes its half', async () => {
     const { links, socket } = await listening()
     socket.write(GREETING)
