@@ -8,6 +8,8 @@ import { startSqlServer, type SqlServerKind, type SqlServerOptions, type SqlServ
 const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin']
 const INSTALL = 'mariadb-install-db'
 const SERVER = 'mariadbd'
+/** No options that the system has, and a small log. */
+const ALWAYS = ['--no-defaults', '--innodb-log-file-size=4M'] as const
 
 const MARIADB: SqlServerKind = {
   name: 'MariaDB',
@@ -15,14 +17,12 @@ const MARIADB: SqlServerKind = {
   programs: () => ({
     install: [
       pathOf(INSTALL, SYSTEM_FOLDERS) ?? INSTALL,
-      '--no-defaults',
+      ...ALWAYS,
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
     ],
-    server: [pathOf(SERVER, SYSTEM_FOLDERS) ?? SERVER, '--no-defaults'],
+    server: [pathOf(SERVER, SYSTEM_FOLDERS) ?? SERVER, ...ALWAYS],
   }),
-  frugal: ['--innodb-log-file-size=4M'],
-  run: [],
   closeRoot: ["DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';"],
 }
 

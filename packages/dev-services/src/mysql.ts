@@ -16,10 +16,8 @@ const MYSQL: SqlServerKind = {
   missing: mysqlMissing,
   programs: () => ({
     install: [SERVER, ...ALWAYS, '--initialize-insecure'],
-    server: [SERVER, ...ALWAYS],
+    server: [SERVER, ...ALWAYS, '--mysqlx=OFF', '--secure-file-priv=NULL', '--log-error-verbosity=2'],
   }),
-  frugal: [],
-  run: ['--mysqlx=OFF', '--secure-file-priv=NULL', '--auto-generate-certs=OFF', '--log-error-verbosity=2'],
   closeRoot: [],
 }
 

@@ -224,7 +224,7 @@ async function startServer({ name, given, tls, argsIn }: Start): Promise<RedisSe
     })
     return new Service(process, { port, tls, remove })
   } catch (error) {
-    // The folder stays: the error tells of the log in it.
+    remove()
     throw new Error(`${name} can't be started`, { cause: error })
   }
 }

@@ -7,7 +7,7 @@
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -43,10 +43,6 @@ export interface SqlServerKind {
   missing(): string | undefined
   /** Its programs, if nothing is missing. */
   programs(): SqlPrograms
-  /** Further arguments of both programs. */
-  readonly frugal: readonly string[]
-  /** Further arguments of the server. */
-  readonly run: readonly string[]
   /** Statements which see to it that root gets in no more, of one line each. */
   readonly closeRoot: readonly string[]
 }
@@ -98,7 +94,7 @@ export class SqlService {
     const { folder } = made
     // Root starts it as root: who else could read the folder?
     const asRoot = process.getuid?.() === 0 ? ['--user=root'] : []
-    const both = [`--datadir=${join(folder, 'data')}`, ...asRoot, ...FRUGAL, ...kind.frugal]
+    const both = [`--datadir=${join(folder, 'data')}`, ...asRoot, ...FRUGAL]
     const init = join(folder, 'init.sql')
     try {
       await promisify(execFile)(install[0], [...install.slice(1), ...both])
@@ -119,7 +115,6 @@ export class SqlService {
           '--key-buffer-size=1M',
           '--max-connect-errors=1000000',
           '--max-connections=100',
-          ...kind.run,
           ...more,
         ],
         folder,
@@ -138,12 +133,9 @@ export class SqlService {
     return this.server.isRunning
   }
 
-  /** Resolves when it stands still, and answers nobody. The system goes on taking connections for it. */
-  async pause(): Promise<void> {
-    const { server } = this
-    server.pause()
-    // The signal stops one thread after the other: on a busy machine some still answer.
-    while (server.isRunning && !standsStill(server.pid)) await new Promise((resolve) => setTimeout(resolve, 1))
+  /** It stands still, and answers nobody. The system goes on taking connections for it. */
+  pause(): void {
+    this.server.pause()
   }
 
   resume(): void {
@@ -203,17 +195,6 @@ function userOf(user: string, password: string): readonly string[] {
     `CREATE USER IF NOT EXISTS '${user}'@'127.0.0.1';`,
     `ALTER USER '${user}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
   ]
-}
-
-/** Whether all threads of the process do, as far as the system says so. */
-function standsStill(pid: number): boolean {
-  const threads = `/proc/${pid}/task`
-  try {
-    return readdirSync(threads).every((thread) => /\) T /.test(readFileSync(join(threads, thread, 'stat'), 'utf8')))
-  } catch {
-    // A thread has just ended; or this system has no such files.
-    return !existsSync(threads)
-  }
 }
 
 /** Whether it speaks first, as these servers do as soon as they take users in. The port alone says nothing: it is open earlier. */

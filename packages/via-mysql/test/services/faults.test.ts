@@ -105,7 +105,7 @@ describeServers('a server that fails', (server) => {
   it('a server is killed in the midst of calls: they reject, as do all until it is back; then the same store works', async () => {
     const store = await fixture.startStore({ timeoutMs: TIMEOUT_MS })
     await answerOf(() => store.put([row('a', '1')]))
-    await fixture.service.pause()
+    fixture.service.pause()
     const underWay = [store.put([row('b', '1')]), store.find(['a']), store.find(['b'])].map((call) => codeOf(call))
     await fixture.service.kill()
     expect(new Set(await Promise.all(underWay))).toEqual(new Set(['ERR_STORE_UNAVAILABLE']))
@@ -140,7 +140,7 @@ describeServers('a server that fails', (server) => {
   it('a server stands still: each call rejects in time, those that wait as well, and too many at once', async () => {
     const store = await fixture.startStore({ timeoutMs: TIMEOUT_MS })
     await Promise.all([answerOf(() => store.put([row('a', '1')])), answerOf(() => store.find(['a']))])
-    await fixture.service.pause()
+    fixture.service.pause()
     const codes = await Promise.all(Array.from({ length: 300 }, () => codeOf(store.find(['a']))))
     expect(codes.filter((code) => code === 'ERR_STORE_UNAVAILABLE')).toHaveLength(2 + 256)
     expect(codes.filter((code) => code === 'ERR_STORE_OVERLOADED')).toHaveLength(42)
@@ -155,7 +155,7 @@ describeServers('a server that fails', (server) => {
     await answerOf(() => store.put([row('a', '1'), row('b', '1')]))
     for (let round = 0; round < 3; round++) {
       await expect.poll(sockets).toBe(2)
-      await fixture.service.pause()
+      fixture.service.pause()
       expect(await codeOf(store.find(['a']))).toBe('ERR_STORE_UNAVAILABLE')
       await expect.poll(sockets).toBe(1)
       fixture.service.resume()
@@ -322,7 +322,7 @@ describeServers('a server that fails', (server) => {
     const store = await fixture.startStore({ timeoutMs: 30_000 })
     await Promise.all([store.find(['a']), store.find(['a'])])
     await expect.poll(sockets).toBe(3)
-    await fixture.service.pause()
+    fixture.service.pause()
     const calls = Array.from({ length: 5 }, () => codeOf(store.find(['a']), 0))
     // Two are at the server by now, and three wait.
     await new Promise(setImmediate)
@@ -335,7 +335,7 @@ describeServers('a server that fails', (server) => {
     for (const isPaused of [false, true]) {
       const store = await fixture.startStore()
       await Promise.all([store.find(['a']), store.find(['a'])])
-      if (isPaused) await fixture.service.pause()
+      if (isPaused) fixture.service.pause()
       await store.stop()
       await expect.poll(sockets).toBe(1)
     }

@@ -86,7 +86,7 @@ function withTls(server: SqlServer): void {
     const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length
     // That of the administrator is one of them.
     await expect.poll(sockets).toBe(2)
-    await fixture.service.pause()
+    fixture.service.pause()
     await expect(store.find(['a'])).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
     await expect.poll(sockets).toBe(1)
     fixture.service.resume()
