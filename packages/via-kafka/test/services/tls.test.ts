@@ -1,11 +1,18 @@
 /**
  * Kafka over TLS: who is trusted, who comes, and what is said if either side does not speak it.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { makeFolder, mustSkip, startKafka, type KafkaTlsFiles, type KafkaTlsPorts } from '@pidmesh/dev-services'
+import {
+  makeCertificates,
+  mustSkip,
+  opensslMissing,
+  startKafka,
+  type Certificates,
+  type KafkaTlsFiles,
+  type KafkaTlsPorts,
+} from '@pidmesh/dev-services'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { KafkaTopicOptions } from '../../src/index.ts'
 import { TestBroker, failure, text } from './broker.ts'
@@ -13,64 +20,27 @@ import { TestBroker, failure, text } from './broker.ts'
 /** What a failure may take beyond its time, on a machine that is busy. */
 const SLACK_MS = 1_500
 
-interface Certificates {
-  readonly ca: string
-  /** Of an authority that nobody knows. */
-  readonly otherCa: string
-  /** Of who comes. */
-  readonly cert: string
-  readonly key: string
-  /** Of who comes, signed by the authority that nobody knows. */
-  readonly otherCert: string
-  readonly broker: KafkaTlsFiles
-}
+const WANTED = {
+  broker: { names: 'DNS:localhost' },
+  client: { names: 'DNS:localhost' },
+  stranger: { names: 'DNS:localhost', by: 'other' },
+} as const
 
-/** An authority, another one, and certificates of them: for a broker at `localhost`, and for who comes. */
-function makeCertificates(folder: string): Certificates {
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
-  }
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  for (const name of ['ca', 'other']) {
-    const made = ['-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${name}`, '-days', '2']
-    openssl('req', '-x509', ...newKey, ...made)
-  }
-  writeFileSync(join(folder, 'names'), 'subjectAltName = DNS:localhost')
-  for (const name of ['broker', 'client'])
-    openssl('req', ...newKey, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`)
-  for (const [name, ca, out] of [
-    ['broker', 'ca', 'broker.pem'],
-    ['client', 'ca', 'client.pem'],
-    ['client', 'other', 'stranger.pem'],
-  ] as const) {
-    const signed = ['-CA', `${ca}.pem`, '-CAkey', `${ca}.key`, '-CAcreateserial', '-extfile', 'names', '-days', '2']
-    openssl('x509', '-req', '-in', `${name}.csr`, '-out', out, ...signed)
-  }
-  const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
-  writeFileSync(join(folder, 'keystore.pem'), read('broker.key') + read('broker.pem'))
-  return {
-    ca: read('ca.pem'),
-    otherCa: read('other.pem'),
-    cert: read('client.pem'),
-    key: read('client.key'),
-    otherCert: read('stranger.pem'),
-    broker: { keystore: join(folder, 'keystore.pem'), truststore: join(folder, 'ca.pem') },
-  }
-}
-
-function opensslMissing(): string | undefined {
-  return spawnSync('openssl', ['version']).error && 'openssl is not here: it is in the Debian package openssl'
+/** What a broker wants of them: its certificate and its key in one file. */
+function brokerFiles({ folder, path, read }: Certificates<keyof typeof WANTED>): KafkaTlsFiles {
+  const keystore = join(folder, 'keystore.pem')
+  writeFileSync(keystore, read('broker.key') + read('broker.pem'))
+  return { keystore, truststore: path('ca.pem') }
 }
 
 describe.skipIf(mustSkip(opensslMissing()))('a connection by TLS', () => {
-  let made: ReturnType<typeof makeFolder> | undefined
-  let certificates: Certificates
+  let made: Certificates<keyof typeof WANTED>
+  const ca = (): string => made.read('ca.pem')
   const broker = new TestBroker(async () => {
-    made = makeFolder('certificates')
-    certificates = makeCertificates(made.folder)
-    return [await startKafka({ tls: certificates.broker })]
+    made = makeCertificates(WANTED)
+    return [await startKafka({ tls: brokerFiles(made) })]
   })
-  afterAll(() => made?.remove())
+  afterAll(() => made.remove())
 
   function at(port: keyof KafkaTlsPorts, host = 'localhost'): readonly string[] {
     return [`${host}:${broker.kafka.tls?.[port]}`]
@@ -94,42 +64,42 @@ describe.skipIf(mustSkip(opensslMissing()))('a connection by TLS', () => {
   }
 
   it('works with a broker that is signed by the authority that is given', () => {
-    const { ca } = certificates
-    return expectWorks({ brokers: at('open'), tls: { ca } })
+    return expectWorks({ brokers: at('open'), tls: { ca: ca() } })
   })
 
   it('works with a broker that wants to know who comes, if that is said', () => {
-    const { ca, cert, key } = certificates
-    return expectWorks({ brokers: at('mutual'), tls: { ca, cert, key } })
+    const [cert, key] = [made.read('client.pem'), made.read('client.key')]
+    return expectWorks({ brokers: at('mutual'), tls: { ca: ca(), cert, key } })
   })
 
   it.each(['PLAIN', 'SCRAM-SHA-256'] as const)('works with a login by %s', (mechanism) => {
-    const { ca } = certificates
-    return expectWorks({ brokers: at('sasl'), tls: { ca }, sasl: { mechanism, ...broker.kafka.user } })
+    return expectWorks({ brokers: at('sasl'), tls: { ca: ca() }, sasl: { mechanism, ...broker.kafka.user } })
   })
 
   it.each([
     ['nobody else is trusted than by Node.js', () => true as const],
-    ['another authority is trusted', () => ({ ca: certificates.otherCa })],
+    ['another authority is trusted', () => ({ ca: made.read('other.pem') })],
   ])('is refused if %s', (_, tls) =>
     expectFails({ brokers: at('open'), tls: tls() }, 'ERR_STORE_UNFIT', 'no certificate that is trusted'),
   )
 
   it('is refused if the certificate is for another host', () => {
-    const { ca } = certificates
     const brokers = at('open', '127.0.0.1')
-    return expectFails({ brokers, tls: { ca } }, 'ERR_STORE_UNFIT', 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return expectFails({ brokers, tls: { ca: ca() } }, 'ERR_STORE_UNFIT', 'ERR_TLS_CERT_ALTNAME_INVALID')
   })
 
   it.each([
     ['nothing', () => ({})],
     [
       'a certificate of somebody whom the broker does not trust',
-      () => ({ cert: certificates.otherCert, key: certificates.key }),
+      () => ({ cert: made.read('stranger.pem'), key: made.read('stranger.key') }),
     ],
   ])('is refused by a broker that wants to know who comes, and is shown %s', (_, shown) => {
-    const { ca } = certificates
-    return expectFails({ brokers: at('mutual'), tls: { ca, ...shown() } }, 'ERR_STORE_UNFIT', 'wants a certificate')
+    return expectFails(
+      { brokers: at('mutual'), tls: { ca: ca(), ...shown() } },
+      'ERR_STORE_UNFIT',
+      'wants a certificate',
+    )
   })
 
   it('is asked for if there is none, and the broker wants it', () =>
@@ -137,7 +107,7 @@ describe.skipIf(mustSkip(opensslMissing()))('a connection by TLS', () => {
 
   it('is not made with a broker that speaks none', () =>
     expectFails(
-      { brokers: [broker.kafka.bootstrap], tls: { ca: certificates.ca } },
+      { brokers: [broker.kafka.bootstrap], tls: { ca: ca() } },
       'ERR_STORE_UNAVAILABLE',
       'is TLS as they want it',
     ))
@@ -146,7 +116,7 @@ describe.skipIf(mustSkip(opensslMissing()))('a connection by TLS', () => {
     expectFails(
       {
         brokers: at('sasl'),
-        tls: { ca: certificates.ca },
+        tls: { ca: ca() },
         sasl: { mechanism: 'SCRAM-SHA-256', username: 'nobody', password: 'the-password' },
       },
       'ERR_STORE_UNFIT',

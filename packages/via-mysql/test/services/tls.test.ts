@@ -1,39 +1,9 @@
-import { makeFolder, mustSkip } from '@pidmesh/dev-services'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { makeCertificates, mustSkip, opensslMissing, type Certificates } from '@pidmesh/dev-services'
+import { copyFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Fixture, answerOf, describeServers, row, type SqlServer } from './servers.ts'
 
-/** A certificate authority, and certificates of it: for `localhost`, and for another host. */
-function makeCertificates(folder: string): { readonly ca: string; readonly more: readonly string[] } {
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
-  }
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  openssl('req', '-x509', ...newKey, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=tests', '-days', '2')
-  openssl('req', ...newKey, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=server')
-  for (const [file, host] of [
-    ['server.pem', 'localhost'],
-    ['other.pem', 'elsewhere.example'],
-  ] as const) {
-    writeFileSync(join(folder, 'names'), `subjectAltName = DNS:${host}`)
-    const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'names', '-days', '2']
-    openssl('x509', '-req', '-in', 'server.csr', '-out', file, ...signed)
-  }
-  return {
-    ca: readFileSync(join(folder, 'ca.pem'), 'utf8'),
-    more: [
-      `--ssl-ca=${join(folder, 'ca.pem')}`,
-      `--ssl-cert=${join(folder, 'server.pem')}`,
-      `--ssl-key=${join(folder, 'server.key')}`,
-    ],
-  }
-}
-
-function opensslMissing(): string | undefined {
-  return spawnSync('openssl', ['version']).error && 'openssl is not here: it is in the Debian package openssl'
-}
+const WANTED = { server: { names: 'DNS:localhost' }, elsewhere: { names: 'DNS:elsewhere.example' } } as const
 
 describe.skipIf(mustSkip(opensslMissing()))('with TLS', () => {
   describeServers('a server', withTls)
@@ -41,14 +11,15 @@ describe.skipIf(mustSkip(opensslMissing()))('with TLS', () => {
 
 function withTls(server: SqlServer): void {
   const fixture = new Fixture(server)
-  let made: ReturnType<typeof makeFolder>
+  let certificates: Certificates<keyof typeof WANTED>
   let ca: string
 
   beforeAll(async () => {
-    made = makeFolder('certificates')
-    const certificates = makeCertificates(made.folder)
-    ca = certificates.ca
-    await fixture.start(certificates)
+    certificates = makeCertificates(WANTED)
+    ca = certificates.read('ca.pem')
+    const { path } = certificates
+    const more = [`--ssl-ca=${path('ca.pem')}`, `--ssl-cert=${path('server.pem')}`, `--ssl-key=${path('server.key')}`]
+    await fixture.start({ more })
     await fixture.admin.query("ALTER USER 'pidmesh'@'127.0.0.1' REQUIRE SSL")
   })
 
@@ -59,7 +30,7 @@ function withTls(server: SqlServer): void {
 
   afterAll(async () => {
     await fixture.stop()
-    made.remove()
+    certificates.remove()
   })
 
   function where(host: string): { host: string; port: number; user: string; password: string; database: string } {
@@ -96,7 +67,8 @@ function withTls(server: SqlServer): void {
   it('a server that anybody may have signed, or that is for another host, is refused', async () => {
     const refused = { code: 'ERR_STORE_UNFIT', message: expect.stringContaining('HANDSHAKE_SSL_ERROR') }
     await expect(fixture.store({ ...where('localhost'), ssl: true }).start()).rejects.toMatchObject(refused)
-    copyFileSync(join(made.folder, 'other.pem'), join(made.folder, 'server.pem'))
+    for (const kind of ['pem', 'key'] as const)
+      copyFileSync(certificates.path(`elsewhere.${kind}`), certificates.path(`server.${kind}`))
     await fixture.admin.query(server.reloadTls)
     await expect(fixture.store({ ...where('localhost'), ssl: { ca } }).start()).rejects.toMatchObject(refused)
   })

@@ -14,7 +14,7 @@ import { LocationVia } from '@pidmesh/via-kit'
 import { LoopbackLab, type ConformanceMember } from '@pidmesh/via-kit/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { RedisLocations, RedisPubSub, type RedisPlace, type RedisTls } from '../../src/index.ts'
-import { hasNoTls, makeCertificates, type Certificates } from './certificates.ts'
+import { hasNoTls, makeRedisCertificates, type RedisCertificates } from './certificates.ts'
 import { expectRejects, text } from './redis.ts'
 
 const TIMEOUT_MS = 2_000
@@ -26,11 +26,11 @@ const FAILOVER_MS = 30_000
 const WAIT = { timeout: 20_000, interval: 50 }
 
 describe.skipIf(hasNoTls())('where all speak TLS', () => {
-  let certificates: Certificates
+  let certificates: RedisCertificates
   const started: { stop(): Promise<void> }[] = []
 
   beforeAll(() => {
-    certificates = makeCertificates()
+    certificates = makeRedisCertificates()
   })
   afterEach(async () => {
     await Promise.all(started.splice(0).map((one) => one.stop()))

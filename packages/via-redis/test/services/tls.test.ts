@@ -4,18 +4,18 @@
 import { startRedis, type RedisService } from '@pidmesh/dev-services'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { RedisLocations, RedisPubSub, type RedisTls } from '../../src/index.ts'
-import { hasNoTls, makeCertificates, type Certificates, type Signed } from './certificates.ts'
+import { hasNoTls, makeRedisCertificates, type RedisCertificates, type Signed } from './certificates.ts'
 import { expectRejects, row, text } from './redis.ts'
 
 const TIMEOUT_MS = 2_000
 
 describe.skipIf(hasNoTls())('Redis over TLS', () => {
-  let certificates: Certificates
+  let certificates: RedisCertificates
   const services: RedisService[] = []
   const started: { stop(): Promise<void> }[] = []
 
   beforeAll(() => {
-    certificates = makeCertificates()
+    certificates = makeRedisCertificates()
   })
   afterEach(async () => {
     await Promise.all(started.splice(0).map((one) => one.stop()))
