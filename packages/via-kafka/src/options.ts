@@ -1,10 +1,10 @@
 /**
  * What a KafkaTopic is told, checked. Nothing here connects.
  */
-import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { PidmeshError } from '@pidmesh/runtime'
+import { areCertificates, isUsableForTls } from '@pidmesh/via-kit'
 
 /** Who this node is to the brokers. */
 export interface KafkaSasl {
@@ -140,40 +140,21 @@ function checkSasl(sasl: unknown): KafkaSasl | undefined {
   return { mechanism: mechanism as KafkaSasl['mechanism'], username, password }
 }
 
-function checkTls(tls: unknown): TlsOptions | undefined {
-  if (tls === undefined || tls === false) return undefined
-  if (tls === true) return {}
-  if (typeof tls !== 'object' || tls === null || Array.isArray(tls))
+/** @returns what was checked, and not what its owner may change */
+function checkTls(given: unknown): TlsOptions | undefined {
+  if (given === undefined || given === false) return undefined
+  if (given === true) return {}
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw bad("tls must be true, false, or options of Node's tls.connect")
-  const { ca, cert, key, pfx } = tls as TlsOptions
+  const tls: TlsOptions = { ...given }
+  const { ca, cert, key, pfx } = tls
   for (const [name, value] of Object.entries({ ca, cert, key }))
     if (value === '') throw bad(`tls.${name} must be a text in PEM form`)
   if (pfx === undefined && (cert === undefined) !== (key === undefined)) throw bad('tls.cert and tls.key go together')
-  // Node.js leaves out what it can't read of these.
-  if (!certificatesOf(ca).every((text) => isMade(() => new X509Certificate(text))))
+  if (![ca ?? []].flat().every((each) => areCertificates(String(each))))
     throw bad('tls.ca must be a certificate, or several, in PEM form')
-  if (!isMade(() => createSecureContext(tls)))
-    throw bad('tls.cert and tls.key must be a certificate and its key in PEM form')
+  if (!isUsableForTls(tls)) throw bad('tls.cert and tls.key must be a certificate and its key in PEM form')
   return tls
-}
-
-const CERTIFICATE = '-----BEGIN CERTIFICATE-----'
-
-function certificatesOf(ca: TlsOptions['ca']): readonly string[] {
-  return [ca ?? []].flat().flatMap((each) => {
-    const [before, ...certificates] = String(each).split(CERTIFICATE)
-    return certificates.length === 0 ? [before ?? ''] : certificates.map((rest) => CERTIFICATE + rest)
-  })
-}
-
-/** What was thrown may have a key in it. */
-function isMade(make: () => unknown): boolean {
-  try {
-    make()
-    return true
-  } catch {
-    return false
-  }
 }
 
 function bad(problem: string): PidmeshError {

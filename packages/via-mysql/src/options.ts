@@ -1,9 +1,9 @@
 /**
  * The options of `MysqlLocations`: checked once, at the door, with every default in one place. No message has a password, a user or a URL in it.
  */
-import { PidmeshError, shown } from '@pidmesh/runtime'
 import { isIP } from 'node:net'
-import { createSecureContext } from 'node:tls'
+import { PidmeshError, shown } from '@pidmesh/runtime'
+import { areCertificates, isUsableForTls } from '@pidmesh/via-kit'
 
 /** How the connections are encrypted, and what the server must show. Texts in PEM form. */
 export interface MysqlTls {
@@ -180,21 +180,11 @@ function checkTls(given: MysqlOptions['ssl']): MysqlTls | undefined {
   if ((ssl.cert === undefined) !== (ssl.key === undefined)) throw bad('ssl.cert and ssl.key go together')
   if (ssl.allowAnyServer !== undefined && typeof ssl.allowAnyServer !== 'boolean')
     throw bad('ssl.allowAnyServer must be true or false')
-  checkPem(ssl)
-  return ssl
-}
-
-/** The driver would throw in the midst of a handshake, where nobody catches. */
-function checkPem({ ca, cert, key }: MysqlTls): void {
-  try {
-    createSecureContext({
-      ...(ca !== undefined && { ca }),
-      ...(cert !== undefined && { cert }),
-      ...(key !== undefined && { key }),
-    })
-  } catch {
+  const { ca, cert, key } = ssl
+  if (ca !== undefined && !areCertificates(ca)) throw bad('ssl.ca must be a certificate, or several, in PEM form')
+  if (!isUsableForTls({ ca, cert, key }))
     throw bad('ssl.cert and ssl.key must be a certificate and its key in PEM form')
-  }
+  return ssl
 }
 
 function wholeNumber(name: string, value: unknown, max: number): number {

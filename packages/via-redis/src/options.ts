@@ -3,9 +3,8 @@
  *
  * URLs have passwords in them: no error here says what it was given for one, and none has a cause that does.
  */
-import { X509Certificate } from 'node:crypto'
-import { createSecureContext } from 'node:tls'
 import { PidmeshError, shown } from '@pidmesh/runtime'
+import { areCertificates, isUsableForTls } from '@pidmesh/via-kit'
 
 /** Servers that Redis Sentinel watches. */
 export interface SentinelPlace {
@@ -154,10 +153,8 @@ function checkTls(given: RedisTls | undefined, place: Place): RedisTls | undefin
       throw bad(`tls.${name} must be a text in PEM form`)
   if ((cert === undefined) !== (key === undefined)) throw bad('tls.cert and tls.key go together')
   if (!speaksTls(place)) throw bad('tls is given, but no URL begins with rediss:')
-  // The client library would throw in the midst of a start.
-  if (ca !== undefined && !certificatesOf(ca).every((text) => isMade(() => new X509Certificate(text))))
-    throw bad('tls.ca must be a certificate, or several, in PEM form')
-  if (cert !== undefined && key !== undefined && !isMade(() => createSecureContext({ cert, key })))
+  if (ca !== undefined && !areCertificates(ca)) throw bad('tls.ca must be a certificate, or several, in PEM form')
+  if (cert !== undefined && key !== undefined && !isUsableForTls({ cert, key }))
     throw bad('tls.cert and tls.key must be a certificate and its key in PEM form')
   return tls
 }
@@ -170,24 +167,6 @@ function speaksTls(place: Place): boolean {
       return place.roots[0].tls
     case 'sentinel':
       return place.access.tls || place.sentinels.some(({ tls }) => tls)
-  }
-}
-
-const CERTIFICATE = '-----BEGIN CERTIFICATE-----'
-
-/** Each by itself: the client library would leave out what it can't read. */
-function certificatesOf(text: string): readonly string[] {
-  const [, ...certificates] = text.split(CERTIFICATE)
-  return certificates.length === 0 ? [text] : certificates.map((rest) => CERTIFICATE + rest)
-}
-
-/** What was thrown may have a key in it. */
-function isMade(make: () => unknown): boolean {
-  try {
-    make()
-    return true
-  } catch {
-    return false
   }
 }
 
