@@ -281,6 +281,7 @@ function configuration({ id, folder, ports }: Place, all: readonly Place[], tls:
     ...loginSettings(listeners),
     ...(tls && tlsSettings(tls)),
     'auto.create.topics.enable': false,
+    'default.replication.factor': all.length,
     'min.insync.replicas': Math.min(2, all.length),
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 1,

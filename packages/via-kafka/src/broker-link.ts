@@ -46,8 +46,8 @@ const NEEDED: readonly { readonly key: number; readonly version: number }[] = [
 /** Nobody has time to read what is older. */
 const RETENTION_MS = 60_000
 const SEGMENT_BYTES = 16 * 1024 * 1024
-/** Of a topic, if nobody has said otherwise: one may be away while another one is mended. */
-const REPLICAS = 3
+/** As many replicas as the brokers' operator has said: how many brokers are alive at a moment says nothing of how many there will be (KIP-464, KIP-733). */
+const OF_THE_BROKERS = -1
 const TOPIC_CONFIG: Readonly<Record<string, string>> = {
   'cleanup.policy': 'delete',
   'retention.ms': String(RETENTION_MS),
@@ -129,10 +129,9 @@ export class BrokerLink {
     return this.ask(partly(metadataV11.api.async(this.connection, [topic], false, false)))
   }
 
-  /** @param brokers How many are alive */
-  async createTopic({ topic, partitions, replicas, timeoutMs }: Settings, brokers: number): Promise<void> {
+  async createTopic({ topic, partitions, replicas, timeoutMs }: Settings): Promise<void> {
     const configs = Object.entries(TOPIC_CONFIG).map(([name, value]) => ({ name, value }))
-    const replicationFactor = replicas ?? Math.min(REPLICAS, brokers)
+    const replicationFactor = replicas ?? OF_THE_BROKERS
     const request = { name: topic, numPartitions: partitions, replicationFactor, assignments: [], configs }
     await this.ask(createTopicsV7.api.async(this.connection, [request], timeoutMs, false))
   }

@@ -127,11 +127,6 @@ export class Cluster {
     }
   }
 
-  /** How many brokers are alive, as one of them has said. */
-  get brokers(): number {
-    return this.known.length
-  }
-
   /** Asks one broker after the other, until one answers. */
   async any<T>(request: (link: BrokerLink) => Promise<T>): Promise<T> {
     const deadlineMs = performance.now() + this.settings.timeoutMs

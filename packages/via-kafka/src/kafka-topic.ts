@@ -122,7 +122,7 @@ export class KafkaTopic implements MessageBroker {
 
   private async create(): Promise<void> {
     try {
-      await this.#cluster.any((link) => link.createTopic(this.#settings, this.#cluster.brokers))
+      await this.#cluster.any((link) => link.createTopic(this.#settings))
     } catch (error) {
       const fault = faultOf(error)
       // By another node, in the same moment.

@@ -22,7 +22,7 @@ export interface KafkaTopicOptions {
   readonly createTopic?: boolean
   /** Of a topic that is made here. @default 4 */
   readonly partitions?: number
-  /** Of a topic that is made here: how many brokers have it. @default 3, or as many as are alive, if they are fewer */
+  /** Of a topic that is made here: how many brokers have it. @default what the brokers make a topic with (`default.replication.factor`) */
   readonly replicas?: number
   /** A message is published when the leader of its partition has it, or when all replicas that are in step have. @default 1 */
   readonly acks?: 1 | 'all'
@@ -49,7 +49,7 @@ export interface Settings {
   readonly topic: string
   readonly createTopic: boolean
   readonly partitions: number
-  /** As many as there can be, up to three, if it is not said. */
+  /** What the brokers make a topic with, if it is not said. */
   readonly replicas: number | undefined
   readonly acks: 1 | 'all'
   readonly timeoutMs: number

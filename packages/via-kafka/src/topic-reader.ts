@@ -59,7 +59,8 @@ export class TopicReader {
 
   /** Why nothing comes, or some of it doesn't. */
   get fault(): BrokerFault | undefined {
-    return this.faults.values().next().value
+    const [fault] = this.faults.values()
+    return fault ?? (this.isLed() ? undefined : new BrokerFault('moved', 'a partition has no leader'))
   }
 
   /** Finds where each partition of the view ends; all of them have a leader. May be tried again. */
@@ -93,10 +94,15 @@ export class TopicReader {
     }
   }
 
+  /** All partitions have leaders. */
+  private isLed(): boolean {
+    const { view } = this.cluster
+    return view !== undefined && view.leaders.size === view.partitions
+  }
+
   /** All partitions have leaders, which answer. */
   private isWell(): boolean {
-    const { view } = this.cluster
-    if (view === undefined || view.leaders.size < view.partitions) return false
+    if (!this.isLed()) return false
     const lateMs = performance.now() - LATE_MS
     return [...this.waitingSinceMs.values()].every((sinceMs) => sinceMs > lateMs)
   }

@@ -200,6 +200,16 @@ describe('a reader', () => {
     expect(places.asked.at(-1)).toMatchObject({ host: 'b', positions: [[0, 8n]] })
   })
 
+  it('says of a partition without a leader that nothing comes of it, until it has one', async () => {
+    const places = new FakePlaces(viewOf('1', [A, B]))
+    places.next = viewOf('1', [A, undefined])
+    places.answers.set(B, [() => [part(1, 6)]])
+    const { reader } = await start(places)
+    await expect.poll(() => [reader.fault?.kind, reader.fault?.message]).toEqual(['moved', 'a partition has no leader'])
+    places.next = viewOf('1', [A, A])
+    await expect.poll(() => reader.fault, { timeout: 5_000 }).toBeUndefined()
+  })
+
   it('gives out what has come of other partitions if one has failed', async () => {
     const places = new FakePlaces(viewOf('1', [A, A]))
     places.answers.set(A, [() => [part(0, 6), part(1, 0, [batch(0n, ['of 1'])])]])
