@@ -333,7 +333,7 @@ export class Dialer {
       if (target.strangeDials === 2)
         this.options.log.warn(
           { address, detail },
-          'what listens there does not answer as a node: is TLS the same on both sides?',
+          'what listens there does not answer as a node: are the transport and TLS the same on both sides?',
         )
       const nowMs = this.options.clock.monotonicMs()
       target.unreachableSinceMs ??= nowMs

@@ -188,7 +188,10 @@ export class Handshakes {
 
   private onStranger(from: string): void {
     this.options.counters.handshakesMalformed++
-    this.failures.warn({ from }, 'a connection that is none of a node: is TLS the same on both sides?')
+    this.failures.warn(
+      { from },
+      'a connection that is none of a node: are the transport and TLS the same on both sides?',
+    )
   }
 
   private onAcceptFailed(link: Link, failure: ConnectFailure): void {

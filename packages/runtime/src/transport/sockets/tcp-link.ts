@@ -9,9 +9,9 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Link, LinkEnd, LinkEvents } from '../../ports.ts'
+import { MAX_FRAME_BYTES } from '../../wire/frame.ts'
 import { CLOSE_GRACE_MS } from './acceptor.ts'
 import { certifiedNames } from './certificates.ts'
-import { MAX_FRAME_BYTES } from '../../wire/frame.ts'
 import { FrameSplitter, ledByLength, type FrameTaker } from './frame-splitter.ts'
 import { detailOf } from './socket-error.ts'
 
@@ -32,13 +32,13 @@ export class TcpLink implements Link {
   private readonly taker: FrameTaker = {
     limit: () => this.frameLimit,
     onFrame: (frame) => {
-      if (!this.closing && !this.over) this.events?.onFrame(frame)
-      return !this.closing && !this.over
+      this.events?.onFrame(frame)
+      return this.state === 'open'
     },
   }
   private events: LinkEvents | undefined = undefined
-  private closing = false
-  private over = false
+  private isGreeted = false
+  private state: 'open' | 'closing' | 'over' = 'open'
 
   constructor({ socket, remoteAddress, links }: TcpLinkOptions) {
     this.socket = socket
@@ -47,11 +47,13 @@ export class TcpLink implements Link {
     let type: 'unreachable' | 'failed' = socket.connecting ? 'unreachable' : 'failed'
     socket.once('connect', () => (type = 'failed'))
     socket.on('error', (error) => this.finish({ type, detail: detailOf(error) }))
-    socket.on('end', () => this.finish({ type: 'closed' }))
+    const onClosed = (): void =>
+      this.finish(this.isGreeted ? { type: 'closed' } : { type, detail: 'closed before it has said what it speaks' })
+    socket.on('end', onClosed)
     links.add(this)
     this.ended = new Promise((resolve) => {
       socket.on('close', () => {
-        this.finish({ type: 'closed' })
+        onClosed()
         links.delete(this)
         resolve()
       })
@@ -69,16 +71,17 @@ export class TcpLink implements Link {
 
   /** The other side's greeting has come, and this after it. */
   carry(first: Buffer): void {
+    this.isGreeted = true
     this.take(first)
     this.socket.on('data', (chunk: Buffer) => this.take(chunk))
   }
 
   send(frame: Uint8Array): void {
-    if (this.closing || this.over) return
+    if (this.state !== 'open') return
     this.bufferedBytes += frame.length
     const passedOn = (): void => {
       this.bufferedBytes -= frame.length
-      if (!this.closing && !this.over) this.events?.onPassedOn?.()
+      if (this.state === 'open') this.events?.onPassedOn?.()
     }
     const { socket } = this
     const [head, rest] = ledByLength(frame)
@@ -93,15 +96,16 @@ export class TcpLink implements Link {
   }
 
   close(): void {
-    if (this.closing || this.over) return
-    this.closing = true
+    if (this.state !== 'open') return
+    this.state = 'closing'
     this.letGo()
   }
 
   finish(end: LinkEnd): void {
-    if (this.over) return
-    this.over = true
-    if (this.closing) {
+    const { state } = this
+    if (state === 'over') return
+    this.state = 'over'
+    if (state === 'closing') {
       this.socket.destroy()
       return
     }
@@ -115,7 +119,7 @@ export class TcpLink implements Link {
 
   private take(chunk: Buffer): void {
     // What floods in while the link is let go is nobody's.
-    if (this.closing || this.over) return
+    if (this.state !== 'open') return
     const tooLong = this.splitter.take(chunk, this.taker)
     if (tooLong === undefined) return
     this.finish({ type: 'failed', detail: `a frame of ${tooLong} bytes, where ${this.frameLimit} are allowed` })
@@ -130,7 +134,6 @@ export class TcpLink implements Link {
       return
     }
     socket.end()
-    const grace = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref()
-    socket.once('close', () => clearTimeout(grace))
+    setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref()
   }
 }

@@ -1,17 +1,8 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hostOf, portOf } from '../../../src/address.ts'
 import { Acceptor, connectionOf } from '../../../src/transport/sockets/acceptor.ts'
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 describe('connections that open no stream', () => {
   let acceptor: Acceptor
@@ -36,9 +27,9 @@ describe('connections that open no stream', () => {
     return acceptor.listen(where)
   }
 
-  async function dial(address: string, localPort?: number): Promise<Socket> {
-    const from = localPort === undefined ? {} : { localPort, localAddress: '127.0.0.1' }
-    const client = connect({ port: portOf(address), host: hostOf(address), ...from })
+  async function dial(address: string, localPort = 0): Promise<Socket> {
+    // Bound before it connects, so that another one may have the same port.
+    const client = connect({ port: portOf(address), host: hostOf(address), localPort, localAddress: '127.0.0.1' })
     client.on('error', () => undefined)
     client.resume()
     clients.push(client)
@@ -64,9 +55,8 @@ describe('connections that open no stream', () => {
 
   it('are told apart though they come from one port of a host, to two addresses of this one', async () => {
     const port = portOf(await listen({ streamWithinMs: 100, maxWaiting: 10 }, '0.0.0.0:0'))
-    const from = await freePort()
-    const good = await dial(`127.0.0.1:${port}`, from)
-    const mute = await dial(`127.0.0.2:${port}`, from)
+    const good = await dial(`127.0.0.1:${port}`)
+    const mute = await dial(`127.0.0.2:${port}`, good.localPort)
     acceptor.onStream(accepted[0] ?? '')
     await once(mute, 'close')
     expect(good.readyState).toBe('open')

@@ -7,6 +7,7 @@ import { startNode } from '@pidmesh/runtime'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hostOf, portOf } from '../../../src/address.ts'
 import type { LinkEnd, LinkEvents, Transport } from '../../../src/ports.ts'
+import { MemoryLogger } from '../../../src/testing/memory-logger.ts'
 import { grpcTransport } from '../../../src/transport/sockets/grpc.ts'
 import { tcpTransport } from '../../../src/transport/sockets/tcp.ts'
 
@@ -93,10 +94,23 @@ describe('who dials', () => {
     expect(ofTcp).toHaveLength(1)
   })
 
-  it('one that ends before it has greeted has a link that is over, once', async () => {
+  it('one that ends before it has greeted has a link that has failed, once', async () => {
     const address = await program((socket) => socket.end(GREETING.slice(0, 5)))
     const { ends } = dialEnd(address)
-    await expect.poll(() => ends).toEqual([{ type: 'closed' }])
+    await expect.poll(() => ends).toEqual([{ type: 'failed', detail: 'closed before it has said what it speaks' }])
+  })
+
+  it('one that speaks otherwise says in its log what to look at, and so does that one', async () => {
+    const [near, far] = [new MemoryLogger(), new MemoryLogger()]
+    const cookie = 'secret cookie'
+    const b = await startNode({ name: 'b@127.0.0.1', cookie, logger: far })
+    const a = await startNode({ name: 'a@127.0.0.1', cookie, transport: 'tcp', logger: near, seeds: [b.address] })
+    const hints = (log: MemoryLogger): readonly string[] =>
+      log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)
+    const hint = expect.stringContaining('are the transport and TLS the same on both sides?')
+    await expect.poll(() => hints(near)).toContainEqual(hint)
+    await expect.poll(() => hints(far)).toContainEqual(hint)
+    await Promise.all([a.stop(), b.stop()])
   })
 
   it('one that was there, and cuts the connection off, has a link that has failed', async () => {
@@ -195,7 +209,7 @@ describe('who listens', () => {
     transport.dial(address, { onFrame: () => undefined, onEnd: (end) => void ends.push(end) })
     socket.write(GREETING)
     await stopping
-    await expect.poll(() => ends).toEqual([{ type: 'closed' }])
+    await expect.poll(() => ends).toMatchObject([{ type: 'unreachable' }])
     expect(links).toEqual([])
   })
 
