@@ -55,12 +55,22 @@ async function main(): Promise<void> {
   }
 }
 
-function join({ name, bindHost, meshPort, cookieFile, tlsFiles, dnsName, dnsServers }: Settings): Promise<Node> {
+function join({
+  name,
+  bindHost,
+  meshPort,
+  transport,
+  cookieFile,
+  tlsFiles,
+  dnsName,
+  dnsServers,
+}: Settings): Promise<Node> {
   const read = (path: string): string => readFileSync(path, 'utf8')
   return startNode({
     name,
     bindHost,
     port: meshPort,
+    transport,
     cookie: readCookies(read(cookieFile)),
     discovery: dns({ name: dnsName, port: meshPort, ...(dnsServers === undefined ? {} : { servers: dnsServers }) }),
     ...(tlsFiles === undefined

@@ -6,6 +6,8 @@ export type Settings = {
   /** Where it listens, for nodes and for clients. */
   readonly bindHost: string
   readonly meshPort: number
+  /** What it speaks with other nodes, the same on all of them. */
+  readonly transport: 'grpc' | 'tcp'
   /** For clients and probes. */
   readonly port: number
   readonly cookieFile: string
@@ -35,11 +37,15 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     if (number >= least && number <= most) return number
     throw new SettingsError(`${name} must be a whole number from ${least} to ${most}, not ${JSON.stringify(env[name])}`)
   }
+  const transport = optional('TRANSPORT') ?? 'grpc'
+  if (transport !== 'grpc' && transport !== 'tcp')
+    throw new SettingsError(`TRANSPORT must be grpc or tcp, not ${JSON.stringify(transport)}`)
   const tls = ['TLS_CA_FILE', 'TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'].filter((name) => optional(name) !== undefined)
   return {
     name: required('NODE_NAME'),
     bindHost: required('BIND_HOST'),
     meshPort: integer('MESH_PORT', 1, 65_535),
+    transport,
     port: integer('PORT', 1, 65_535),
     cookieFile: required('COOKIE_FILE'),
     // All or none: a node that talks in the clear for a misspelt name would be a bad surprise.

@@ -20,6 +20,7 @@ describe('the settings of a node', () => {
       name: env.NODE_NAME,
       bindHost: '0.0.0.0',
       meshPort: 7001,
+      transport: 'grpc',
       port: 8080,
       cookieFile: env.COOKIE_FILE,
       tlsFiles: { ca: 'ca.pem', certificate: 'certificate.pem', privateKey: 'key.pem' },
@@ -32,6 +33,13 @@ describe('the settings of a node', () => {
 
   it('may be without TLS and name servers', () => {
     expect(readSettings({ ...env, DNS_SERVERS: '' })).toMatchObject({ tlsFiles: undefined, dnsServers: undefined })
+  })
+
+  it('may say what nodes speak', () => {
+    expect(readSettings({ ...env, TRANSPORT: 'tcp' })).toMatchObject({ transport: 'tcp' })
+    expect(() => readSettings({ ...env, TRANSPORT: 'udp' })).toThrowError(
+      new SettingsError('TRANSPORT must be grpc or tcp, not "udp"'),
+    )
   })
 
   it.each(Object.keys(env))('want %s', (name) => {

@@ -16,7 +16,7 @@ export type StorePlace = { address: string; host: string; port: number }
 export const WAY_TEXT: Readonly<Record<Way, string>> = {
   'global-ets': 'a table on every node',
   redis: 'Redis, location database',
-  mysql: 'MySQL, location database',
+  mysql: 'MySQL or MariaDB, location database',
   kafka: 'Kafka, pub-sub',
   'redis-pubsub': 'Redis, pub-sub',
 }

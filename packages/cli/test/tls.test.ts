@@ -65,6 +65,16 @@ describe.each<TransportKind>(['grpc', 'tcp'])('with tls, over %s,', (transport) 
     expect(a.nodes()).toEqual([])
   })
 
+  it('a node whose certificate is for another says so in its log, and one whose is its own does not', async () => {
+    const [good, bad] = [new MemoryLogger(), new MemoryLogger()]
+    await start('a', { tls: await tlsOf('a'), logger: good })
+    await start('impostor', { tls: await tlsOf('b'), logger: bad })
+    const warnings = ({ lines }: MemoryLogger): readonly string[] =>
+      lines.filter(({ level }) => level === 'warn').map(({ message }) => message)
+    expect(warnings(bad)).toEqual([expect.stringContaining('the certificate of this node is not for it')])
+    expect(warnings(good)).toEqual([])
+  })
+
   it.each<[string, () => Promise<Partial<NodeOptions>>]>([
     ['a certificate of another authority', async () => ({ tls: await tlsOf('b', { by: await createAuthority(now) }) })],
     [

@@ -39,7 +39,7 @@ export interface NodeOptions {
    */
   readonly tls?: TlsOptions
   /**
-   * What the nodes speak with each other, the same on all of them: gRPC; or frames over TCP alone, or over TLS, which take half the time of a call. See docs/operations.md.
+   * What the nodes speak with each other, the same on all of them: gRPC; or frames over TCP alone, or over TLS, which is faster. See docs/operations.md.
    * @default 'grpc'
    */
   readonly transport?: TransportKind

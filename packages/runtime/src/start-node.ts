@@ -8,6 +8,7 @@ import { nactPump } from './system/nact-pump.ts'
 import { pinoLogger } from './system/pino-logger.ts'
 import { systemClock } from './system/system-clock.ts'
 import { systemRandom } from './system/system-random.ts'
+import { namesIn } from './transport/sockets/certificates.ts'
 import { grpcTransport } from './transport/sockets/grpc.ts'
 import { tcpTransport } from './transport/sockets/tcp.ts'
 
@@ -25,11 +26,11 @@ const TRANSPORTS: Readonly<Record<TransportKind, (tls: TlsOptions | undefined) =
  * `ERR_PORT_IN_USE`, `ERR_LISTEN`; `ERR_BAD_COOKIE`, `ERR_BAD_CERTIFICATE`, `ERR_DUPLICATE_NODE`, `ERR_INCOMPATIBLE_NODE` if a seed refuses this node.
  */
 export function startNode(options: NodeOptions): Promise<Node> {
-  return startNodeWith(options, ({ logger, logLevel, tls, transport }) => ({
-    clock: systemClock,
-    random: systemRandom,
-    pump: nactPump,
-    transport: TRANSPORTS[transport](tls),
-    log: logger ?? pinoLogger({ level: logLevel }),
-  }))
+  return startNodeWith(options, ({ name, logger, logLevel, tls, transport }) => {
+    const made = TRANSPORTS[transport](tls)
+    const log = logger ?? pinoLogger({ level: logLevel })
+    if (tls !== undefined && !namesIn(tls.certificate).includes(name))
+      log.warn({ node: name }, 'the certificate of this node is not for it: no other node will connect with it')
+    return { clock: systemClock, random: systemRandom, pump: nactPump, transport: made, log }
+  })
 }

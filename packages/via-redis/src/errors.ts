@@ -31,7 +31,10 @@ export function storeError(error: unknown, place: string): StoreError {
     )
   if (UNKNOWN.test(codeOf(error) ?? ''))
     return unfit(place, 'wants a certificate of who comes, and takes none but one that it trusts: see the option tls')
-  return unavailable(place, `can't be reached${systemCode(error)}`)
+  const code = codeOf(error)
+  // A server of TLS hangs up on who speaks none.
+  const hint = code === 'ECONNRESET' ? '. Is TLS as it wants it?' : ''
+  return unavailable(place, `can't be reached${code === undefined ? '' : `: ${code}`}${hint}`)
 }
 
 export function unavailable(place: string, problem: string): StoreError {
@@ -83,11 +86,6 @@ function replied(message: string, place: string): StoreError {
     place,
     `refuses a command: ${word}. It must be Redis 6 or later, for sharded channels 7, and no cluster unless it is given as one`,
   )
-}
-
-function systemCode(error: unknown): string {
-  const code = codeOf(error)
-  return code === undefined ? '' : `: ${code}`
 }
 
 /** https://nodejs.org/api/tls.html#x509-certificate-error-codes */

@@ -30,7 +30,7 @@ export type RedisPlace =
       readonly sentinel?: never
     }
   | {
-      /** Redis Cluster: URLs of some of its nodes. User, password and TLS of the first one are those of all. */
+      /** Redis Cluster: URLs of some of its nodes, all of one scheme. User and password of the first one are those of all. */
       readonly cluster: readonly string[]
       readonly url?: never
       readonly sentinel?: never
@@ -187,6 +187,8 @@ function rootsOf(cluster: readonly string[]): readonly [Server, ...Server[]] {
   const [first, ...others] = serversOf('cluster', cluster, PORT)
   const { host: _, port: __, ...access } = first
   if (access.database !== 0) throw bad('cluster: Redis Cluster has no database but 0')
+  if (others.some(({ tls }) => tls !== access.tls))
+    throw bad('cluster: its URLs must all begin with redis:, or all with rediss:')
   return [first, ...others.map(({ host, port }) => ({ host, port, ...access }))]
 }
 

@@ -59,8 +59,8 @@ describe('the options', () => {
     }
   })
 
-  it('take user, password and TLS of the first node of a cluster for all', () => {
-    const { place } = checkLocationsOptions({ cluster: ['rediss://u:p@a:1', 'redis://b:2'] })
+  it('take user and password of the first node of a cluster for all', () => {
+    const { place } = checkLocationsOptions({ cluster: ['rediss://u:p@a:1', 'rediss://b:2'] })
     const access = { tls: true, username: 'u', password: 'p', database: 0 }
     const roots = [
       { host: 'a', port: 1, ...access },
@@ -92,6 +92,7 @@ describe('the options', () => {
     [{ cluster: url }],
     [{ cluster: [url, 'nothing'] }],
     [{ cluster: ['redis://host/1'] }],
+    [{ cluster: ['redis://host', 'rediss://host:2'] }],
     [{ sentinel: { urls: [url] } }],
     [{ sentinel: { name: 'main', urls: [] } }],
     [{ sentinel: { name: 'main', urls: [url], password: 1 } }],

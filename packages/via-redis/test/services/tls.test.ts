@@ -88,6 +88,14 @@ describe.skipIf(hasNoTls())('Redis over TLS', () => {
     await expectRefused(url, { ca }, 'wants a certificate')
   })
 
+  it('a server that is not spoken to over TLS hangs up, and what to look at is said', async () => {
+    const url = `redis://localhost:${await startTls('server', ...ANYBODY)}`
+    for (const start of [() => locations(url).start(), () => pubSub(url).start(() => undefined)]) {
+      const { message } = await expectRejects(start(), 'ERR_STORE_UNAVAILABLE', TIMEOUT_MS)
+      expect(message).toContain("can't be reached: ECONNRESET. Is TLS as it wants it?")
+    }
+  })
+
   it('a server that stands still is left in time, no socket stays, and it works again when it goes on', async () => {
     const sockets = (): number =>
       process.getActiveResourcesInfo().filter((what) => /^(TCPSocketWrap|TCPConnectWrap|TLSWrap)$/.test(what)).length

@@ -24,6 +24,11 @@ export function checkTls({ ca, certificate, privateKey }: TlsOptions): void {
   }
 }
 
+/** The nodes that a certificate is for, in PEM form. */
+export function namesIn(certificate: string): string[] {
+  return certifiedNames(new X509Certificate(certificate).subjectAltName ?? '')
+}
+
 /** The nodes that a certificate is for, by its alternative names. */
 export function certifiedNames(subjectAltName: string): string[] {
   return [...subjectAltName.matchAll(CERTIFIED_NAME)].map(([, name = '']) => name)
