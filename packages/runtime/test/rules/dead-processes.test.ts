@@ -100,14 +100,18 @@ const READS = Object.entries(MEMBERS).flatMap(([name, member]) =>
   'reads' in member ? [[name, member.reads] as const] : [],
 )
 
-/** All that a context offers, from its prototype: getters and setters one by one. */
+/** All that a context offers, from its prototypes: getters and setters one by one. */
 function membersOf(context: Context): string[] {
-  return Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(context) as object)).flatMap(
-    ([name, { get, set }]) =>
+  const ofContext = Object.getPrototypeOf(context) as object
+  const ofLibraries = Object.getPrototypeOf(ofContext) as object
+  const all = [ofContext, ofLibraries].flatMap((prototype) =>
+    Object.entries(Object.getOwnPropertyDescriptors(prototype)).flatMap(([name, { get, set }]) =>
       get === undefined && set === undefined
         ? [name]
         : [...(get === undefined ? [] : [`get ${name}`]), ...(set === undefined ? [] : [`set ${name}`])],
+    ),
   )
+  return [...new Set(all)]
 }
 
 /** What a process has that dies while its code waits for something of its own. */
