@@ -93,7 +93,8 @@ export class LocationVia implements Via {
   private readonly upkeep: NameUpkeep<Entry>
   private readonly channel: NodeChannel
   private readonly held: HeldNames<Entry>
-  private readonly registering = new Set<string>()
+  /** Registrations that are under way; `isWanted` until it is unregistered meanwhile. */
+  private readonly registering = new Map<string, { readonly pid: Pid; isWanted: boolean }>()
   /** Names of which another node has said that they may be another's: they are looked up, each once at a time. `again`: it has said so since. */
   private readonly lookedUp = new Map<string, 'once' | 'again'>()
   /** Of losers that have not ended yet. */
@@ -189,10 +190,13 @@ export class LocationVia implements Via {
     const meta = this.check(name, pid, given)
     if (this.held.of(name).length > 0 || this.registering.has(name) || !this.held.watch(pid)) return 'no'
     const row = this.rows.make(name, { pid, meta })
-    this.registering.add(name)
+    const registration = { pid, isWanted: true }
+    this.registering.set(name, registration)
     try {
       if ((await this.rows.put(row)) !== 'ours') return 'no'
-      return this.keep({ name, pid, meta, row }) ? 'yes' : 'no'
+      if (registration.isWanted) return this.keep({ name, pid, meta, row }) ? 'yes' : 'no'
+      void this.upkeep.release(row)
+      return 'no'
     } catch (error) {
       // It may have been written all the same.
       this.upkeep.releaseLater(row)
@@ -202,8 +206,13 @@ export class LocationVia implements Via {
     }
   }
 
-  /** Resolves when the store has it, or does not answer in time: it is told later then, as long as the name's time isn't over. */
+  /**
+   * Resolves when the store has it, or does not answer in time: it is told later then, as long as the name's time isn't over. A registration that is under way comes to nothing: it is
+   * answered with `no`.
+   */
   async unregisterName(name: string, pid?: Pid): Promise<'ok'> {
+    const registration = this.registering.get(name)
+    if (registration !== undefined && (pid === undefined || registration.pid.equals(pid))) registration.isWanted = false
     const released = this.held.remove(name, pid).map(({ row }) => this.upkeep.release(row))
     await inTime(this.owner.clock, 2 * this.store.timeoutMs, Promise.all(released))
     return 'ok'
@@ -335,10 +344,12 @@ export class LocationVia implements Via {
     kills.add(kill)
   }
 
-  private async refresh(entry: Entry): Promise<void> {
+  private async refresh({ name, pid }: Entry): Promise<void> {
+    // As it is now: its metadata may have changed since, and that may have failed.
+    const entry = this.held.find(name, pid)
+    if (entry === undefined) return
     // What has come in its place meanwhile is not meant.
-    if (this.isHeld(entry) && (await this.rows.refresh(entry.row)) === 'others' && this.isHeld(entry))
-      this.giveUp(entry)
+    if ((await this.rows.refresh(entry.row)) === 'others' && this.isHeld(entry)) this.giveUp(entry)
   }
 
   // Other nodes.

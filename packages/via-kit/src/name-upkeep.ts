@@ -16,7 +16,7 @@ import { WHOLE } from './batches.ts'
 import type { LocationRow } from './location-store.ts'
 import { jitter, PartUpkeep, type PartUpkeepOptions } from './part-upkeep.ts'
 
-export interface UpkeepOptions<Entry> extends PartUpkeepOptions<Entry> {
+export interface UpkeepOptions<Entry extends { readonly name: string }> extends PartUpkeepOptions<Entry> {
   /** In whatever part. */
   readonly held: () => Iterable<Entry>
   /** Rows that are kept to be given back though this node has never had the name for sure. One more stands until its time is over. */

@@ -2,8 +2,8 @@
  * Keeps in one part of the store what this node has there, and nothing else.
  *
  *   round, every third of the ttl ─▶ rows that were to be given back ─▶ names that the node has there, in groups ─▶ sweep
- *   a group has failed ─▶ the others go on; then it is tried in halves: one row that can't be written must not keep the others from it
- *   some have failed, alone or since the store is away ─▶ those once more, soon
+ *   a group has failed ─▶ the others go on; then it is tried in parts: one row that can't be written must not keep the others from it
+ *   some have failed, alone or since the store is away ─▶ those once more, soon, behind those of which nothing is known, and with no more others than may be
  *
  * State: rows that were given up while the store did not answer: they are forgotten when their time is over, since nobody refreshes them. And the names that were not refreshed by the last round.
  * When there is a round, of which names, and how many rows there may be is of name-upkeep.ts.
@@ -14,8 +14,16 @@ import type { NameStore } from './name-store.ts'
 
 /** What has failed is tried again after so long. */
 const RETRY_MS = 1_000
-/** When so many groups have failed, one after the other, the store is away. */
+/** When so many groups have failed, one after the other, the store may be away: it is asked. */
 const MAX_FAILED = 4
+/** A group that has failed is tried in so many parts. */
+const PARTS = 8
+/** When so many have failed in all, the rest is left for later. */
+const MAX_FAILED_OF_ALL = 64
+
+interface Named {
+  readonly name: string
+}
 
 export interface PartUpkeepOptions<Entry> {
   readonly store: NameStore
@@ -31,7 +39,7 @@ interface Unreleased {
   readonly untilMs: number
 }
 
-export class PartUpkeep<Entry> {
+export class PartUpkeep<Entry extends Named> {
   private readonly options: PartUpkeepOptions<Entry>
   private readonly log: RateLimitedLog
   private unreleased: Unreleased[] = []
@@ -39,6 +47,8 @@ export class PartUpkeep<Entry> {
   private releasing: readonly Unreleased[] = []
   /** Names that the last round has not refreshed. */
   private stale: readonly Entry[] = []
+  /** Names that have failed: with how many they are tried again, until they have succeeded. Those that were tried last stand last. */
+  private readonly limits = new Map<string, number>()
   /** Names of a round that has not begun. */
   private due: readonly Entry[] | undefined = undefined
   private timer: TimerHandle | undefined = undefined
@@ -144,13 +154,19 @@ export class PartUpkeep<Entry> {
   private async releaseAgain(): Promise<void> {
     this.releasing = this.unreleased.filter(({ untilMs }) => untilMs > this.nowMs)
     this.unreleased = []
-    const failed = await this.inGroups(this.releasing, ({ row }) => this.isReleased(row))
+    const rows = this.releasing.map(({ row, untilMs }) => ({ name: row.name, row, untilMs }))
+    const failed = await this.inGroups(rows, new Map(), ({ row }) => this.isReleased(row))
     this.releasing = []
-    for (const one of failed) this.keep(one)
+    for (const { row, untilMs } of failed) this.keep({ row, untilMs })
   }
 
   private async refresh(entries: readonly Entry[]): Promise<void> {
-    this.stale = await this.inGroups(entries, (entry) =>
+    const { limits } = this
+    if (limits.size > 0) {
+      const names = new Set(entries.map(({ name }) => name))
+      for (const name of limits.keys()) if (!names.has(name)) limits.delete(name)
+    }
+    this.stale = await this.inGroups(entries, limits, (entry) =>
       this.options.refresh(entry).then(
         () => true,
         () => false,
@@ -169,23 +185,61 @@ export class PartUpkeep<Entry> {
       )
   }
 
-  /** One group after the other, so that what comes in between has its turn. Gives those that have failed. */
-  private async inGroups<T>(all: readonly T[], each: (one: T) => Promise<boolean>): Promise<readonly T[]> {
+  /**
+   * One group after the other, so that what comes in between has its turn: those first of which nothing is known. What has failed is tried in parts, and for no longer than a third of
+   * the ttl: names that can be refreshed are waiting for their next round.
+   * @param limits Of how many a name may be tried with, where that is known; it is known better afterwards
+   * @returns those that have failed, or were not tried
+   */
+  private async inGroups<T extends Named>(
+    all: readonly T[],
+    limits: Map<string, number>,
+    each: (one: T) => Promise<boolean>,
+  ): Promise<readonly T[]> {
     const { batchSize } = this.options.store
-    const groups: (readonly T[])[] = []
-    for (let start = 0; start < all.length; start += batchSize) groups.push(all.slice(start, start + batchSize))
+    const wholes = groupsOf(
+      all.filter(({ name }) => !limits.has(name)),
+      batchSize,
+    )
+    const parts = partsOf(all, limits)
     const failed: T[] = []
-    let failedInARow = 0
-    for (let group = groups.shift(); group !== undefined && !this.isStopped; group = groups.shift()) {
+    const endMs = this.nowMs + this.refreshMs
+    let failures = 0
+    let inARow = 0
+    for (;;) {
+      const group = wholes.shift() ?? (this.nowMs < endMs ? parts.shift() : undefined)
+      if (group === undefined || this.isStopped) break
       const done = await Promise.all(group.map(each))
       const lost = group.filter((_, index) => done[index] !== true)
-      const isLost = lost.length === group.length
-      failedInARow = isLost ? failedInARow + 1 : 0
-      if (failedInARow === MAX_FAILED) return [...failed, ...group, ...groups.flat()]
-      if (isLost && group.length > 1) groups.push(...halvesOf(group))
-      else failed.push(...lost)
+      if (lost.length < group.length) {
+        for (const { name } of group) limits.delete(name)
+        failed.push(...lost)
+        inARow = 0
+        continue
+      }
+      const limit = Math.ceil(group.length / PARTS)
+      for (const { name } of group) {
+        // Behind those that were not tried for longer.
+        limits.delete(name)
+        limits.set(name, limit)
+      }
+      if (group.length > 1) parts.push(...groupsOf(group, limit))
+      else failed.push(...group)
+      if (++failures === MAX_FAILED_OF_ALL) break
+      if (++inARow % MAX_FAILED === 0 && !(await this.answers(group))) break
     }
-    return failed
+    return [...failed, ...[...wholes, ...parts].flat()]
+  }
+
+  /** Whether the store answers a question, where it has not written. */
+  private async answers([one]: readonly Named[]): Promise<boolean> {
+    if (one === undefined) return true
+    try {
+      await this.options.store.find(one.name)
+      return true
+    } catch {
+      return false
+    }
   }
 }
 
@@ -194,7 +248,17 @@ export function jitter(random: Random): number {
   return 0.9 + 0.2 * random.fraction()
 }
 
-function halvesOf<T>(group: readonly T[]): readonly (readonly T[])[] {
-  const middle = group.length >> 1
-  return [group.slice(0, middle), group.slice(middle)]
+/** Those that are limited: with others of the same limit, the largest first, and of those who have waited longest. */
+function partsOf<T extends Named>(all: readonly T[], limits: ReadonlyMap<string, number>): (readonly T[])[] {
+  const order = new Map([...limits.keys()].map((name, index) => [name, index]))
+  const limited = all.filter(({ name }) => limits.has(name))
+  limited.sort((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
+  const ofLimit = (limit: number): readonly T[] => limited.filter(({ name }) => limits.get(name) === limit)
+  return [...new Set(limits.values())].toSorted((a, b) => b - a).flatMap((limit) => groupsOf(ofLimit(limit), limit))
+}
+
+function groupsOf<T>(all: readonly T[], size: number): (readonly T[])[] {
+  const groups: (readonly T[])[] = []
+  for (let start = 0; start < all.length; start += size) groups.push(all.slice(start, start + size))
+  return groups
 }

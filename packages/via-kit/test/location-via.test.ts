@@ -89,6 +89,23 @@ describe('while the store is away', () => {
     for (const name of ['left', 'ended']) expect(await lab.run(other.names.resolveName(name)), name).toBeUndefined()
   })
 
+  it('metadata that could not be written keeps a name from nothing: it is back with the others, and with it', async () => {
+    const lab = await locationLab()
+    const [one] = lab.members
+    await registered(lab, 'ann')
+    await registered(lab, 'bob')
+    lab.server.isAway = true
+    await lab.pass(TTL_MS)
+    await expect(lab.run(one.names.setMeta('ann', { seat: 7 }))).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+    })
+    lab.server.rows.clear()
+    lab.server.isAway = false
+    while (lab.server.rowOf('bob') === undefined) await lab.pass(1)
+    expect(lab.server.rowOf('ann')).toBeDefined()
+    expect(await lab.run(lab.members[1].names.lookup('ann'))).toMatchObject({ meta: { seat: 7 } })
+  })
+
   it('no more wait for it than may, and the others are told so at once', async () => {
     const lab = await locationLab(undefined, { maxPending: 100 })
     const { names } = lab.members[1]
@@ -277,5 +294,26 @@ describe('a start', () => {
     expect(store.isStopped).toBe(true)
     lab.server.isAway = false
     await lab.run(LocationVia.start(node, { store: new FakeStore(lab.server), scope: 'x' }))
+  })
+})
+
+describe('a registration that is under way', () => {
+  it('comes to nothing if the name is unregistered meanwhile, and the name is free', async () => {
+    const lab = await locationLab()
+    const [one, other] = lab.members
+    const registering = one.names.registerName('ann', lab.spawn(one))
+    expect(await lab.run(one.names.unregisterName('ann'))).toBe('ok')
+    expect(await lab.run(registering)).toBe('no')
+    await lab.pass(10)
+    expect([one.names.whereisName('ann'), lab.server.rows.size]).toEqual([undefined, 0])
+    expect(await lab.run(other.names.registerName('ann', lab.spawn(other)))).toBe('yes')
+  })
+
+  it('is none of the business of another process that gives the name back', async () => {
+    const lab = await locationLab()
+    const [one] = lab.members
+    const registering = one.names.registerName('ann', lab.spawn(one))
+    await lab.run(one.names.unregisterName('ann', lab.spawn(one)))
+    expect(await lab.run(registering)).toBe('yes')
   })
 })

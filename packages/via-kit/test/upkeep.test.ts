@@ -5,7 +5,7 @@ import { BroadcastVia, LocationVia, StoreError, type Answer, type LocationRow } 
 import { FakeBroker, FakeServer, FakeStore } from '@pidmesh/via-kit/testing'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { alive, locationLab, registerMany, startLab } from './lab.ts'
+import { alive, locationLab, registerMany, startLab, type Lab } from './lab.ts'
 
 const TTL_MS = 3_000
 
@@ -116,6 +116,61 @@ describe('a part of the store', () => {
     isAway = false
     await lab.pass(TTL_MS)
     expect(alive(lab)).toBe(120)
+  })
+})
+
+describe('rows that others have locked', () => {
+  /** A call that wants one of them waits for it, and fails with all that it wants. */
+  class Locked extends FakeStore {
+    static readonly locked: Set<string> = new Set()
+
+    override async put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
+      if (!rows.some(({ name }) => Locked.locked.has(name))) return super.put(rows)
+      await new Promise<void>((resolve) => this.server.clock.setTimer(LOCK_WAIT_MS, resolve))
+      throw new StoreError('ERR_STORE_UNAVAILABLE', 'a row is locked')
+    }
+  }
+  const LOCK_WAIT_MS = 100
+
+  async function locked(count: number): Promise<Lab<LocationVia>> {
+    const lab = await locationLab((server) => new Locked(server))
+    await registerMany(lab, 200)
+    for (let n = 0; n < count; n++) Locked.locked.add(`n${(n * 83) % 200}`)
+    onTestFinished(() => Locked.locked.clear())
+    return lab
+  }
+
+  it.each([1, 2, 3, 5])('keep none but themselves from being refreshed: %d of 200', async (count) => {
+    const lab = await locked(count)
+    let least = 200
+    for (let ms = 0; ms < TTL_MS * 6; ms += 50) {
+      await lab.pass(50)
+      least = Math.min(least, alive(lab))
+    }
+    expect([least, alive(lab)]).toEqual([200 - count, 200 - count])
+    Locked.locked.clear()
+    await lab.pass((TTL_MS / 3) * 1.2)
+    expect(alive(lab)).toBe(200)
+  })
+
+  it('are found, also if they are many, by and by', async () => {
+    const lab = await locked(20)
+    await lab.pass(TTL_MS * 5)
+    for (let ms = 0; ms < TTL_MS * 2; ms += 50) {
+      await lab.pass(50)
+      expect(alive(lab)).toBe(180)
+    }
+  })
+
+  it('are not asked for without end where nothing can be written, though the store answers', async () => {
+    const lab = await locked(200)
+    const before = lab.members[0].names.stats.storeFailures
+    await lab.pass(TTL_MS)
+    // One after the other, each with its wait, and a pause after each third of the ttl.
+    expect(lab.members[0].names.stats.storeFailures - before).toBeLessThan(TTL_MS / LOCK_WAIT_MS)
+    Locked.locked.clear()
+    await lab.pass(TTL_MS)
+    expect(alive(lab)).toBe(200)
   })
 })
 

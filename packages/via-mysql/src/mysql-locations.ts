@@ -40,9 +40,9 @@ export class MysqlLocations implements LocationStore {
   readonly batchSize: number = BATCH_SIZE
   private readonly options: Omit<CheckedOptions, 'server'>
   private readonly statements: Statements
-  /** The server stands in here alone: an object that somebody logs has no password in it. */
+  /** The server stands in here alone, and in what is made of it, which is hidden: an object that somebody logs has no password in it. */
   private readonly connect: () => Connections
-  private connections: Connections | undefined
+  #connections: Connections | undefined
   /** Host and port, for messages. */
   private readonly place: string
 
@@ -70,23 +70,26 @@ export class MysqlLocations implements LocationStore {
 
   /** Makes the table, or looks whether it is fit, and tries to write. May be called again after `stop`. */
   async start(): Promise<void> {
-    if (this.connections !== undefined)
+    if (this.#connections !== undefined)
       throw new StoreError('ERR_ALREADY_STARTED', 'this MysqlLocations is in use: one is for one user, make another')
-    this.connections = this.connect()
+    const connections = this.connect()
+    this.#connections = connections
     try {
       await this.call(async (ask) => {
         await this.checkTable(ask)
         await ask(this.statements.probe())
       })
     } catch (error) {
-      await this.stop()
+      // It may have been stopped meanwhile, and started anew.
+      if (this.#connections === connections) this.#connections = undefined
+      await connections.stop()
       throw error
     }
   }
 
   async stop(): Promise<void> {
-    const { connections } = this
-    this.connections = undefined
+    const connections = this.#connections
+    this.#connections = undefined
     await connections?.stop()
   }
 
@@ -158,7 +161,7 @@ export class MysqlLocations implements LocationStore {
 
   /** Rejects with StoreError. The task is made again where nothing of it has remained, and must not mind. */
   private async call<Result>(task: (ask: Ask) => Promise<Result>, untilMs: number = this.deadline()): Promise<Result> {
-    const { connections } = this
+    const connections = this.#connections
     if (connections === undefined) throw new StoreError('ERR_STORE_UNAVAILABLE', 'the store has not been started')
     try {
       return await connections.use(untilMs, (session) => {

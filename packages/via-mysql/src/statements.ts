@@ -25,6 +25,9 @@ export const SWEEP_ROWS = 500
 /** Microseconds since 1970. A double holds them without loss until the year 2255. */
 const NOW_EPOCH = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6))"
 
+/** What nobody of ours has written is not counted on from. */
+const MAX_EPOCH = Number.MAX_SAFE_INTEGER - 1
+
 /** On each connection, before all else. What a server's configuration says about these doesn't count then. */
 export function setupOf(timeoutMs: number): Statement {
   const seconds = Math.max(1, Math.floor(timeoutMs / 2_000))
@@ -84,7 +87,7 @@ export class Statements {
       { sql: `SELECT name, owner, value, NOT (${isDead}) FROM ${table} WHERE name IN (?)`, values: [names] },
       {
         sql:
-          `${this.insertOf(rows)} ON DUPLICATE KEY UPDATE epoch = GREATEST(epoch + 1, VALUES(epoch)), ` +
+          `${this.insertOf(rows)} ON DUPLICATE KEY UPDATE epoch = GREATEST(LEAST(epoch, ${MAX_EPOCH}) + 1, VALUES(epoch)), ` +
           'owner = VALUES(owner), value = VALUES(value), last_active_at = VALUES(last_active_at)',
         values: rows.flatMap(literals),
       },

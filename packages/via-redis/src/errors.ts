@@ -10,6 +10,7 @@ const LATER = /^(LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|OOM|MISCONF|NOREPL
 const FULL = /^ERR max number of clients/
 /** Redis 6 says it in the middle: the script has failed. */
 const READ_ONLY = /\bREADONLY\b/
+const WRONG_TYPE = /\bWRONGTYPE\b/
 const NO_RIGHT = /^NOPERM\b|\bcan't run this command\b|\bcan't access\b/
 const NO_DATABASE = /^ERR (DB index|invalid DB|SELECT is not allowed)/i
 /** Of a certificate of the server's, or of the way to an authority that is trusted. */
@@ -79,6 +80,7 @@ function replied(message: string, place: string): StoreError {
   if (NO_DATABASE.test(message)) return unfit(place, 'has no database of that number')
   if (NO_RIGHT.test(message))
     return unfit(place, 'refuses the user a right: commands, keys and channels are listed in the README')
+  if (WRONG_TYPE.test(message)) return unfit(place, 'has something else under a key of ours: see the option prefix')
   if (FULL.test(message)) return unavailable(place, 'takes no more connections')
   const word = /^[A-Z]+\b/.exec(message)?.[0] ?? 'an error'
   if (LATER.test(message)) return unavailable(place, `can't now: ${word}`)

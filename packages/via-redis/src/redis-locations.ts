@@ -20,6 +20,11 @@ import { FIND, PUT, RELEASE, TAKE, type Script } from './rows.ts'
 
 const BATCH_SIZE = 256
 
+interface Life {
+  readonly route: Route
+  readonly ending: AbortController
+}
+
 export class RedisLocations implements LocationStore {
   readonly kind = 'redis'
   readonly ttlMs: number
@@ -27,11 +32,11 @@ export class RedisLocations implements LocationStore {
   readonly batchSize: number = BATCH_SIZE
   /** Of a cluster: the node that has the name. */
   readonly partOf?: (name: string) => string
-  /** Hidden from whoever shows or logs the driver: there are passwords in it, and a key. */
+  /** Hidden from whoever shows or logs the driver, as what is made of it: there are passwords in it, and a key. */
   readonly #settings: Settings & { readonly ttlMs: number }
+  #life: Life | undefined
   private readonly place: string
   private readonly calls: Calls
-  private life: { readonly route: Route; readonly ending: AbortController } | undefined
 
   /**
    * @throws PidmeshError `ERR_BAD_OPTION`
@@ -46,33 +51,36 @@ export class RedisLocations implements LocationStore {
     this.place = namePlace(this.#settings.place)
     this.calls = new Calls(this.place, this.#settings.timeoutMs)
     if (this.#settings.place.type === 'cluster')
-      this.partOf = (name) => this.life?.route.partOf(this.keyOf(name)) ?? this.place
+      this.partOf = (name) => this.#life?.route.partOf(this.keyOf(name)) ?? this.place
   }
 
   async start(): Promise<void> {
     const { place, timeoutMs, tls } = this.#settings
-    if (this.life !== undefined) throw alreadyStarted('RedisLocations')
+    if (this.#life !== undefined) throw alreadyStarted('RedisLocations')
     const ending = new AbortController()
     const options = { timeoutMs, tls, signal: ending.signal }
     const route =
       place.type === 'cluster'
         ? new ClusterRoute(place.roots, options)
         : new OneRoute(connectionTo(place, options), this.place)
-    this.life = { route, ending }
+    const life = { route, ending }
+    this.#life = life
     try {
       await this.calls.run(0, async () => {
         await route.start()
         await trySome(place, () => this.try())
       })
     } catch (error) {
-      await this.stop()
+      ending.abort()
+      // It may have been stopped meanwhile, and started anew.
+      if (this.#life === life) this.#life = undefined
       throw error
     }
   }
 
   stop(): Promise<void> {
-    this.life?.ending.abort()
-    this.life = undefined
+    this.#life?.ending.abort()
+    this.#life = undefined
     return Promise.resolve()
   }
 
@@ -128,7 +136,7 @@ export class RedisLocations implements LocationStore {
   }
 
   private async run({ sha, text }: Script, name: string, args: readonly Argument[]): Promise<Reply> {
-    const { life } = this
+    const life = this.#life
     if (life === undefined) throw unavailable(this.place, 'is not asked: this is not started')
     const key = this.keyOf(name)
     try {

@@ -35,11 +35,11 @@ interface Life {
 export class RedisPubSub implements MessageBroker {
   readonly kind = 'redis-pub-sub'
   readonly countsListeners: boolean
-  /** Hidden from whoever shows or logs the driver: there are passwords in it, and a key. */
+  /** Hidden from whoever shows or logs the driver, as what is made of it: there are passwords in it, and a key. */
   readonly #settings: Settings & { readonly channels: 'shared' | 'each'; readonly sharded: boolean }
+  #life: Life | undefined
   private readonly place: string
   private readonly calls: Calls
-  private life: Life | undefined
 
   /**
    * @throws PidmeshError `ERR_BAD_OPTION`
@@ -56,9 +56,9 @@ export class RedisPubSub implements MessageBroker {
   }
 
   async start(onMessage: OnMessage): Promise<void> {
-    if (this.life !== undefined) throw alreadyStarted('RedisPubSub')
+    if (this.#life !== undefined) throw alreadyStarted('RedisPubSub')
     const life = this.begin(onMessage)
-    this.life = life
+    this.#life = life
     const { place, channels } = this.#settings
     try {
       await this.calls.run(0, async () => {
@@ -67,15 +67,17 @@ export class RedisPubSub implements MessageBroker {
         if (channels === 'shared') await this.subscribe(life, this.channelOf(''))
       })
     } catch (error) {
-      await this.stop()
+      life.ending.abort()
+      // It may have been stopped meanwhile, and started anew.
+      if (this.#life === life) this.#life = undefined
       throw error
     }
     life.isStarted = true
   }
 
   stop(): Promise<void> {
-    this.life?.ending.abort()
-    this.life = undefined
+    this.#life?.ending.abort()
+    this.#life = undefined
     return Promise.resolve()
   }
 
@@ -103,9 +105,14 @@ export class RedisPubSub implements MessageBroker {
       life.route.call(name, [this.command, name, message]),
     )
     if (!this.countsListeners || typeof count !== 'number') return undefined
-    if (count === 0 && performance.now() < life.isDoubtedUntilMs)
+    if (count === 0 && this.isDoubted(life))
       throw unavailable(this.place, 'was away, and who listens may not be back yet')
     return count
+  }
+
+  /** What this node has listened to is back no later than what others have, or so it is taken. */
+  private isDoubted({ subscriptions, isDoubtedUntilMs }: Life): boolean {
+    return performance.now() < Math.max(isDoubtedUntilMs, subscriptions.unsettledUntilMs + DOUBT_MS)
   }
 
   private get command(): string {
@@ -118,8 +125,8 @@ export class RedisPubSub implements MessageBroker {
   }
 
   private living(): Life {
-    if (this.life === undefined) throw unavailable(this.place, 'is not asked: this is not started')
-    return this.life
+    if (this.#life === undefined) throw unavailable(this.place, 'is not asked: this is not started')
+    return this.#life
   }
 
   /** Whether it may be done, on a channel of which nobody knows. @throws StoreError by rejection */

@@ -5,7 +5,7 @@
  *               ▲            │
  *               └── settle ◀─┴─ connection lost, channel moved
  *
- * - What is wanted is subscribed again by itself, with pauses that grow, as long as it is wanted.
+ * - What is wanted is subscribed again by itself, some at a time, with pauses that grow while nothing comes of it, as long as it is wanted.
  * - A listen that has failed wants nothing, unless the channel was wanted before.
  * - What comes on a channel that nobody wants any more is passed to nobody.
  */
@@ -35,14 +35,22 @@ interface Subscription {
 }
 
 const MAX_REDIRECTIONS = 8
+/** Subscribed to at once: the last of them has to be answered in time, too. */
+const AT_ONCE = 1_000
 
 export class Subscriptions {
   private readonly options: SubscriptionsOptions
   private readonly wanted = new Map<string, Subscription>()
   private isSettling = false
+  private settledAtMs = -Infinity
 
   constructor(options: SubscriptionsOptions) {
     this.options = options
+  }
+
+  /** Until when something that was listened to was not, as far as is known: `Infinity` while it is so. */
+  get unsettledUntilMs(): number {
+    return this.isSettling ? Infinity : this.settledAtMs
   }
 
   isWanted(channel: string): boolean {
@@ -141,16 +149,43 @@ export class Subscriptions {
   }
 
   private async settle(): Promise<void> {
-    if (this.isSettling) return
+    if (this.isSettling || this.homeless().length === 0) return
     this.isSettling = true
     const { signal, refresh } = this.options
-    for (let tries = 1; !signal.aborted; tries++) {
-      const homeless = [...this.wanted.values()].filter(({ connection }) => connection?.isOpen !== true)
-      if (homeless.length === 0) break
-      await wait(pauseMs(tries, Math.random()), undefined, { signal }).catch(() => undefined)
+    for (let failures = 1; !signal.aborted; failures++) {
+      await wait(pauseMs(failures, Math.random()), undefined, { signal }).catch(() => undefined)
       await refresh().catch(() => undefined)
-      await Promise.allSettled(homeless.filter(({ channel }) => this.wanted.has(channel)).map((one) => this.place(one)))
+      if (await this.placeThose(this.homeless())) failures = 0
+      if (this.homeless().length === 0) break
     }
     this.isSettling = false
+    this.settledAtMs = performance.now()
+  }
+
+  /** Those that are listened to, and are nowhere. */
+  private homeless(): readonly Subscription[] {
+    return [...this.wanted.values()].filter(({ isHeld, connection }) => isHeld && connection?.isOpen !== true)
+  }
+
+  /** Some at a time, until of some none succeeds. Says whether any has. */
+  private async placeThose(homeless: readonly Subscription[]): Promise<boolean> {
+    let isAnyPlaced = false
+    for (let start = 0; start < homeless.length; start += AT_ONCE) {
+      const some = homeless.slice(start, start + AT_ONCE).filter(({ channel }) => this.wanted.has(channel))
+      const outcomes = await Promise.allSettled(some.map((one) => this.place(one)))
+      const failed = some.filter((_, index) => outcomes[index]?.status === 'rejected')
+      for (const one of failed) this.putLast(one)
+      if (failed.length < some.length) isAnyPlaced = true
+      else if (some.length > 0) break
+    }
+    return isAnyPlaced
+  }
+
+  /** So that what can't be listened to keeps nobody else waiting. */
+  private putLast(subscription: Subscription): void {
+    const { channel } = subscription
+    if (this.wanted.get(channel) !== subscription) return
+    this.wanted.delete(channel)
+    this.wanted.set(channel, subscription)
   }
 }

@@ -341,6 +341,15 @@ describeServers('a server that fails', (server) => {
     }
   })
 
+  it('a stop in the midst of a start, and another start: the second one is started', async () => {
+    const store = fixture.store({ table: fixture.freshTable() })
+    const first = store.start().catch(({ code }) => code as string)
+    await store.stop()
+    await store.start()
+    expect(await first).toBe('ERR_STORE_UNAVAILABLE')
+    expect(await store.put([row('a', 'one')])).toEqual([true])
+  })
+
   it('a stop in the midst of a start fails it', async () => {
     const store = fixture.store({ table: fixture.freshTable() })
     const started = codeOf(store.start(), 0)

@@ -52,6 +52,12 @@ describeServers('what can’t be used', (server) => {
     return `mysql://limited_user:${SECRET}@127.0.0.1:${fixture.service.port}/pidmesh`
   }
 
+  it('a store that has started shows no password, whoever shows or logs it', async () => {
+    const store = await fixture.startStore()
+    const { password } = new URL(fixture.service.url)
+    expect(`${inspect(store, { depth: 50, showHidden: true })} ${JSON.stringify(store)}`).not.toContain(password)
+  })
+
   it('a wrong password, user or database is told as what it is', async () => {
     const { port, username, password } = new URL(fixture.service.url)
     const where = { host: '127.0.0.1', port: Number(port), user: username, password, database: 'pidmesh' }

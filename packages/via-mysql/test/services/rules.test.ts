@@ -128,6 +128,17 @@ describeServers('names in a table', (server) => {
     expect(epochs).toEqual([...new Set(epochs)].toSorted((a, b) => a - b))
   })
 
+  it('a row whose epoch is none that a take has given is no harm to others, nor to its name', async () => {
+    const table = fixture.freshTable()
+    const store = await fixture.startStore({ table })
+    await fixture.admin.query(
+      `INSERT INTO ${table} (name, owner, value, epoch, last_active_at) VALUES ('odd', 'x', 'v', 9223372036854775807, '2000-01-01')`,
+    )
+    const [odd, even] = await store.take([row('odd', 'one'), row('even', 'one')])
+    expect([odd?.former, even?.former]).toEqual([undefined, undefined])
+    expect([odd?.epoch, even?.epoch].every((epoch) => Number.isSafeInteger(epoch))).toBe(true)
+  })
+
   it('a release removes what is this owner’s and nothing else', async () => {
     const store = await fixture.startStore()
     await store.put([row('a', '1'), row('b', '2'), row('c', '1')])

@@ -3,6 +3,7 @@
  */
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { inspect } from 'node:util'
 import { startRedis, type RedisService } from '@pidmesh/dev-services'
 import { StoreError } from '@pidmesh/via-kit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -135,6 +136,55 @@ describe.skipIf(hasNoRedis())('a driver of Redis', () => {
     await expect.poll(() => publisher.publish('nobody', bytes).catch(() => 'in doubt'), { timeout: 10_000 }).toBe(0)
     await Promise.all([publisher.stop(), listener.stop()])
     await own.stop()
+  })
+
+  it('listens again to all that it has listened to, however many channels that are', async () => {
+    const broker = new RedisPubSub({ url: redis.url, timeoutMs: 300 })
+    await broker.start(() => undefined)
+    const channels = Array.from({ length: 40_000 }, (_, n) => `c${n}`)
+    for (let n = 0; n < channels.length; n += 100)
+      await Promise.all(channels.slice(n, n + 100).map((channel) => broker.listen(channel)))
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    // Nobody is told that nobody listens, as long as it may not be so.
+    const told: unknown[] = []
+    const listened = async (): Promise<number> => {
+      told.push(await broker.publish('c39999', bytes).catch(() => 'fails'))
+      const list = await redis.command('CLIENT', 'LIST', 'TYPE', 'PUBSUB')
+      return Number(/ sub=(\d+)/.exec(list)?.[1] ?? 0)
+    }
+    await expect.poll(listened, { timeout: 15_000, interval: 20 }).toBe(channels.length)
+    expect(told).not.toContain(0)
+    await broker.stop()
+  })
+
+  it('shows no password, whoever shows or logs it, before and after its start', async () => {
+    const secret = 'a-secret-of-mine'
+    await redis.command('ACL', 'SETUSER', 'somebody', 'on', `>${secret}`, '~*', '&*', '+@all')
+    const url = redis.url.replace('redis://', `redis://somebody:${secret}@`)
+    const shown = (driver: object): string =>
+      `${inspect(driver, { depth: 50, showHidden: true })} ${JSON.stringify(driver)}`
+    const store = new RedisLocations({ url })
+    const broker = new RedisPubSub({ url })
+    expect(shown(store) + shown(broker)).not.toContain(secret)
+    await store.start()
+    await broker.start(() => undefined)
+    expect(shown(store) + shown(broker)).not.toContain(secret)
+    await Promise.all([store.stop(), broker.stop()])
+  })
+
+  it('that is stopped while it starts, and started anew, is started', async () => {
+    const store = new RedisLocations({ url: redis.url, timeoutMs: TIMEOUT_MS })
+    const broker = new RedisPubSub({ url: redis.url, timeoutMs: TIMEOUT_MS })
+    const first = [store.start(), broker.start(() => undefined)].map((start) =>
+      start.catch(({ code }) => code as string),
+    )
+    await Promise.all([store.stop(), broker.stop()])
+    await Promise.all([store.start(), broker.start(() => undefined)])
+    expect(await Promise.all(first)).toEqual(['ERR_STORE_UNAVAILABLE', 'ERR_STORE_UNAVAILABLE'])
+    expect(await store.put([row('started anew', 'one')])).toEqual([true])
+    await broker.listen('a')
+    expect(await broker.publish('a', bytes)).toBe(1)
+    await Promise.all([store.stop(), broker.stop()])
   })
 
   it('says what is wrong: a database that is none, a server that does not speak TLS', async () => {

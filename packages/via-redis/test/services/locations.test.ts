@@ -148,6 +148,36 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
     }
   })
 
+  it.each([
+    ['no time', ['owner', 'x', 'value', 'v', 'epoch', '5']],
+    ['a time that is none', ['owner', 'x', 'value', 'v', 'epoch', '5', 'until', 'abc']],
+    ['no value', ['owner', 'x', 'until', '9999999999999']],
+    ['an epoch that is none', ['owner', 'x', 'value', 'v', 'until', '1', 'epoch', 'abc']],
+    ['an epoch that no take has', ['owner', 'x', 'value', 'v', 'until', '1', 'epoch', '1e300']],
+    ['an epoch that is no number', ['owner', 'x', 'value', 'v', 'until', '1', 'epoch', 'nan']],
+  ])('a row that somebody else has written, with %s, is none', async (_what, fields) => {
+    const write = async (): Promise<string> => {
+      await redis.command('DEL', 'pidmesh:at:a')
+      return redis.command('HSET', 'pidmesh:at:a', ...fields)
+    }
+    await write()
+    expect(await find('a')).toBeUndefined()
+    const [taken] = await takenOf(store, row('a', 'one'))
+    expect(taken?.former).toBeUndefined()
+    expect(taken?.epoch).toBeGreaterThan(1_700_000_000_000)
+    expect(Number.isSafeInteger(taken?.epoch)).toBe(true)
+    await write()
+    expect(await store.put([row('a', 'one')])).toEqual([true])
+    expect(await find('a')).toBe('of one')
+  })
+
+  it('a key that is of another type is told of as that, and other names are no worse for it', async () => {
+    await redis.command('SET', 'pidmesh:at:a', 'x')
+    const [a, b] = await store.find(['a', 'b'])
+    expect([a, b]).toMatchObject([{ code: 'ERR_STORE_UNFIT' }, undefined])
+    expect(String(a)).toContain('something else under a key of ours')
+  })
+
   it('put writes the time anew', async () => {
     await store.put([row('a', 'one')])
     await redis.command('HSET', 'pidmesh:at:a', 'until', `${Date.now() + 5_000}`)
