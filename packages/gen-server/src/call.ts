@@ -18,7 +18,7 @@ import {
 import { CallError } from './errors.ts'
 import { ObservedCall } from './observed.ts'
 import { refused, unawaited } from './unawaited.ts'
-import type { CallMessage, CastMessage, From, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
+import type { CallMessage, CastMessage, From, Given, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
 
 export const DEFAULT_CALL_TIMEOUT_MS = 5_000
 
@@ -28,7 +28,7 @@ export const DEFAULT_CALL_TIMEOUT_MS = 5_000
  * @param timeoutMs milliseconds, or `Infinity`. @default 5000
  * @throws CallError by rejection: `ERR_CALL_TIMEOUT`, `ERR_CALL_NOPROC`, `ERR_CALL_NODEDOWN`, `ERR_CALL_SELF`, `ERR_CALL_EXIT`
  */
-export function call<Calls, const Request extends Calls>(
+export function call<Calls, const Request extends Given<Calls>>(
   caller: Caller,
   server: ServerRef<Calls, never>,
   request: Request,

@@ -135,8 +135,8 @@ export class Callbacks implements Behaviour {
     }
     if (result?.type === 'stop_reply') {
       if (!isExitReason(result.reason)) return badReturn(result)
-      this.reply(from, result.value)
-      return { type: 'stop', reason: result.reason }
+      this.hasReplied = true
+      return { type: 'stop', reason: result.reason, afterTerminate: () => this.reply(from, result.value) }
     }
     // Only a call must return something.
     return result === undefined ? badReturn(result) : this.afterCast(result)

@@ -136,7 +136,7 @@ export abstract class GenServer<Calls extends object = never, Casts = never, Con
     return next === undefined ? NOREPLY : { type: 'noreply', next }
   }
 
-  /** Replies, and then ends the server as `stop` does. */
+  /** Ends the server as `stop` does, and replies when `terminate` has run: who has the reply knows that it is done. As `{stop, Reason, Reply, State}`. */
   protected stopAfterReply<Request extends Calls>(
     _request: Request,
     value: ReplyOf<Request>,

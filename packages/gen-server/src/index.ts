@@ -48,7 +48,17 @@ export {
 export { call, cast, DEFAULT_CALL_TIMEOUT_MS, reply } from './call.ts'
 export type { Caller } from '@pidmesh/runtime'
 export { CallError, StartError, SysError, type CallErrorCode, type StartErrorCode } from './errors.ts'
-export type { Call, From, ReplyFor, ReplyOf, ServerAddress, ServerName, ServerPid, ServerRef } from './protocol.ts'
+export type {
+  Call,
+  From,
+  Given,
+  ReplyFor,
+  ReplyOf,
+  ServerAddress,
+  ServerName,
+  ServerPid,
+  ServerRef,
+} from './protocol.ts'
 export type {
   CallResult,
   CastResult,

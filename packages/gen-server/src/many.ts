@@ -10,7 +10,7 @@ import {
   type Context,
   type NodeName,
 } from '@pidmesh/runtime'
-import type { CallMessage, CastMessage, ReplyFor, ServerName } from './protocol.ts'
+import type { CallMessage, CastMessage, Given, ReplyFor, ServerName } from './protocol.ts'
 import { isSelf } from './call.ts'
 import { unawaited } from './unawaited.ts'
 
@@ -45,7 +45,7 @@ export function abcast<Casts>(caller: Caller, servers: NameOnNodes<never, Casts>
  * @param timeoutMs milliseconds, or `Infinity`. @default Infinity
  * @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE`; ProcessExited, if the caller ends first
  */
-export function multiCall<Calls, const Request extends Calls>(
+export function multiCall<Calls, const Request extends Given<Calls>>(
   caller: Caller,
   servers: NameOnNodes<Calls, never>,
   request: Request,

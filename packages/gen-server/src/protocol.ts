@@ -20,11 +20,21 @@ export type ReplyOf<Request> = Request extends { readonly [replyType]?: { readon
   ? Reply
   : never
 
+/**
+ * What is given for a `T`: a literal, whose arrays are read only where it is written. Of what types could tell apart that is the same.
+ * Without it the type of `{ items: ['a'] }` would be none of those that have `items: string[]`, and the reply would not follow from the request.
+ */
+export type Given<T> = T extends (...args: never) => unknown
+  ? T
+  : T extends object
+    ? { readonly [Key in keyof T]: Given<T[Key]> }
+    : T
+
 /** The reply that a server of `Calls` gives to `Request`; `unknown` if it isn't known what the server takes. */
 export type ReplyFor<Calls, Request> = unknown extends Calls
   ? unknown
   : Calls extends unknown
-    ? Request extends Calls
+    ? Request extends Given<Calls>
       ? ReplyOf<Calls>
       : never
     : never

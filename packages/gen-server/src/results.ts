@@ -43,7 +43,7 @@ export interface StopResult {
   readonly reason: ExitReason
 }
 
-/** The caller gets `value`, before `terminate` runs, and the server ends. */
+/** The server runs `terminate`, the caller gets `value`, and the server ends: `{stop, Reason, Reply, State}`. */
 export interface StopReplyResult {
   readonly type: 'stop_reply'
   readonly value: unknown

@@ -21,7 +21,7 @@ import {
 import { callError, checkAddress, describe, isSelf } from './call.ts'
 import { isInstance } from './is-instance.ts'
 import { CallError } from './errors.ts'
-import type { CallMessage, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
+import type { CallMessage, Given, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
 import { unawaited } from './unawaited.ts'
 
 /** How a request has ended. */
@@ -115,7 +115,7 @@ class ResponseMessage {
  *
  * @throws PidmeshError `ERR_BAD_ARGUMENT`; `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` for a request that can't be sent to another node
  */
-export function sendRequest<Calls, const Request extends Calls>(
+export function sendRequest<Calls, const Request extends Given<Calls>>(
   caller: Caller,
   server: ServerRef<Calls, never>,
   request: Request,

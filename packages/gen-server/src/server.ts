@@ -8,7 +8,7 @@ import { PidmeshError, type Context, type ExitReason, type Logger, type NodeName
 import type { Status } from './behaviour/behaviour.ts'
 import { tagOf } from './behaviour/shown-value.ts'
 import { call, cast, reply } from './call.ts'
-import type { From, ReplyFor, ReplyOf, ServerRef, Taken } from './protocol.ts'
+import type { From, Given, ReplyFor, ReplyOf, ServerRef, Taken } from './protocol.ts'
 import { IGNORE, type IgnoreResult, type StopResult } from './results.ts'
 
 export abstract class Server<Calls extends object = never, Casts = never> {
@@ -71,7 +71,7 @@ export abstract class Server<Calls extends object = never, Casts = never> {
   }
 
   /** See `call`. */
-  protected call<C, const R extends C>(
+  protected call<C, const R extends Given<C>>(
     server: ServerRef<C, never>,
     request: R,
     timeoutMs?: number,

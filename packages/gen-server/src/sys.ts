@@ -12,7 +12,7 @@ import type { Statistics, SystemListener } from './behaviour/debug.ts'
 import { isRequest, type ServerStatus, type SystemAnswer, type SystemRequest } from './behaviour/system-protocol.ts'
 import { callError, DEFAULT_CALL_TIMEOUT_MS, describe } from './call.ts'
 import { SysError } from './errors.ts'
-import type { ServerAddress, ServerRef } from './protocol.ts'
+import type { Given, ServerAddress, ServerRef } from './protocol.ts'
 import { requestOfSystem } from './system-request.ts'
 import { unawaited } from './unawaited.ts'
 
@@ -29,7 +29,7 @@ export function getState<State>(
  * Puts what `change` makes of the state in its place, and resolves with the state that there is then. A `change` that throws, or whose state the server
  * refuses, changes nothing. On the same node only.
  */
-export function replaceState<State, const Changed extends State>(
+export function replaceState<State, const Changed extends Given<State>>(
   caller: Caller,
   server: ServerRef<never, never, State>,
   change: (state: State) => Changed,

@@ -138,22 +138,24 @@ describe.each(Object.entries(TIMES))('a callback that returns %s', (_when, timed
     expect(lab.crashReports()).toEqual([])
   })
 
-  it('handleCall: a stop with a reply replies before terminate runs, and ends the server with the reason', async () => {
-    const events: string[] = []
-    let isReplied = false
-    const script: Script = {
-      handleCall: (puppet) => timed(puppet.make.stopAfterReply('normal')),
-      terminate: async () => {
-        await new Promise<void>((resolve) => void lab.cluster.clock.setTimer(10, resolve))
-        events.push(isReplied ? 'replied before' : 'not replied')
-      },
+  it('handleCall: a stop with a reply replies when terminate has run, also if that throws, and ends the server with the reason', async () => {
+    for (const fails of [false, true]) {
+      const events: string[] = []
+      const script: Script = {
+        handleCall: (puppet) => timed(puppet.make.stopAfterReply('normal')),
+        terminate: async () => {
+          await new Promise<void>((resolve) => void lab.cluster.clock.setTimer(10, resolve))
+          events.push('terminated')
+          if (fails) throw new Error('on demand')
+        },
+      }
+      const pid = await lab.run(start(lab.a, Puppet, [script, events]))
+      const ends = await lab.endsOf(pid)
+      void call(lab.a, pid, { type: 'go' }).then((reply) => events.push(String(reply)))
+      await lab.advance(100)
+      expect(events).toEqual(['init', 'call', 'terminate normal', 'terminated', 'the reply'])
+      expect(ends).toMatchObject(fails ? [{ error: { message: 'on demand' } }] : ['normal'])
     }
-    const pid = await lab.run(start(lab.a, Puppet, [script, events]))
-    const ends = await lab.endsOf(pid)
-    void call(lab.a, pid, { type: 'go' }).then(() => (isReplied = true))
-    await lab.advance(100)
-    expect(events).toEqual(['init', 'call', 'terminate normal', 'replied before'])
-    expect(ends).toEqual(['normal'])
   })
 })
 

@@ -17,6 +17,7 @@ import {
   type From,
   type InfoResult,
   type InitResult,
+  type ReplyOf,
 } from '@pidmesh/gen-server'
 import { ExitError, hasType, Pid, reasonOfThrown, type Awaitable, type ExitReason } from '@pidmesh/runtime'
 import { conflictOf } from './close-cause.ts'
@@ -81,14 +82,14 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     if (request?.type === 'yield') {
       // Where a session goes its client is.
       if (this.#client.isInUse || this.#departure !== undefined) return this.reply(request, 'attached')
-      return this.stopAfterReply(request, 'yielded', closeReason(CLOSE.replaced))
+      return this.#endAfter(request, from, 'yielded')
     }
     if (state === undefined) return this.noreply()
     switch (request?.type) {
       case 'attach':
         return this.#onAttach(state, request, from)
       case 'claim':
-        return this.#onClaim(state, request, from.pid)
+        return this.#onClaim(state, request, from)
       case 'commit': {
         if (this.#departure === undefined) return this.reply(request, { type: 'fenced' })
         return this.#departure.commit(request).then((answer) => this.reply(request, answer))
@@ -205,7 +206,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     // It was given up while this session was busy: nobody would say again that it is closed.
     if (!isWanted(connection) || this.#client.isPast(nonce)) return this.reply(request, { type: 'busy' })
     const verdict = connection.codec === this.#client.outbox.codec ? state.claim(nonce, seq) : REFUSED
-    if (verdict.type !== 'granted') return this.#refuse(request, verdict)
+    if (verdict.type !== 'granted') return this.#refuse(request, from, verdict)
     this.#client.leave()
     this.#client.identity = identity
     this.replyTo(this.defer(request, from), { type: 'attached' })
@@ -214,21 +215,26 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     return resumed instanceof Promise ? resumed.then(() => this.noreply()) : this.noreply()
   }
 
-  async #onClaim(state: SessionState, request: ClaimCall, claimer: Pid): Promise<CallResult> {
+  async #onClaim(state: SessionState, request: ClaimCall, from: From): Promise<CallResult> {
     if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
     const [seat, session] = [this.#seat, this.#session]
     const answer = await packed({ seat, session, state }, request)
-    if (answer.type !== 'packed') return this.#refuse(request, answer)
+    if (answer.type !== 'packed') return this.#refuse(request, from, answer)
     this.#client.leave()
-    this.#departure = new Departure(seat, state, claimer)
+    this.#departure = new Departure(seat, state, from.pid)
     return this.reply(request, { type: 'claimed', claim: this.#departure.number, snapshot: answer.snapshot })
   }
 
   /** Whose client begins anew is of no use any more, and the client must not be refused for it. */
-  #refuse(request: AttachCall | ClaimCall, failure: ClaimFailure): CallResult {
-    return failure.type === 'failed' && failure.why !== 'refused'
-      ? this.stopAfterReply(request, failure, closeReason(CLOSE.replaced))
-      : this.reply(request, failure)
+  #refuse(request: AttachCall | ClaimCall, from: From, failure: ClaimFailure): CallResult {
+    if (failure.type !== 'failed' || failure.why === 'refused') return this.reply(request, failure)
+    return this.#endAfter(request, from, failure)
+  }
+
+  /** Replies at once, and not when `terminate` has run: that may take long, and a client waits. */
+  #endAfter<Request extends SessionCall>(request: Request, from: From, reply: ReplyOf<Request>): CallResult {
+    this.replyTo(this.defer(request, from), reply)
+    return this.stop(closeReason(CLOSE.replaced))
   }
 
   /** Before the commit the session goes on here. After it there is nobody to forward to, and nobody must take this process for the session. */

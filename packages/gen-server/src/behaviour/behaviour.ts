@@ -43,6 +43,8 @@ export type Handled = void | Stop
 export interface Stop {
   readonly type: 'stop'
   readonly reason: ExitReason
+  /** Done when `terminate` has run, whatever has come of that: the reply to a call with which the server ends. */
+  readonly afterTerminate?: () => void
 }
 
 /** What is shown of a server: `format_status/1` of OTP 25. */

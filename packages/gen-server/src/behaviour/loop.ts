@@ -121,9 +121,9 @@ export class ServerLoop {
       return this.end(reasonOfThrown(thrown), message)
     }
     if (handled === undefined) return undefined
-    if (!(handled instanceof Promise)) return this.end(handled.reason, message)
+    if (!(handled instanceof Promise)) return this.end(handled.reason, message, handled.afterTerminate)
     return handled.then(
-      (outcome) => (outcome === undefined ? undefined : this.end(outcome.reason, message)),
+      (outcome) => (outcome === undefined ? undefined : this.end(outcome.reason, message, outcome.afterTerminate)),
       (thrown: unknown) => this.end(reasonOfThrown(thrown), message),
     )
   }
@@ -240,26 +240,31 @@ export class ServerLoop {
   }
 
   /** Runs `terminate`, once, and ends the process. What `terminate` throws takes the place of the reason. */
-  private end(reason: ExitReason, message: unknown): void | Promise<void> {
+  private end(reason: ExitReason, message: unknown, afterTerminate?: () => void): void | Promise<void> {
     // The process has ended under its callback: there is nothing to finish, and its code runs no more.
     if (!this.self.isAlive) return undefined
     let outcome: void | Promise<void>
     try {
       outcome = this.behaviour.terminate(reason)
     } catch (thrown) {
-      return this.leave(reasonOfThrown(thrown), message)
+      return this.leave(reasonOfThrown(thrown), message, afterTerminate)
     }
-    if (!(outcome instanceof Promise)) return this.leave(reason, message)
+    if (!(outcome instanceof Promise)) return this.leave(reason, message, afterTerminate)
     return outcome.then(
-      () => this.leave(reason, message),
-      (thrown: unknown) => this.leave(reasonOfThrown(thrown), message),
+      () => this.leave(reason, message, afterTerminate),
+      (thrown: unknown) => this.leave(reasonOfThrown(thrown), message, afterTerminate),
     )
   }
 
-  private leave(reason: ExitReason, message: unknown): void {
+  private leave(reason: ExitReason, message: unknown, afterTerminate: (() => void) | undefined): void {
     const { self, behaviour } = this
     // `terminate` may have ended the process itself.
     if (!self.isAlive) return
+    try {
+      afterTerminate?.()
+    } catch (thrown) {
+      reason = reasonOfThrown(thrown)
+    }
     tellEnded(self, behaviour, reason)
     self.finish(
       reason,
