@@ -32,7 +32,7 @@ const WAYS: readonly Way[] = [
   {
     via: 'mysql',
     server: 'MariaDB',
-    text: 'MySQL, location database',
+    text: 'MySQL or MariaDB, location database',
     holders: 'one',
     missing: mariadbMissing,
     // As a terminal's Ctrl-C, which reaches all of a process group.

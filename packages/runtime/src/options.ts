@@ -3,6 +3,7 @@
  */
 import { portOf } from './address.ts'
 import type { Discovery } from './discovery/discovery.ts'
+import { Cookies } from './distribution/cookies.ts'
 import { PidmeshError, shown } from './errors.ts'
 import { isAddress, nodeName, type NodeName } from './ids.ts'
 import type { Logger, Propagation, TlsOptions } from './ports.ts'
@@ -83,7 +84,7 @@ export interface NodeOptions {
 
 export interface CheckedNodeOptions {
   readonly name: NodeName
-  readonly cookies: readonly [string, ...string[]]
+  readonly cookies: Cookies
   readonly listenAddress: string
   readonly advertise: (listenAddress: string) => string
   readonly seeds: readonly string[]
@@ -181,7 +182,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
   }
   return {
     name,
-    cookies,
+    cookies: new Cookies(cookies),
     listenAddress: `${bracketed(bindHost)}:${port}`,
     advertise: (listenAddress) => options.advertise ?? `${bracketed(host)}:${portOf(listenAddress)}`,
     seeds,

@@ -68,6 +68,9 @@ const MECHANISMS: ReadonlySet<unknown> = new Set<KafkaSasl['mechanism']>(['PLAIN
 /** What Kafka takes as the name of a topic. */
 const TOPIC = /^(?!\.{1,2}$)[\w.-]{1,249}$/
 
+const OPTIONS =
+  'brokers, topic, createTopic, partitions, replicas, acks, timeoutMs, lingerMs, maxWaitingBytes, clientId, sasl, tls'
+
 type Unchecked = { readonly [Key in keyof KafkaTopicOptions]?: unknown }
 
 /** @throws PidmeshError `ERR_BAD_OPTION` */
@@ -75,8 +78,9 @@ export function checkOptions(options: KafkaTopicOptions): Settings {
   const { brokers, topic = 'pidmesh', clientId = 'pidmesh', createTopic = true, acks = 1, ...more } = asOptions(options)
   const { partitions = 4, replicas, timeoutMs = 5_000, lingerMs = 0, maxWaitingBytes, sasl, tls, ...others } = more
   const [other] = Object.keys(others)
-  if (other !== undefined) throw bad(`there is no option ${other}`)
-  if (typeof topic !== 'string' || !TOPIC.test(topic)) throw bad('topic must be a name that Kafka takes')
+  if (other !== undefined) throw bad(`there is no option ${other}; there are: ${OPTIONS}`)
+  if (typeof topic !== 'string' || !TOPIC.test(topic))
+    throw bad('topic must be a name that Kafka takes: up to 249 letters, digits, points, _ and -')
   if (typeof clientId !== 'string' || clientId === '') throw bad('clientId must be a string that is not empty')
   if (typeof createTopic !== 'boolean') throw bad('createTopic must be true or false')
   if (acks !== 1 && acks !== 'all') throw bad("acks must be 1 or 'all'")
@@ -116,7 +120,7 @@ function asOptions(options: unknown): Unchecked {
 }
 
 function checkBrokers(brokers: unknown): readonly Address[] {
-  if (!Array.isArray(brokers) || brokers.length === 0) throw bad('brokers must name one broker or more')
+  if (!Array.isArray(brokers) || brokers.length === 0) throw bad('brokers must be a list of one broker or more')
   return brokers.map((broker: unknown) => {
     const address = typeof broker === 'string' ? parseAddress(broker) : undefined
     if (address === undefined) throw bad('each of brokers must be host:port')
@@ -133,7 +137,9 @@ function checkWhole(name: string, value: unknown, least: number, most: number): 
 function checkSasl(sasl: unknown): KafkaSasl | undefined {
   if (sasl === undefined) return undefined
   if (typeof sasl !== 'object' || sasl === null) throw bad('sasl must be an object')
-  const { mechanism, username, password } = sasl as { readonly [Key in keyof KafkaSasl]?: unknown }
+  const { mechanism, username, password, ...others } = sasl as { readonly [Key in keyof KafkaSasl]?: unknown }
+  const [other] = Object.keys(others)
+  if (other !== undefined) throw bad(`sasl has no option ${other}; there are: mechanism, username, password`)
   if (!MECHANISMS.has(mechanism)) throw bad(`sasl.mechanism must be one of ${[...MECHANISMS].join(', ')}`)
   if (typeof username !== 'string' || username === '') throw bad('sasl.username must be a string that is not empty')
   if (typeof password !== 'string' || password === '') throw bad('sasl.password must be a string that is not empty')

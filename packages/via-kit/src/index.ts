@@ -1,6 +1,7 @@
 export { BroadcastVia, type BroadcastStats, type BroadcastViaOptions } from './broadcast-via.ts'
 export type { Place } from './envelope.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
+export { kindOf } from './kind-of.ts'
 export { LocationVia, type LocationStats, type LocationViaOptions } from './location-via.ts'
 export type { Answer, LocationRow, LocationStore, TakenLocation } from './location-store.ts'
 export { areCertificates, isUsableForTls } from './pem.ts'

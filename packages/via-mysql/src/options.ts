@@ -3,7 +3,7 @@
  */
 import { isIP } from 'node:net'
 import { PidmeshError, shown } from '@pidmesh/runtime'
-import { areCertificates, isUsableForTls } from '@pidmesh/via-kit'
+import { areCertificates, isUsableForTls, kindOf } from '@pidmesh/via-kit'
 
 /** How the connections are encrypted, and what the server must show. Texts in PEM form. */
 export interface MysqlTls {
@@ -96,11 +96,12 @@ const MAX_CONNECTIONS = 64
 /** @throws PidmeshError `ERR_BAD_OPTION` */
 export function checkOptions(options: MysqlOptions): CheckedOptions {
   if (typeof options !== 'object' || options === null) throw bad(`options must be an object, not ${kindOf(options)}`)
-  for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw bad(`unknown option ${shown(name)}`)
+  for (const name of Object.keys(options))
+    if (!KNOWN.has(name)) throw bad(`unknown option ${shown(name)}; there are: ${[...KNOWN].join(', ')}`)
   const { table = 'pidmesh_names', createTable = true } = options
   if (typeof table !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(table))
     throw bad(`table must be up to 64 letters, digits and _, and begin with no digit; it is ${shown(table)}`)
-  if (typeof createTable !== 'boolean') throw bad(`createTable must be true or false, not ${shown(createTable)}`)
+  if (typeof createTable !== 'boolean') throw bad(`createTable must be true or false, not ${kindOf(createTable)}`)
   return {
     server: checkIdentity(checkServer(options)),
     table,
@@ -171,12 +172,13 @@ function decoded(part: string): string {
 function checkTls(given: MysqlOptions['ssl']): MysqlTls | undefined {
   if (given === undefined || given === false) return undefined
   if (given === true) return {}
-  if (typeof given !== 'object' || given === null)
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw bad(`ssl must be true, false or an object, not ${kindOf(given)}`)
   const ssl = { ...given }
   for (const name of Object.keys(ssl)) if (!KNOWN_OF_TLS.has(name)) throw bad(`unknown option ssl.${name}`)
   for (const name of ['ca', 'cert', 'key'] as const)
-    if (ssl[name] !== undefined && typeof ssl[name] !== 'string') throw bad(`ssl.${name} must be a text in PEM form`)
+    if (ssl[name] !== undefined && (typeof ssl[name] !== 'string' || ssl[name] === ''))
+      throw bad(`ssl.${name} must be a text in PEM form`)
   if ((ssl.cert === undefined) !== (ssl.key === undefined)) throw bad('ssl.cert and ssl.key go together')
   if (ssl.allowAnyServer !== undefined && typeof ssl.allowAnyServer !== 'boolean')
     throw bad('ssl.allowAnyServer must be true or false')
@@ -189,12 +191,7 @@ function checkTls(given: MysqlOptions['ssl']): MysqlTls | undefined {
 
 function wholeNumber(name: string, value: unknown, max: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) return value
-  throw bad(`${name} must be a whole number from 1 to ${max}, not ${shown(value)}`)
-}
-
-/** Says nothing of the value: it may be a secret in the wrong place. */
-function kindOf(value: unknown): string {
-  return value === '' ? 'an empty one' : value === null ? 'null' : typeof value
+  throw bad(`${name} must be a whole number from 1 to ${max}, not ${kindOf(value)}`)
 }
 
 function bad(problem: string): PidmeshError {

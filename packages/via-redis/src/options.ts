@@ -4,7 +4,7 @@
  * URLs have passwords in them: no error here says what it was given for one, and none has a cause that does.
  */
 import { PidmeshError, shown } from '@pidmesh/runtime'
-import { areCertificates, isUsableForTls } from '@pidmesh/via-kit'
+import { areCertificates, isUsableForTls, kindOf } from '@pidmesh/via-kit'
 
 /** Servers that Redis Sentinel watches. */
 export interface SentinelPlace {
@@ -120,22 +120,22 @@ export function checkPubSubOptions(
   checkKnown('RedisPubSub', options, [...COMMON, 'channels', 'sharded'])
   const { channels = 'each', sharded = false } = options
   if (channels !== 'shared' && channels !== 'each')
-    throw bad(`channels must be 'shared' or 'each', not ${shown(channels)}`)
-  if (typeof sharded !== 'boolean') throw bad(`sharded must be true or false, not ${shown(sharded)}`)
+    throw bad(`channels must be 'shared' or 'each', not ${kindOf(channels)}`)
+  if (typeof sharded !== 'boolean') throw bad(`sharded must be true or false, not ${kindOf(sharded)}`)
   return { ...checkCommon('RedisPubSub', options), channels, sharded }
 }
 
 function checkKnown(what: string, options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null)
-    throw bad(`the options of ${what} must be an object, not ${shown(options)}`)
+    throw bad(`the options of ${what} must be an object, not ${kindOf(options)}`)
   const unknown = Object.keys(options).find((key) => !known.includes(key))
-  if (unknown !== undefined) throw bad(`${what} has no option ${shown(unknown)}`)
+  if (unknown !== undefined) throw bad(`${what} has no option ${shown(unknown)}; there are: ${known.join(', ')}`)
 }
 
 function checkCommon(what: string, options: RedisPlace & CommonOptions): Settings {
   const { prefix = 'pidmesh:', timeoutMs = 2_000 } = options
   if (typeof prefix !== 'string' || /\p{Surrogate}/u.test(prefix))
-    throw bad(`prefix must be a well-formed text, not ${shown(prefix)}`)
+    throw bad(`prefix must be a well-formed text, not ${kindOf(prefix)}`)
   const place = checkPlace(what, options)
   return { place, tls: checkTls(options.tls, place), prefix, timeoutMs: checkMs('timeoutMs', timeoutMs) }
 }
@@ -172,7 +172,7 @@ function speaksTls(place: Place): boolean {
 
 function checkMs(name: string, ms: number): number {
   if (Number.isInteger(ms) && ms >= 1 && ms <= MAX_MS) return ms
-  throw bad(`${name} must be a whole number of milliseconds, from 1 to ${MAX_MS}, not ${shown(ms)}`)
+  throw bad(`${name} must be a whole number of milliseconds, from 1 to ${MAX_MS}, not ${kindOf(ms)}`)
 }
 
 function checkPlace(what: string, { url, cluster, sentinel }: RedisPlace): Place {
@@ -196,10 +196,10 @@ function checkSentinel(sentinel: SentinelPlace | undefined): Place {
   if (typeof sentinel !== 'object' || sentinel === null) throw bad('sentinel must be an object')
   checkKnown('sentinel', sentinel, ['name', 'urls', 'username', 'password', 'database', 'tls'])
   const { name, urls, username, password, database = 0, tls = false } = sentinel
-  if (typeof name !== 'string' || name === '') throw bad(`sentinel.name must be a text, not ${shown(name)}`)
+  if (typeof name !== 'string' || name === '') throw bad(`sentinel.name must be a text, not ${kindOf(name)}`)
   for (const [key, value] of Object.entries({ username, password }))
     if (value !== undefined && typeof value !== 'string') throw bad(`sentinel.${key} must be a text`)
-  if (typeof tls !== 'boolean') throw bad(`sentinel.tls must be true or false, not ${shown(tls)}`)
+  if (typeof tls !== 'boolean') throw bad(`sentinel.tls must be true or false, not ${kindOf(tls)}`)
   const sentinels = serversOf('sentinel.urls', urls, SENTINEL_PORT)
   const access = { tls, username, password, database: checkDatabase('sentinel.database', database) }
   return { type: 'sentinel', name, sentinels, access }
@@ -215,7 +215,11 @@ function serversOf(what: string, urls: readonly string[], port: number): readonl
 function serverOf(what: string, text: string, defaultPort: number): Server {
   const url = typeof text === 'string' ? parsed(text) : undefined
   if (url === undefined || (url.protocol !== 'redis:' && url.protocol !== 'rediss:') || url.hostname === '')
-    throw bad(`${what} must be a URL such as redis://host:${defaultPort}, or rediss: over TLS`)
+    throw bad(`${what} must be a URL, as a text, such as redis://host:${defaultPort}, or rediss: over TLS`)
+  if (url.search !== '' || url.hash !== '')
+    throw bad(`${what} must have nothing after the database; a # or a ? of a password is percent-encoded: %23, %3F`)
+  if (url.port === '0') throw bad(`${what}: there is no port 0`)
+  if (!/^\/?\d*$/.test(url.pathname)) throw bad(`${what}: the database must be a whole number, 0 or more`)
   const username = decoded(what, url.username)
   const password = decoded(what, url.password)
   return {

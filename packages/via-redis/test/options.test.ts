@@ -87,6 +87,10 @@ describe('the options', () => {
     [{ url: 'redis://host/first' }],
     [{ url: 'redis://host/-1' }],
     [{ url: 7 }],
+    [{ url: 'redis://host/1e1' }],
+    [{ url: 'redis://host:0' }],
+    [{ url: 'redis://host/0?password=x' }],
+    [{ url: 'redis://host/0#x' }],
     [{ url: 'redis://us%ZZ@host' }],
     [{ cluster: [] }],
     [{ cluster: url }],
@@ -145,6 +149,22 @@ describe('the options', () => {
       }
     },
   )
+
+  it.each([
+    'redis://u:secret@host',
+    ['redis://u:secret@host'],
+    { url: ['redis://u:secret@host'] },
+    { url, prefix: ['secret'] },
+    { url, timeoutMs: 'secret' },
+    { sentinel: { name: ['secret'], urls: [url] } },
+    { sentinel: { name: 'main', urls: [url], tls: 'secret' } },
+  ])('what is given in the wrong place is not told, as it may be a secret: %j', (options) => {
+    for (const Driver of [RedisLocations, RedisPubSub]) {
+      const { code, message } = thrown(() => new Driver(options as unknown as { url: string }))
+      expect(code).toBe('ERR_BAD_OPTION')
+      expect(message).not.toMatch(/secret/)
+    }
+  })
 
   it('a driver shows neither its password nor its key, however it is shown', () => {
     const drivers = [

@@ -22,6 +22,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { assertNever } from '../assert-never.ts'
 import { sameIdentity, type NodeIdentity } from '../ids.ts'
 import type { ClaimedIdentity, HandshakeMessage, VersionRange } from '../wire/frame.ts'
+import type { Cookies } from './cookies.ts'
 
 /** The versions of the protocol that this code speaks. */
 export const PROTOCOL_VERSIONS: VersionRange = { oldest: 1, newest: 1 }
@@ -60,7 +61,7 @@ const REFUSAL_CODES: ReadonlySet<string> = new Set<RefusalCode>([
 export interface HandshakeConfig {
   readonly self: NodeIdentity
   /** The first is what this node proves to know; each is good enough for a peer to know. */
-  readonly cookies: readonly [string, ...string[]]
+  readonly cookies: Cookies
   readonly nonce: Uint8Array
   /** `host:port` at which this node wants to be dialed. */
   readonly address: string
@@ -220,7 +221,7 @@ function onChallenge(challenge: HandshakeMessage & { type: 'challenge' }, config
   return {
     state: { type: 'dialer_awaits_answer', peer: challenge.node, transcript },
     effects: [
-      { type: 'send', message: { type: 'proof', mac: authenticate(cookies[0], 'dialer', transcript, config) } },
+      { type: 'send', message: { type: 'proof', mac: authenticate(cookies.first(), 'dialer', transcript, config) } },
     ],
   }
 }
@@ -231,7 +232,7 @@ function onProof(
   config: HandshakeConfig,
 ): HandshakeStep {
   const { peer, said, transcript } = state
-  const cookie = config.cookies.find((known) => sameBytes(mac, authenticate(known, 'dialer', transcript, said)))
+  const cookie = config.cookies.all().find((known) => sameBytes(mac, authenticate(known, 'dialer', transcript, said)))
   if (cookie === undefined) return refuse('bad_cookie', peer)
   const verdict = peer.name === config.self.name ? 'duplicate_name' : config.admit(peer)
   if (verdict !== 'admit') return refuse(verdict, peer)
@@ -255,7 +256,7 @@ function onAccepted(
   config: HandshakeConfig,
 ): HandshakeStep {
   const { peer, transcript } = state
-  if (!sameBytes(accepted.mac, authenticate(config.cookies[0], 'listener', transcript, accepted)))
+  if (!sameBytes(accepted.mac, authenticate(config.cookies.first(), 'listener', transcript, accepted)))
     return refuse('bad_cookie', peer)
   const verdict = peer.name === config.self.name ? 'duplicate_name' : config.admit(peer)
   if (verdict !== 'admit') return refuse(verdict, peer)

@@ -14,6 +14,7 @@ import { RateLimitedLog } from '../observe/rate-limited-log.ts'
 import type { Clock, Link, LinkEvents, Logger, Random, Transport } from '../ports.ts'
 import type { FrameCodec } from '../wire/codec.ts'
 import { Connection, type ConnectFailure, type ConnectionSink } from './connection.ts'
+import type { Cookies } from './cookies.ts'
 import { NONCE_BYTES, PROTOCOL_VERSIONS, type HandshakeConfig, type Introduced, type RefusalCode } from './handshake.ts'
 
 /**
@@ -28,7 +29,7 @@ export interface HandshakesOptions {
   readonly self: NodeIdentity
   readonly isHidden: boolean
   /** See `HandshakeConfig`. */
-  readonly cookies: readonly [string, ...string[]]
+  readonly cookies: Cookies
   readonly tickMs: number
   readonly clock: Clock
   readonly random: Random

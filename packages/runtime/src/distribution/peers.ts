@@ -18,6 +18,7 @@ import type { Signal } from '../signals/signal.ts'
 import type { FrameCodec } from '../wire/codec.ts'
 import type { PeerAddress } from '../wire/frame.ts'
 import type { Connection, ConnectFailure } from './connection.ts'
+import type { Cookies } from './cookies.ts'
 import { Dialer } from './dialer.ts'
 import type { Introduced, RefusalCode } from './handshake.ts'
 import { Handshakes, type Role } from './handshakes.ts'
@@ -37,7 +38,7 @@ export interface PeersOptions {
   /** Dials each node that it is told of, and not only when something is sent to it. */
   readonly connectsAll: boolean
   /** See `HandshakeConfig`. */
-  readonly cookies: readonly [string, ...string[]]
+  readonly cookies: Cookies
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger

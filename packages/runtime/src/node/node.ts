@@ -23,6 +23,7 @@ import { checkFunction, checkNameText, checkNodeName, checkNodeType, checkPid } 
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { Discovered } from '../discovery/discovered.ts'
+import type { Cookies } from '../distribution/cookies.ts'
 import { Peers } from '../distribution/peers.ts'
 import type { ConnectFailure } from '../distribution/connection.ts'
 import type { Peer } from '../distribution/peer.ts'
@@ -67,7 +68,7 @@ export class Node {
   readonly random: Random
   /** Whether it is of a cluster in which all are connected with all: not with `connectAll: false`, nor as a hidden node. */
   readonly connectsAll: boolean
-  private readonly cookies: readonly string[]
+  private readonly cookies: Cookies
   private stopping: Promise<void> | undefined = undefined
   private isGoing = false
   private readonly endings: Endings
@@ -177,7 +178,7 @@ export class Node {
    */
   deriveKeys(purpose: string): readonly Uint8Array[] {
     checkNameText(purpose)
-    return this.cookies.map((cookie) => createHmac('sha256', cookie).update(`pidmesh key: ${purpose}`).digest())
+    return this.cookies.all().map((cookie) => createHmac('sha256', cookie).update(`pidmesh key: ${purpose}`).digest())
   }
 
   get clock(): Clock {

@@ -5,6 +5,7 @@
 import { handler, type Node, type NodeCounters, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Cookies } from '../../src/distribution/cookies.ts'
 import {
   startDialer,
   startListener,
@@ -37,7 +38,7 @@ class Stranger implements LinkEvents {
   constructor(cookie: string | undefined, name = 'evil@127.0.0.1') {
     this.config = {
       self: { name: nodeName(name), incarnation: 1 },
-      cookies: [cookie ?? 'none'],
+      cookies: new Cookies([cookie ?? 'none']),
       nonce: new Uint8Array(32).fill(7),
       address: '127.0.0.1:666',
       versions: { oldest: 1, newest: 1 },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Cookies } from '../../src/distribution/cookies.ts'
 import {
   startDialer,
   startListener,
@@ -13,7 +14,7 @@ import type { HandshakeMessage } from '../../src/wire/frame.ts'
 function config(name: string, more: Partial<HandshakeConfig> = {}): HandshakeConfig {
   return {
     self: { name: nodeName(`${name}@127.0.0.1`), incarnation: 1_000 },
-    cookies: ['a shared secret'],
+    cookies: new Cookies(['a shared secret']),
     nonce: new Uint8Array(32).fill(name.charCodeAt(0)),
     address: `127.0.0.1:${name.charCodeAt(0)}`,
     versions: { oldest: 1, newest: 1 },
@@ -78,7 +79,7 @@ describe('the handshake', () => {
   })
 
   it('with different cookies neither side is up, and nothing but names and nonces was disclosed', () => {
-    const { dialer, listener, wire } = shake(config('a', { cookies: ['another secret'] }), config('b'))
+    const { dialer, listener, wire } = shake(config('a', { cookies: new Cookies(['another secret']) }), config('b'))
     expect(ends(listener)).toMatchObject([{ type: 'close', code: 'bad_cookie', by: 'us' }])
     expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'bad_cookie', by: 'peer' }])
     expect(wire.map((message) => message.type)).toEqual(['hello', 'challenge', 'proof', 'refused'])
@@ -88,14 +89,20 @@ describe('the handshake', () => {
     const steps = [['old'], ['old', 'new'], ['new', 'old'], ['new']] as const
     for (const [i, ours] of steps.entries()) {
       for (const theirs of steps.slice(Math.max(0, i - 1), i + 2)) {
-        const { dialer, listener } = shake(config('a', { cookies: ours }), config('b', { cookies: theirs }))
+        const { dialer, listener } = shake(
+          config('a', { cookies: new Cookies(ours) }),
+          config('b', { cookies: new Cookies(theirs) }),
+        )
         expect([ends(dialer), ends(listener)], `${ours.join()} dials ${theirs.join()}`).toMatchObject([
           [{ type: 'up' }],
           [{ type: 'up' }],
         ])
       }
     }
-    const { listener } = shake(config('a', { cookies: ['old'] }), config('b', { cookies: ['new'] }))
+    const { listener } = shake(
+      config('a', { cookies: new Cookies(['old']) }),
+      config('b', { cookies: new Cookies(['new']) }),
+    )
     expect(ends(listener)).toMatchObject([{ type: 'close', code: 'bad_cookie' }])
   })
 
@@ -118,7 +125,7 @@ describe('the handshake', () => {
   it('a proof of an earlier connection does not open a new one', () => {
     const earlier = shake(config('a'), config('b')).wire.find((message) => message.type === 'proof')
     const fresh = config('b', { nonce: new Uint8Array(32).fill(99) })
-    const { listener } = shake(config('a', { cookies: ['does not know it'] }), fresh, (message) =>
+    const { listener } = shake(config('a', { cookies: new Cookies(['does not know it']) }), fresh, (message) =>
       message.type === 'proof' && earlier !== undefined ? earlier : message,
     )
     expect(ends(listener)).toMatchObject([{ type: 'close', code: 'bad_cookie' }])
@@ -147,7 +154,7 @@ describe('the handshake', () => {
       asked++
       return 'admit' as const
     }
-    shake(config('a', { cookies: ['wrong'] }), config('b', { admit }))
+    shake(config('a', { cookies: new Cookies(['wrong']) }), config('b', { admit }))
     expect(asked).toBe(0)
     shake(config('a'), config('b', { admit }))
     expect(asked).toBe(1)

@@ -4,6 +4,7 @@
 import { handler, startNode, type Node, type NodeOptions, type Pid, type TransportKind } from '@pidmesh/runtime'
 import { faultsOf, seededRandom } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Cookies } from '../../src/distribution/cookies.ts'
 import {
   startDialer,
   stepHandshake,
@@ -61,7 +62,7 @@ class Intruder implements LinkEvents {
   constructor(address: string) {
     this.config = {
       self: { name: nodeName('evil@127.0.0.1'), incarnation: 1 },
-      cookies: [cookie],
+      cookies: new Cookies([cookie]),
       nonce: random.bytes(32),
       address,
       versions: { oldest: 1, newest: 1 },
@@ -234,7 +235,7 @@ describe.each<TransportKind>(['grpc', 'tcp'])('over %s, a program without the co
     const events: LinkEvents = { onFrame: () => undefined, onEnd: () => void refused++ }
     const { effects } = startDialer({
       self: { name: nodeName('x@h'), incarnation: 1 },
-      cookies: ['another cookie'],
+      cookies: new Cookies(['another cookie']),
       nonce: random.bytes(32),
       address: '127.0.0.1:1',
       versions: { oldest: 1, newest: 1 },

@@ -2,6 +2,7 @@
  * Nodes on the real clock, over real gRPC.
  */
 import { createServer, type AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
 import { handler, startNode, type Node, type NodeOptions } from '@pidmesh/runtime'
 import { afterEach, describe, expect, it } from 'vitest'
 
@@ -31,6 +32,13 @@ describe('startNode', () => {
     )
     const value = { text: 'grüße', list: [1, 2n, new Date(0)] }
     expect(await a.request(echo, (replyTo) => ({ replyTo, value }), 5_000)).toEqual({ type: 'reply', value })
+  })
+
+  it('a node shows no cookie, whoever shows or logs it, or a process of it', async () => {
+    const node = await start('a', { cookie: ['secret cookie', 'former cookie'] })
+    const shown = [node, node.self].map((one) => inspect(one, { depth: 20, showHidden: true, getters: true })).join()
+    expect(shown).toContain('a@127.0.0.1')
+    expect(shown).not.toMatch(/secret cookie|former cookie/)
   })
 
   it('a seed that is not there yet is dialed until it is', async () => {
