@@ -147,11 +147,23 @@ export function cast<Casts>(caller: Caller, server: ServerRef<never, Casts>, req
   if (!(server instanceof ViaName)) checkAddress(server)
   const message: CastMessage = { type: '$gen_cast', request }
   if (server instanceof ViaName) {
-    void Promise.resolve(server.via.send(server.name, message)).catch(() => undefined)
+    castVia(server, message)
     return
   }
   const target = typeof server === 'string' ? { name: server, node: self.node } : server
   self.send(target, message)
+}
+
+/** As to any other server: only what can't be sent is told. */
+function castVia({ via, name }: ViaName, message: CastMessage): void {
+  let sent: unknown
+  try {
+    sent = via.send(name, message)
+  } catch (thrown) {
+    if (isUnsendable(thrown)) throw thrown
+    return
+  }
+  void (async () => sent)().catch(() => undefined)
 }
 
 /**

@@ -5,7 +5,7 @@
  *
  * The reply's type rides on the request's type only; at run time a request is the plain object that was sent.
  */
-import { hasType, Pid, Ref, type NameOnNode, type ViaName } from '@pidmesh/runtime'
+import { hasType, isPid, isRef, type NameOnNode, type Pid, type Ref, type ViaName } from '@pidmesh/runtime'
 
 declare const replyType: unique symbol
 declare const callType: unique symbol
@@ -96,7 +96,7 @@ export function isFrom(value: unknown): value is From {
   if (typeof value !== 'object' || value === null) return false
   try {
     const { pid, tag } = value as { pid?: unknown; tag?: unknown }
-    return pid instanceof Pid && tag instanceof Ref
+    return isPid(pid) && isRef(tag)
   } catch {
     return false
   }

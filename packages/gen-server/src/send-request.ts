@@ -224,13 +224,17 @@ async function wait(
 }
 
 async function waitForAny(self: Context, ids: RequestIds<unknown, unknown>, timeoutMs: number): Promise<Waited> {
-  const entries = ids.toList()
-  if (entries.length === 0) return 'no_request'
-  const isOver = entries.some(([id]) => id.response !== undefined)
-  const requests = entries.flatMap(([{ request }]) => (request === undefined ? [] : [request]))
-  if (!isOver) await self.awaitAny(requests, timeoutMs)
-  const entry = entries.find(([id]) => id.response !== undefined)
-  return (entry === undefined ? undefined : taken(ids, entry)) ?? TIMEOUT
+  const endMs = self.monotonicMs() + timeoutMs
+  for (;;) {
+    const entries = ids.toList()
+    if (entries.length === 0) return 'no_request'
+    const over = entries.find(([id]) => id.response !== undefined)
+    if (over !== undefined) return taken(ids, over) ?? TIMEOUT
+    const requests = entries.flatMap(([{ request }]) => (request === undefined ? [] : [request]))
+    // Who else waits for the same collection may be quicker: then another one is waited for.
+    const isAnyOver = await self.awaitAny(requests, Math.max(0, endMs - self.monotonicMs()))
+    if (isAnyOver === undefined) return TIMEOUT
+  }
 }
 
 /** The response of one of a collection that has ended, and no longer in it. */

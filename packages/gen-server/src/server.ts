@@ -96,9 +96,11 @@ export function fieldsOf(instance: object): { [field: string]: unknown } {
  */
 export function assignFields(instance: object, fields: unknown): void {
   if (typeof fields !== 'object' || fields === null) throw badState('the fields of a server are an object')
-  for (const field of Object.keys(fields))
+  // Read before anything is changed: a getter may throw.
+  const read = { ...fields }
+  for (const field of Object.keys(read))
     if (!Object.hasOwn(instance, field)) throw badState(`the server has no field ${JSON.stringify(field)}`)
-  Object.assign(instance, fields)
+  Object.assign(instance, read)
 }
 
 export function badState(problem: string): PidmeshError {

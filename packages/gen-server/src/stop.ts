@@ -1,7 +1,15 @@
 /**
  * Stops a server of any behaviour, as `gen_server:stop/3`.
  */
-import { Failure, formatReason, isExitReason, PidmeshError, type Caller, type ExitReason } from '@pidmesh/runtime'
+import {
+  Failure,
+  formatReason,
+  isExitReason,
+  PidmeshError,
+  trimReason,
+  type Caller,
+  type ExitReason,
+} from '@pidmesh/runtime'
 import { callError, describe } from './call.ts'
 import { CallError } from './errors.ts'
 import type { ServerAddress } from './protocol.ts'
@@ -40,5 +48,6 @@ export function stop(
  */
 async function checkSame(ended: ExitReason, wanted: ExitReason, server: ServerAddress): Promise<void> {
   await Promise.resolve()
-  if (formatReason(ended) !== formatReason(wanted)) throw callError({ type: 'down', reason: ended }, server)
+  if (formatReason(trimReason(ended)) !== formatReason(trimReason(wanted)))
+    throw callError({ type: 'down', reason: ended }, server)
 }

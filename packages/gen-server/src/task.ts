@@ -18,8 +18,9 @@ import {
   ExitError,
   formatReason,
   hasType,
+  isRef,
   PidmeshError,
-  Ref,
+  type Ref,
   type Awaitable,
   type Caller,
   type Context,
@@ -73,7 +74,7 @@ interface AskMessage {
 }
 
 function isAsk(message: unknown): message is AskMessage {
-  return hasType(message, ASK) && (message as { replyTo?: unknown }).replyTo instanceof Ref
+  return hasType(message, ASK) && isRef((message as { replyTo?: unknown }).replyTo)
 }
 
 export class Task<Result> {

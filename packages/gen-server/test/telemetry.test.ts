@@ -19,6 +19,7 @@ import { handler, via, type Context, type Node, type Pid, type Propagation } fro
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Puppet, untyped, useLab, type Script } from './lab.ts'
+import { play } from './gen-statem/puppet.ts'
 import { useTree } from './supervisor/tree.ts'
 
 const lab = useLab()
@@ -96,6 +97,17 @@ describe('Messages that a server handles', () => {
         ...expected,
       },
     ])
+  })
+
+  it('a call that a state machine has answered, and one that it has not', async () => {
+    const { pid } = await play(lab, {
+      event: ({ keep, reply }, event) => (event.type === 'call' && events.length === 0 ? keep(reply('x')) : keep()),
+    })
+    events = []
+    await lab.run(call(lab.b, pid, { type: 'go' }))
+    call(lab.b, pid, { type: 'go' }, 5).catch(() => undefined)
+    await lab.advance(10)
+    expect(brief(/call_handled/)).toMatchObject([{ outcome: 'reply' }, { outcome: 'noreply' }])
   })
 
   it('a call whose process is ended by another’s hand while it waits', async () => {

@@ -1,7 +1,7 @@
 /**
  * What callers give, looked at before anything of the table's has changed: a name, metadata, a pid.
  */
-import { PidmeshError, Pid, Ref, shown, type TermCodec } from '@pidmesh/runtime'
+import { isPid, isRef, PidmeshError, shown, type Pid, type Ref, type TermCodec } from '@pidmesh/runtime'
 import { frozen, hashOfMeta, MAX_KEY_BYTES, MAX_META_BYTES, NO_META, type EncodedMeta } from './engine/ops.ts'
 import type { Meta } from './engine/claim.ts'
 
@@ -83,24 +83,6 @@ function encoded(terms: TermCodec, meta: object): ReturnType<TermCodec['encode']
   const length = slice.end - slice.start
   if (length > MAX_META_BYTES) throw bad(`metadata has ${length} bytes, over ${MAX_META_BYTES}`)
   return slice
-}
-
-/** A proxy may throw where it is asked what it is; and what has a pid's prototype alone is none. */
-function isPid(value: unknown): value is Pid {
-  try {
-    return value instanceof Pid && typeof value.id === 'number' && typeof value.node === 'string'
-  } catch {
-    return false
-  }
-}
-
-/** As `isPid`. */
-function isRef(value: unknown): value is Ref {
-  try {
-    return value instanceof Ref && typeof value.id === 'number' && typeof value.origin === 'object'
-  } catch {
-    return false
-  }
 }
 
 /** A proxy that has been revoked throws where it is asked. */

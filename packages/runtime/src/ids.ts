@@ -121,3 +121,21 @@ export interface NameOnNode {
   readonly name: string
   readonly node: NodeName
 }
+
+/** Whether it is a pid, and not only looks like one. Never throws: a proxy may, where it is asked what it is; and what has a pid's prototype alone is none. */
+export function isPid(value: unknown): value is Pid {
+  try {
+    return value instanceof Pid && typeof value.id === 'number' && typeof value.origin === 'object'
+  } catch {
+    return false
+  }
+}
+
+/** As `isPid`, of references. */
+export function isRef(value: unknown): value is Ref {
+  try {
+    return value instanceof Ref && typeof value.id === 'number' && typeof value.origin === 'object'
+  } catch {
+    return false
+  }
+}

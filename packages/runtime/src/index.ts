@@ -27,9 +27,20 @@ export {
 } from './node/remote.ts'
 export type { SendStatus, SentStatus } from './signals/signal.ts'
 
-export { isNodeName, nodeName, Pid, Ref, type NameOnNode, type NodeIdentity, type NodeName } from './ids.ts'
+export {
+  isNodeName,
+  isPid,
+  isRef,
+  nodeName,
+  Pid,
+  Ref,
+  type NameOnNode,
+  type NodeIdentity,
+  type NodeName,
+} from './ids.ts'
 export {
   formatReason,
+  trimReason,
   isErrorReason,
   isExitReason,
   isQuietReason,

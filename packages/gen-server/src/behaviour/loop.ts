@@ -35,7 +35,7 @@ import { isInstance } from '../is-instance.ts'
 import { atOnce } from './at-once.ts'
 import { QUANTUM } from './turn.ts'
 import {
-  isSystemMessage,
+  readSystemMessage,
   SYSTEM,
   type ServerStatus,
   type SystemAnswer,
@@ -89,7 +89,7 @@ export class ServerLoop {
       const outcome = this.handleHeld(QUANTUM)
       return outcome instanceof Promise ? outcome.then(() => this.remind()) : this.remind()
     }
-    if (this.suspended && !isSystemMessage(message) && !this.isParentsExit(message)) {
+    if (this.suspended && readSystemMessage(message) === undefined && !this.isParentsExit(message)) {
       this.hold(message)
       return undefined
     }
@@ -101,8 +101,10 @@ export class ServerLoop {
 
   private take(message: unknown): void | Promise<void> {
     switch (typeOf(message)) {
-      case SYSTEM:
-        return isSystemMessage(message) ? this.answer(message) : this.run(message)
+      case SYSTEM: {
+        const system = readSystemMessage(message)
+        return system === undefined ? this.run(message) : this.answer(system)
+      }
       case 'EXIT':
         return this.isParentsExit(message) ? this.end(message.reason, message) : this.run(message)
       case NOTE:

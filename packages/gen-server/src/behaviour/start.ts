@@ -64,10 +64,12 @@ interface Report {
   /** Its monitor. Made when the start has succeeded, so that a failed one is told as an error, and not as a `DOWN` besides; and before the server can end. */
   watch: Ref | undefined
   ending: { readonly type: 'ignore' } | { readonly type: 'already_started'; readonly pid: Pid | undefined } | undefined
+  /** The new process has given back its name in a `Via`, or has tried to for long enough. */
+  isNameGivenBack: boolean
 }
 
-/** How long a `Via` is waited for that is to give a name back. */
-const GIVE_BACK_MS = 5_000
+/** How long a `Via` is waited for that is to give a name back, or to say who has it. */
+const VIA_MS = 5_000
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>(['name', 'timeoutMs', 'label', 'trapExit'])
 
@@ -104,7 +106,7 @@ function begin<Outcome>(
   checkOptions(options)
   const { name, timeoutMs = Infinity } = options
   const watcher = bond === 'monitor' ? self : undefined
-  const report: Report = { replyTo: undefined, watcher, watch: undefined, ending: undefined }
+  const report: Report = { replyTo: undefined, watcher, watch: undefined, ending: undefined, isNameGivenBack: false }
   const parent = bond === 'link' ? self.pid : undefined
   const pid = spawn(self, bond, bodyOf(init, { name, parent, report }), options)
   return self.awaitAnswer<Outcome>(
@@ -139,7 +141,8 @@ async function notStarted(
     self.exit(pid, 'kill')
     await self.awaitDown(pid, Infinity)
   }
-  if (name instanceof ViaName && report.ending === undefined) await giveBackInTime(self, name, pid)
+  if (name instanceof ViaName && report.ending?.type !== 'already_started' && !report.isNameGivenBack)
+    await giveBackInTime(self, name, pid)
   const { ending } = report
   if (ending?.type === 'ignore') return { type: 'ignore' }
   if (ending !== undefined) throw new StartError('ERR_ALREADY_STARTED', 'already_started', ending.pid)
@@ -211,7 +214,7 @@ function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody 
   })
 }
 
-/** Registers the process in a `Via`, and gives the name back while it is surely its own. */
+/** Registers the process in a `Via`, and gives the name back if there is to be no server. */
 async function initUnder(
   name: ViaName,
   self: Context,
@@ -225,24 +228,41 @@ async function initUnder(
     return { type: 'stop', reason: 'killed' }
   }
   if (answer !== 'yes') {
-    const pid = await name.via.resolveName(name.name)
+    const pid = await holderInTime(self, name)
     report.ending = { type: 'already_started', pid }
     return { type: 'stop', reason: { already_started: pid } }
   }
+  const giveUp = async (): Promise<void> => {
+    if (!self.isAlive) return
+    await giveBackInTime(self, name, self.pid)
+    report.isNameGivenBack = true
+  }
   try {
     const initialised = await init()
-    if (initialised.type !== 'ok' && self.isAlive) await name.via.unregisterName(name.name)
+    if (initialised.type !== 'ok') await giveUp()
     return initialised
   } catch (thrown) {
-    if (self.isAlive) await name.via.unregisterName(name.name)
+    await giveUp()
     throw thrown
+  }
+}
+
+/** Who has the name, as far as the `Via` says so in time. */
+async function holderInTime(self: Context, name: ViaName): Promise<Pid | undefined> {
+  const asked = (async (): Promise<Pid | undefined> => name.via.resolveName(name.name))()
+  try {
+    const outcome = await self.within(asked, VIA_MS)
+    return outcome.type === 'value' ? outcome.value : undefined
+  } catch (thrown) {
+    if (!self.isAlive) throw thrown
+    return undefined
   }
 }
 
 /** A `Via` that fails or doesn't answer is no reason not to tell of a start that has failed, and why. */
 async function giveBackInTime(self: Context, name: ViaName, pid: Pid): Promise<void> {
   try {
-    const outcome = await self.within(giveBack(name, pid), GIVE_BACK_MS)
+    const outcome = await self.within(giveBack(name, pid), VIA_MS)
     if (outcome.type === 'timeout')
       self.log.warn({ name: name.name }, 'the name of a server that has not started is not given back yet')
   } catch (thrown) {
@@ -251,10 +271,9 @@ async function giveBackInTime(self: Context, name: ViaName, pid: Pid): Promise<v
   }
 }
 
-/** The name of a process that may have been killed, and has not given it back itself. It may be another's by now. */
+/** For this process only: others may have the name as well, or have taken it over. */
 async function giveBack(name: ViaName, pid: Pid): Promise<void> {
-  const holder = await name.via.resolveName(name.name)
-  if (holder?.equals(pid) === true) await name.via.unregisterName(name.name)
+  await name.via.unregisterName(name.name, pid)
 }
 
 /** @throws PidmeshError `ERR_BAD_OPTION`. `label` and `trapExit` are options of `spawn`, and checked there. */

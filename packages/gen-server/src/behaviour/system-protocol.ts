@@ -4,7 +4,7 @@
  *   sys.… ──{ type: '$system', replyTo, request }──▶ server ──▶ SystemAnswer
  *   stop ───{ …, request: terminate } ─────────────▶ server ──▶ (its end is the answer)
  */
-import { hasType, isExitReason, Ref, type ExitReason } from '@pidmesh/runtime'
+import { hasType, isExitReason, isRef, type ExitReason, type Ref } from '@pidmesh/runtime'
 import type { Statistics, SystemListener } from './debug.ts'
 
 export const SYSTEM = '$system'
@@ -47,14 +47,16 @@ export interface ServerStatus {
   readonly statistics: Statistics | undefined
 }
 
-/** Whether a message is one of `sys`, with all that its request needs. It may have come from anybody. */
-export function isSystemMessage(message: unknown): message is SystemMessage {
-  if (!hasType(message, SYSTEM)) return false
+/** What a message of `sys` holds, if it is one, with all that its request needs. It may have come from anybody: each of its fields is read once. */
+export function readSystemMessage(message: unknown): SystemMessage | undefined {
+  if (!hasType(message, SYSTEM)) return undefined
   try {
-    const { replyTo, request } = message as { readonly replyTo?: unknown; readonly request?: unknown }
-    return replyTo instanceof Ref && typeof request === 'object' && request !== null && isRequest(request)
+    const { replyTo, request: given } = message as { readonly replyTo?: unknown; readonly request?: unknown }
+    if (!isRef(replyTo) || typeof given !== 'object' || given === null) return undefined
+    const request = { ...given }
+    return isRequest(request) ? { type: SYSTEM, replyTo, request: request as SystemRequest } : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 

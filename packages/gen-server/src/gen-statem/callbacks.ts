@@ -91,6 +91,7 @@ class TimeoutNote {
 }
 
 class StatemCallbacks implements Behaviour {
+  hasReplied = false
   private readonly self: Context
   private readonly debug: Debug
   private readonly statem: AnyStatem
@@ -207,6 +208,7 @@ class StatemCallbacks implements Behaviour {
     for (const effect of effects) {
       switch (effect.type) {
         case 'reply':
+          this.hasReplied = true
           reply(this.self, effect.to, effect.value)
           if (this.debug.isOn) this.debug.tell({ type: 'out', to: effect.to.pid, message: effect.value })
           break

@@ -55,7 +55,7 @@
  *   const door = await start(node, CodeLock, ['1234'])
  *   await call(node, door, { type: 'unlock', code: '1234' })
  */
-import type { Awaitable, ExitReason } from '@pidmesh/runtime'
+import { PidmeshError, type Awaitable, type ExitReason } from '@pidmesh/runtime'
 import type { Status } from '../behaviour/behaviour.ts'
 import type { From, ReplyOf } from '../protocol.ts'
 import { assignFields, fieldsOf, Server } from '../server.ts'
@@ -176,7 +176,9 @@ export abstract class GenStatem<Types extends Known<Types>> extends Server<Calls
   /** Called by the machine's process, once, after `init`: where the state is, and what is allowed. */
   begin(current: { readonly state: State }): { readonly enters: boolean; readonly maxHeldEvents: number } {
     this.#current = current
-    return { enters: this.handleEnter !== GenStatem.prototype.handleEnter, maxHeldEvents: this.maxHeldEvents }
+    const { maxHeldEvents } = this
+    if (!(maxHeldEvents >= 0)) throw new PidmeshError('ERR_BAD_OPTION', 'maxHeldEvents must be a number, 0 or more')
+    return { enters: this.handleEnter !== GenStatem.prototype.handleEnter, maxHeldEvents }
   }
 
   /** The start has succeeded. The actions are done before anything else; then the first state is entered. */

@@ -1,7 +1,7 @@
 /**
  * The client side of supervisors: questions, with their arguments checked, and a specification that can't be as an error at the caller.
  */
-import { hasType, Pid, PidmeshError, type Caller } from '@pidmesh/runtime'
+import { hasType, isPid, PidmeshError, type Caller, type Pid } from '@pidmesh/runtime'
 import { call } from '../call.ts'
 import type { ReplyFor } from '../protocol.ts'
 import { badChildSpec } from './child-spec.ts'
@@ -44,6 +44,6 @@ export function checkedId(id: string): string {
 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkedPid(pid: Pid): Pid {
-  if (pid instanceof Pid) return pid
+  if (isPid(pid)) return pid
   throw new PidmeshError('ERR_BAD_ARGUMENT', `a child is given by its pid, not by ${typeof pid}`)
 }

@@ -2,7 +2,8 @@
  * What a `DynamicSupervisor`, or a supervisor with the strategy `simple_one_for_one`, does when it is asked. Decisions about ends and restarts:
  * dynamic-children.ts.
  */
-import { Pid, reasonOfThrown, type Context, type ExitReason } from '@pidmesh/runtime'
+import { isPid, reasonOfThrown, type Context, type ExitReason, type Pid } from '@pidmesh/runtime'
+import { atOnce } from '../behaviour/at-once.ts'
 import { checkChildSpec, specProblem, type CheckedChildSpec, type ChildSpec } from './child-spec.ts'
 import { DynamicChildren } from './dynamic-children.ts'
 import type { Child } from './effects.ts'
@@ -67,7 +68,7 @@ class DynamicService implements SupervisorService {
   }
 
   async terminateChild(pid: string | Pid): Promise<TerminateChildResult> {
-    if (!(pid instanceof Pid)) return 'simple_one_for_one'
+    if (!isPid(pid)) return 'simple_one_for_one'
     const child = this.core.childOf(pid)
     if (child === undefined) return 'not_found'
     await this.shell.execute([{ type: 'stop', child }])
@@ -83,7 +84,7 @@ class DynamicService implements SupervisorService {
   }
 
   getChildSpec(pid: string | Pid): GetChildSpecResult {
-    return (pid instanceof Pid ? this.core.childOf(pid)?.spec : undefined) ?? 'not_found'
+    return (isPid(pid) ? this.core.childOf(pid)?.spec : undefined) ?? 'not_found'
   }
 
   whichChildren(): readonly ChildInfo[] {
@@ -110,7 +111,7 @@ class DynamicService implements SupervisorService {
   private async startFrom(give: () => ChildSpec): Promise<StartChildResult | BadChildSpec> {
     let given: ChildSpec
     try {
-      given = give()
+      given = atOnce(give(), 'a template gives a specification')
     } catch (thrown) {
       return { type: 'start_failed', reason: reasonOfThrown(thrown) }
     }

@@ -11,7 +11,7 @@
  * Invariants: it traps exits. It does one thing at a time, to its end: who asks it something while it restarts a child is answered after that; but
  * between two tries to restart a child that can't be, messages have their turn.
  */
-import { encodedBytes, hasType, Pid, PidmeshError, type ExitReason } from '@pidmesh/runtime'
+import { encodedBytes, hasType, isPid, PidmeshError, type ExitReason, type Pid } from '@pidmesh/runtime'
 import { GenServer } from '../gen-server.ts'
 import { isInstance } from '../is-instance.ts'
 import type { From } from '../protocol.ts'
@@ -69,9 +69,10 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
     return undefined
   }
 
-  override async handleCall(request: SupervisorCall, from: From): Promise<CallResult> {
+  override async handleCall(given: SupervisorCall, from: From): Promise<CallResult> {
     const service = this.#running
-    if (!isObject(request)) return this.unknownCall(request)
+    const request = readOnce(given)
+    if (request === undefined) return this.unknownCall(given)
     // What may be of any size, or hold anything, must not end the supervisor because it can't be sent.
     const told = <Answer>(answer: Answer): Answer | UnsendableAnswer =>
       from.tag.node === this.node ? answer : sendable(answer)
@@ -93,7 +94,7 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
       case 'count_children':
         return this.reply(request, service.countChildren())
       default:
-        return this.unknownCall(request)
+        return this.unknownCall(request satisfies never)
     }
   }
 
@@ -127,7 +128,7 @@ export class SupervisorServer extends GenServer<SupervisorCall> {
   }
 
   /** Of somebody whom the compiler has not seen. The children must not suffer for it. */
-  private unknownCall(request: never): CallResult {
+  private unknownCall(request: unknown): CallResult {
     this.log.warn({ call: typeof request }, 'a supervisor has got a call that it does not know')
     return this.noreply()
   }
@@ -151,13 +152,17 @@ function exitOf(message: unknown): { readonly from: Pid; readonly reason: ExitRe
   if (!hasType(message, 'EXIT')) return undefined
   try {
     const { from, reason } = message
-    return from instanceof Pid ? { from, reason } : undefined
+    return isPid(from) ? { from, reason } : undefined
   } catch {
     return undefined
   }
 }
 
-/** Types say so; a message from another node may be anything. */
-function isObject(request: unknown): request is object {
-  return typeof request === 'object' && request !== null
+/** Types say what it is; but a message may be anything, and what its getters do must not end the supervisor. */
+function readOnce(request: unknown): SupervisorCall | undefined {
+  try {
+    return typeof request === 'object' && request !== null ? ({ ...request } as SupervisorCall) : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -140,6 +140,13 @@ describe('postponed events', () => {
     ])
   })
 
+  it('have no limit that is no number: such a machine does not start', async () => {
+    await expect(play(lab, { event: postpone, maxHeldEvents: Number.NaN })).rejects.toMatchObject({
+      code: 'ERR_START_FAILED',
+      reason: { error: { message: 'maxHeldEvents must be a number, 0 or more' } },
+    })
+  })
+
   it('are bounded: one more than the limit ends the machine', async () => {
     const { pid, seen } = await play(lab, { event: postpone, maxHeldEvents: 2 })
     const ends = await lab.endsOf(pid)

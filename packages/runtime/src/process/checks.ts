@@ -2,7 +2,7 @@
  * Arguments of the public API, checked at the caller. What is passed may be anything, a proxy whose traps throw included: that too is a bad argument.
  */
 import { PidmeshError, shown } from '../errors.ts'
-import { isNodeName, Pid, Ref, type NodeName } from '../ids.ts'
+import { isNodeName, isPid, Ref, type NodeName, type Pid } from '../ids.ts'
 import type { NodeType } from '../messages.ts'
 import { isExitReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import { isNameOnNode } from '../via.ts'
@@ -12,15 +12,6 @@ import type { MailboxOptions } from './process.ts'
 export function isA<T>(value: unknown, constructor: abstract new (...args: never[]) => T): value is T {
   try {
     return value instanceof constructor
-  } catch {
-    return false
-  }
-}
-
-/** As `isA`, by itself: that has seen too many classes to be quick, and each request goes through here. */
-function isPid(value: unknown): value is Pid {
-  try {
-    return value instanceof Pid
   } catch {
     return false
   }
