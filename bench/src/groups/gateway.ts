@@ -126,7 +126,7 @@ export const gateway: Group = {
       unit: 'connections/s',
       kind: 'operationsPerSecond',
       higherIsBetter: true,
-      parts: all('connect', 2_000),
+      parts: all('connect', 10_000),
       target: { peer: SOCKET_IO, ratio: 1.2 },
     },
     ...fanOut,

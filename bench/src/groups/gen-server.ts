@@ -58,8 +58,8 @@ export const genServer: Group = {
       kind: 'operationsPerSecond',
       higherIsBetter: true,
       parts: {
-        ours: { workload: 'start-stop', size: 50_000 },
-        beam: { workload: 'start-stop', size: 50_000 },
+        ours: { workload: 'start-stop', size: 200_000 },
+        beam: { workload: 'start-stop', size: 200_000 },
       },
       target: { peer: 'beam', ratio: 1.5 },
     },
