@@ -206,28 +206,33 @@ export class PartUpkeep<Entry extends Named> {
     const endMs = this.nowMs + this.refreshMs
     let failures = 0
     let inARow = 0
+    /** That have failed since the store has last done anything: while it is away that says nothing of them. */
+    let unsure: (readonly T[])[] = []
+    const limitThose = (): void => {
+      for (const group of unsure) limit(limits, group)
+      unsure = []
+    }
     for (;;) {
       const group = wholes.shift() ?? (this.nowMs < endMs ? parts.shift() : undefined)
       if (group === undefined || this.isStopped) break
       const done = await Promise.all(group.map(each))
       const lost = group.filter((_, index) => done[index] !== true)
       if (lost.length < group.length) {
+        limitThose()
         for (const { name } of group) limits.delete(name)
         failed.push(...lost)
         inARow = 0
         continue
       }
-      const limit = Math.ceil(group.length / PARTS)
-      for (const { name } of group) {
-        // Behind those that were not tried for longer.
-        limits.delete(name)
-        limits.set(name, limit)
-      }
-      if (group.length > 1) parts.push(...groupsOf(group, limit))
+      unsure.push(group)
+      if (group.length > 1) parts.push(...groupsOf(group, partOf(group)))
       else failed.push(...group)
       if (++failures === MAX_FAILED_OF_ALL) break
-      if (++inARow % MAX_FAILED === 0 && !(await this.answers(group))) break
+      if (++inARow % MAX_FAILED > 0) continue
+      if (!(await this.answers(group))) break
+      limitThose()
     }
+    if (unsure.length > 0 && !this.isStopped && (await this.answers(unsure[0] ?? []))) limitThose()
     return [...failed, ...[...wholes, ...parts].flat()]
   }
 
@@ -246,6 +251,19 @@ export class PartUpkeep<Entry extends Named> {
 /** So that the nodes of a cluster don't all ask at once. */
 export function jitter(random: Random): number {
   return 0.9 + 0.2 * random.fraction()
+}
+
+/** How many of a group that has failed are tried together the next time. */
+function partOf(group: readonly unknown[]): number {
+  return Math.ceil(group.length / PARTS)
+}
+
+/** They stand behind those that were not tried for longer. */
+function limit(limits: Map<string, number>, group: readonly Named[]): void {
+  for (const { name } of group) {
+    limits.delete(name)
+    limits.set(name, partOf(group))
+  }
 }
 
 /** Those that are limited: with others of the same limit, the largest first, and of those who have waited longest. */

@@ -174,6 +174,28 @@ describe('rows that others have locked', () => {
   })
 })
 
+describe('a store that was away for long', () => {
+  it('is told of all names in as many calls as it takes, and not of each by itself', async () => {
+    let calls = 0
+    class Counting extends FakeStore {
+      override put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
+        calls++
+        return super.put(rows)
+      }
+    }
+    const lab = await locationLab((server) => new Counting(server))
+    await registerMany(lab, 400)
+    lab.server.isAway = true
+    await lab.pass(TTL_MS * 20)
+    expect(alive(lab)).toBe(0)
+    lab.server.isAway = false
+    calls = 0
+    while (alive(lab) < 400) await lab.pass(1)
+    // Of 50 names each; and one round more may have begun.
+    expect(calls).toBeLessThanOrEqual(16)
+  })
+})
+
 describe('a part of the store that says so for each name', () => {
   it('keeps nobody from a name in another part, though both were asked in one call', async () => {
     const lab = await locationLab()
