@@ -55,7 +55,7 @@
  */
 import type { Awaitable, ExitReason } from '@pidmesh/runtime'
 import { tagOf } from './behaviour/shown-value.ts'
-import type { From, ReplyOf } from './protocol.ts'
+import type { From, ReplyTo } from './protocol.ts'
 import {
   NOREPLY,
   type CallResult,
@@ -125,7 +125,7 @@ export abstract class GenServer<Calls extends object = never, Casts = never, Con
   /** Replies, and goes on. The value must be what the request is answered with. */
   protected reply<Request extends Calls>(
     _request: Request,
-    value: ReplyOf<Request>,
+    value: ReplyTo<Request>,
     next?: Next<Continues>,
   ): ReplyResult {
     return { type: 'reply', value, next }
@@ -139,7 +139,7 @@ export abstract class GenServer<Calls extends object = never, Casts = never, Con
   /** Ends the server as `stop` does, and replies when `terminate` has run: who has the reply knows that it is done. As `{stop, Reason, Reply, State}`. */
   protected stopAfterReply<Request extends Calls>(
     _request: Request,
-    value: ReplyOf<Request>,
+    value: ReplyTo<Request>,
     reason: ExitReason,
   ): StopReplyResult {
     return { type: 'stop_reply', value, reason }

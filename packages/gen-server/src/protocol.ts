@@ -20,6 +20,13 @@ export type ReplyOf<Request> = Request extends { readonly [replyType]?: { readon
   ? Reply
   : never
 
+/** What may be replied to a request of which it isn't known which of several it is: what each of them is answered with. Of one request, its reply. */
+export type ReplyTo<Request> = (Request extends unknown ? (reply: ReplyOf<Request>) => void : never) extends (
+  reply: infer Reply,
+) => void
+  ? Reply
+  : never
+
 /**
  * What is given for a `T`: a literal, whose arrays are read only where it is written. Of what types could tell apart that is the same.
  * Without it the type of `{ items: ['a'] }` would be none of those that have `items: string[]`, and the reply would not follow from the request.

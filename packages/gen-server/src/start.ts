@@ -34,6 +34,9 @@ export type ServerClass<
   readonly $takes?: Taken<Calls, Casts>
   init(...args: Args): Awaitable<Result>
   getState(): State
+  // Not as methods, of which TypeScript takes any parameter that has something in common: it must take all that the class says it takes.
+  readonly handleCall?: (request: NoInfer<Calls>, from: never) => unknown
+  readonly handleCast?: (request: NoInfer<Casts>) => unknown
 }
 
 /** What a start of a class resolves with whose `init` may `ignore()`; not a text, which would be a name. */

@@ -5,6 +5,7 @@ import {
   abcast,
   call,
   cast,
+  child,
   GenServer,
   multiCall,
   reply,
@@ -160,6 +161,44 @@ it('types: callbacks return what their methods make, tied to the request, and no
     }
   }
   expect([Wrong, Forgetful, Misplaced, NothingToContinue]).toHaveLength(4)
+})
+
+it('types: a class whose callbacks take less than it says is not started, and a reply is one to whatever it may be for', () => {
+  type Get = Extract<CounterCall, { type: 'get' }>
+  class Narrow extends GenServer<CounterCall, CounterCast> {
+    override handleCall(request: Get) {
+      return this.reply(request, 1)
+    }
+  }
+  class NarrowCast extends GenServer<CounterCall, CounterCast> {
+    override handleCast(_request: { type: 'reset' }) {
+      return this.noreply()
+    }
+  }
+  class Loose extends GenServer<CounterCall> {
+    override handleCall(request: CounterCall) {
+      // @ts-expect-error it is known of one of them only that it is answered with a number
+      return this.reply(request, 1)
+    }
+  }
+  type SameCall = Call<{ type: 'a' }, boolean> | Call<{ type: 'b' }, boolean>
+  class Same extends GenServer<SameCall> {
+    override handleCall(request: SameCall) {
+      return this.reply(request, request.type === 'a')
+    }
+  }
+  const wrong = (self: Context): void => {
+    // @ts-expect-error three requests are not taken
+    void start(self, Narrow, [])
+    // @ts-expect-error three requests are not taken
+    void startLink(self, Narrow, [])
+    // @ts-expect-error one cast is not taken
+    void startMonitor(self, NarrowCast, [])
+    // @ts-expect-error three requests are not taken
+    child(Narrow, [])
+    void start(self, Same, [])
+  }
+  expect([wrong, Loose]).toHaveLength(2)
 })
 
 it('types: a start gives the pid, and ignore only if init may ignore', () => {

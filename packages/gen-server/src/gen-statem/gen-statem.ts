@@ -57,7 +57,7 @@
  */
 import { PidmeshError, type Awaitable, type ExitReason } from '@pidmesh/runtime'
 import type { Status } from '../behaviour/behaviour.ts'
-import type { From, ReplyOf } from '../protocol.ts'
+import type { From, ReplyTo } from '../protocol.ts'
 import { assignFields, fieldsOf, Server } from '../server.ts'
 import type {
   AnyEvent,
@@ -212,7 +212,7 @@ export abstract class GenStatem<Types extends Known<Types>> extends Server<Calls
   }
 
   /** Answers the call that is being handled. The value must be what the request is answered with. */
-  protected reply<Request extends CallsOf<Types>>(_request: Request, value: ReplyOf<Request>): ReplyAction {
+  protected reply<Request extends CallsOf<Types>>(_request: Request, value: ReplyTo<Request>): ReplyAction {
     return { type: 'reply', from: undefined, value }
   }
 
