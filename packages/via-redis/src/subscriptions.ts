@@ -69,6 +69,8 @@ export class Subscriptions {
     try {
       await inTime(() => this.place(subscription))
       subscription.isHeld = true
+      // Its connection may have been lost in the same moment, when it was not held yet.
+      if (subscription.connection?.isOpen !== true) void this.settle()
     } finally {
       subscription.listens--
       if (!subscription.isHeld && subscription.listens === 0) this.forget(subscription)
