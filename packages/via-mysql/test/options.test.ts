@@ -57,10 +57,10 @@ describe('the options', () => {
     [{ url: SECRET }, 'url must be of the form'],
     [{ url: `postgres://user:${SECRET}@db/names` }, 'url must be of the form'],
     [{ url: 7 }, 'url must be of the form'],
-    [SECRET, 'options must be an object, not another text'],
+    [SECRET, 'options must be an object, not some text'],
     [
       { user: 'user', database: 'names', port: SECRET },
-      'port must be a whole number from 1 to 65535, not another text',
+      'port must be a whole number from 1 to 65535, not some text',
     ],
     [{ url, ssl: [] }, 'ssl must be true, false or an object'],
     [{ url, ssl: { cert: '', key: '' } }, 'ssl.cert must be a text'],
