@@ -58,10 +58,7 @@ describe('the options', () => {
     [{ url: `postgres://user:${SECRET}@db/names` }, 'url must be of the form'],
     [{ url: 7 }, 'url must be of the form'],
     [SECRET, 'options must be an object, not some text'],
-    [
-      { user: 'user', database: 'names', port: SECRET },
-      'port must be a whole number from 1 to 65535, not some text',
-    ],
+    [{ user: 'user', database: 'names', port: SECRET }, 'port must be a whole number from 1 to 65535, not some text'],
     [{ url, ssl: [] }, 'ssl must be true, false or an object'],
     [{ url, ssl: { cert: '', key: '' } }, 'ssl.cert must be a text'],
     [{ url: `mysql://user:${SECRET}@db` }, 'url must say the user, the host and the database'],
