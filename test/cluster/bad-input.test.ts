@@ -2,11 +2,12 @@
 // notices either.
 
 import { connect } from 'node:net'
+import { freePorts } from '@pidmesh/dev-services'
 
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { ChatClient, expectAllToTalk, expectSameTables } from './support/chat-client.ts'
-import { busyPort, DemoProcess, freePorts, HOST, startNode, startNodes } from './support/demo-process.ts'
+import { busyPort, DemoProcess, HOST, startNode, startNodes } from './support/demo-process.ts'
 import type { Places } from './support/chat-client.ts'
 import type { ChatNodeArgs, Cluster } from './support/demo-process.ts'
 import { until } from './support/until.ts'

@@ -2,8 +2,8 @@
  * Nodes that find each other by a real name server, over UDP, and real connections. Each listens on the same port of a loopback address of its own, as pods do.
  */
 import { spawn } from 'node:child_process'
-import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '@pidmesh/dev-services'
 import { dns, startNode, type DnsOptions, type Node, type NodeOptions } from '@pidmesh/runtime'
 import { MemoryLogger } from '@pidmesh/runtime/testing'
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -29,15 +29,6 @@ async function start(host: string, port: number, more: Partial<NodeOptions>): Pr
   })
   running.push(node)
   return node
-}
-
-/** A port that was free a moment ago, on 127.0.0.1. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** What a discovery by DNS finds, and what is logged of it, until the test ends. */

@@ -6,10 +6,11 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { Socket } from 'node:net'
 
+import { freePorts } from '@pidmesh/dev-services'
 import type { TransportKind } from '@pidmesh/runtime'
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 
-import { busyPort, freePorts, HOST } from './support/demo-process.ts'
+import { busyPort, HOST } from './support/demo-process.ts'
 import { connected, MeshNode, nowMs, startMesh } from './support/mesh-node.ts'
 import type { LaunchOptions, MeshEvent } from './support/mesh-node.ts'
 import { Network } from './support/network.ts'

@@ -16,10 +16,10 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
+import { freePorts } from '@pidmesh/dev-services'
 import { seededRandom } from '@pidmesh/runtime/testing'
 import { expect, it, onTestFinished } from 'vitest'
 
-import { freePorts } from './support/demo-process.ts'
 import { until } from './support/until.ts'
 
 const CLIENTS = Number(process.env['PIDMESH_CHAOS_CLIENTS'] ?? 300)

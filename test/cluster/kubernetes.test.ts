@@ -7,11 +7,11 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from '@pidmesh/dev-services'
 import { isNodeName } from '@pidmesh/runtime'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 
-import { freePorts } from './support/demo-process.ts'
 import { DnsServer } from './support/dns-server.ts'
 import { DEPLOY, environmentOf, find, podSpec, readManifest, secretAt } from './support/manifest.ts'
 import { until } from './support/until.ts'

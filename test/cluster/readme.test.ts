@@ -3,7 +3,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { freePorts } from '@pidmesh/dev-services'
 import { afterEach, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 
@@ -19,14 +19,6 @@ afterEach(async () => {
     await once(child, 'exit')
   }
 })
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-}
 
 function startProgram(env: Readonly<Record<string, string>>): void {
   const program = new URL('apps/push/dist/push.js', root)

@@ -2,7 +2,8 @@ export { makeCertificates, opensslMissing, type CertificateOf, type Certificates
 export { mariadbMissing, startMariadb } from './mariadb.ts'
 export { mysqlMissing, startMysql } from './mysql.ts'
 export { type SqlServerOptions, type SqlService } from './sql-server.ts'
-export { ServerProcess, ServiceMissing, freePort, isListening, makeFolder, type ServerStart } from './server-process.ts'
+export { ServerProcess, ServiceMissing, makeFolder, type ServerStart } from './server-process.ts'
+export { freePort, freePorts, isListening } from './ports.ts'
 export {
   redisMissing,
   redisTlsMissing,

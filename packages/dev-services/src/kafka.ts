@@ -12,7 +12,8 @@ import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { ServerProcess, ServiceMissing, freePort, makeFolder } from './server-process.ts'
+import { freePorts } from './ports.ts'
+import { ServerProcess, ServiceMissing, makeFolder } from './server-process.ts'
 
 const PACKAGE = join(import.meta.dirname, '..')
 const CACHE = join(PACKAGE, '../../node_modules/.cache/pidmesh')
@@ -31,6 +32,8 @@ const STARTED = 'Kafka Server started'
 const START_WITHIN_MS = 50_000
 const ATTEMPTS = 2
 const CLUSTER_BROKERS = 3
+/** For each way in. */
+const PORTS_EACH = 6
 const LOOPBACK = '127.0.0.1'
 const CLUSTER_ID = 'cGlkbWVzaC10ZXN0cy1hYQ'
 
@@ -190,7 +193,8 @@ async function startAll(ids: readonly number[], tls?: KafkaTlsFiles): Promise<re
 }
 
 async function startOnce(ids: readonly number[], tls: KafkaTlsFiles | undefined): Promise<readonly KafkaService[]> {
-  const places = await Promise.all(ids.map((id) => placeOf(id, tls)))
+  const ports = await freePorts(PORTS_EACH * ids.length)
+  const places = ids.map((id, index) => placeOf(id, ports.slice(PORTS_EACH * index), tls))
   const starts = await Promise.allSettled(places.map((place) => startBroker(place, places, tls)))
   const nodes = starts.filter((each) => each.status === 'fulfilled').map(({ value }) => value)
   const failed = starts.find((each) => each.status === 'rejected')
@@ -215,9 +219,9 @@ interface Ports {
   readonly tls: KafkaTlsPorts | undefined
 }
 
-async function placeOf(id: number, tls: KafkaTlsFiles | undefined): Promise<Place> {
-  const [plain, sasl, controller] = [await freePort(), await freePort(), await freePort()]
-  const tlsPorts = tls && { open: await freePort(), mutual: await freePort(), sasl: await freePort() }
+function placeOf(id: number, ports: readonly number[], tls: KafkaTlsFiles | undefined): Place {
+  const [plain = 0, sasl = 0, controller = 0, open = 0, mutual = 0, saslOverTls = 0] = ports
+  const tlsPorts = tls && { open, mutual, sasl: saslOverTls }
   return { id, ...makeFolder('kafka'), ports: { plain, sasl, controller, tls: tlsPorts } }
 }
 

@@ -9,10 +9,10 @@
  */
 import { execFile, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { ServerProcess, ServiceMissing, freePort, isListening, makeFolder } from './server-process.ts'
+import { freePort, freePorts, isAnswering, isListening } from './ports.ts'
+import { ServerProcess, ServiceMissing, makeFolder } from './server-process.ts'
 
 const HOST = '127.0.0.1'
 const WITHIN_MS = 20_000
@@ -44,7 +44,10 @@ export interface RedisService {
   resume(): void
   /** On the same port, after `kill`; what was in it is lost. */
   startAgain(): Promise<void>
-  /** What redis-cli prints. */
+  /**
+   * What redis-cli prints.
+   * @throws Error by rejection if it doesn't end with code 0, or in 20 s
+   */
   command(...args: readonly string[]): Promise<string>
 }
 
@@ -88,13 +91,17 @@ export function redisTlsMissing(): string | undefined {
 
 /** @throws ServiceMissing by rejection */
 export async function startRedis({ args = [], folder, tls }: RedisOptions = {}): Promise<RedisService> {
-  return startServer({ name: 'redis-server', given: folder, tls, argsIn: () => args })
+  return startServer({ name: 'redis-server', folder, tls, argsIn: () => args })
 }
 
 /** @throws ServiceMissing by rejection */
 export async function startRedisCluster({ hasReplicas = false, tls }: RedisClusterOptions = {}): Promise<RedisCluster> {
   const size = CLUSTER_NODES * (hasReplicas ? 2 : 1)
-  const all = await Promise.all(Array.from({ length: size }, () => startClusterNode(tls)))
+  const ports = await freePorts(2 * size)
+  const busPorts = ports.slice(size)
+  const all = await Promise.all(
+    busPorts.map((busPort, index) => startClusterNode({ port: ports[index], busPort, tls })),
+  )
   const nodes = all.slice(0, CLUSTER_NODES)
   const replicas = all.slice(CLUSTER_NODES)
   const cluster = {
@@ -133,7 +140,7 @@ export async function startRedisSentinel(
     writeFileSync(file, `${lines.join('\n')}\n`)
     return [file, '--sentinel']
   }
-  return startServer({ name: 'redis-sentinel', given: undefined, tls: master.tls, argsIn })
+  return startServer({ name: 'redis-sentinel', tls: master.tls, argsIn })
 }
 
 interface ClusterNode {
@@ -141,12 +148,17 @@ interface ClusterNode {
   readonly busPort: number
 }
 
-async function startClusterNode(tls: RedisTlsFiles | undefined): Promise<ClusterNode> {
-  const busPort = await freePort()
+interface ClusterNodeStart {
+  readonly port: number | undefined
+  readonly busPort: number
+  readonly tls: RedisTlsFiles | undefined
+}
+
+async function startClusterNode({ port, busPort, tls }: ClusterNodeStart): Promise<ClusterNode> {
   const cluster = ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`, '--cluster-announce-ip', HOST]
   const bus = tls === undefined ? [] : ['--tls-cluster', 'yes']
   const args = [...cluster, ...bus, '--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0']
-  const service = await startRedis({ args, tls })
+  const service = await startServer({ name: 'redis-server', port, tls, argsIn: () => args })
   return { service, busPort }
 }
 
@@ -201,17 +213,19 @@ async function isJoined(service: RedisService, nodes: number): Promise<boolean> 
 
 interface Start {
   readonly name: string
-  /** A folder that is there, and stays. */
-  readonly given: string | undefined
+  /** That is there, and stays. @default one of its own */
+  readonly folder?: string | undefined
+  /** On which nobody listens. @default any */
+  readonly port?: number | undefined
   readonly tls: RedisTlsFiles | undefined
   readonly argsIn: (folder: string) => readonly string[]
 }
 
-async function startServer({ name, given, tls, argsIn }: Start): Promise<RedisService> {
+async function startServer({ name, folder: given, port: wanted, tls, argsIn }: Start): Promise<RedisService> {
   const missing = redisMissing()
   if (missing !== undefined) throw new ServiceMissing(missing)
   const { folder, remove } = given === undefined ? makeFolder('redis') : { folder: given, remove: () => undefined }
-  const port = await freePort()
+  const port = wanted ?? (await freePort())
   const withoutFiles = ['--dir', folder, '--save', '', '--appendonly', 'no']
   try {
     const process = await ServerProcess.start({
@@ -219,7 +233,8 @@ async function startServer({ name, given, tls, argsIn }: Start): Promise<RedisSe
       command: ['redis-server', ...argsIn(folder), '--bind', HOST, ...listening(port, tls), ...withoutFiles],
       folder,
       isTemporary: given === undefined,
-      isReady: () => (tls === undefined ? isAnswering(port) : isListening(port)),
+      // That it wants a password is an answer, too.
+      isReady: () => (tls === undefined ? isAnswering(port, { hello: 'PING\r\n' }) : isListening(port)),
       withinMs: WITHIN_MS,
     })
     return new Service(process, { port, tls, remove })
@@ -286,20 +301,8 @@ class Service implements RedisService {
   async command(...args: readonly string[]): Promise<string> {
     const { port, tls } = this
     const overTls = tls === undefined ? [] : ['--tls', '--cacert', tls.ca, '--cert', tls.cert, '--key', tls.key]
-    const { stdout } = await promisify(execFile)('redis-cli', ['-h', HOST, '-p', `${port}`, ...overTls, ...args])
+    const all = ['-h', HOST, '-p', `${port}`, ...overTls, ...args]
+    const { stdout } = await promisify(execFile)('redis-cli', all, { timeout: WITHIN_MS })
     return stdout.trim()
   }
-}
-
-/** Whether it says anything: that it wants a password is an answer, too. */
-function isAnswering(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, HOST, () => socket.write('PING\r\n'))
-    socket.on('data', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on('error', () => resolve(false))
-    socket.on('close', () => resolve(false))
-  })
 }

@@ -9,7 +9,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
-import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -47,7 +46,7 @@ export interface ServerStart {
   /** The folder goes with who has started the server, however that ends. */
   readonly isTemporary: boolean
   readonly env?: Readonly<Record<string, string>>
-  /** Whether it can be used. */
+  /** Whether it can be used: is asked until it is, and answers in time, whoever is there. */
   readonly isReady: () => Promise<boolean>
   readonly withinMs: number
 }
@@ -181,25 +180,4 @@ function lastLinesOf(log: string): string {
 export function makeFolder(name: string): { readonly folder: string; readonly remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), `pidmesh-${name}-`))
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
-}
-
-/** A port of loopback on which nobody listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-export function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on('error', () => resolve(false))
-  })
 }

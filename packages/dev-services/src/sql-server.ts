@@ -8,10 +8,10 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { ServerProcess, ServiceMissing, freePort, makeFolder } from './server-process.ts'
+import { freePort, isAnswering } from './ports.ts'
+import { ServerProcess, ServiceMissing, makeFolder } from './server-process.ts'
 
 const DATABASE = 'pidmesh'
 const USER = 'pidmesh'
@@ -22,7 +22,6 @@ const MAX_TRIES = 3
 /** Written by the server when it has its port: that it listens, and not somebody else. */
 const PID_FILE = 'server.pid'
 /** Of a look whether it answers. */
-const GREETING_WITHIN_MS = 1_000
 /** Small and quick. What was committed outlives a kill of the process, not one of the machine. */
 const FRUGAL = [
   '--innodb-buffer-pool-size=8M',
@@ -119,7 +118,8 @@ export class SqlService {
         ],
         folder,
         isTemporary: true,
-        isReady: async () => existsSync(join(folder, PID_FILE)) && (await greets(access.port)),
+        // It speaks first as soon as it takes users in. The port alone says nothing: it is open earlier.
+        isReady: async () => existsSync(join(folder, PID_FILE)) && (await isAnswering(access.port)),
         withinMs: READY_WITHIN_MS,
       })
       return new SqlService(server, made, access)
@@ -195,19 +195,4 @@ function userOf(user: string, password: string): readonly string[] {
     `CREATE USER IF NOT EXISTS '${user}'@'127.0.0.1';`,
     `ALTER USER '${user}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
   ]
-}
-
-/** Whether it speaks first, as these servers do as soon as they take users in. The port alone says nothing: it is open earlier. */
-function greets(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const end = (greeted: boolean): void => {
-      socket.destroy()
-      resolve(greeted)
-    }
-    socket.setTimeout(GREETING_WITHIN_MS, () => end(false))
-    socket.once('data', () => end(true))
-    socket.on('error', () => end(false))
-    socket.on('close', () => end(false))
-  })
 }

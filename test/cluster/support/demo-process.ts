@@ -11,6 +11,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from '@pidmesh/dev-services'
 
 import { onTestFinished } from 'vitest'
 
@@ -142,13 +143,6 @@ export function startNode({ name, port, meshPort, cookie, seeds = [] }: ChatNode
   return new DemoProcess('chat-node.js', [...args, ...seeds.flatMap((seed) => ['--seed', seed])], {
     env: { PIDMESH_COOKIE: cookie },
   })
-}
-
-/** Ports that were free a moment ago: all are held at once and let go, so they differ. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const held = await Promise.all(Array.from({ length: count }, listen))
-  await Promise.all(held.map(({ letGo }) => letGo()))
-  return held.map(({ port }) => port)
 }
 
 /** A port that is in use until the test ends. */
