@@ -24,6 +24,7 @@ import type {
   StartChildResult,
   TerminateChildResult,
 } from './protocol.ts'
+import { asRoot } from './root.ts'
 import { SupervisorServer, type SupervisorInit } from './supervisor-server.ts'
 
 /**
@@ -40,7 +41,7 @@ export function startLink(
 }
 
 /**
- * As `startLink`, without a link.
+ * As `startLink`, without a link; `node.stop()` stops it, see `Supervisor.start`.
  * @throws as `startLink`
  */
 export function start(
@@ -48,7 +49,9 @@ export function start(
   flags: DynamicSupervisorFlags = {},
   options: SupervisorOptions = {},
 ): Promise<DynamicSupervisorPid> {
-  return promised(() => startServer(caller, SupervisorServer, [checkInit(flags, options)], serverOptions(options)))
+  return promised(() =>
+    asRoot(caller, startServer(caller, SupervisorServer, [checkInit(flags, options)], serverOptions(options))),
+  )
 }
 
 /**

@@ -36,6 +36,7 @@ import type {
   TerminateChildResult,
 } from './protocol.ts'
 import type { Children } from './static-service.ts'
+import { asRoot } from './root.ts'
 import { SupervisorServer, type SupervisorInit } from './supervisor-server.ts'
 
 /**
@@ -71,7 +72,8 @@ export function startLink(
 }
 
 /**
- * As `startLink`, without a link: for the supervisor of a whole program, which nobody's end is to stop.
+ * As `startLink`, without a link: for the supervisor of a whole program, which nobody's end is to stop but its node's: `node.stop()` stops it first, as `stop(node,
+ * supervisor, 'shutdown')` does, the one that was started last before the others.
  * @throws as `startLink`
  */
 export function start(
@@ -93,7 +95,10 @@ export function start(
   options: SupervisorOptions = {},
 ): Promise<ServerPid<SupervisorCall, never, SupervisorState>> {
   return promised(() =>
-    startServer(caller, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options)),
+    asRoot(
+      caller,
+      startServer(caller, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options)),
+    ),
   )
 }
 

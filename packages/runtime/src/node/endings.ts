@@ -1,22 +1,30 @@
 /**
- * What libraries have to do when a node stops, since they keep something outside of it.
+ * What is to be done when a node stops: trees of processes are stopped, and libraries end what they keep outside of it.
  *
- *   add ─▶ run, once, while processes live ─▶ all have settled, or the time is over
+ *   add ─▶ run, once ─▶ all have settled, or the time is over
  */
 import type { Clock, Logger, TimerHandle } from '../ports.ts'
 import { formatReason, reasonOfThrown } from '../reasons.ts'
 
-/** What is done at a node's end has so long. */
-const WITHIN_MS = 15_000
+export interface EndingsOptions {
+  readonly clock: Clock
+  readonly log: Logger
+  /** One after the other, the one that was added last first; or all at once. */
+  readonly order: 'last_first' | 'together'
+  /** What they are, for the log. */
+  readonly what: string
+}
 
 export class Endings {
-  private readonly clock: Clock
-  private readonly log: Logger
+  private readonly options: EndingsOptions
   private readonly all = new Set<() => Promise<unknown>>()
 
-  constructor(clock: Clock, log: Logger) {
-    this.clock = clock
-    this.log = log
+  constructor(options: EndingsOptions) {
+    this.options = options
+  }
+
+  get size(): number {
+    return this.all.size
   }
 
   /** @returns what takes it back */
@@ -27,14 +35,21 @@ export class Endings {
     return () => void this.all.delete(ending)
   }
 
-  /** Never rejects. */
-  async run(): Promise<void> {
-    if (this.all.size === 0) return
-    const ended = Promise.all([...this.all].map((end) => this.settled(end)))
+  /** Never rejects. What is still to be done after so many milliseconds is left. */
+  async run(timeoutMs: number): Promise<void> {
+    if (this.size === 0) return
+    const { clock, log, order, what } = this.options
+    let isLate = false
+    const ended =
+      order === 'together'
+        ? Promise.all([...this.all].map((end) => this.settled(end)))
+        : this.oneAfterTheOther(() => isLate)
     let timer: TimerHandle | undefined
     const late = new Promise<void>((resolve) => {
-      timer = this.clock.setTimer(WITHIN_MS, () => {
-        this.log.error({ afterMs: WITHIN_MS }, 'what was to be done at the end of the node is not done')
+      if (timeoutMs === Infinity) return
+      timer = clock.setTimer(timeoutMs, () => {
+        isLate = true
+        log.error({ afterMs: timeoutMs }, `${what}: not done in time`)
         resolve()
       })
     })
@@ -42,12 +57,22 @@ export class Endings {
     timer?.cancel()
   }
 
+  /** Those that are added meanwhile, too. */
+  private async oneAfterTheOther(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      const end = [...this.all].at(-1)
+      if (end === undefined) return
+      this.all.delete(end)
+      await this.settled(end)
+    }
+  }
+
   private async settled(end: () => Promise<unknown>): Promise<void> {
     try {
       await end()
     } catch (thrown) {
-      const reason = formatReason(reasonOfThrown(thrown))
-      this.log.error({ reason }, 'what was to be done at the end of the node has failed')
+      const { log, what } = this.options
+      log.error({ reason: formatReason(reasonOfThrown(thrown)) }, `${what}: one has failed`)
     }
   }
 }

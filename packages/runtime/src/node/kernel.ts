@@ -38,6 +38,7 @@ import { Exits } from '../signals/exits.ts'
 import { Links } from '../signals/links.ts'
 import { Monitors } from '../signals/monitors.ts'
 import { Timers } from '../timers.ts'
+import { Endings } from './endings.ts'
 import { Exports } from './exports.ts'
 import { NodeMonitors } from './node-monitors.ts'
 import { Inbound } from './inbound.ts'
@@ -81,6 +82,8 @@ export class Kernel {
   readonly inbound: Inbound
   readonly exports: Exports = new Exports(this)
   readonly tables: AttachedTables
+  /** Trees of processes, which a stop of the node stops before all else. */
+  readonly roots: Endings
   private readonly mailbox: MailboxOptions
   /** What libraries hold for this node, by its class. */
   private readonly held = new Map<unknown, unknown>()
@@ -95,6 +98,7 @@ export class Kernel {
     this.log = log
     this.mailbox = mailbox
     this.tables = new AttachedTables(log)
+    this.roots = new Endings({ clock, log, order: 'last_first', what: 'trees of processes are stopped' })
     this.reports = new Reports(log, clock, this.counters)
     this.tracing = new Tracing(clock, log)
     this.telemetry = new Telemetry(log, clock)

@@ -29,6 +29,7 @@ import type { ConnectFailure } from '../distribution/connection.ts'
 import type { Peer } from '../distribution/peer.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
+import { checkDuration } from '../timers.ts'
 import { FrameCodec } from '../wire/codec.ts'
 import { TermCodec } from '../wire/term.ts'
 import { Endings } from './endings.ts'
@@ -50,6 +51,7 @@ const TICKS = 4
 const HANDSHAKE_TIMEOUT_MS = 5_000
 const BACKOFF_MS = { first: 100, most: 1_000 }
 const NO_PROGRESS_MS = 10_000
+const STOP_TIMEOUT_MS = 15_000
 const LIMITS = {
   busyBytes: 1024 * 1024,
   resumeBytes: 512 * 1024,
@@ -80,7 +82,7 @@ export class Node {
     this.cookies = options.cookies
     this.connectsAll = options.connectAll && !options.hidden
     const log = guardedLogger(components.log).child({ node: identity.name })
-    this.endings = new Endings(clock, log)
+    this.endings = new Endings({ clock, log, order: 'together', what: 'what is to be done at the end of the node' })
     const terms = new TermCodec()
     // Signals that are sent outside of a turn wait for the next one to be flushed.
     let flushing = false
@@ -162,7 +164,7 @@ export class Node {
     return this.main
   }
 
-  /** `stop` has been called. */
+  /** It has been stopped: the trees are down, and nothing begins any more. */
   get isStopping(): boolean {
     return this.isGoing
   }
@@ -301,19 +303,22 @@ export class Node {
   }
 
   /**
-   * Ends the node: its processes end with `shutdown`, the other nodes see it go with the reason `shutdown`, and nothing of it keeps the
-   * process of the operating system alive. What libraries have to do then (`onStop`) is waited for, at most 15 s. May be called again; all calls end together.
+   * Ends the node, as `init:stop/0`. First trees of processes are stopped (`attachRoot`; a supervisor that was started without a link is one), the one that was started last
+   * first, while all works as ever. Then its processes end with `shutdown`, the other nodes see it go with the reason `shutdown`, and nothing of it keeps the
+   * process of the operating system alive. What libraries have to do then (`onStop`) is waited for. May be called again; all calls end together.
+   * @param timeoutMs milliseconds, or `Infinity`: for the trees, and again for the libraries; what is not done then is logged, and ends with the rest. Of the first call.
+   * @default 15000
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
    */
-  stop(): Promise<void> {
-    // First: those who are told of the ends of their processes ask.
-    this.isGoing = true
-    this.stopping ??= this.stopOnce()
+  stop(timeoutMs: number = STOP_TIMEOUT_MS): Promise<void> {
+    checkDuration('timeoutMs', timeoutMs)
+    this.stopping ??= this.stopOnce(timeoutMs)
     return this.stopping
   }
 
   /**
-   * For libraries that keep something outside of the node, in a database for one: `stop` calls it first, while all processes live, and waits until its promise has settled, at most
-   * for 15 s.
+   * For libraries that keep something outside of the node, in a database for one: `stop` calls it when the trees are down, while all other processes live, and waits until its
+   * promise has settled.
    * @returns what takes that back
    * @throws PidmeshError `ERR_BAD_ARGUMENT`; `ERR_NODE_STOPPED`
    */
@@ -362,8 +367,12 @@ export class Node {
     this.kernel.nodeMonitors.nodeDown(peer.identity.name, nodeTypeOf(peer), reason)
   }
 
-  private async stopOnce(): Promise<void> {
-    const ended = this.endings.run()
+  private async stopOnce(timeoutMs: number): Promise<void> {
+    const { roots } = this.kernel
+    if (roots.size > 0) await roots.run(timeoutMs)
+    // Before all else: those who are told of the ends of their processes ask.
+    this.isGoing = true
+    const ended = this.endings.run(timeoutMs)
     this.discovered.stop()
     this.kernel.stop()
     await this.peers.stop()

@@ -115,6 +115,18 @@ export abstract class LibraryContext {
   }
 
   /**
+   * For libraries with trees of processes: `node.stop` calls this first, while all works as ever, and goes on when its promise has settled. Of several trees the one that was
+   * attached last is stopped first, and the next one when it is down. It stays when this process ends.
+   * @returns what takes that back
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  attachRoot(stop: () => Promise<unknown>): () => void {
+    checkFunction('attachRoot', stop)
+    this.living()
+    return this.kernel.roots.add(stop)
+  }
+
+  /**
    * The context that is active now, to run something in it later: what a process has put off, for example. `undefined` on a node without `propagation`, where
    * there is none.
    */

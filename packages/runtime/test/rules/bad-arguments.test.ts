@@ -167,6 +167,7 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
   ['sendAll([pid])', 'ERR_BAD_ARGUMENT', NO_PID, ({ self, other }, bad) => self.sendAll([other.pid, bad], 1)],
   ['Node.sendAll(to)', 'ERR_BAD_ARGUMENT', { ...NO_TEXT, ...PIDS }, ({ node }, bad) => node.sendAll(bad, 1)],
   ['Node.deriveKeys(purpose)', 'ERR_BAD_ARGUMENT', NO_TEXT, ({ node }, bad) => node.deriveKeys(bad)],
+  ['Node.stop(timeoutMs)', 'ERR_BAD_ARGUMENT', without(NO_NUMBER, 'undefined'), ({ node }, bad) => node.stop(bad)],
   [
     'Node.onStop(end)',
     'ERR_BAD_ARGUMENT',
@@ -521,6 +522,7 @@ const TABLE: readonly (readonly [method: string, code: Code, kinds: Kinds, call:
     without(NO_PID, 'a function'),
     ({ self }, bad) => self.instrumentTelemetry(bad),
   ],
+  ['attachRoot(stop)', 'ERR_BAD_ARGUMENT', without(NO_PID, 'a function'), ({ self }, bad) => self.attachRoot(bad)],
   ['perNode(kind)', 'ERR_BAD_ARGUMENT', without(NO_PID, 'a function'), ({ self }, bad) => self.perNode(bad)],
   [
     'inMessageContext(run)',
@@ -619,7 +621,7 @@ describe('Bad arguments throw the documented error code synchronously, and have 
           (typeof value === 'function' && (value as { length: number }).length > 0) || set !== undefined ? [name] : [],
       )
     const tried = new Set(TABLE.map(([method]) => /^(?:Node\.)?(\w+)/.exec(method)?.[1]))
-    const inner = ['constructor', 'isOurs', 'openAlias', 'startTimerOf', 'judgeSeed', 'connectionLost']
+    const inner = ['constructor', 'isOurs', 'openAlias', 'startTimerOf', 'judgeSeed', 'connectionLost', 'stopOnce']
     const untried = [...methods(lab.node.self), ...methods(lab.node)].filter((name) => !tried.has(name))
     expect(untried.filter((name) => !inner.includes(name))).toEqual([])
   })

@@ -71,6 +71,7 @@ const MEMBERS: Readonly<
   cancelTimer: { acts: (self, { ref }) => self.cancelTimer(ref) },
   attachTelemetry: { acts: (self) => self.attachTelemetry(() => undefined) },
   instrumentTelemetry: { acts: (self) => self.instrumentTelemetry((_, run) => run()) },
+  attachRoot: { acts: (self) => self.attachRoot(async () => undefined) },
   perNode: { acts: (self) => self.perNode(class {}) },
   attachTable: {
     acts: (self) => self.attachTable({ onProcessEnd: () => undefined, onNodeDown: () => undefined }),
