@@ -154,7 +154,7 @@ class StatemCallbacks implements Behaviour {
         ...(status.state as StatemState),
         postponed: typesOf(postponed).toReversed(),
         queued: typesOf(queue),
-        timeouts: [...timeouts.running.keys()],
+        timeouts: timeouts.keys(),
       },
     }
     return atOnce(this.statem.formatStatus(shown), 'formatStatus gives a status')

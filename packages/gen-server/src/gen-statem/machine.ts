@@ -14,7 +14,7 @@
  *                    ─▶ the event timeout ends ─▶ timeouts are started, cancelled, updated ─▶ inserted events before all others
  *
  * State: the state, events that are to be handled before any message, postponed ones, timeouts; and the transition that is under way, if one is. Invariants: a
- * machine is never changed, a step gives another; postponed events come again in the order in which they came first; it keeps `maxHeldEvents` events at most.
+ * machine is never changed but for its timeouts, a step gives another; postponed events come again in the order in which they came first; it keeps `maxHeldEvents` events at most.
  *
  * All as gen_statem of OTP 25 does it, but for what timeouts.ts and state.ts say, and for the limit.
  */
@@ -25,7 +25,7 @@ import { isEvent, isTimeoutKey, type AnyEvent, type State, type TimeoutKey } fro
 import { prepend, reverseOnto, type List } from './list.ts'
 import type { Action, EnterResult, EventResult, InitAction, TimeoutAction } from './results.ts'
 import { isSameState, isState } from './state.ts'
-import { cancel, change, NO_TIMEOUTS, takeDue, takeFired, type TimerEffect, type Timeouts } from './timeouts.ts'
+import { Timeouts, type TimerEffect } from './timeouts.ts'
 
 export interface Machine {
   readonly state: State
@@ -86,7 +86,7 @@ export function machineIn(state: State, options: MachineOptions): Machine {
     queue: undefined,
     postponed: undefined,
     held: 0,
-    timeouts: NO_TIMEOUTS,
+    timeouts: new Timeouts(),
     transition: undefined,
     options,
   }
@@ -102,10 +102,8 @@ export function step(machine: Machine, input: Input): Step {
     case 'event':
       return handle(machine, input.event, [])
     case 'timer': {
-      const taken = takeFired(machine.timeouts, input.timeout, input.timer)
-      return taken === undefined
-        ? { machine, effects: [] }
-        : handle({ ...machine, timeouts: taken.timeouts }, taken.event, [])
+      const event = machine.timeouts.takeFired(input.timeout, input.timer)
+      return event === undefined ? { machine, effects: [] } : handle(machine, event, [])
     }
     case 'result':
       return returned(machine, machine.transition, input.result as EventResult | EnterResult)
@@ -208,9 +206,10 @@ function commit(machine: Machine, transition: Transition, effects: Effect[]): St
   const held = machine.held + inserted.length + (postponed === machine.postponed ? 0 : 1)
   if (held > machine.options.maxHeldEvents)
     return stop(machine, to, { held_events_limit: machine.options.maxHeldEvents }, effects)
-  let timeouts = isChange ? cancel(machine.timeouts, 'state_timeout', effects) : machine.timeouts
-  timeouts = cancel(timeouts, 'event_timeout', effects)
-  timeouts = change(timeouts, transition.timeouts, effects)
+  const { timeouts } = machine
+  if (isChange) timeouts.cancel('state_timeout', effects)
+  timeouts.cancel('event_timeout', effects)
+  timeouts.change(transition.timeouts, effects)
   const waiting = isChange ? reverseOnto(postponed, machine.queue) : machine.queue
   return proceed(
     {
@@ -219,7 +218,6 @@ function commit(machine: Machine, transition: Transition, effects: Effect[]): St
       queue: prepend(inserted, waiting),
       postponed: isChange ? undefined : postponed,
       held,
-      timeouts,
       transition: undefined,
     },
     effects,
@@ -232,10 +230,8 @@ function proceed(machine: Machine, effects: Effect[]): Step {
     const { head, tail } = machine.queue
     return handle({ ...machine, queue: tail, held: machine.held - 1 }, head, effects)
   }
-  const taken = takeDue(machine.timeouts)
-  return taken === undefined
-    ? { machine, effects }
-    : handle({ ...machine, timeouts: taken.timeouts }, taken.event, effects)
+  const event = machine.timeouts.takeDue()
+  return event === undefined ? { machine, effects } : handle(machine, event, effects)
 }
 
 function replyAndStop(machine: Machine, transition: Transition, replies: readonly unknown[], reason: ExitReason): Step {

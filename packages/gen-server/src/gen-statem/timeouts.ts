@@ -1,5 +1,6 @@
 /**
- * The timeouts of one state machine, as data: which are running, and which are over already because they were given no time.
+ * The timeouts of one state machine: which are running, and which are over already because they were given no time. There may be thousands, by name: no step takes longer for
+ * there being many, and so they are changed in place.
  *
  * State: by key, what each brings along, and the timer that it waits for, or none; the keys of those without one, in the order in which they are due.
  * Invariants: one timeout a key at most. A timer that is not in the table any more means nothing, also if it fires.
@@ -26,82 +27,73 @@ interface Running {
   readonly content: unknown
 }
 
-export interface Timeouts {
-  readonly running: ReadonlyMap<TimeoutKey, Running>
-  readonly due: readonly TimeoutKey[]
+export class Timeouts {
+  private readonly running = new Map<TimeoutKey, Running>()
+  private readonly due = new Set<TimeoutKey>()
   /** The number of the last timer. */
-  readonly lastTimer: number
-}
+  private lastTimer = 0
 
-export const NO_TIMEOUTS: Timeouts = { running: new Map(), due: [], lastTimer: 0 }
-
-/** The timeouts without one of them, which may not be there. */
-export function cancel(timeouts: Timeouts, key: TimeoutKey, effects: Timers): Timeouts {
-  const found = timeouts.running.get(key)
-  if (found === undefined) return timeouts
-  if (found.timer !== undefined) effects.push({ type: 'cancel_timer', timer: found.timer })
-  const running = new Map(timeouts.running)
-  running.delete(key)
-  return { ...timeouts, running, due: without(timeouts.due, key) }
-}
-
-/** The timeouts after the actions of one return. */
-export function change(timeouts: Timeouts, actions: readonly TimeoutAction[], effects: Timers): Timeouts {
-  let result = timeouts
-  const seen = new Set<TimeoutKey>()
-  /** Due from now on, the last first. */
-  const due: TimeoutKey[] = []
-  for (const action of actions.toReversed()) {
-    const key = action.timeout
-    if (seen.has(key)) continue
-    seen.add(key)
-    const found = result.running.get(key)
-    if (action.type === 'update_timeout' && found !== undefined) {
-      result = put(result, key, { timer: found.timer, content: action.content })
-      continue
-    }
-    result = cancel(result, key, effects)
-    if (action.type === 'cancel_timeout') continue
-    const timeoutMs = action.type === 'start_timeout' ? action.timeoutMs : 0
-    if (timeoutMs === Infinity) continue
-    if (timeoutMs === 0) {
-      due.push(key)
-      result = put(result, key, { timer: undefined, content: action.content })
-      continue
-    }
-    const timer = result.lastTimer + 1
-    effects.push({ type: 'start_timer', timer, timeout: key, timeoutMs })
-    result = { ...put(result, key, { timer, content: action.content }), lastTimer: timer }
+  /** Of those that are running or due. */
+  keys(): TimeoutKey[] {
+    return [...this.running.keys()]
   }
-  return due.length === 0 ? result : { ...result, due: [...result.due, ...due.toReversed()] }
-}
 
-/** The timeout whose turn it is, as an event, and the timeouts without it; `undefined` if none is due. */
-export function takeDue(timeouts: Timeouts): { readonly event: AnyEvent; readonly timeouts: Timeouts } | undefined {
-  const [key] = timeouts.due
-  return key === undefined ? undefined : take(timeouts, key)
-}
+  /** It may not be there. */
+  cancel(key: TimeoutKey, effects: Timers): void {
+    const found = this.running.get(key)
+    if (found?.timer !== undefined) effects.push({ type: 'cancel_timer', timer: found.timer })
+    this.forget(key)
+  }
 
-/** The timeout whose timer has fired, as an event, and the timeouts without it; `undefined` if it was cancelled or started anew meanwhile. */
-export function takeFired(
-  timeouts: Timeouts,
-  key: TimeoutKey,
-  timer: number,
-): { readonly event: AnyEvent; readonly timeouts: Timeouts } | undefined {
-  return timeouts.running.get(key)?.timer === timer ? take(timeouts, key) : undefined
-}
+  /** The actions of one return. */
+  change(actions: readonly TimeoutAction[], effects: Timers): void {
+    const seen = new Set<TimeoutKey>()
+    /** Due from now on, the last first. */
+    const due: TimeoutKey[] = []
+    for (const action of actions.toReversed()) {
+      const key = action.timeout
+      if (seen.has(key)) continue
+      seen.add(key)
+      const found = this.running.get(key)
+      if (action.type === 'update_timeout' && found !== undefined) {
+        this.running.set(key, { timer: found.timer, content: action.content })
+        continue
+      }
+      this.cancel(key, effects)
+      if (action.type === 'cancel_timeout') continue
+      const timeoutMs = action.type === 'start_timeout' ? action.timeoutMs : 0
+      if (timeoutMs === Infinity) continue
+      if (timeoutMs === 0) {
+        due.push(key)
+        this.running.set(key, { timer: undefined, content: action.content })
+        continue
+      }
+      const timer = ++this.lastTimer
+      effects.push({ type: 'start_timer', timer, timeout: key, timeoutMs })
+      this.running.set(key, { timer, content: action.content })
+    }
+    for (const key of due.toReversed()) this.due.add(key)
+  }
 
-function take(timeouts: Timeouts, key: TimeoutKey): { readonly event: AnyEvent; readonly timeouts: Timeouts } {
-  const content = timeouts.running.get(key)?.content
-  const running = new Map(timeouts.running)
-  running.delete(key)
-  return { event: timeoutEvent(key, content), timeouts: { ...timeouts, running, due: without(timeouts.due, key) } }
-}
+  /** The timeout whose turn it is, as an event: it is over. `undefined` if none is due. */
+  takeDue(): AnyEvent | undefined {
+    for (const key of this.due) return this.take(key)
+    return undefined
+  }
 
-function put(timeouts: Timeouts, key: TimeoutKey, running: Running): Timeouts {
-  return { ...timeouts, running: new Map(timeouts.running).set(key, running) }
-}
+  /** The timeout whose timer has fired, as an event: it is over. `undefined` if it was cancelled or started anew meanwhile. */
+  takeFired(key: TimeoutKey, timer: number): AnyEvent | undefined {
+    return this.running.get(key)?.timer === timer ? this.take(key) : undefined
+  }
 
-function without(keys: readonly TimeoutKey[], key: TimeoutKey): readonly TimeoutKey[] {
-  return keys.includes(key) ? keys.filter((other) => other !== key) : keys
+  private take(key: TimeoutKey): AnyEvent {
+    const content = this.running.get(key)?.content
+    this.forget(key)
+    return timeoutEvent(key, content)
+  }
+
+  private forget(key: TimeoutKey): void {
+    this.running.delete(key)
+    this.due.delete(key)
+  }
 }
