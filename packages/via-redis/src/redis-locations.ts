@@ -1,9 +1,12 @@
 /**
  * `RedisLocations`: where names are, in Redis: one server, what Sentinel watches, or a cluster.
  *
- *   put, take, release, find ─▶ a script for each row, all in one go ─▶ the server that has the key
+ *   put, release, find ─▶ one script for all rows ─▶ the server          one server, or what Sentinel watches
+ *                              └─ it fails: it may be for one of them ─┐
+ *   all of them, in a cluster; take ──────────────────────────────────┴─▶ a script for each row, all in one go ─▶ the server that has the key
  *
  * - A row is one key, so that it is looked at and written in one step, on whatever node of a cluster (rows.ts).
+ * - One script for many rows costs a third of as many scripts. If it fails its rows are done again: that must do no harm, which a take would.
  * - A name that a call has twice is written twice, one after the other.
  * - Redis may lose rows: when it starts again without what it had, or when a replica takes over that did not have them yet. `put` restores them.
  */
@@ -19,6 +22,19 @@ import { connectionTo, namePlace, OneRoute, trySome, type Route } from './route.
 import { FIND, PUT, RELEASE, TAKE, type Script } from './rows.ts'
 
 const BATCH_SIZE = 256
+
+interface Named {
+  readonly name: string
+  readonly value?: Uint8Array
+}
+
+/** What a script is to do with rows, and what its replies say. */
+interface Work<Row, T> {
+  readonly script: Script
+  readonly rows: readonly Row[]
+  readonly args: (row: Row) => readonly Argument[]
+  readonly read: (reply: Reply) => T
+}
 
 interface Life {
   readonly route: Route
@@ -37,6 +53,8 @@ export class RedisLocations implements LocationStore {
   #life: Life | undefined
   private readonly place: string
   private readonly calls: Calls
+  /** Rows of one script must be of one slot, though this is given as one server: behind it there is a cluster. */
+  private isSplit: boolean
 
   /**
    * @throws PidmeshError `ERR_BAD_OPTION`
@@ -50,8 +68,8 @@ export class RedisLocations implements LocationStore {
     this.timeoutMs = this.#settings.timeoutMs
     this.place = namePlace(this.#settings.place)
     this.calls = new Calls(this.place, this.#settings.timeoutMs)
-    if (this.#settings.place.type === 'cluster')
-      this.partOf = (name) => this.#life?.route.partOf(this.keyOf(name)) ?? this.place
+    this.isSplit = this.#settings.place.type === 'cluster'
+    if (this.isSplit) this.partOf = (name) => this.#life?.route.partOf(this.keyOf(name)) ?? this.place
   }
 
   async start(): Promise<void> {
@@ -85,32 +103,29 @@ export class RedisLocations implements LocationStore {
   }
 
   async put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
-    return this.each(rows, async (row) => (await this.run(PUT, row.name, this.written(row))) === 1)
+    return this.together({ script: PUT, rows, args: (row) => this.written(row), read: (reply) => reply === 1 })
   }
 
   async take(rows: readonly LocationRow[]): Promise<readonly Answer<TakenLocation>[]> {
-    return this.each(rows, async (row) => this.taken(await this.run(TAKE, row.name, this.written(row))))
+    return this.each({ script: TAKE, rows, args: (row) => this.written(row), read: (reply) => this.taken(reply) })
   }
 
   release(rows: readonly LocationRow[]): Promise<readonly Answer<true>[]> {
-    return this.each(rows, async ({ name, owner }) => {
-      await this.run(RELEASE, name, [owner])
-      return true as const
-    })
+    return this.together({ script: RELEASE, rows, args: ({ owner }) => [owner], read: () => true })
   }
 
   async find(names: readonly string[]): Promise<readonly Answer<Uint8Array | undefined>[]> {
-    const rows = names.map((name) => ({ name }))
-    return this.each(rows, async ({ name }) => bytes(await this.run(FIND, name, [])))
+    return this.together({ script: FIND, rows: names.map((name) => ({ name })), args: () => [], read: bytes })
   }
 
   /** Whether all of it may be done. @throws StoreError by rejection */
   private async try(): Promise<void> {
     const row = { name: `try:${randomUUID()}`, owner: 'try', value: Buffer.from('try') }
-    await this.run(PUT, row.name, this.written(row))
-    await this.run(TAKE, row.name, this.written(row))
-    const found = await this.run(FIND, row.name, [])
-    await this.run(RELEASE, row.name, [row.owner])
+    const key = this.keyOf(row.name)
+    await this.run(PUT, [key], this.written(row))
+    await this.run(TAKE, [key], this.written(row))
+    const [found] = await this.run(FIND, [key], [])
+    await this.run(RELEASE, [key], [row.owner])
     if (!(found instanceof Buffer)) throw unfit(this.place, 'does not keep what is written')
   }
 
@@ -119,13 +134,29 @@ export class RedisLocations implements LocationStore {
     return [owner, Buffer.from(buffer, byteOffset, byteLength), `${this.#settings.ttlMs}`]
   }
 
-  /** Of a cluster a node may be away: what is there fails, and nothing else. If all fails, so does the call. */
-  private each<Row extends { readonly name: string; readonly value?: Uint8Array }, T>(
-    rows: readonly Row[],
-    run: (row: Row) => Promise<T>,
-  ): Promise<readonly Answer<T>[]> {
-    const size = rows.reduce((sum, { name, value }) => sum + name.length + (value?.length ?? 0), 0)
-    return this.calls.parts(size, async (inTime) => {
+  /** All rows by one script, if they may be; for what can be done twice. */
+  private async together<Row extends Named, T>(work: Work<Row, T>): Promise<readonly Answer<T>[]> {
+    const { script, rows, args, read } = work
+    if (this.isSplit || rows.length < 2) return this.each(work)
+    try {
+      const keys = rows.map(({ name }) => this.keyOf(name))
+      const replies = await this.calls.run(sizeOf(rows), () => this.run(script, keys, rows.flatMap(args)))
+      return replies.map(read)
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'ERR_STORE_UNFIT')) throw error
+    }
+    const answers = await this.each(work)
+    if (!answers.some((answer) => answer instanceof StoreError)) this.isSplit = true
+    return answers
+  }
+
+  /** Of a cluster a node may be away, and what a row stands under may be something else: what is there fails, and nothing else. If all fails, so does the call. */
+  private each<Row extends Named, T>({ script, rows, args, read }: Work<Row, T>): Promise<readonly Answer<T>[]> {
+    const run = async (row: Row): Promise<T> => {
+      const [reply = null] = await this.run(script, [this.keyOf(row.name)], args(row))
+      return read(reply)
+    }
+    return this.calls.parts(sizeOf(rows), async (inTime) => {
       const answers: Answer<T>[] = []
       for (const group of groupsOf(rows))
         answers.push(...(await Promise.all(group.map((row) => inTime(run(row)).catch(asAnswer)))))
@@ -135,16 +166,23 @@ export class RedisLocations implements LocationStore {
     })
   }
 
-  private async run({ sha, text }: Script, name: string, args: readonly Argument[]): Promise<Reply> {
+  /** Replies of as many rows as there are keys. */
+  private async run(
+    { sha, text }: Script,
+    keys: readonly string[],
+    args: readonly Argument[],
+  ): Promise<readonly Reply[]> {
     const life = this.#life
     if (life === undefined) throw unavailable(this.place, 'is not asked: this is not started')
-    const key = this.keyOf(name)
-    try {
-      return await life.route.call(key, ['EVALSHA', sha, '1', key, ...args])
-    } catch (error) {
+    const [first = ''] = keys
+    const given = [`${keys.length}`, ...keys, ...args]
+    const reply = await life.route.call(first, ['EVALSHA', sha, ...given]).catch((error: unknown) => {
       if (!isNoScript(error)) throw error
-      return life.route.call(key, ['EVAL', text, '1', key, ...args])
-    }
+      return life.route.call(first, ['EVAL', text, ...given])
+    })
+    const replies = listOf(reply)
+    if (replies.length !== keys.length) throw unfit(this.place, 'answers otherwise than Redis')
+    return replies
   }
 
   private keyOf(name: string): string {
@@ -156,6 +194,10 @@ export class RedisLocations implements LocationStore {
     if (typeof epoch !== 'number') throw unfit(this.place, 'answers otherwise than Redis')
     return { epoch, former: bytes(former) }
   }
+}
+
+function sizeOf(rows: readonly Named[]): number {
+  return rows.reduce((sum, { name, value }) => sum + name.length + (value?.length ?? 0), 0)
 }
 
 /** The rows in their order; none of two of a name in the same group. */

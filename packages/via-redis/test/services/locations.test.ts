@@ -178,6 +178,47 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
     expect(String(a)).toContain('something else under a key of ours')
   })
 
+  it('what was written, given back and asked for before and behind a key of another type is so', async () => {
+    await store.put([row('a', 'one'), row('c', 'one')])
+    await redis.command('SET', 'pidmesh:at:b', 'x')
+    const refused = { code: 'ERR_STORE_UNFIT' }
+    const rows = [row('a', 'one', 'new'), row('b', 'one'), row('c', 'two'), row('d', 'one')]
+    expect(await store.put(rows)).toMatchObject([true, refused, false, true])
+    expect([await find('a'), await find('c'), await find('d')]).toEqual(['new', 'of one', 'of one'])
+    expect(await store.release(rows)).toMatchObject([true, refused, true, true])
+    expect([await find('a'), await find('c'), await find('d')]).toEqual([undefined, 'of one', undefined])
+  })
+
+  it('many rows are put, given back and found with one command, and taken with one for each', async () => {
+    const rows = Array.from({ length: 100 }, (_, number) => row(`name:${number}`, 'one'))
+    const scripts = async (): Promise<number> =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.command('INFO', 'commandstats'))?.[1] ?? 0)
+    const before = await scripts()
+    await store.put(rows)
+    await store.find(rows.map(({ name }) => name))
+    await store.release(rows)
+    expect((await scripts()) - before).toBe(3)
+    await store.take(rows)
+    expect((await scripts()) - before).toBe(103)
+  })
+
+  it('a cluster that is given as one server is asked for each row', async () => {
+    const cluster = await startRedis({ args: ['--cluster-enabled', 'yes'] })
+    try {
+      await cluster.command('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+      await expect.poll(() => cluster.command('CLUSTER', 'INFO')).toContain('cluster_state:ok')
+      const split = await start({}, cluster.url)
+      const rows = ['a', 'b', 'c'].map((name) => row(name, 'one'))
+      for (let times = 0; times < 2; times++) expect(await split.put(rows)).toEqual([true, true, true])
+      expect((await split.find(['a', 'none', 'c'])).map(text)).toEqual(['of one', undefined, 'of one'])
+      expect(await split.release(rows)).toEqual([true, true, true])
+      expect(await cluster.command('DBSIZE')).toBe('0')
+      expect(await cluster.command('INFO', 'errorstats')).toContain('errorstat_CROSSSLOT:count=1')
+    } finally {
+      await cluster.stop()
+    }
+  })
+
   it('put writes the time anew', async () => {
     await store.put([row('a', 'one')])
     await redis.command('HSET', 'pidmesh:at:a', 'until', `${Date.now() + 5_000}`)
