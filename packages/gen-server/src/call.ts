@@ -1,6 +1,7 @@
 /**
  * The client side: call, cast, and the reply of whoever answers a call.
  */
+import { badArgument } from './arguments.ts'
 import { shownValue } from './behaviour/shown-value.ts'
 import {
   contextOf,
@@ -18,7 +19,16 @@ import {
 import { CallError } from './errors.ts'
 import { ObservedCall } from './observed.ts'
 import { refused, unawaited } from './unawaited.ts'
-import type { CallMessage, CastMessage, From, Given, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
+import {
+  isFrom,
+  type CallMessage,
+  type CastMessage,
+  type From,
+  type Given,
+  type ReplyFor,
+  type ServerAddress,
+  type ServerRef,
+} from './protocol.ts'
 
 export const DEFAULT_CALL_TIMEOUT_MS = 5_000
 
@@ -45,7 +55,7 @@ function callVia(self: Context, server: ViaName, request: unknown, timeoutMs: nu
   return unawaited(
     (async () => {
       const { target, leftMs } = await resolve(self, server, timeoutMs)
-      return ask(self, target, { server, request, timeoutMs: leftMs })
+      return ask(self, target, { server, request, timeoutMs: leftMs, givenMs: timeoutMs })
     })(),
   )
 }
@@ -58,7 +68,7 @@ function callAt(
 ): Promise<unknown> {
   try {
     checkAddress(server)
-    return ask(self, server, { server, request, timeoutMs })
+    return ask(self, server, { server, request, timeoutMs, givenMs: timeoutMs })
   } catch (error) {
     return refused(error)
   }
@@ -79,7 +89,7 @@ export async function resolve(
   const outcome: Within<Pid | undefined> = isPromise(resolved)
     ? await self.within(Promise.resolve(resolved), timeoutMs)
     : { type: 'value', value: resolved }
-  if (outcome.type === 'timeout') throw new CallError('ERR_CALL_TIMEOUT', 'timeout', describe(server))
+  if (outcome.type === 'timeout') throw new CallError('ERR_CALL_TIMEOUT', 'timeout', describe(server), timeoutMs)
   if (outcome.value === undefined) throw new CallError('ERR_CALL_NOPROC', 'noproc', describe(server))
   // If it was known at once all of it is left, and what is no duration is told by the request.
   const leftMs = isPromise(resolved) ? Math.max(0, timeoutMs - (self.monotonicMs() - startMs)) : timeoutMs
@@ -95,24 +105,26 @@ interface Sent {
   readonly server: ServerAddress
   readonly request: unknown
   readonly timeoutMs: number
+  /** What the caller gave: some of it may be over. */
+  readonly givenMs: number
 }
 
 /** No async function: each call would pay for its promise. */
 function ask(self: Context, target: Exclude<ServerAddress, ViaName>, sent: Sent): Promise<unknown> {
-  const { server, request, timeoutMs } = sent
+  const { server, request, timeoutMs, givenMs } = sent
   if (isSelf(self, target)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
   const build = (tag: Ref): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request })
   const { telemetry } = self
   if (telemetry === undefined)
     return self.requestAs(target, build, timeoutMs, (outcome) =>
-      outcome.type === 'reply' ? outcome.value : new Failure(() => callError(outcome, server)),
+      outcome.type === 'reply' ? outcome.value : new Failure(() => callError(outcome, server, givenMs)),
     )
   const observed = new ObservedCall(telemetry, self, describe(server), request)
-  return askObserved(observed, observed.ask(self, target, build, timeoutMs), server)
+  return askObserved(observed, observed.ask(self, target, build, timeoutMs), sent)
 }
 
 /** As the call without it, with listeners told in a microtask of their own. `then` keeps the caller's frames in the stack of an error. */
-function askObserved(observed: ObservedCall, asked: Promise<RequestOutcome>, server: ServerAddress): Promise<unknown> {
+function askObserved(observed: ObservedCall, asked: Promise<RequestOutcome>, sent: Sent): Promise<unknown> {
   const replied: Promise<unknown> = asked.then(
     (outcome) => {
       if (outcome.type === 'reply') {
@@ -120,7 +132,7 @@ function askObserved(observed: ObservedCall, asked: Promise<RequestOutcome>, ser
         return outcome.value
       }
       heedLater(replied)
-      const error = callError(outcome, server)
+      const error = callError(outcome, sent.server, sent.givenMs)
       observed.fail(error.code, error.serverReason)
       throw error
     },
@@ -169,9 +181,11 @@ function castVia({ via, name }: ViaName, message: CastMessage): void {
 /**
  * Answers a call for which its server returned `noreply()`: once, from any process on any node. Later replies are dropped. A reply that can't be sent to the caller's node
  * fails the call there, `ERR_CALL_EXIT` with `{ unsendable_reply: … }`, and not the server, which anybody could end that way.
+ * @throws PidmeshError `ERR_BAD_ARGUMENT`
  */
 export function reply<Reply>(replier: Caller, from: From<Reply>, value: Reply): void {
   const self = contextOf(replier)
+  if (!isFrom(from)) throw badArgument('who is replied to is the `from` of a call')
   try {
     self.send(from.tag, value)
   } catch (thrown) {
@@ -196,12 +210,17 @@ export function isSelf(self: Context, target: Exclude<ServerAddress, ViaName>): 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkAddress(server: unknown): void {
   if ((typeof server === 'string' && server !== '') || server instanceof Pid || isNameOnNode(server)) return
-  throw new PidmeshError('ERR_BAD_ARGUMENT', `not an address of a server: ${shownValue(server)}`)
+  throw badArgument(`not an address of a server: ${shownValue(server)}`)
 }
 
-export function callError(outcome: Exclude<RequestOutcome, { type: 'reply' }>, server: ServerAddress): CallError {
+/** @param waitedMs as of `CallError`; it isn't known of a request that is waited for by itself */
+export function callError(
+  outcome: Exclude<RequestOutcome, { type: 'reply' }>,
+  server: ServerAddress,
+  waitedMs?: number,
+): CallError {
   const text = describe(server)
-  if (outcome.type === 'timeout') return new CallError('ERR_CALL_TIMEOUT', 'timeout', text)
+  if (outcome.type === 'timeout') return new CallError('ERR_CALL_TIMEOUT', 'timeout', text, waitedMs)
   if (outcome.reason === 'noproc') return new CallError('ERR_CALL_NOPROC', 'noproc', text)
   if (outcome.reason === 'noconnection') return new CallError('ERR_CALL_NODEDOWN', 'nodedown', text)
   return new CallError('ERR_CALL_EXIT', outcome.reason, text)

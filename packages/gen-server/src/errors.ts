@@ -23,8 +23,11 @@ export class CallError extends ExitError<CallErrorCode> {
   /** `timeout`, `noproc`, `nodedown`, `calling_self`, or the reason with which the server ended. */
   readonly serverReason: ExitReason
 
-  constructor(code: CallErrorCode, serverReason: ExitReason, server: string) {
-    super({ call_failed: serverReason, server }, code, `call to ${server} failed: ${formatReason(serverReason)}`)
+  /** @param waitedMs for `ERR_CALL_TIMEOUT`, what the caller gave */
+  constructor(code: CallErrorCode, serverReason: ExitReason, server: string, waitedMs?: number) {
+    const after = waitedMs === undefined ? '' : ` after ${waitedMs} ms`
+    const text = `call to ${server} failed: ${formatReason(serverReason)}${after}`
+    super({ call_failed: serverReason, server }, code, text)
     this.name = 'CallError'
     this.serverReason = serverReason
   }
@@ -40,7 +43,8 @@ export class StartError extends PidmeshError<StartErrorCode> {
   readonly pid: Pid | undefined
 
   constructor(code: StartErrorCode, reason: ExitReason, pid?: Pid) {
-    super(code, `the server could not be started: ${formatReason(reason)}`)
+    const who = pid === undefined ? '' : `: its name is that of ${pid.toString()}`
+    super(code, `the server could not be started: ${formatReason(reason)}${who}`)
     this.name = 'StartError'
     this.reason = reason
     this.pid = pid

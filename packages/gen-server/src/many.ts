@@ -1,15 +1,9 @@
 /**
  * One request to the servers of one name on many nodes: `gen_server:abcast/3` and `multi_call/4`.
  */
-import {
-  contextOf,
-  encodedBytes,
-  isNodeName,
-  PidmeshError,
-  type Caller,
-  type Context,
-  type NodeName,
-} from '@pidmesh/runtime'
+import { contextOf, encodedBytes, isNodeName, type Caller, type Context, type NodeName } from '@pidmesh/runtime'
+import { badArgument } from './arguments.ts'
+import { shownValue } from './behaviour/shown-value.ts'
 import type { CallMessage, CastMessage, Given, ReplyFor, ServerName } from './protocol.ts'
 import { isSelf } from './call.ts'
 import { unawaited } from './unawaited.ts'
@@ -87,11 +81,10 @@ async function callMany<Reply>(
  * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE`
  */
 function check(self: Context, servers: NameOnNodes<never, never>, request: unknown): NameOnNodes<never, never> {
-  const { name, nodes } = servers
+  const { name, nodes } = (servers ?? {}) as { readonly name?: unknown; readonly nodes?: unknown }
   if (typeof name !== 'string' || name === '' || !Array.isArray(nodes))
-    throw new PidmeshError('ERR_BAD_ARGUMENT', 'servers on many nodes are given as { name, nodes }')
-  for (const node of nodes)
-    if (!isNodeName(node)) throw new PidmeshError('ERR_BAD_ARGUMENT', `not the name of a node: ${String(node)}`)
+    throw badArgument('servers on many nodes are given as { name, nodes }')
+  for (const node of nodes) if (!isNodeName(node)) throw badArgument(`not the name of a node: ${shownValue(node)}`)
   if (nodes.some((node) => node !== self.node)) encodedBytes(request)
   return servers
 }

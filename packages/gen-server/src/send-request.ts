@@ -11,7 +11,6 @@
 import {
   contextOf,
   encodedBytes,
-  PidmeshError,
   ViaName,
   type Caller,
   type Context,
@@ -19,6 +18,7 @@ import {
   type RequestOutcome,
 } from '@pidmesh/runtime'
 import { callError, checkAddress, describe, isSelf } from './call.ts'
+import { badArgument, checkOptions } from './arguments.ts'
 import { isInstance } from './is-instance.ts'
 import { CallError } from './errors.ts'
 import type { CallMessage, Given, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
@@ -82,9 +82,10 @@ export class RequestIds<Reply, Label> {
     return this.#labels.size
   }
 
-  /** @throws PidmeshError `ERR_BAD_ARGUMENT` if it is there already */
+  /** @throws PidmeshError `ERR_BAD_ARGUMENT` if it is there already, or is none */
   add(id: RequestId<Reply>, label: Label): this {
-    if (this.#labels.has(id)) throw new PidmeshError('ERR_BAD_ARGUMENT', 'the request is in the collection already')
+    if (!isInstance(id, RequestId)) throw badArgument('what is in a collection of requests was given by sendRequest')
+    if (this.#labels.has(id)) throw badArgument('the request is in the collection already')
     this.#labels.set(id, label)
     return this
   }
@@ -113,15 +114,17 @@ class ResponseMessage {
  * Sends a request, and doesn't wait. Never fails because the server isn't there: that is its response. A name in a `Via` is looked up in what this node knows
  * (`whereisName`).
  *
- * @throws PidmeshError `ERR_BAD_ARGUMENT`; `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` for a request that can't be sent to another node
+ * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`; `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` for a request that can't be sent to another node
  */
 export function sendRequest<Calls, const Request extends Given<Calls>>(
   caller: Caller,
   server: ServerRef<Calls, never>,
   request: Request,
-  { toMailbox = false }: SendRequestOptions = {},
+  options: SendRequestOptions = {},
 ): RequestId<ReplyFor<Calls, Request>> {
   const self = contextOf(caller)
+  checkOptions('a request', options, OPTIONS)
+  const { toMailbox = false } = options
   const id = new RequestId<ReplyFor<Calls, Request>>(server, open(self, server, request))
   if (toMailbox) void deliverWhenOver(self, id)
   return id
@@ -129,7 +132,7 @@ export function sendRequest<Calls, const Request extends Given<Calls>>(
 
 /**
  * Waits for the response. After a timeout the request is over, `ERR_CALL_TIMEOUT` for whoever waits for it again: a late reply is never seen. Of a collection, the first response of any; it is taken out of the
- * collection, and after a timeout all are over, and the collection is empty.
+ * collection, and after a timeout all that were in it when the wait began are over, and no longer in it.
  *
  * @param timeoutMs milliseconds, or `Infinity`; 0 looks only
  * @returns the response, or `timeout`; of an empty collection `'no_request'`
@@ -150,9 +153,10 @@ export function receiveResponse(
   waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>,
   timeoutMs: number,
 ): Promise<Waited> {
+  const given = waitedFor instanceof RequestIds ? waitedFor.toList() : []
   return unawaited(
     wait(contextOf(caller), waitedFor, timeoutMs).then((waited) => {
-      if (waited === TIMEOUT) abandon(waitedFor)
+      if (waited === TIMEOUT) abandon(waitedFor, given)
       return waited
     }),
   )
@@ -196,12 +200,20 @@ export function checkResponse(
     const entry = waitedFor.toList().find(([one]) => one === id)
     return entry === undefined ? 'no_reply' : (taken(waitedFor, entry) ?? 'no_reply')
   }
+  checkId(waitedFor)
   return (id === waitedFor ? waitedFor.response : undefined) ?? 'no_reply'
 }
 
 type Waited = Response<unknown> | LabelledResponse<unknown, unknown> | ResponseTimeout | 'no_request'
 
 const TIMEOUT: ResponseTimeout = { type: 'timeout' }
+const OPTIONS: ReadonlySet<string> = new Set<keyof SendRequestOptions>(['toMailbox'])
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+function checkId(id: unknown): void {
+  if (!isInstance(id, RequestId))
+    throw badArgument('what is waited for was given by sendRequest, or is a collection of such')
+}
 
 function open(self: Context, server: ServerAddress, request: unknown): OpenRequest | CallError {
   if (!(server instanceof ViaName)) checkAddress(server)
@@ -218,7 +230,8 @@ async function wait(
   waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>,
   timeoutMs: number,
 ): Promise<Waited> {
-  if (waitedFor instanceof RequestIds) return waitForAny(self, waitedFor, timeoutMs)
+  if (isInstance(waitedFor, RequestIds)) return waitForAny(self, waitedFor, timeoutMs)
+  checkId(waitedFor)
   if (waitedFor.request !== undefined) await self.awaitAny([waitedFor.request], timeoutMs)
   return waitedFor.response ?? TIMEOUT
 }
@@ -248,15 +261,13 @@ function taken(
   return { type: 'response', id, label, response }
 }
 
-function abandon(waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>): void {
-  if (waitedFor instanceof RequestId) {
-    waitedFor.request?.abandon()
-    return
-  }
-  for (const [id] of waitedFor.toList()) {
-    id.request?.abandon()
-    waitedFor.delete(id)
-  }
+/** @param given what was in the collection when the wait began: what was added since is not its business */
+function abandon(
+  waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>,
+  given: readonly (readonly [RequestId<unknown>, unknown])[],
+): void {
+  if (waitedFor instanceof RequestId) waitedFor.request?.abandon()
+  else for (const [id] of given) if (waitedFor.delete(id)) id.request?.abandon()
 }
 
 async function deliverWhenOver(self: Context, id: RequestId<unknown>): Promise<void> {

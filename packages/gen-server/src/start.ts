@@ -11,9 +11,11 @@ import {
   type Ref,
 } from '@pidmesh/runtime'
 import type { Init } from './behaviour/behaviour.ts'
+import { badArgument, checkOptions } from './arguments.ts'
 import { Debug } from './behaviour/debug.ts'
 import { ServerLoop } from './behaviour/loop.ts'
-import { launchAs, type StartOptions } from './behaviour/start.ts'
+import { shownValue } from './behaviour/shown-value.ts'
+import { launchAs, type Bond, type Launched, type StartOptions } from './behaviour/start.ts'
 import { Callbacks, initialise, type AnyServer } from './callbacks.ts'
 import { initialiseStatem } from './gen-statem/callbacks.ts'
 import { GenStatem } from './gen-statem/gen-statem.ts'
@@ -21,6 +23,7 @@ import type { StatemInitResult } from './gen-statem/results.ts'
 import type { ServerPid, Taken } from './protocol.ts'
 import type { IgnoreResult, InitResult } from './results.ts'
 import { tellStarted } from './observed.ts'
+import { refused } from './unawaited.ts'
 import type { Server } from './server.ts'
 
 /** A class of servers whose `init` takes `Args` and returns `Result`, and whose `getState` gives a `State`. */
@@ -75,7 +78,7 @@ export function start<
   args: Args,
   options: StartOptions = {},
 ): Promise<Started<ServerPid<Calls, Casts, State>, Args, Result>> {
-  return startAs('none', caller, initOf(server, args), options)
+  return startAs('none', caller, { server, args }, options)
 }
 
 /**
@@ -94,7 +97,7 @@ export function startLink<
   args: Args,
   options: StartOptions = {},
 ): Promise<Started<ServerPid<Calls, Casts, State>, Args, Result>> {
-  return startAs('link', caller, initOf(server, args), options)
+  return startAs('link', caller, { server, args }, options)
 }
 
 /**
@@ -113,7 +116,7 @@ export function startMonitor<
   args: Args,
   options: StartOptions = {},
 ): Promise<Started<Monitored<ServerPid<Calls, Casts, State>>, Args, Result>> {
-  return launchAs({ self: contextOf(caller), bond: 'monitor', init: initOf(server, args), options }, (launched) =>
+  return launch('monitor', caller, { server, args }, options, (launched) =>
     launched.type === 'ignore' ? ignored<Args, Result>() : { pid: launched.pid, ref: launched.ref as Ref },
   )
 }
@@ -121,6 +124,7 @@ export function startMonitor<
 /**
  * Makes a process that was spawned by other means a server: returns the handler that it is to have. `init` isn't called; what the instance needs it has.
  * @param options.parent whose exit ends the server. @default nobody's
+ * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
  * @example node.spawn(handler(async (self) => enterLoop(self, new Counter(await openLog()))))
  */
 export function enterLoop(
@@ -128,6 +132,8 @@ export function enterLoop(
   server: AnyServer,
   options: { readonly parent?: Pid } = {},
 ): MessageHandler | Promise<MessageHandler> {
+  if (!isServer(server)) throw badArgument('what takes over a process is an instance of a class of servers')
+  checkOptions('enterLoop', options, ENTER_OPTIONS)
   const debug = new Debug(self)
   server.enter(self)
   const behaviour = new Callbacks(self, server, debug)
@@ -135,18 +141,52 @@ export function enterLoop(
   return new ServerLoop({ self, behaviour, debug, parent: options.parent }).start()
 }
 
+const ENTER_OPTIONS: ReadonlySet<string> = new Set(['parent'])
+
+/** Also of a class of another copy of this package. */
+function isServer(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as { enter?: unknown }).enter === 'function'
+}
+
 function startAs<Server extends Pid, Args, Result>(
   bond: 'none' | 'link',
   caller: Caller,
-  init: Init,
+  given: Given,
   options: StartOptions,
 ): Promise<Started<Server, Args, Result>> {
-  return launchAs({ self: contextOf(caller), bond, init, options }, (launched) =>
+  return launch(bond, caller, given, options, (launched) =>
     launched.type === 'ignore' ? ignored<Args, Result>() : (launched.pid as Server),
   )
 }
 
+interface Given {
+  readonly server: new () => object
+  readonly args: readonly unknown[]
+}
+
+/** No async function: each start would pay for its promise. */
+function launch<T>(
+  bond: Bond,
+  caller: Caller,
+  { server, args }: Given,
+  options: StartOptions,
+  read: (launched: Launched) => T,
+): Promise<T> {
+  const self = contextOf(caller)
+  let init: Init
+  try {
+    init = initOf(server, args)
+  } catch (thrown) {
+    return refused(thrown)
+  }
+  return launchAs({ self, bond, init, options }, read)
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 function initOf(server: new () => object, args: readonly unknown[]): Init {
+  if (typeof server !== 'function' || !isServer(server.prototype))
+    throw badArgument(`what is started is a class of servers, not ${shownValue(server)}`)
+  if (!Array.isArray(args)) throw badArgument(`the arguments of init are given as a list, not ${shownValue(args)}`)
   return (self, debug) => {
     const made = new server()
     return made instanceof GenStatem

@@ -38,7 +38,7 @@ export function stop(
     if (outcome.type === 'reply') return Promise.reject(new CallError('ERR_CALL_EXIT', 'bad_reply', describe(server)))
     if (outcome.type === 'down')
       return outcome.reason === reason ? undefined : checkSame(outcome.reason, reason, server)
-    return new Failure(() => callError(outcome, server))
+    return new Failure(() => callError(outcome, server, timeoutMs))
   })
 }
 

@@ -126,7 +126,7 @@ async function answered<Value>(
   // What is no request would be a message as any other there, and have no answer.
   if (!isRequest(request)) throw new PidmeshError('ERR_BAD_ARGUMENT', `bad arguments of sys, ${request.type}`)
   const outcome = await requestOfSystem<RequestOutcome>(caller, { server, request, timeoutMs }, (told) => told)
-  if (outcome.type !== 'reply') throw callError(outcome, server)
+  if (outcome.type !== 'reply') throw callError(outcome, server, timeoutMs)
   // Its type is what the server's says; over the wire, what the other node says.
   const answer = outcome.value as SystemAnswer
   if (answer.type === 'failed') throw new SysError(answer.reason, describe(server))

@@ -19,7 +19,6 @@ import {
   formatReason,
   hasType,
   isRef,
-  PidmeshError,
   type Ref,
   type Awaitable,
   type Caller,
@@ -28,6 +27,8 @@ import {
   type Pid,
   type RequestOutcome,
 } from '@pidmesh/runtime'
+import { badArgument } from './arguments.ts'
+import { shownValue } from './behaviour/shown-value.ts'
 import { promised } from './unawaited.ts'
 import { processChild } from './supervisor/child.ts'
 import type { ChildSpec, Shutdown } from './supervisor/child-spec.ts'
@@ -93,7 +94,7 @@ export class Task<Result> {
 
   /** Starts a task that is linked to its owner, the calling process: if one of them fails, so does the other, unless it traps exits. */
   static async<Result>(self: Context, run: TaskFunction<Result>): Task<Result> {
-    return new Task<Result>(self, self.spawnLink(answering(run), { label: 'task' }))
+    return new Task<Result>(self, contextOf(self).spawnLink(answering(run), { label: 'task' }))
   }
 
   /**
@@ -115,6 +116,7 @@ export class Task<Result> {
       if (isAsk(ask)) task.send(ask.replyTo, await run(task))
     }
     return promised(async () => {
+      checkRun(run)
       const started = await startDynamicChild(self, supervisor, specOf(body))
       if (started.type === 'ok' && started.pid !== undefined) return new Task<Result>(self, started.pid)
       const reason = started.type === 'start_failed' ? started.reason : started.type
@@ -141,7 +143,7 @@ export class Task<Result> {
     supervisor: DynamicSupervisorRef,
     run: TaskFunction<unknown>,
   ): Promise<StartChildResult> {
-    return startDynamicChild(caller, supervisor, specOf(run))
+    return promised(() => startDynamicChild(caller, supervisor, specOf(run)))
   }
 
   /** A task as a child: `temporary` unless the options say otherwise. */
@@ -156,7 +158,7 @@ export class Task<Result> {
    */
   static await<Result>(task: Task<Result>, timeoutMs: number = DEFAULT_TASK_TIMEOUT_MS): Promise<Result> {
     return promised(async () => {
-      const outcome = await task.#settled(timeoutMs)
+      const outcome = await Task.#checked(task).#settled(timeoutMs)
       if (outcome === undefined) throw new TaskError('ERR_TASK_TIMEOUT', 'timeout')
       if (outcome.type === 'exit') throw new TaskError('ERR_TASK_EXIT', outcome.reason)
       return outcome.value
@@ -171,7 +173,7 @@ export class Task<Result> {
     task: Task<Result>,
     timeoutMs: number = DEFAULT_TASK_TIMEOUT_MS,
   ): Promise<TaskOutcome<Result> | undefined> {
-    return promised(() => task.#settled(timeoutMs))
+    return promised(() => Task.#checked(task).#settled(timeoutMs))
   }
 
   /**
@@ -183,13 +185,20 @@ export class Task<Result> {
    */
   static shutdown<Result>(task: Task<Result>, shutdown: Shutdown = DEFAULT_SHUTDOWN_MS): Promise<TaskOutcome<Result>> {
     return promised(async () => {
+      Task.#checked(task)
       // Before the link is cut: a task that isn't stopped stays its owner's.
       if (shutdown !== 'brutal_kill' && !(typeof shutdown === 'number' && shutdown >= 0))
-        throw new PidmeshError('ERR_BAD_ARGUMENT', "a task is given milliseconds from 0 on, or 'brutal_kill'")
+        throw badArgument("a task is given milliseconds from 0 on, or 'brutal_kill'")
       task.#owner.unlink(task.pid)
       await stopProcess(task.#owner, task.pid, shutdown)
       return task.#outcomeOfEnded()
     })
+  }
+
+  /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+  static #checked<Result>(task: Task<Result>): Task<Result> {
+    if (typeof task === 'object' && task !== null && #owner in task) return task
+    throw badArgument(`what is waited for is a task, not ${shownValue(task)}`)
   }
 
   async #settled(timeoutMs: number): Promise<TaskOutcome<Result> | undefined> {
@@ -213,6 +222,7 @@ export class Task<Result> {
 
 /** Asked first, so that what `run` receives is its own. */
 function answering(run: TaskFunction<unknown>): TaskFunction<void> {
+  checkRun(run)
   return async (task) => {
     const { replyTo } = await task.receive<AskMessage>({ match: isAsk })
     task.send(replyTo, await run(task))
@@ -220,7 +230,13 @@ function answering(run: TaskFunction<unknown>): TaskFunction<void> {
 }
 
 function specOf(run: TaskFunction<unknown>): ChildSpec {
+  checkRun(run)
   return processChild('task', run, { restart: 'temporary', label: 'task' })
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+function checkRun(run: unknown): void {
+  if (typeof run !== 'function') throw badArgument(`what a task runs is a function, not ${shownValue(run)}`)
 }
 
 function isDownOf(message: unknown, ref: Ref): boolean {

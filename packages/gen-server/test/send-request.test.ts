@@ -242,6 +242,24 @@ describe('a collection of requests', () => {
     expect(lab.a.counters().aliases).toBe(before)
   })
 
+  it('is given up as it was when the wait began: what was added since goes on, and what was taken out isn’t given up', async () => {
+    const server = await late()
+    const ids = new RequestIds<string, string>().add(ask(lab.a, server, 'x'), 'x')
+    const out = ask(lab.a, server, 'out')
+    const waiting = receiveResponse(lab.a, ids.add(out, 'out'), 50)
+    ids.add(ask(lab.a, server, 'added'), 'added').delete(out)
+    await expect(lab.run(waiting)).resolves.toEqual({ type: 'timeout' })
+    expect(ids.toList().map(([, label]) => label)).toEqual(['added'])
+    cast(lab.a, server, 'answer')
+    await lab.settle()
+    const answered = { type: 'reply', value: 're: out' }
+    await expect(lab.run(waitResponse(lab.a, out, 50))).resolves.toEqual(answered)
+    await expect(lab.run(waitResponse(lab.a, ids, 50))).resolves.toMatchObject({
+      label: 'added',
+      response: { value: 're: added' },
+    })
+  })
+
   it('finds the request that a message is the response of', async () => {
     const server = await late()
     const { self, messages } = await lab.process()

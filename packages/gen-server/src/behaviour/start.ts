@@ -25,6 +25,7 @@ import {
   type Ref,
   type RequestOutcome,
 } from '@pidmesh/runtime'
+import { badOption, checkOptions } from '../arguments.ts'
 import { StartError } from '../errors.ts'
 import { tellStarted, tellStartFailed } from '../observed.ts'
 import { refused } from '../unawaited.ts'
@@ -103,7 +104,7 @@ function begin<Outcome>(
   { self, bond, init, options }: Launch,
   make: (launched: Launched) => Outcome,
 ): Promise<Outcome> {
-  checkOptions(options)
+  checkStart(options)
   const { name, timeoutMs = Infinity } = options
   const watcher = bond === 'monitor' ? self : undefined
   const report: Report = { replyTo: undefined, watcher, watch: undefined, ending: undefined, isNameGivenBack: false }
@@ -277,17 +278,11 @@ async function giveBack(name: ViaName, pid: Pid): Promise<void> {
 }
 
 /** @throws PidmeshError `ERR_BAD_OPTION`. `label` and `trapExit` are options of `spawn`, and checked there. */
-function checkOptions(options: StartOptions): void {
-  if (typeof options !== 'object' || options === null) throw badOption('the options of a start are an object')
-  const unknown = Object.keys(options).find((key) => !OPTIONS.has(key))
-  if (unknown !== undefined) throw badOption(`a start has no option ${JSON.stringify(unknown)}`)
+function checkStart(options: StartOptions): void {
+  checkOptions('a start', options, OPTIONS)
   const { name, timeoutMs } = options
   if (name !== undefined && typeof name !== 'string' && !(name instanceof ViaName))
     throw badOption('name must be a text, or a name in a Via')
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0))
     throw badOption('timeoutMs must be a number of milliseconds, 0 or more')
-}
-
-function badOption(problem: string): PidmeshError {
-  return new PidmeshError('ERR_BAD_OPTION', problem)
 }

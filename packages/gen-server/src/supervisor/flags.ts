@@ -1,7 +1,7 @@
 /**
  * What a supervisor is told of itself: strategy, restart intensity, automatic shutdown.
  */
-import { PidmeshError } from '@pidmesh/runtime'
+import { badOption } from '../arguments.ts'
 import type { AutoShutdown } from './child-spec.ts'
 
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one'
@@ -45,7 +45,7 @@ const AUTO_SHUTDOWNS: ReadonlySet<unknown> = new Set<AutoShutdown>(['never', 'an
 export function checkFlags(flags: SupervisorFlags): CheckedFlags {
   const { strategy = 'one_for_one', autoShutdown, intensity, periodMs, ...others } = asOptions(flags)
   refuseOthers(others)
-  if (!STRATEGIES.has(strategy)) throw bad(`strategy must be one of ${[...STRATEGIES].join(', ')}`)
+  if (!STRATEGIES.has(strategy)) throw badOption(`strategy must be one of ${[...STRATEGIES].join(', ')}`)
   return { strategy, autoShutdown: checkAutoShutdown(autoShutdown), ...checkLimits({ intensity, periodMs }) }
 }
 
@@ -64,7 +64,8 @@ export function checkSimpleFlags(flags: SimpleSupervisorFlags): CheckedDynamicFl
 export function checkDynamicFlags(flags: DynamicSupervisorFlags): CheckedDynamicFlags {
   const { maxChildren = Infinity, intensity, periodMs, ...others } = asOptions(flags)
   refuseOthers(others)
-  if (maxChildren !== Infinity && !isCount(maxChildren)) throw bad('maxChildren must be a whole number, or Infinity')
+  if (maxChildren !== Infinity && !isCount(maxChildren))
+    throw badOption('maxChildren must be a whole number, or Infinity')
   return { autoShutdown: 'never', maxChildren, ...checkLimits({ intensity, periodMs }) }
 }
 
@@ -72,14 +73,14 @@ function checkLimits({
   intensity = 1,
   periodMs = 5_000,
 }: { [Key in keyof RestartLimits]: unknown }): Required<RestartLimits> {
-  if (!isCount(intensity)) throw bad('intensity must be a whole number, 0 or more')
-  if (typeof periodMs !== 'number' || !(periodMs > 0)) throw bad('periodMs must be more than 0 milliseconds')
+  if (!isCount(intensity)) throw badOption('intensity must be a whole number, 0 or more')
+  if (typeof periodMs !== 'number' || !(periodMs > 0)) throw badOption('periodMs must be more than 0 milliseconds')
   return { intensity, periodMs }
 }
 
 function checkAutoShutdown(autoShutdown: AutoShutdown = 'never'): AutoShutdown {
   if (AUTO_SHUTDOWNS.has(autoShutdown)) return autoShutdown
-  throw bad(`autoShutdown must be one of ${[...AUTO_SHUTDOWNS].join(', ')}`)
+  throw badOption(`autoShutdown must be one of ${[...AUTO_SHUTDOWNS].join(', ')}`)
 }
 
 function isCount(value: unknown): value is number {
@@ -88,14 +89,10 @@ function isCount(value: unknown): value is number {
 
 function asOptions<Flags extends object>(flags: Flags): Flags {
   if (typeof flags === 'object' && flags !== null) return flags
-  throw bad(`the flags of a supervisor are an object, not ${typeof flags}`)
+  throw badOption(`the flags of a supervisor are an object, not ${typeof flags}`)
 }
 
 function refuseOthers(others: object): void {
   const [first] = Object.keys(others)
-  if (first !== undefined) throw bad(`a supervisor has no option '${first}'`)
-}
-
-function bad(problem: string): PidmeshError {
-  return new PidmeshError('ERR_BAD_OPTION', problem)
+  if (first !== undefined) throw badOption(`a supervisor has no option '${first}'`)
 }
