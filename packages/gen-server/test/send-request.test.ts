@@ -250,7 +250,7 @@ describe('a collection of requests', () => {
     ids.add(ask(lab.a, server, 'added'), 'added').delete(out)
     await expect(lab.run(waiting)).resolves.toEqual({ type: 'timeout' })
     expect(ids.toList().map(([, label]) => label)).toEqual(['added'])
-    cast(lab.a, server, 'answer')
+    for (let left = 3; left > 0; left--) cast(lab.a, server, 'answer')
     await lab.settle()
     const answered = { type: 'reply', value: 're: out' }
     await expect(lab.run(waitResponse(lab.a, out, 50))).resolves.toEqual(answered)
