@@ -43,7 +43,7 @@ export interface BroadcastStats {
   readonly isAvailable: boolean
   readonly storeFailures: number
   readonly sent: number
-  /** Sends that were not made: the broker was not to be reached, or too much waited. */
+  /** Sends that were not made: the broker was not to be reached, or too much waited; or nobody got them, and who listens was not known. */
   readonly failed: number
   /** Messages that have come, and how many of them were for nobody here. */
   readonly received: number
@@ -157,7 +157,7 @@ export class BroadcastVia implements Via {
   }
 
   /**
-   * Resolves when the broker has it. `noproc` only if the broker counts who listens.
+   * Resolves when the broker has it. `noproc` only if the broker counts who listens; `noconnection` if it can't say for a moment, as it was away.
    * @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE`
    */
   async send(name: string, message: unknown): Promise<SendStatus | 'noproc'> {
@@ -170,7 +170,13 @@ export class BroadcastVia implements Via {
     try {
       const listeners = await this.broker.publish(name, bytes)
       this.health.succeeded()
-      if (listeners === 0 && this.broker.countsListeners) return 'noproc'
+      if (this.broker.countsListeners) {
+        if (listeners === 0) return 'noproc'
+        if (listeners === undefined) {
+          this.health.unsure()
+          return this.notSent()
+        }
+      }
       counts.sent++
       return counts.pendingBytes > this.maxPendingBytes / 2 ? 'busy' : 'ok'
     } catch (error) {

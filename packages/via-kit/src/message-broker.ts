@@ -27,7 +27,7 @@ export interface MessageBroker {
   unlisten(channel: string): Promise<void>
   /**
    * Resolves when the broker has it.
-   * @returns how many connections of all nodes have got it, if the broker counts them; otherwise `undefined`
+   * @returns how many connections of all nodes have got it, if the broker counts them; otherwise `undefined`. As well if it counts them, nobody has got it, and those who listen may not be back since the broker was away
    */
   publish(channel: string, bytes: Uint8Array): Promise<number | undefined>
 }

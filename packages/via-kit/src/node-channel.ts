@@ -93,7 +93,7 @@ export class NodeChannel {
     const { bytes, start, end } = this.terms.encode(told)
     try {
       const listeners = await broker.publish(this.channelOf(node), Uint8Array.prototype.slice.call(bytes, start, end))
-      return listeners === 0 ? 'noconnection' : 'ok'
+      return broker.countsListeners && !listeners ? 'noconnection' : 'ok'
     } catch (error) {
       throw error instanceof PidmeshError ? error : storeErrorOf(error, broker.kind)
     }

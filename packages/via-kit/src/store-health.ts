@@ -9,6 +9,8 @@ import { StoreError } from './errors.ts'
 
 /** It is back when nothing has failed for so long: some calls to it may fail, and others not. */
 const CALM_MS = 2_000
+/** That it can't say who listens is told again after so long. */
+const UNSURE_MS = 60_000
 /** A part that nobody has asked for so long has no names any more: another one has them. Much longer than from one call to the next of who asks seldom. */
 const UNASKED_MS = 300_000
 
@@ -24,6 +26,7 @@ export class StoreHealth {
   private readonly kind: string
   private readonly what: string
   private readonly troubled = new Map<string, Troubled>()
+  private unsureMs = -Infinity
   failures = 0
 
   /** @param what For the log, what it is to its user. @param kind Which it is */
@@ -63,6 +66,14 @@ export class StoreHealth {
       }
     }
     this.forgetUnasked(nowMs)
+  }
+
+  /** A broker has answered, and who listens may not be back since it was away: no failure of its. */
+  unsure(): void {
+    const nowMs = this.clock.monotonicMs()
+    if (nowMs - this.unsureMs < UNSURE_MS) return
+    this.unsureMs = nowMs
+    this.log.info(this.shown(WHOLE), `${this.what} was away: who listens is not known for a moment`)
   }
 
   private forgetUnasked(nowMs: number): void {

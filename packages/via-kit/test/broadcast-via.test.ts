@@ -1,9 +1,10 @@
 /**
  * PURPOSE: pub-sub under faults: the broker away, and what comes that nobody has sent.
  */
-import { BroadcastVia } from '@pidmesh/via-kit'
+import type { Node, Via } from '@pidmesh/runtime'
+import { BroadcastVia, LocationVia, type MessageBroker } from '@pidmesh/via-kit'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { FakeBroker } from '@pidmesh/via-kit/testing'
+import { FakeBroker, FakeStore, type FakeServer } from '@pidmesh/via-kit/testing'
 import { startLab, type Lab } from './lab.ts'
 
 async function labOf(countsListeners: boolean, maxPendingBytes?: number): Promise<Lab<BroadcastVia>> {
@@ -13,6 +14,21 @@ async function labOf(countsListeners: boolean, maxPendingBytes?: number): Promis
       ...(maxPendingBytes === undefined ? {} : { maxPendingBytes }),
     }),
   )
+  onTestFinished(() => lab.cluster.stop())
+  return lab
+}
+
+/** It has been away, and does not know yet that nobody listens. */
+class UnsureBroker extends FakeBroker {
+  override async publish(channel: string, bytes: Uint8Array): Promise<number | undefined> {
+    return (await super.publish(channel, bytes)) || undefined
+  }
+}
+
+async function unsureLab<Names extends Via>(
+  way: (node: Node, broker: MessageBroker, server: FakeServer) => Promise<Names>,
+): Promise<Lab<Names>> {
+  const lab = await startLab((node, server) => way(node, new UnsureBroker(server, true), server))
   onTestFinished(() => lab.cluster.stop())
   return lab
 }
@@ -51,6 +67,31 @@ describe('while the broker is away', () => {
     expect(statuses.filter((status) => status === 'noconnection').length).toBeGreaterThan(10)
     expect(names.stats).toMatchObject({ pending: 0, pendingBytes: 0 })
     expect(await lab.run(names.send('ann', 'x'))).toBe('ok')
+  })
+})
+
+describe('a broker that counts who listens, and was away', () => {
+  it('is told of once as what it is, and is there, as long as it does not know who is back', async () => {
+    const lab = await unsureLab((node, broker) => BroadcastVia.start(node, { broker }))
+    const [one, other] = lab.members
+    await lab.run(one.names.registerName('ann', lab.spawn(one)))
+    for (const name of ['bob', 'bob', 'ann'])
+      expect(await lab.run(other.names.send(name, 1))).toBe(name === 'ann' ? 'ok' : 'noconnection')
+    expect(other.names.stats).toMatchObject({ isAvailable: true, storeFailures: 0, sent: 1, failed: 2 })
+    const lines = lab.cluster.log.lines.map(({ message }) => message).filter((text) => text.includes('broker'))
+    expect(lines).toEqual(['the broker was away: who listens is not known for a moment'])
+  })
+
+  it('does not say of a node that it has a message, as a channel of nodes', async () => {
+    const lab = await unsureLab((node, channel, server) =>
+      LocationVia.start(node, { store: new FakeStore(server), channel }),
+    )
+    const [one, other] = lab.members
+    await lab.run(one.names.registerName('ann', lab.spawn(one)))
+    expect(await lab.run(other.names.send('ann', 1))).toBe('ok')
+    lab.cluster.crash('a')
+    for (const broker of lab.server.brokers) broker.channels.delete(`default:${one.node.name}`)
+    expect(await lab.run(other.names.send('ann', 1))).toBe('noconnection')
   })
 })
 

@@ -94,8 +94,8 @@ export class RedisPubSub implements MessageBroker {
   }
 
   /**
-   * @returns how many have got it, where Redis counts that
-   * @throws StoreError by rejection: also, for some seconds after Redis was away, if nobody has got it
+   * @returns how many have got it, where Redis counts that. `undefined` as well if nobody has, for some seconds after Redis was away
+   * @throws StoreError by rejection
    */
   async publish(channel: string, bytes: Uint8Array): Promise<number | undefined> {
     const life = this.living()
@@ -105,9 +105,7 @@ export class RedisPubSub implements MessageBroker {
       life.route.call(name, [this.command, name, message]),
     )
     if (!this.countsListeners || typeof count !== 'number') return undefined
-    if (count === 0 && this.isDoubted(life))
-      throw unavailable(this.place, 'was away, and who listens may not be back yet')
-    return count
+    return count === 0 && this.isDoubted(life) ? undefined : count
   }
 
   /** What this node has listened to is back no later than what others have, or so it is taken. */
