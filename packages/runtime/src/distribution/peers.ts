@@ -286,8 +286,17 @@ export class Peers {
   private scheduleLook(): void {
     this.lookTimer = this.options.clock.setTimer(lookMs(this.options.liveness), () => {
       this.scheduleLook()
-      // What stands in the sockets is read first.
-      if (this.look()) this.lateTimer = this.options.clock.setTimer(LATE_LOOK_MS, () => this.look())
+      // Otherwise what stands in the sockets is still to be read: after a second stall, just behind the first, this timer and that one are due together.
+      if (this.lateTimer === undefined) this.lookFairly()
+    })
+  }
+
+  /** Judges nobody by what stands unread, however many stalls of our own there are. */
+  private lookFairly(): void {
+    if (!this.look()) return
+    this.lateTimer = this.options.clock.setTimer(LATE_LOOK_MS, () => {
+      this.lateTimer = undefined
+      this.lookFairly()
     })
   }
 }

@@ -127,8 +127,17 @@ export class TestCluster {
       return host.node
     } catch (error) {
       host.alive = false
+      this.resumeWithout(host)
       throw error
     }
+  }
+
+  /** What a node that is gone would have done after its stall: the host's next one is to hear what it is told. */
+  private resumeWithout(gone: Host): void {
+    const isStalled = this.hosts.some(
+      ({ name, alive, stalledUntilMs }) => name === gone.name && alive && stalledUntilMs !== undefined,
+    )
+    if (!isStalled && this.known.has(gone.name)) this.network.resume(gone.name)
   }
 
   /** Runs the cluster, letting time pass as it needs to, until the promise has settled. @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT` if it is no promise */

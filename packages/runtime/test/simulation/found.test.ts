@@ -42,6 +42,46 @@ describe('found by the simulation', () => {
     expect([b.nodes(), cluster.network.dials]).toEqual([[a.name], 1])
   })
 
+  it('a node that is stalled again and again reads what stands unread before it says why a connection has ended', async () => {
+    const cluster = new TestCluster({ seed: 1 })
+    const a = await cluster.start('a')
+    const b = await cluster.start('b')
+    const told: unknown[] = []
+    b.spawn(
+      handler((self) => {
+        self.monitorNodes(true)
+        return (message) => told.push(message)
+      }),
+    )
+    await cluster.settle()
+    // It hears nothing of a, and each stall begins half a millisecond after the one before it: the look that is to come when all is read comes with the next one.
+    cluster.network.cut('a', 'b')
+    for (let stall = 0; stall < 4; stall++) cluster.clock.setTimer(stall * 2_200.5, () => cluster.stall('b', 2_200))
+    await cluster.advance(8_700)
+    // By b's own ticks, which say that it has heard nothing for so long.
+    expect(a.nodes()).toEqual([])
+    cluster.heal()
+    await cluster.advance(5_000)
+    // What a has done stood unread. Of two looks that were due together the second trusted the watch that the first had set.
+    expect(told).toMatchObject([{ type: 'nodedown', reason: 'connection_closed' }, { type: 'nodeup' }])
+  })
+
+  it('a host whose node could not start, just after a stall, is not deaf for the next one', async () => {
+    const cluster = new TestCluster({ seed: 1 })
+    const a = await cluster.start('a')
+    const b = await cluster.start('b')
+    cluster.network.transport('other')
+    cluster.partition(['b'], ['other'])
+    // a refuses its name; b does not answer, for 5 s, at the end of which it is stalled.
+    const second = cluster.begin('a', { host: 'other', seeds: [a.address, b.address] })
+    cluster.clock.setTimer(4_900, () => cluster.stall('other', 300))
+    await expect(cluster.run(second)).rejects.toMatchObject({ code: 'ERR_DUPLICATE_NODE' })
+    cluster.heal()
+    const c = await cluster.start('c', { host: 'other', seeds: [a.address] })
+    await cluster.advance(1_000)
+    expect([...c.nodes()].sort()).toEqual([a.name, b.name])
+  })
+
   it('a node that begins in the millisecond in which its last life has begun, by a clock that was put back, is another one', async () => {
     for (let seed = 1; seed <= 1_500; seed++) {
       const cluster = new TestCluster({ seed })
