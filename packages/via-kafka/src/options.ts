@@ -3,8 +3,9 @@
  */
 import { isIP } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { PidmeshError } from '@pidmesh/runtime'
+import { PidmeshError, shown } from '@pidmesh/runtime'
 import { areCertificates, isUsableForTls } from '@pidmesh/via-kit'
+import { unknownTlsOption } from './tls-options.ts'
 
 /** Who this node is to the brokers. */
 export interface KafkaSasl {
@@ -153,6 +154,9 @@ function checkTls(given: unknown): TlsOptions | undefined {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw bad("tls must be true, false, or options of Node's tls.connect")
   const tls: TlsOptions = { ...given }
+  const other = unknownTlsOption(tls)
+  if (other !== undefined)
+    throw bad(`tls has no option ${shown(other)}; there are those of Node's tls.connect: ca, cert, key, …`)
   const { ca, cert, key, pfx } = tls
   for (const [name, value] of Object.entries({ ca, cert, key }))
     if (value === '') throw bad(`tls.${name} must be a text in PEM form`)

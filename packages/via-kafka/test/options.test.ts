@@ -1,4 +1,4 @@
-import { rootCertificates } from 'node:tls'
+import { rootCertificates, type ConnectionOptions as TlsOptions } from 'node:tls'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { KafkaTopic, type KafkaTopicOptions } from '../src/index.ts'
@@ -60,6 +60,9 @@ describe('options of a KafkaTopic', () => {
     ['sasl.password', { brokers, sasl: { mechanism: 'PLAIN', username: 'a', password: '' } }],
     ['tls', { brokers, tls: 'yes' }],
     ['tls', { brokers, tls: [] }],
+    ['tls has no option "caa"', { brokers, tls: { caa: 'x' } }],
+    ['tls has no option "rejectUnauthorised"', { brokers, tls: { rejectUnauthorised: false } }],
+    ['sasl has no option user', { brokers, sasl: { mechanism: 'PLAIN', user: 'a', password: 'b' } }],
     ['timeout', { brokers, timeout: 5 }],
   ]
 
@@ -89,8 +92,12 @@ describe('options of a KafkaTopic', () => {
     [{ ca: `${CERTIFICATE}\n${OTHER}\n` }, { ca: `${CERTIFICATE}\n${OTHER}\n` }],
     [{ ca: [Buffer.from(CERTIFICATE)] }, { ca: [Buffer.from(CERTIFICATE)] }],
     [{ servername: 'localhost' }, { servername: 'localhost' }],
+    [
+      { minVersion: 'TLSv1.3', family: 4 },
+      { minVersion: 'TLSv1.3', family: 4 },
+    ],
   ])('are those of Node.js for tls: %#', (tls, taken) => {
-    expect(checkOptions({ brokers, tls }).tls).toEqual(taken)
+    expect(checkOptions({ brokers, tls: tls as TlsOptions }).tls).toEqual(taken)
   })
 
   it('are not shown by who shows the driver', () => {

@@ -175,7 +175,9 @@ function checkTls(given: MysqlOptions['ssl']): MysqlTls | undefined {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw bad(`ssl must be true, false or an object, not ${kindOf(given)}`)
   const ssl = { ...given }
-  for (const name of Object.keys(ssl)) if (!KNOWN_OF_TLS.has(name)) throw bad(`unknown option ssl.${name}`)
+  for (const name of Object.keys(ssl))
+    if (!KNOWN_OF_TLS.has(name))
+      throw bad(`unknown option ${shown(`ssl.${name}`)}; there are: ${[...KNOWN_OF_TLS].join(', ')}`)
   for (const name of ['ca', 'cert', 'key'] as const)
     if (ssl[name] !== undefined && (typeof ssl[name] !== 'string' || ssl[name] === ''))
       throw bad(`ssl.${name} must be a text in PEM form`)

@@ -73,7 +73,7 @@ describe('the options', () => {
     [{ url, ssl: SECRET }, 'ssl must be true, false or an object'],
     [{ user: 'user', database: 'names', ssl: true }, 'not an address'],
     [{ url: 'mysql://user@[::1]/names', ssl: true }, 'not an address'],
-    [{ url, ssl: { verify: false } }, 'unknown option ssl.verify'],
+    [{ url, ssl: { verify: false } }, 'unknown option "ssl.verify"; there are: ca, cert, key, allowAnyServer'],
     [{ url, ssl: { key: SECRET } }, 'ssl.cert and ssl.key go together'],
     [{ url, ssl: { key: SECRET, cert: SECRET } }, 'must be a certificate and its key in PEM form'],
     [{ url, ssl: { ca: SECRET } }, 'ssl.ca must be a certificate, or several, in PEM form'],

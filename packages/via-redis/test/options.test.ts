@@ -112,6 +112,7 @@ describe('the options', () => {
     [{ url: 'rediss://host', tls: { cert: CA } }],
     [{ url: 'rediss://host', tls: { cert: CA, key: 'no key' } }],
     [{ url: 'rediss://host', tls: { rejectUnauthorized: false } }],
+    [{ url: 'rediss://host', tls: { caa: 'x' } }],
     [{ url, prefix: 1 }],
     [{ url, prefix: '\uD83D' }],
     [{ url, timeoutMs: 0 }],
