@@ -19,7 +19,7 @@ import type { Ended, NodeProcess, NodeProgram } from './node-process.ts'
 import { OptionError } from './option-error.ts'
 import { choosePorts, PortError } from './ports.ts'
 import { onStandardInputEnd } from './standard-input.ts'
-import { checkAnswers, checkFit, startStore, StoreFailed, StoreMissing } from './store.ts'
+import { startStore, StoreFailed, StoreMissing, useGiven } from './store.ts'
 import type { Store } from './store.ts'
 import { WAY_TEXT } from './ways.ts'
 import type { Way } from './ways.ts'
@@ -124,13 +124,13 @@ async function stopAll(): Promise<void> {
 /** Undefined if there is none: because none is wanted, or because the demo ends. */
 async function storeAddress(names: NamesChoice): Promise<string | undefined> {
   if (names.via === 'global-ets') return undefined
+  const start = { tell: (line: string) => console.log(line), signal: stopping.signal }
   try {
     if (names.store !== undefined) {
-      await checkAnswers(names.store)
-      await checkFit(names.via, names.store)
+      await useGiven(names.via, names.store, start)
       return names.store.address
     }
-    ownStore = startStore(names.via, { tell: (line) => console.log(line), signal: stopping.signal })
+    ownStore = startStore(names.via, start)
     return (await ownStore).address
   } catch (error) {
     if (error instanceof StoreMissing) fail(error.message, 2)

@@ -1,7 +1,7 @@
 // The store of a way that wants one: a server of the demo's own, on a free port, in a temporary folder; or one that is there already.
 //
 //   own:   is it installed? ─ no ─▶ StoreMissing, or its jars are fetched first (Kafka) ─▶ start ─▶ … ─▶ stop: its process and its folder are gone
-//   given: does anybody answer there? ─▶ does the driver take it? It is asked here, once, and not by each node
+//   given: does anybody answer there? ─▶ does the driver take it? It is asked here, once, and not by each node ─▶ is it still there? (store-watch.ts)
 //
 // A server of the demo's own ends with this process, however that ends: dev-services sees to it.
 
@@ -9,6 +9,9 @@ import { spawn } from 'node:child_process'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 
+import type { NamesDriver } from './drivers.ts'
+import { remediesFor } from './remedies.ts'
+import { watchStore } from './store-watch.ts'
 import type { StorePlace, StoreWay } from './ways.ts'
 
 /** It can't be started here; says how to get it. */
@@ -44,7 +47,7 @@ const ANSWERS_WITHIN_MS = 3000
 const LOOK_EVERY_MS = 1000
 
 /** @throws StoreFailed by rejection */
-export async function checkAnswers({ host, port }: StorePlace): Promise<void> {
+async function checkAnswers({ host, port }: StorePlace): Promise<void> {
   const socket = connect(port, host)
   const problem = await new Promise<string | undefined>((resolve) => {
     socket.once('connect', () => resolve(undefined))
@@ -55,33 +58,34 @@ export async function checkAnswers({ host, port }: StorePlace): Promise<void> {
   if (problem !== undefined) throw new StoreFailed(`no store at ${host}:${port} (--store): ${problem}`)
 }
 
-const REDIS_REMEDY =
-  'Give user and password in the address: redis://user:password@host:port. The rights that are needed: packages/via-redis/README.md'
-
-/** How to mend it, as far as that is the user's. */
-const REMEDIES: Record<StoreWay, string> = {
-  redis: REDIS_REMEDY,
-  'redis-pubsub': REDIS_REMEDY,
-  mysql:
-    'Give user, password and database in the address: mysql://user:password@host:port/database. The rights that are needed: packages/via-mysql/README.md',
-  kafka: 'The rights that are needed: packages/via-kafka/README.md',
+/**
+ * Somebody else's: started as a node would, and looked at until the demo ends.
+ * @throws StoreFailed by rejection
+ */
+export async function useGiven(way: StoreWay, place: StorePlace, { tell, signal }: StartOptions): Promise<void> {
+  await checkAnswers(place)
+  const { driver, look } = await startFit(way, place)
+  const { host, port } = place
+  void watchStore({ place: `${host}:${port}`, look, tell, signal }).then(() => driver.stop())
 }
 
-/** As a node would start with it. @throws StoreFailed by rejection */
-export async function checkFit(way: StoreWay, { address, host, port }: StorePlace): Promise<void> {
+/** @throws StoreFailed by rejection */
+async function startFit(way: StoreWay, { address, host, port }: StorePlace): Promise<NamesDriver> {
   const { driverFor } = await import('./drivers.ts')
   try {
-    const { driver } = await driverFor(way, address)
+    const names = await driverFor(way, address)
     try {
-      await driver.start(() => undefined)
-    } finally {
-      await driver.stop()
+      await names.driver.start(() => undefined)
+    } catch (error) {
+      await names.driver.stop()
+      throw error
     }
+    return names
   } catch (error) {
     // What these say has no address and no password in it.
     if (!(error instanceof Error) || !['StoreError', 'PidmeshError'].includes(error.name)) throw error
     const problem = `the store at ${host}:${port} (--store) can't be used: ${error.message}`
-    throw new StoreFailed(`${problem}. ${REMEDIES[way]}`, { cause: error })
+    throw new StoreFailed([problem, ...remediesFor(way, error.message)].join('. '), { cause: error })
   }
 }
 

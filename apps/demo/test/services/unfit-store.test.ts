@@ -29,15 +29,30 @@ describe.skipIf(mustSkip(redisMissing()))('a Redis that wants a password', () =>
     onTestFinished(() => redis.stop())
     const { code, lines } = await run(via, `redis://:wrong-one@127.0.0.1:${redis.port}`)
     expect(lines).toEqual([
-      expect.stringMatching(/^demo: the store at \S+ \(--store\) can't be used: .*password.* redis:\/\/user:password@/),
+      expect.stringMatching(
+        /^demo: the store at \S+ \(--store\) can't be used: .*password.* redis:\/\/user:password@host:port$/,
+      ),
     ])
     expect(lines.join('\n')).not.toMatch(/secret-of-redis|wrong-one/)
     expect(code).toBe(1)
     const other = await run(via, `redis://:wrong-one@127.0.0.1:${redis.port}/first`)
     expect(other).toEqual({
       code: 1,
-      lines: [expect.stringMatching(/^demo: the store at .* database must be a whole/)],
+      lines: [expect.stringMatching(/^demo: the store at .* database must be a whole number, 0 or more$/)],
     })
+  })
+
+  it('is told of with the rights that are needed, if the user lacks one, and with nothing that is no help', async () => {
+    const redis = await startRedis()
+    onTestFinished(() => redis.stop())
+    const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(redis.port)] })
+    onTestFinished(() => replica.stop())
+    await redis.command('ACL', 'SETUSER', 'somebody', 'on', '>secret-of-redis', '~*', '&*', '+@connection', '+role')
+    const withoutRight = await run('redis', `redis://somebody:secret-of-redis@127.0.0.1:${redis.port}`)
+    expect(withoutRight.lines).toEqual([expect.stringMatching(/ a right: .* packages\/via-redis\/README\.md$/)])
+    expect(withoutRight.lines.join('\n')).not.toMatch(/Give user/)
+    const { lines } = await run('redis', replica.url)
+    expect(lines).toEqual([expect.stringMatching(/ is a replica, which takes no writes$/)])
   })
 })
 
@@ -48,11 +63,16 @@ describe.skipIf(mustSkip(mariadbMissing()))('a MariaDB', () => {
     const [wrongPassword, otherDatabase] = [new URL(mariadb.url), new URL(mariadb.url)]
     wrongPassword.password = 'wrong-one'
     otherDatabase.pathname = '/another'
-    for (const { href } of [wrongPassword, otherDatabase]) {
+    const address = / mysql:\/\/user:password@host:port\/database$/
+    // Who has no right to a database is not told whether there is one.
+    const addressOrRight = / mysql:\/\/user:password@host:port\/database(\. The rights .*\/README\.md)?$/
+    for (const [{ href }, remedy] of [
+      [wrongPassword, address],
+      [otherDatabase, addressOrRight],
+    ] as const) {
       const { code, lines } = await run('mysql', href)
-      expect(lines).toEqual([
-        expect.stringMatching(/^demo: the store at \S+ \(--store\) can't be used: .* packages\/via-mysql\/README\.md$/),
-      ])
+      expect(lines).toEqual([expect.stringMatching(/^demo: the store at \S+ \(--store\) can't be used: /)])
+      expect(lines[0]).toMatch(remedy)
       expect(lines.join('\n')).not.toMatch(/wrong-one/)
       expect(code).toBe(1)
     }
