@@ -28,6 +28,8 @@ interface Life {
   readonly subscriptions: Subscriptions
   readonly ending: AbortController
   isStarted: boolean
+  /** Something was lost, or did not answer, since it has started: a connection that is opened may be opened anew. Of a cluster some are opened late, for the first time. */
+  isTroubled: boolean
   /** Redis was away: who listens may not be back yet. */
   isDoubtedUntilMs: number
 }
@@ -101,9 +103,12 @@ export class RedisPubSub implements MessageBroker {
     const life = this.living()
     const name = this.channelOf(channel)
     const message = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const count = await this.calls.run(name.length + message.length, () =>
-      life.route.call(name, [this.command, name, message]),
-    )
+    const count = await this.calls
+      .run(name.length + message.length, () => life.route.call(name, [this.command, name, message]))
+      .catch((error: unknown) => {
+        life.isTroubled = true
+        throw error
+      })
     if (!this.countsListeners || typeof count !== 'number') return undefined
     return count === 0 && this.isDoubted(life) ? undefined : count
   }
@@ -149,9 +154,12 @@ export class RedisPubSub implements MessageBroker {
     const ending = new AbortController()
     const { signal } = ending
     const onOpen = (): void => {
-      if (life.isStarted) life.isDoubtedUntilMs = performance.now() + DOUBT_MS
+      if (life.isStarted && life.isTroubled) life.isDoubtedUntilMs = performance.now() + DOUBT_MS
     }
-    const options = { timeoutMs, tls, signal, onOpen }
+    const onLost = (): void => {
+      life.isTroubled = true
+    }
+    const options = { timeoutMs, tls, signal, onOpen, onLost }
     const listening: Omit<ConnectionOptions, 'mustLead'> = {
       timeoutMs,
       tls,
@@ -159,7 +167,10 @@ export class RedisPubSub implements MessageBroker {
       onPush: (channel, bytes) => {
         if (!signal.aborted && subscriptions.isWanted(channel)) onMessage(bytes)
       },
-      onLost: (connection) => subscriptions.onLost(connection),
+      onLost: (connection) => {
+        onLost()
+        subscriptions.onLost(connection)
+      },
       onMoved: (channel, connection) => subscriptions.onMoved(channel, connection),
     }
     let route: Route
@@ -181,7 +192,14 @@ export class RedisPubSub implements MessageBroker {
       where = { home: () => node, redirected: () => undefined, refresh: () => Promise.resolve() }
     }
     const subscriptions = new Subscriptions({ isSharded: sharded, signal, ...where })
-    const life: Life = { route, subscriptions, ending, isStarted: false, isDoubtedUntilMs: -Infinity }
+    const life: Life = {
+      route,
+      subscriptions,
+      ending,
+      isStarted: false,
+      isTroubled: false,
+      isDoubtedUntilMs: -Infinity,
+    }
     return life
   }
 }

@@ -45,8 +45,11 @@ describe.skipIf(hasNoRedis())('Redis Cluster', () => {
     return store
   }
 
-  async function pubSub(sharded: boolean): Promise<{ broker: RedisPubSub; got: (string | undefined)[] }> {
-    const broker = new RedisPubSub({ cluster: cluster.urls, sharded, timeoutMs: TIMEOUT_MS })
+  async function pubSub(
+    sharded: boolean,
+    urls: readonly string[] = cluster.urls,
+  ): Promise<{ broker: RedisPubSub; got: (string | undefined)[] }> {
+    const broker = new RedisPubSub({ cluster: urls, sharded, timeoutMs: TIMEOUT_MS })
     started.push(broker)
     const got: (string | undefined)[] = []
     await broker.start((message) => got.push(text(message)))
@@ -150,6 +153,15 @@ describe.skipIf(hasNoRedis())('Redis Cluster', () => {
       expect((await service.command('PUBSUB', 'SHARDCHANNELS')).split('\n').length).toBeGreaterThan(5)
     for (const name of NAMES) await two.broker.unlisten(name)
     expect(await Promise.all(NAMES.map((name) => one.broker.publish(name, bytes)))).toEqual(NAMES.map(() => 0))
+  })
+
+  it('with sharded channels nobody is known not to listen from the start on, though nodes of the cluster are asked for the first time', async () => {
+    // Each has been in touch with some of the nodes when it has started.
+    for (let times = 0; times < 30; times++) {
+      const { broker } = await pubSub(true, cluster.urls.slice(0, 1))
+      expect(await Promise.all(NAMES.map((name) => broker.publish(name, bytes)))).toEqual(NAMES.map(() => 0))
+      await broker.stop()
+    }
   })
 
   it('a sharded channel that moves is listened to where it goes', async () => {
