@@ -200,6 +200,27 @@ describe('a suspended server', () => {
     expect(lab.a.isProcessAlive(server)).toBe(false)
   })
 
+  it('looks at a message once: what it is then it is, and is answered', async () => {
+    const events: string[] = []
+    const server = await lab.run(start(lab.a, Puppet, [{}, events]))
+    const { self, messages } = await lab.process()
+    const replyTo = self.alias()
+    await lab.run(sys.suspend(lab.a, server))
+    let reads = 0
+    lab.a.send(server, {
+      type: '$system',
+      request: { type: 'get_state' },
+      get replyTo() {
+        reads++
+        return reads === 1 ? replyTo : 'nobody'
+      },
+    })
+    await lab.settle()
+    expect(reads).toBe(1)
+    expect(messages).toMatchObject([{ type: 'ok' }])
+    expect(events).toEqual(['init'])
+  })
+
   it('says so in the log when very much waits', async () => {
     const server = await tally(0)
     await lab.run(sys.suspend(lab.a, server))

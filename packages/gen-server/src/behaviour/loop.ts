@@ -89,14 +89,19 @@ export class ServerLoop {
       const outcome = this.handleHeld(QUANTUM)
       return outcome instanceof Promise ? outcome.then(() => this.remind()) : this.remind()
     }
-    if (this.suspended && readSystemMessage(message) === undefined && !this.isParentsExit(message)) {
-      this.hold(message)
-      return undefined
-    }
-    if (this.suspended || this.held === undefined) return this.take(message)
+    if (this.suspended) return this.takeSuspended(message)
+    if (this.held === undefined) return this.take(message)
     // What was kept came before it.
     this.hold(message)
     return this.handleHeld(1)
+  }
+
+  private takeSuspended(message: unknown): void | Promise<void> {
+    const system = readSystemMessage(message)
+    if (system !== undefined) return this.answer(system)
+    if (this.isParentsExit(message)) return this.end(message.reason, message)
+    this.hold(message)
+    return undefined
   }
 
   private take(message: unknown): void | Promise<void> {
