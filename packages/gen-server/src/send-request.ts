@@ -18,7 +18,7 @@ import {
   type RequestOutcome,
 } from '@pidmesh/runtime'
 import { callError, checkAddress, describe, isSelf } from './call.ts'
-import { badArgument, checkOptions } from './arguments.ts'
+import { badArgument, badOption, checkOptions } from './arguments.ts'
 import { isInstance } from './is-instance.ts'
 import { CallError } from './errors.ts'
 import type { CallMessage, Given, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
@@ -125,6 +125,7 @@ export function sendRequest<Calls, const Request extends Given<Calls>>(
   const self = contextOf(caller)
   checkOptions('a request', options, OPTIONS)
   const { toMailbox = false } = options
+  if (typeof toMailbox !== 'boolean') throw badOption('toMailbox must be true or false')
   const id = new RequestId<ReplyFor<Calls, Request>>(server, open(self, server, request))
   if (toMailbox) void deliverWhenOver(self, id)
   return id

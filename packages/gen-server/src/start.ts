@@ -3,6 +3,7 @@
  */
 import {
   contextOf,
+  isPid,
   type Awaitable,
   type Caller,
   type Context,
@@ -11,7 +12,7 @@ import {
   type Ref,
 } from '@pidmesh/runtime'
 import type { Init } from './behaviour/behaviour.ts'
-import { badArgument, checkOptions } from './arguments.ts'
+import { badArgument, badOption, checkOptions } from './arguments.ts'
 import { Debug } from './behaviour/debug.ts'
 import { ServerLoop } from './behaviour/loop.ts'
 import { shownValue } from './behaviour/shown-value.ts'
@@ -134,11 +135,13 @@ export function enterLoop(
 ): MessageHandler | Promise<MessageHandler> {
   if (!isServer(server)) throw badArgument('what takes over a process is an instance of a class of servers')
   checkOptions('enterLoop', options, ENTER_OPTIONS)
+  const { parent } = options
+  if (parent !== undefined && !isPid(parent)) throw badOption('parent must be a pid')
   const debug = new Debug(self)
   server.enter(self)
   const behaviour = new Callbacks(self, server, debug)
   tellStarted(self, behaviour)
-  return new ServerLoop({ self, behaviour, debug, parent: options.parent }).start()
+  return new ServerLoop({ self, behaviour, debug, parent }).start()
 }
 
 const ENTER_OPTIONS: ReadonlySet<string> = new Set(['parent'])

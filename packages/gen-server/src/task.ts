@@ -107,7 +107,7 @@ export class Task<Result> {
     supervisor: DynamicSupervisorRef,
     run: TaskFunction<Result>,
   ): Promise<Task<Result>> {
-    const owner = self.pid
+    const owner = contextOf(self).pid
     const body = async (task: Context): Promise<void> => {
       // The owner may have been killed before it came to ask.
       const watch = task.monitor(owner)
@@ -131,7 +131,7 @@ export class Task<Result> {
 
   /** As `start`, linked to the calling process. */
   static startLink(self: Context, run: TaskFunction<unknown>): Pid {
-    return self.spawnLink(run, { label: 'task' })
+    return contextOf(self).spawnLink(run, { label: 'task' })
   }
 
   /**

@@ -17,10 +17,23 @@ class Idle extends GenServer {
 /** As who writes no types would call it. */
 type Untyped = (...args: readonly unknown[]) => unknown
 
-const { abcast, call, cast, checkResponse, enterLoop, multiCall, receiveResponse, reply, sendRequest, start } =
+const { abcast, call, cast, checkResponse, child, enterLoop, multiCall, receiveResponse, reply, sendRequest, start } =
   gen as unknown as { readonly [Name in keyof typeof gen]: Untyped }
-const tasks = Task as unknown as Readonly<Record<'async' | 'await' | 'startChild' | 'shutdown' | 'yield', Untyped>>
+const tasks = Task as unknown as Readonly<
+  Record<'async' | 'asyncNolink' | 'await' | 'startChild' | 'startLink' | 'shutdown' | 'yield', Untyped>
+>
+const startSupervisor = Supervisor.start as Untyped
+const supervisorSpec = Supervisor.childSpec as Untyped
 const ids = new gen.RequestIds() as unknown as { readonly add: Untyped; readonly size: number }
+
+const unreadable = new Proxy(
+  {},
+  {
+    ownKeys: () => {
+      throw new RangeError('trap')
+    },
+  },
+)
 
 it.each<readonly [string, 'ERR_BAD_ARGUMENT' | 'ERR_BAD_OPTION', () => unknown]>([
   ['reply to nothing', 'ERR_BAD_ARGUMENT', () => reply(lab.a, undefined, 1)],
@@ -40,6 +53,9 @@ it.each<readonly [string, 'ERR_BAD_ARGUMENT' | 'ERR_BAD_OPTION', () => unknown]>
   ['enterLoop with an option that is none', 'ERR_BAD_OPTION', () => enterLoop(lab.a.self, new Idle(), { parnt: 1 })],
   ['enterLoop with null for options', 'ERR_BAD_OPTION', () => enterLoop(lab.a.self, new Idle(), null)],
   ['sendRequest with an option that is none', 'ERR_BAD_OPTION', () => sendRequest(lab.a, 'x', 1, { toMailBox: true })],
+  ['enterLoop with a parent that is none', 'ERR_BAD_OPTION', () => enterLoop(lab.a.self, new Idle(), { parent: 'me' })],
+  ['sendRequest with a flag that is none', 'ERR_BAD_OPTION', () => sendRequest(lab.a, 'x', 1, { toMailbox: 'no' })],
+  ['sendRequest with options that throw', 'ERR_BAD_OPTION', () => sendRequest(lab.a, 'x', 1, unreadable)],
   ['sendRequest with null for options', 'ERR_BAD_OPTION', () => sendRequest(lab.a, 'x', 1, null)],
   ['a collection of what is no request', 'ERR_BAD_ARGUMENT', () => ids.add(5, 'label')],
   ['receiveResponse of nothing', 'ERR_BAD_ARGUMENT', () => receiveResponse(lab.a, 5, 10)],
@@ -47,11 +63,25 @@ it.each<readonly [string, 'ERR_BAD_ARGUMENT' | 'ERR_BAD_OPTION', () => unknown]>
   ['a task that is no function', 'ERR_BAD_ARGUMENT', () => tasks.async(lab.a.self, 5)],
   ['a task of nobody', 'ERR_BAD_ARGUMENT', () => tasks.async(5, () => 1)],
   ['a supervised task that is no function', 'ERR_BAD_ARGUMENT', () => tasks.startChild(lab.a, 'x', 5)],
+  ['a linked task of nobody', 'ERR_BAD_ARGUMENT', () => tasks.startLink(undefined, () => 1)],
+  ['a task without a link of nobody', 'ERR_BAD_ARGUMENT', () => tasks.asyncNolink(undefined, 'x', () => 1)],
   ['await of no task', 'ERR_BAD_ARGUMENT', () => tasks.await(5)],
   ['yield of no task', 'ERR_BAD_ARGUMENT', () => tasks.yield(undefined)],
   ['shutdown of no task', 'ERR_BAD_ARGUMENT', () => tasks.shutdown({})],
-  ['a supervisor with null for options', 'ERR_BAD_OPTION', () => (Supervisor.start as Untyped)(lab.a, {}, [], null)],
-  ['a supervisor with null for flags', 'ERR_BAD_OPTION', () => (Supervisor.start as Untyped)(lab.a, null, [])],
+  ['a supervisor with null for options', 'ERR_BAD_OPTION', () => startSupervisor(lab.a, {}, [], null)],
+  [
+    'a supervisor that is to trap no exits',
+    'ERR_BAD_OPTION',
+    () => startSupervisor(lab.a, {}, [], { trapExit: false }),
+  ],
+  [
+    'a supervisor that is a child, with an option that is none',
+    'ERR_BAD_OPTION',
+    () => supervisorSpec({}, [], { nam: 'x' }),
+  ],
+  ['a supervisor that is a child, with null for options', 'ERR_BAD_OPTION', () => supervisorSpec({}, [], null)],
+  ['a child with null for options', 'ERR_BAD_OPTION', () => child(Idle, [], null)],
+  ['a supervisor with null for flags', 'ERR_BAD_OPTION', () => startSupervisor(lab.a, null, [])],
   ['a flag that is none', 'ERR_BAD_OPTION', () => (DynamicSupervisor.start as Untyped)(lab.a, { max: 1 })],
 ])('%s is %s', async (_, code, run) => {
   const before = lab.a.processes().length

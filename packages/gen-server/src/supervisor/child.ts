@@ -3,6 +3,7 @@
  * `{ ...child(Counter, [5]), id: 'second' }`.
  */
 import { Pid, type ProcessBody, type SpawnOptions } from '@pidmesh/runtime'
+import { badOption } from '../arguments.ts'
 import type { StartOptions } from '../behaviour/start.ts'
 import { startLink, type ServerClass } from '../start.ts'
 import { badChildSpec, type ChildSpec } from './child-spec.ts'
@@ -49,10 +50,14 @@ export function processChild(
   return { id, ...spec, start: (self) => self.spawnLink(body, rest) }
 }
 
-/** Options of a specification, and others. */
+/**
+ * Options of a specification, and others.
+ * @throws PidmeshError `ERR_BAD_OPTION` for what holds none
+ */
 export function split<Options extends ChildOptions>(
   options: Options,
 ): { readonly spec: ChildOptions; readonly rest: Omit<Options, keyof ChildOptions> } {
+  if (typeof options !== 'object' || options === null) throw badOption('the options of a child are an object')
   const { id, restart, shutdown, type, significant, ...rest } = options
   const spec = Object.fromEntries(
     Object.entries({ id, restart, shutdown, type, significant }).filter(([, value]) => value !== undefined),

@@ -2,11 +2,13 @@
  * The options of a supervisor as a server.
  */
 import { ViaName } from '@pidmesh/runtime'
-import { badOption } from '../arguments.ts'
+import { checkOptions } from '../arguments.ts'
 import type { StartOptions } from '../behaviour/start.ts'
 
 /** A supervisor traps exits always. */
 export type SupervisorOptions = Omit<StartOptions, 'trapExit'>
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof SupervisorOptions>(['name', 'timeoutMs', 'label'])
 
 export function serverOptions(options: SupervisorOptions): StartOptions {
   // From its first moment: its parent may end before its first turn.
@@ -18,7 +20,7 @@ export function serverOptions(options: SupervisorOptions): StartOptions {
  * @throws PidmeshError `ERR_BAD_OPTION`
  */
 export function nameOf(options: SupervisorOptions): string | undefined {
-  if (typeof options !== 'object' || options === null) throw badOption('the options of a start are an object')
+  checkOptions('a supervisor', options, OPTIONS)
   const { name } = options
   return name instanceof ViaName ? name.name : name
 }
