@@ -6,6 +6,7 @@ import { GlobalEts, ProcessGroups } from '@pidmesh/global-ets'
 import { Pid, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { KeyWords } from '../src/engine/key-words.ts'
 import { NO_META, OpWriter } from '../src/engine/ops.ts'
 import { Rows } from '../src/engine/rows.ts'
 import { type Member, idle, join } from './lab.ts'
@@ -64,7 +65,7 @@ describe('a hostile node', () => {
     forge(evil, hello)
     await cluster.advance(5)
     const ops = new OpWriter()
-    ops.put('theirs', 1, Number.MAX_SAFE_INTEGER, NO_META.bytes)
+    ops.put(KeyWords.of('theirs'), 1, Number.MAX_SAFE_INTEGER, NO_META.bytes)
     forge(evil, { type: 'snapshot_begin', id: 1, life: 1, seq: 0 })
     forge(evil, { type: 'delta', life: 1, first: 1, last: 1, ops: ops.take() })
     await cluster.advance(20)

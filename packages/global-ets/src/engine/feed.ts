@@ -8,6 +8,7 @@
  * So nothing is copied, however large the table is. One who can't keep up is simply behind: it is sent what it lacks when it takes more.
  */
 import type { Pid } from '@pidmesh/runtime'
+import { KeyWords } from './key-words.ts'
 import type { OwnerLog } from './log.ts'
 import type { MetaBytes } from './meta-bytes.ts'
 import { OpWriter } from './ops.ts'
@@ -42,6 +43,8 @@ export class Feed {
   private sent = 0
   private snapshot: Snapshot | undefined = undefined
   private tickedSeq = NONE
+  /** Of a row that is sent. */
+  private readonly key = new KeyWords()
 
   constructor(server: Pid, knows: Known | undefined, components: FeedComponents) {
     this.server = server
@@ -103,7 +106,7 @@ export class Feed {
       if (next.done === true) break
       const slot = next.value
       const bytes = metaBytes.of(table.rows.metaOf(slot))
-      ops.put(table.rows.keyOf(slot), table.rows.idOf(slot), table.rows.epochOf(slot), bytes)
+      ops.put(table.rows.readKey(slot, this.key), table.rows.idOf(slot), table.rows.epochOf(slot), bytes)
     }
     if (ops.count > 0) return { type: 'snapshot_chunk', from, id, ops: ops.take() }
     this.snapshot = undefined

@@ -1,18 +1,25 @@
 /**
  * Hashes of what a row says, the same on every node: of them the sums are made that nodes compare.
  */
+import type { KeyWords } from './key-words.ts'
+
+const FNV_BASIS = 0x811c9dc5
+const FNV_PRIME = 0x01000193
 
 /** FNV-1a over code units, and its bits mixed: its lowest alone depend on the lowest of the text alone. */
-export function hashOfKey(key: string): number {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193)
+export function hashOfKey(key: KeyWords): number {
+  // The units of a short key are its bytes.
+  if (key.isShort) return hashOfBytes(key.bytes, 1, 1 + (key.bytes[0] as number))
+  const { text } = key
+  let hash = FNV_BASIS
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), FNV_PRIME)
   return mixed(hash)
 }
 
 /** As `hashOfKey`, of bytes. */
 export function hashOfBytes(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193)
+  let hash = FNV_BASIS
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), FNV_PRIME)
   return mixed(hash)
 }
 

@@ -5,6 +5,7 @@
  * room. The hash of a key is kept beside its slot, so that hardly ever another key than the one that is looked for is read. Split in 64, so that growing never moves
  * many at once. Keys are the users' to choose: the hash is made with numbers that nobody can guess, so that they can't choose such as meet.
  */
+import type { KeyWords } from './key-words.ts'
 import { NONE, type Rows } from './rows.ts'
 
 const PARTS = 64
@@ -23,6 +24,7 @@ export class KeyIndex {
   private readonly rows: Rows
   private readonly seed: number
   private readonly multiplier: number
+  private readonly secondMultiplier: number
   private readonly parts: (Part | undefined)[] = new Array<Part | undefined>(PARTS).fill(undefined)
 
   /** @param secret an odd number of 32 bits */
@@ -30,17 +32,18 @@ export class KeyIndex {
     this.rows = rows
     this.seed = Math.imul(secret, 0x85ebca6b)
     this.multiplier = secret | 0
+    this.secondMultiplier = Math.imul(secret, 0xc2b2ae35) | 1
   }
 
   /** The first row of the key, or `NONE`. */
-  first(key: string): number {
+  first(key: KeyWords): number {
     const hash = this.hashOf(key)
     const part = this.parts[hash >>> PART_SHIFT]
     return part === undefined ? NONE : (part.entries[this.placeOf(part, key, hash) + 1] as number)
   }
 
   /** Makes a row the first of its key. The one that was must still be one. */
-  set(key: string, slot: number): void {
+  set(key: KeyWords, slot: number): void {
     const hash = this.hashOf(key)
     const part = (this.parts[hash >>> PART_SHIFT] ??= new Part())
     const place = this.placeOf(part, key, hash)
@@ -51,7 +54,7 @@ export class KeyIndex {
   }
 
   /** The key has no rows any more. The one that was must still be one. */
-  remove(key: string): void {
+  remove(key: KeyWords): void {
     const hash = this.hashOf(key)
     const part = this.parts[hash >>> PART_SHIFT]
     if (part === undefined) return
@@ -77,18 +80,34 @@ export class KeyIndex {
   }
 
   /** Where it is, or would be put. */
-  private placeOf({ entries }: Part, key: string, hash: number): number {
+  private placeOf({ entries }: Part, key: KeyWords, hash: number): number {
     const last = entries.length - 1
     let place = homeOf(hash, last)
     for (let slot = entries[place + 1]; slot !== NONE; slot = entries[place + 1]) {
-      if (entries[place] === hash && this.rows.keyOf(slot as number) === key) break
+      if (entries[place] === hash && this.rows.hasKey(slot as number, key)) break
       place = (place + WIDTH) & last
     }
     return place
   }
 
-  /** 32 bits, signed. The last step is that of MurmurHash3 (Appleby): each bit of the key changes each of the hash. */
-  private hashOf(key: string): number {
+  private hashOf(key: KeyWords): number {
+    return key.isShort ? this.hashOfWords(key.words) : this.hashOfText(key.text)
+  }
+
+  /** 32 bits, signed. Two products with numbers that nobody knows for each word: what differs in its highest bits alone would otherwise differ in bits that can be foretold. */
+  private hashOfWords(words: Int32Array): number {
+    const { multiplier, secondMultiplier } = this
+    let hash = this.seed
+    for (let at = 0; at < words.length; at++) {
+      hash = Math.imul(hash ^ (words[at] as number), multiplier)
+      hash = Math.imul(hash ^ (hash >>> 16), secondMultiplier)
+      hash ^= hash >>> 15
+    }
+    return hash
+  }
+
+  /** As `hashOfWords`. The last step is that of MurmurHash3 (Appleby): each bit of the key changes each of the hash. */
+  private hashOfText(key: string): number {
     const { multiplier } = this
     let hash = this.seed ^ key.length
     for (let at = 0; at < key.length; at++) {

@@ -7,6 +7,7 @@
  * State: `life` (another in each life of the table), `seq`, the open batch, the ring. Invariant: the ring's batches follow each other without a gap, up to the open
  * one.
  */
+import type { KeyWords } from './key-words.ts'
 import { OpWriter } from './ops.ts'
 
 /** Operations `from` … `to`, as they are sent. */
@@ -57,17 +58,17 @@ export class OwnerLog {
     this.sealedSeq = this.seq
   }
 
-  put(key: string, id: number, epoch: number, meta: Uint8Array): void {
+  put(key: KeyWords, id: number, epoch: number, meta: Uint8Array): void {
     if (this.isKept) this.open.put(key, id, epoch, meta)
     this.seq++
   }
 
-  remove(key: string, id: number, epoch: number): void {
+  remove(key: KeyWords, id: number, epoch: number): void {
     if (this.isKept) this.open.remove(key, id, epoch)
     this.seq++
   }
 
-  change(key: string, id: number, meta: Uint8Array): void {
+  change(key: KeyWords, id: number, meta: Uint8Array): void {
     if (this.isKept) this.open.change(key, id, meta)
     this.seq++
   }

@@ -11,6 +11,7 @@ import { isUtf8 } from 'node:buffer'
 import type { TermCodec } from '@pidmesh/runtime'
 import { EMPTY_META, type Meta } from './claim.ts'
 import { hashOfBytes } from './hashes.ts'
+import { KeyWords } from './key-words.ts'
 
 export const MAX_KEY_BYTES = 256
 export const MAX_META_BYTES = 1_024
@@ -46,20 +47,20 @@ export class OpWriter {
     return this.position
   }
 
-  put(key: string, id: number, epoch: number, meta: Uint8Array): void {
+  put(key: KeyWords, id: number, epoch: number, meta: Uint8Array): void {
     this.begin(PUT, key)
     this.number(id)
     this.number(epoch)
     this.block(meta)
   }
 
-  remove(key: string, id: number, epoch: number): void {
+  remove(key: KeyWords, id: number, epoch: number): void {
     this.begin(REMOVE, key)
     this.number(id)
     this.number(epoch)
   }
 
-  change(key: string, id: number, meta: Uint8Array): void {
+  change(key: KeyWords, id: number, meta: Uint8Array): void {
     this.begin(CHANGE, key)
     this.number(id)
     this.block(meta)
@@ -73,32 +74,25 @@ export class OpWriter {
     return bytes
   }
 
-  private begin(kind: number, key: string): void {
+  private begin(kind: number, key: KeyWords): void {
     if (this.position + MAX_OP_BYTES > this.buffer.length) this.grow()
     this.count++
     this.byte(kind)
     this.key(key)
   }
 
-  private key(key: string): void {
-    const { buffer } = this
-    // Nearly all keys are short and ASCII: their length takes one byte, and each character one.
-    if (key.length < 128) {
-      const start = this.position + 1
-      let at = 0
-      for (; at < key.length; at++) {
-        const unit = key.charCodeAt(at)
-        if (unit >= 128) break
-        buffer[start + at] = unit
-      }
-      if (at === key.length) {
-        buffer[this.position] = at
-        this.position = start + at
-        return
-      }
+  private key(key: KeyWords): void {
+    if (key.isShortAscii) {
+      // Its length and its characters, a byte each.
+      const { bytes } = key
+      const length = 1 + (bytes[0] as number)
+      for (let at = 0; at < length; at++) this.buffer[this.position + at] = bytes[at] as number
+      this.position += length
+      return
     }
-    this.number(Buffer.byteLength(key))
-    this.position += buffer.write(key, this.position, 'utf8')
+    const { text } = key
+    this.number(Buffer.byteLength(text))
+    this.position += this.buffer.write(text, this.position, 'utf8')
   }
 
   private block(bytes: Uint8Array): void {
@@ -132,11 +126,11 @@ export class OpWriter {
   }
 }
 
-/** Takes what is read, in order. */
+/** Takes what is read, in order. The key is lent for the call. */
 export interface OpSink {
-  put(key: string, id: number, epoch: number, meta: EncodedMeta): void
-  remove(key: string, id: number, epoch: number): void
-  change(key: string, id: number, meta: EncodedMeta): void
+  put(key: KeyWords, id: number, epoch: number, meta: EncodedMeta): void
+  remove(key: KeyWords, id: number, epoch: number): void
+  change(key: KeyWords, id: number, meta: EncodedMeta): void
 }
 
 /** What isn't operations: the peer that has sent it isn't to be believed. */
@@ -145,6 +139,7 @@ export class BadOps extends Error {}
 /** Reads operations: all of them well-formed, or `BadOps` before or after some have been given. */
 export class OpReader {
   private readonly terms: TermCodec
+  private readonly lent = new KeyWords()
   private bytes: Buffer = Buffer.alloc(0)
   private position = 0
 
@@ -170,17 +165,16 @@ export class OpReader {
     return count
   }
 
-  private key(): string {
+  private key(): KeyWords {
     const length = this.number()
     if (length === 0 || length > MAX_KEY_BYTES) throw new BadOps(`a key of ${length} bytes`)
     const start = this.skip(length)
     const end = this.position
-    const { bytes } = this
-    let isAscii = true
-    for (let at = start; at < end; at++) if ((bytes[at] as number) >= 128) isAscii = false
-    if (isAscii) return bytes.toString('latin1', start, end)
+    const { bytes, lent } = this
+    // Nearly all keys are.
+    if (lent.setAscii(bytes, start, end)) return lent
     if (!isUtf8(bytes.subarray(start, end))) throw new BadOps('a key that is no text')
-    return bytes.toString('utf8', start, end)
+    return lent.set(bytes.toString('utf8', start, end))
   }
 
   private meta(): EncodedMeta {

@@ -10,6 +10,7 @@
 import { TermCodec, type NodeIdentity, type NodeName, type Pid } from '@pidmesh/runtime'
 import { compareBy, policyName, type ConflictPolicy } from './conflict.ts'
 import { Feed } from './feed.ts'
+import { KeyWords } from './key-words.ts'
 import { OwnerLog } from './log.ts'
 import { MetaBytes } from './meta-bytes.ts'
 import { OpReader, type EncodedMeta } from './ops.ts'
@@ -64,6 +65,8 @@ export class Replica {
   private readonly reader = new OpReader(this.terms)
   private readonly metaBytes = new MetaBytes(this.terms)
   private snapshotId = 0
+  /** Of the row of this node's own that is being changed. */
+  private readonly key = new KeyWords()
 
   constructor(options: ReplicaOptions) {
     this.options = options
@@ -94,8 +97,9 @@ export class Replica {
   }
 
   /** A row of this node's own. Its epoch is larger than all that were seen. */
-  put(key: string, id: number, encoded: EncodedMeta): number {
+  put(text: string, id: number, encoded: EncodedMeta): number {
     const { table, log } = this
+    const key = this.key.set(text)
     const { meta, bytes, hash } = encoded
     this.metaBytes.keep(encoded)
     const epoch = table.epoch + 1
@@ -107,7 +111,7 @@ export class Replica {
   /** Takes a row of this node's own out. */
   remove(slot: number): void {
     const { table, log } = this
-    log.remove(table.rows.keyOf(slot), table.rows.idOf(slot), table.rows.epochOf(slot))
+    log.remove(table.rows.readKey(slot, this.key), table.rows.idOf(slot), table.rows.epochOf(slot))
     table.removeRow(table.own, slot)
   }
 
@@ -118,7 +122,7 @@ export class Replica {
     this.metaBytes.keep(encoded)
     const [first] = slots
     if (first === undefined) return
-    log.change(table.rows.keyOf(first), table.rows.idOf(first), bytes)
+    log.change(table.rows.readKey(first, this.key), table.rows.idOf(first), bytes)
     for (const slot of slots) table.change(table.own, slot, { meta, metaHash: hash })
   }
 

@@ -11,6 +11,7 @@ import type { NodeIdentity } from '@pidmesh/runtime'
 import type { Claim, Meta } from './claim.ts'
 import { Copy, type Cursor } from './copy.ts'
 import { KeyIndex } from './key-index.ts'
+import { KeyWords } from './key-words.ts'
 import { ProcessIndex } from './process-index.ts'
 import { NONE, Rows } from './rows.ts'
 
@@ -26,13 +27,16 @@ export interface RowListsOptions {
 
 /** A row as it is put. */
 export interface RowValue {
-  readonly key: string
+  readonly key: KeyWords
   readonly id: number
   readonly epoch: number
   readonly meta: Meta
   /** Of the metadata as it is encoded; 0 if there is none. */
   readonly metaHash: number
 }
+
+/** A key as a text, or taken apart. */
+export type Key = string | KeyWords
 
 export class RowLists {
   readonly rows: Rows = new Rows()
@@ -41,6 +45,9 @@ export class RowLists {
   private readonly index: KeyIndex
   protected readonly copies: (Copy | undefined)[] = []
   private readonly lists: RowListsOptions
+  /** A key that is asked for as a text; and that of a row. */
+  private readonly asked = new KeyWords()
+  private readonly ofRow = new KeyWords()
 
   constructor(options: RowListsOptions) {
     this.lists = options
@@ -54,7 +61,7 @@ export class RowLists {
   }
 
   /** All rows of a key, in copies that are seen or not. */
-  *rowsOf(key: string): Generator<number> {
+  *rowsOf(key: Key): Generator<number> {
     for (let slot = this.firstOf(key); slot !== NONE; slot = this.rows.nextOfKey(slot)) yield slot
   }
 
@@ -64,12 +71,12 @@ export class RowLists {
   }
 
   /** The first row of a key in a copy, or `NONE`. */
-  find(copy: Copy, key: string): number {
+  find(copy: Copy, key: Key): number {
     return this.inCopy(copy, this.firstOf(key))
   }
 
   /** A claim in a copy, or `NONE`. Of a name whatever its epoch: there is one. */
-  findClaim(copy: Copy, key: string, id: number, epoch: number): number {
+  findClaim(copy: Copy, key: Key, id: number, epoch: number): number {
     const { rows } = this
     if (this.lists.kind === 'names') {
       const slot = this.find(copy, key)
@@ -79,14 +86,14 @@ export class RowLists {
   }
 
   /** The newest claim of a process to a key, in a copy, or `NONE`. */
-  findNewest(copy: Copy, key: string, id: number): number {
+  findNewest(copy: Copy, key: Key, id: number): number {
     return this.lists.kind === 'names'
       ? this.findClaim(copy, key, id, 0)
       : this.findMembership(copy, { key, id, epoch: undefined })
   }
 
   /** All claims of a process to a key, in a copy. The newest is the first. */
-  findClaims(copy: Copy, key: string, id: number): number[] {
+  findClaims(copy: Copy, key: Key, id: number): number[] {
     const newest = this.findNewest(copy, key, id)
     if (newest === NONE || this.lists.kind === 'names') return newest === NONE ? [] : [newest]
     return this.membershipsFrom(newest)
@@ -137,8 +144,8 @@ export class RowLists {
   }
 
   /** The first row of a key, or `NONE`. */
-  protected firstOf(key: string): number {
-    return this.index.first(key)
+  protected firstOf(key: Key): number {
+    return this.index.first(this.wordsOf(key))
   }
 
   /** Puts a new row into its lists. `first`: of the rows of the key that are there. */
@@ -159,7 +166,7 @@ export class RowLists {
   /** Takes a row out of its lists; it can still be read. Returns the first of the rows of its key that are left. */
   protected unlink(copy: Copy, slot: number): number {
     const { rows } = this
-    const key = rows.keyOf(slot)
+    const key = rows.readKey(slot, this.ofRow)
     const first = rows.isAlone(slot) ? NONE : rows.unlink('key', slot, this.firstOf(key))
     if (first === NONE) this.index.remove(key)
     else this.index.set(key, first)
@@ -182,15 +189,16 @@ export class RowLists {
    */
   private findMembership(
     copy: Copy,
-    { key, id, epoch }: { readonly key: string; readonly id: number; readonly epoch: number | undefined },
+    { key, id, epoch }: { readonly key: Key; readonly id: number; readonly epoch: number | undefined },
   ): number {
     const { rows } = this
+    const words = this.wordsOf(key)
     const isIt = (slot: number): boolean =>
       rows.copyOf(slot) === copy.number &&
       rows.idOf(slot) === id &&
       (epoch === undefined || rows.epochOf(slot) === epoch) &&
-      rows.keyOf(slot) === key
-    let [ofKey, ofProcess] = [this.firstOf(key), copy.processes?.first(id) ?? NONE]
+      rows.hasKey(slot, words)
+    let [ofKey, ofProcess] = [this.firstOf(words), copy.processes?.first(id) ?? NONE]
     while (ofKey !== NONE && ofProcess !== NONE) {
       if (isIt(ofKey)) return ofKey
       if (isIt(ofProcess)) return ofProcess
@@ -203,10 +211,9 @@ export class RowLists {
   /** A membership, and those of the same process in the same group that are older: along the key or the process, whichever comes to its end first. */
   private membershipsFrom(newest: number): number[] {
     const { rows } = this
+    const key = rows.readKey(newest, this.ofRow)
     const isLike = (slot: number): boolean =>
-      rows.copyOf(slot) === rows.copyOf(newest) &&
-      rows.idOf(slot) === rows.idOf(newest) &&
-      rows.keyOf(slot) === rows.keyOf(newest)
+      rows.copyOf(slot) === rows.copyOf(newest) && rows.idOf(slot) === rows.idOf(newest) && rows.hasKey(slot, key)
     const [byKey, byProcess]: [number[], number[]] = [[], []]
     let [ofKey, ofProcess] = [newest, newest]
     while (ofKey !== NONE && ofProcess !== NONE) {
@@ -229,6 +236,10 @@ export class RowLists {
     for (let slot = first; slot !== NONE; slot = this.rows.nextOfKey(slot))
       if (this.rows.copyOf(slot) === copy.number) return slot
     return NONE
+  }
+
+  private wordsOf(key: Key): KeyWords {
+    return typeof key === 'string' ? this.asked.set(key) : key
   }
 
   private newCopy(owner: NodeIdentity, processes: ProcessIndex | undefined): Copy {

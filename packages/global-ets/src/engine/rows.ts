@@ -6,6 +6,7 @@
  * Each row is in three lists: of its key, of its copy (all rows that one owner has), and of its process. The heads of these lists are kept by others.
  */
 import { EMPTY_META, type Meta } from './claim.ts'
+import { KeyWords } from './key-words.ts'
 
 /** No slot. */
 export const NONE = -1
@@ -14,30 +15,36 @@ const PAGE_BITS = 10
 const PAGE_ROWS = 1 << PAGE_BITS
 const PAGE_MASK = PAGE_ROWS - 1
 
-/** Where in a row's twelve integers what stands; the last four are two numbers of 64 bits. All of them together: a look-up touches one place of the memory. */
+/**
+ * Where in a row's sixteen integers what stands; four of them are two numbers of 64 bits. A look-up reads the first eight, which lie in one line of the processor's cache: a table is larger than
+ * that, and each line is waited for.
+ */
 const KEY_NEXT = 0
-const KEY_PREV = 1
-const COPY_NEXT = 2
-const COPY_PREV = 3
-const PROCESS_NEXT = 4
-const PROCESS_PREV = 5
-const COPY_AND_FLAGS = 6
-const HASH = 7
-const INTEGERS = 12
+const COPY_AND_FLAGS = 1
+const KEY = 4
+const KEY_INTEGERS = 4
+const KEY_PREV = 8
+const COPY_NEXT = 9
+const COPY_PREV = 10
+const PROCESS_NEXT = 11
+const PROCESS_PREV = 14
+const HASH = 15
+const INTEGERS = 16
 /** In the integer of the copy, its lowest bits. */
 const TOLD = 1
 const BEHIND = 2
 const COPY_SHIFT = 2
-/** In sixes: the process's id, and the epoch. Both may be larger than 32 bits. */
-const ID = 4
-const EPOCH = 5
-const NUMBERS = 6
+/** In eights: the process's id, and the epoch. Both may be larger than 32 bits. */
+const ID = 1
+const EPOCH = 6
+const NUMBERS = 8
 
 interface Page {
   readonly links: Int32Array
   /** The same memory. */
   readonly numbers: Float64Array
-  readonly keys: string[]
+  /** Keys that are too long to stand in a row, once there is one. */
+  longKeys: (string | undefined)[] | undefined
   readonly metas: Meta[]
 }
 
@@ -49,7 +56,7 @@ const PREV: Readonly<Record<ListKind, number>> = { key: KEY_PREV, copy: COPY_PRE
 
 /** What a row is when it is made. */
 export interface NewRow {
-  readonly key: string
+  readonly key: KeyWords
   /** Of the copy that it belongs to. */
   readonly copy: number
   readonly id: number
@@ -60,6 +67,7 @@ export interface NewRow {
 
 export class Rows {
   private readonly pages: Page[] = []
+  private readonly readAs = new KeyWords()
   private used = 0
   private freed = NONE
   /** Rows that there are. */
@@ -74,8 +82,12 @@ export class Rows {
     page.links[at * INTEGERS + HASH] = hash
     page.numbers[at * NUMBERS + ID] = id
     page.numbers[at * NUMBERS + EPOCH] = epoch
-    page.keys[at] = key
     page.metas[at] = meta
+    for (let n = 0; n < KEY_INTEGERS; n++) page.links[at * INTEGERS + KEY + n] = key.words[n] as number
+    if (!key.isShort) {
+      page.longKeys ??= new Array<string | undefined>(PAGE_ROWS).fill(undefined)
+      page.longKeys[at] = key.text
+    }
     this.size++
     return slot
   }
@@ -84,15 +96,37 @@ export class Rows {
   free(slot: number): void {
     const page = this.pageOf(slot)
     const at = slot & PAGE_MASK
-    page.keys[at] = ''
+    if (page.longKeys !== undefined) page.longKeys[at] = undefined
     page.metas[at] = EMPTY_META
     page.links[at * INTEGERS + KEY_NEXT] = this.freed
     this.freed = slot
     this.size--
   }
 
+  /** As a text that is made anew, if it is short. */
   keyOf(slot: number): string {
-    return this.pageOf(slot).keys[slot & PAGE_MASK] as string
+    return this.readKey(slot, this.readAs).text
+  }
+
+  readKey(slot: number, into: KeyWords): KeyWords {
+    const { links, longKeys } = this.pageOf(slot)
+    const at = slot & PAGE_MASK
+    into.setFrom(links, at * INTEGERS + KEY, longKeys?.[at])
+    return into
+  }
+
+  hasKey(slot: number, key: KeyWords): boolean {
+    const { links, longKeys } = this.pageOf(slot)
+    const { words } = key
+    const at = slot & PAGE_MASK
+    const start = at * INTEGERS + KEY
+    return (
+      links[start] === words[0] &&
+      links[start + 1] === words[1] &&
+      links[start + 2] === words[2] &&
+      links[start + 3] === words[3] &&
+      (key.isShort || longKeys?.[at] === key.text)
+    )
   }
 
   idOf(slot: number): number {
@@ -209,7 +243,7 @@ function newPage(): Page {
   return {
     links: new Int32Array(memory),
     numbers: new Float64Array(memory),
-    keys: new Array<string>(PAGE_ROWS).fill(''),
+    longKeys: undefined,
     metas: new Array<Meta>(PAGE_ROWS).fill(EMPTY_META),
   }
 }

@@ -15,7 +15,8 @@ import type { Claim, Meta } from './claim.ts'
 import type { CompareClaims } from './conflict.ts'
 import type { Copy, Cursor } from './copy.ts'
 import { hashOfKey, hashOfRow } from './hashes.ts'
-import { RowLists, type RowListsOptions, type RowValue } from './row-lists.ts'
+import { KeyWords } from './key-words.ts'
+import { RowLists, type Key, type RowListsOptions, type RowValue } from './row-lists.ts'
 import { NONE } from './rows.ts'
 
 /** Is told of what is seen, in turn, a name's or a member's leave before the next join. Rows can be read in it, and nothing may be changed. */
@@ -24,9 +25,9 @@ export interface TableWatcher {
   left(slot: number): void
   /** The same process has other metadata now. */
   changed(slot: number): void
-  /** The first row of a key has come, or its last one has gone. */
-  keyAdded(key: string): void
-  keyRemoved(key: string): void
+  /** A row is the first of its key, or was the last one. */
+  keyAdded(slot: number): void
+  keyRemoved(slot: number): void
 }
 
 export interface TableOptions extends RowListsOptions {
@@ -47,6 +48,8 @@ interface Walk {
 export class Table extends RowLists {
   private readonly options: TableOptions
   private readonly walks: Walk[] = []
+  /** The key of a row that gets other metadata. */
+  private readonly changing = new KeyWords()
   /** Names that may have a row of ours which isn't the one that is seen. */
   private readonly suspects = new Set<string>()
   /** The largest epoch that has been seen, and is to be gone beyond. */
@@ -78,12 +81,12 @@ export class Table extends RowLists {
   }
 
   /** The row of a name that is seen, or `NONE`. Of a group: one of its members. */
-  visible(key: string): number {
+  visible(key: Key): number {
     return this.visibleOf(this.firstOf(key))
   }
 
   /** The members of a group that are seen. No generator: it is asked for each message to a room. */
-  membersOf(key: string): number[] {
+  membersOf(key: Key): number[] {
     const { rows } = this
     const members: number[] = []
     for (let slot = this.firstOf(key); slot !== NONE; slot = rows.nextOfKey(slot))
@@ -119,17 +122,17 @@ export class Table extends RowLists {
   /** Other metadata for a row. */
   change(copy: Copy, slot: number, { meta, metaHash }: { meta: Meta; metaHash: number }): void {
     const { rows } = this
-    const [key, id, epoch] = [rows.keyOf(slot), rows.idOf(slot), rows.epochOf(slot)]
+    const key = rows.readKey(slot, this.changing)
+    const [id, epoch] = [rows.idOf(slot), rows.epochOf(slot)]
     this.changeRow(copy, slot, { key, id, epoch, meta, metaHash }, hashOfRow(hashOfKey(key), id, epoch, metaHash))
   }
 
   /** Takes out a row of a copy. */
   removeRow(copy: Copy, slot: number): void {
     const { rows } = this
-    const key = rows.keyOf(slot)
     const first = this.unlink(copy, slot)
-    if (first === NONE) this.options.watcher.keyRemoved(key)
-    if (!rows.isBehind(slot)) this.countSeen(copy, key, -1)
+    if (first === NONE) this.options.watcher.keyRemoved(slot)
+    if (!rows.isBehind(slot)) this.countSeen(copy, slot, -1)
     if (rows.isTold(slot)) this.tellGone(slot, first)
     if (first !== NONE && this.options.kind === 'names') this.settle(first)
     rows.free(slot)
@@ -195,8 +198,8 @@ export class Table extends RowLists {
   /** `first`: of the rows of the key that are there. */
   private insert(copy: Copy, value: RowValue, hash: number, first: number): number {
     const slot = this.link(copy, value, hash, first)
-    if (first === NONE) this.options.watcher.keyAdded(value.key)
-    this.countSeen(copy, value.key, 1)
+    if (first === NONE) this.options.watcher.keyAdded(slot)
+    this.countSeen(copy, slot, 1)
     if (copy.isVisible) this.settle(slot)
     return slot
   }
@@ -211,9 +214,11 @@ export class Table extends RowLists {
     if (this.options.kind === 'names' && !rows.isAlone(slot)) this.settle(slot)
   }
 
-  private countSeen(copy: Copy, key: string, step: 1 | -1): void {
+  private countSeen(copy: Copy, slot: number, step: 1 | -1): void {
     const { prefixes } = this.options
     copy.seen += step
+    if (prefixes.length === 0) return
+    const key = this.rows.keyOf(slot)
     for (let at = 0; at < prefixes.length; at++)
       if (key.startsWith(prefixes[at] as string)) copy.prefixCounts[at] = (copy.prefixCounts[at] ?? 0) + step
   }
@@ -223,7 +228,7 @@ export class Table extends RowLists {
     const { rows } = this
     if (rows.isBehind(slot) === isBehind) return
     rows.setBehind(slot, isBehind)
-    this.countSeen(this.copyOf(slot), rows.keyOf(slot), isBehind ? -1 : 1)
+    this.countSeen(this.copyOf(slot), slot, isBehind ? -1 : 1)
   }
 
   private setVisible(copy: Copy, isVisible: boolean): void {
@@ -322,7 +327,7 @@ export class Table extends RowLists {
   }
 
   /** The row of a name that has been told, or `NONE`. */
-  toldOf(key: string): number {
+  toldOf(key: Key): number {
     for (const slot of this.rowsOf(key)) if (this.rows.isTold(slot)) return slot
     return NONE
   }

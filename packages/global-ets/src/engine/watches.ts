@@ -112,12 +112,12 @@ export class Watches<Change> implements TableWatcher {
     if (this.byRef.size > 0) this.note('changed', slot)
   }
 
-  keyAdded(key: string): void {
-    this.keys?.add(key)
+  keyAdded(slot: number): void {
+    this.keys?.add(this.options.keyOf(slot))
   }
 
-  keyRemoved(key: string): void {
-    this.keys?.delete(key)
+  keyRemoved(slot: number): void {
+    this.keys?.delete(this.options.keyOf(slot))
   }
 
   private note(type: ChangeType, slot: number): void {

@@ -3,6 +3,7 @@
  */
 import { nodeName, Pid, type NodeIdentity } from '@pidmesh/runtime'
 import { describe, expect, it } from 'vitest'
+import { KeyWords } from '../../src/engine/key-words.ts'
 import { NO_META, OpWriter } from '../../src/engine/ops.ts'
 import { QUOTA } from '../../src/engine/quota.ts'
 import { Replica } from '../../src/engine/replica.ts'
@@ -38,7 +39,7 @@ function greeted(): Replica {
 
 function put(name: string): Uint8Array {
   const ops = new OpWriter()
-  ops.put(name, 1, 1, NO_META.bytes)
+  ops.put(KeyWords.of(name), 1, 1, NO_META.bytes)
   return ops.take()
 }
 
@@ -57,13 +58,13 @@ describe('a replica', () => {
     const replica = greeted()
     fill(replica, server)
     const ops = new OpWriter()
-    ops.put('x', 9, 2, NO_META.bytes)
+    ops.put(KeyWords.of('x'), 9, 2, NO_META.bytes)
     const old = ops.take()
     replica.onMessage(owner, { type: 'delta', from: server, life: 5, first: 1, last: 1, ops: old }, 0)
     const { table } = replica
     expect(table.rows.idOf(table.visible('x'))).toBe(1)
-    ops.put('x', 9, 2, NO_META.bytes)
-    ops.put('y', 3, 3, NO_META.bytes)
+    ops.put(KeyWords.of('x'), 9, 2, NO_META.bytes)
+    ops.put(KeyWords.of('y'), 3, 3, NO_META.bytes)
     replica.onMessage(owner, { type: 'delta', from: server, life: 5, first: 1, last: 2, ops: ops.take() }, 0)
     expect(table.rows.idOf(table.visible('x'))).toBe(1)
     expect(table.rows.idOf(table.visible('y'))).toBe(3)
@@ -103,7 +104,7 @@ describe('a replica', () => {
   it('holds no more of one that begins ever new snapshots than it can free', () => {
     const replica = greeted()
     const rows = new OpWriter()
-    for (let i = 0; i < 100; i++) rows.put(`x${i}`, 1, 1, NO_META.bytes)
+    for (let i = 0; i < 100; i++) rows.put(KeyWords.of(`x${i}`), 1, 1, NO_META.bytes)
     const ops = rows.take()
     const verdicts = new Set<string>()
     // All of them before any work is done.

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { KeyWords } from '../../src/engine/key-words.ts'
 import { OwnerLog } from '../../src/engine/log.ts'
 
 const NO_META = new Uint8Array(0)
@@ -10,7 +11,7 @@ function logOf(limits: Partial<ConstructorParameters<typeof OwnerLog>[1]> = {}):
 }
 
 function put(log: OwnerLog, count: number): void {
-  for (let n = 0; n < count; n++) log.put(`name ${n}`, 1, 1, NO_META)
+  for (let n = 0; n < count; n++) log.put(KeyWords.of(`name ${n}`), 1, 1, NO_META)
 }
 
 describe('the log of an owner', () => {

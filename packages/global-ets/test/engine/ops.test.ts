@@ -1,6 +1,7 @@
 import { PidmeshError, TermCodec } from '@pidmesh/runtime'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { KeyWords } from '../../src/engine/key-words.ts'
 import { BadOps, OpReader, OpWriter, type OpSink } from '../../src/engine/ops.ts'
 
 const terms = new TermCodec()
@@ -14,9 +15,9 @@ function bytesOf(meta: object): Uint8Array {
 function readAll(bytes: Uint8Array): unknown[][] {
   const read: unknown[][] = []
   const sink: OpSink = {
-    put: (key, id, epoch, { meta }) => void read.push(['put', key, id, epoch, meta]),
-    remove: (key, id, epoch) => void read.push(['remove', key, id, epoch]),
-    change: (key, id, { meta }) => void read.push(['change', key, id, meta]),
+    put: (key, id, epoch, { meta }) => void read.push(['put', key.text, id, epoch, meta]),
+    remove: (key, id, epoch) => void read.push(['remove', key.text, id, epoch]),
+    change: (key, id, { meta }) => void read.push(['change', key.text, id, meta]),
   }
   expect(new OpReader(terms).read(bytes, sink)).toBe(read.length)
   return read
@@ -37,9 +38,9 @@ describe('operations as bytes', () => {
           const expected: unknown[][] = []
           for (const [kind, name, process, epoch, data] of ops) {
             const bytes = Object.keys(data).length === 0 ? new Uint8Array(0) : bytesOf(data)
-            if (kind === 'put') writer.put(name, process, epoch, bytes)
-            else if (kind === 'remove') writer.remove(name, process, epoch)
-            else writer.change(name, process, bytes)
+            if (kind === 'put') writer.put(KeyWords.of(name), process, epoch, bytes)
+            else if (kind === 'remove') writer.remove(KeyWords.of(name), process, epoch)
+            else writer.change(KeyWords.of(name), process, bytes)
             expected.push(
               kind === 'put'
                 ? [kind, name, process, epoch, data]
@@ -58,9 +59,9 @@ describe('operations as bytes', () => {
 
   it('of a hostile peer are operations, or an error that says so, and nothing else', () => {
     const writer = new OpWriter()
-    writer.put('user:alice', 7, 1, bytesOf({ room: 'lobby' }))
-    writer.remove('user:é', 300, 2)
-    writer.change('x', 2 ** 40, bytesOf({ a: [1, 2, 3] }))
+    writer.put(KeyWords.of('user:alice'), 7, 1, bytesOf({ room: 'lobby' }))
+    writer.remove(KeyWords.of('user:é'), 300, 2)
+    writer.change(KeyWords.of('x'), 2 ** 40, bytesOf({ a: [1, 2, 3] }))
     const good = writer.take()
     const spoilt = fc.tuple(fc.nat(good.length - 1), fc.nat(255), fc.nat(good.length))
     fc.assert(

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { KeyWords } from '../../src/engine/key-words.ts'
 import { ProcessIndex } from '../../src/engine/process-index.ts'
 import { NONE, Rows } from '../../src/engine/rows.ts'
 
@@ -12,7 +13,7 @@ class CountedRows extends Rows {
     return super.idOf(slot)
   }
   of(id: number): number {
-    return this.add({ key: 'k', copy: 0, id, epoch: 1, meta: {}, hash: 0 })
+    return this.add({ key: KeyWords.of('k'), copy: 0, id, epoch: 1, meta: {}, hash: 0 })
   }
 }
 

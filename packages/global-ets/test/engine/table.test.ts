@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { EMPTY_META } from '../../src/engine/claim.ts'
 import { compareBy } from '../../src/engine/conflict.ts'
 import type { Copy } from '../../src/engine/copy.ts'
+import { KeyWords } from '../../src/engine/key-words.ts'
 import { Table } from '../../src/engine/table.ts'
 
 const node = (name: string): NodeIdentity => ({ name: `${name}@127.0.0.1` as NodeName, incarnation: 1 })
@@ -31,7 +32,7 @@ function tableOf(kind: 'names' | 'groups'): { table: Table; told: string[] } {
 }
 
 function put(table: Table, copy: Copy, key: string, id: number, epoch = 1, metaHash = 0): number {
-  return table.put(copy, { key, id, epoch, meta: EMPTY_META, metaHash })
+  return table.put(copy, { key: KeyWords.of(key), id, epoch, meta: EMPTY_META, metaHash })
 }
 
 describe.each(['names', 'groups'] as const)('a new copy in place of an old one (%s)', (kind) => {

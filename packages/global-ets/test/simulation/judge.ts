@@ -7,6 +7,7 @@
 import type { NodeIdentity } from '@pidmesh/runtime'
 import type { Copy } from '../../src/engine/copy.ts'
 import { hashOfKey, hashOfRow } from '../../src/engine/hashes.ts'
+import { KeyWords } from '../../src/engine/key-words.ts'
 import { hashOfMeta } from '../../src/engine/ops.ts'
 import type { Table } from '../../src/engine/table.ts'
 import type { View } from '../../src/engine/view.ts'
@@ -224,7 +225,7 @@ export class Judge implements MemberEvents {
       const { key, id, epoch, meta } = table.claimOf(slot)
       const { bytes, start, end } = terms.encode(meta)
       const metaHash = Object.keys(meta).length === 0 ? 0 : hashOfMeta(bytes.subarray(start, end))
-      digest = (digest + hashOfRow(hashOfKey(key), id, epoch, metaHash)) >>> 0
+      digest = (digest + hashOfRow(hashOfKey(KeyWords.of(key)), id, epoch, metaHash)) >>> 0
       count++
       if (table.rows.isBehind(slot)) continue
       seen++

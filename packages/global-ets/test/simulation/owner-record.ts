@@ -34,20 +34,20 @@ export class OwnerRecord {
     const { put, remove, change } = log
     log.put = (key, id, epoch, meta) => {
       put.call(log, key, id, epoch, meta)
-      this.drop(this.textOf(key, id, epoch))
-      this.keep({ key, id, epoch, hash: hashOfRow(hashOfKey(key), id, epoch, hashOfMeta(meta)) })
+      this.drop(this.textOf(key.text, id, epoch))
+      this.keep({ key: key.text, id, epoch, hash: hashOfRow(hashOfKey(key), id, epoch, hashOfMeta(meta)) })
       this.note()
     }
     log.remove = (key, id, epoch) => {
       remove.call(log, key, id, epoch)
-      this.drop(this.textOf(key, id, epoch))
+      this.drop(this.textOf(key.text, id, epoch))
       this.note()
     }
     log.change = (key, id, meta) => {
       change.call(log, key, id, meta)
       for (const row of [...this.rows.values()]) {
-        if (row.key !== key || row.id !== id) continue
-        this.drop(this.textOf(key, id, row.epoch))
+        if (row.key !== key.text || row.id !== id) continue
+        this.drop(this.textOf(row.key, id, row.epoch))
         this.keep({ ...row, hash: hashOfRow(hashOfKey(key), id, row.epoch, hashOfMeta(meta)) })
       }
       this.note()
