@@ -7,7 +7,8 @@ import { pick, type Act, type Draws } from './plan.ts'
 import type { World } from './world.ts'
 
 /** Names that are fought for. */
-const NAMES = ['n0', 'n1', 'n2', 'n3', 'n4', 'n5']
+/** Short ones of ASCII and of Latin-1, long ones, and one whose characters are wider. */
+const NAMES = ['n0', 'n1', 'n2é', 'n3€', 'n4 and more than stands in a row', 'n5 and more than stands in a row é']
 
 export class Acts {
   private readonly world: World
