@@ -136,7 +136,7 @@ export function sendRequest<Calls, const Request extends Given<Calls>>(
  * collection, and after a timeout all that were in it when the wait began are over, and no longer in it.
  *
  * @param timeoutMs milliseconds, or `Infinity`; 0 looks only
- * @returns the response, or `timeout`; of an empty collection `'no_request'`
+ * @returns the response, or `timeout`; of a collection that is empty, or of which others have taken all that was in it when the wait began, `'no_request'`
  * @throws ProcessExited by rejection, if the caller ends first; PidmeshError `ERR_BAD_ARGUMENT`, likewise
  */
 export function receiveResponse<Reply>(
@@ -154,10 +154,10 @@ export function receiveResponse(
   waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>,
   timeoutMs: number,
 ): Promise<Waited> {
-  const given = waitedFor instanceof RequestIds ? waitedFor.toList() : []
+  const atFirst = atFirstOf(waitedFor)
   return unawaited(
-    wait(contextOf(caller), waitedFor, timeoutMs).then((waited) => {
-      if (waited === TIMEOUT) abandon(waitedFor, given)
+    wait(contextOf(caller), { waitedFor, atFirst }, timeoutMs).then((waited) => {
+      if (waited === TIMEOUT) abandon(waitedFor, atFirst)
       return waited
     }),
   )
@@ -179,7 +179,7 @@ export function waitResponse(
   waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>,
   timeoutMs: number,
 ): Promise<Waited> {
-  return unawaited(wait(contextOf(caller), waitedFor, timeoutMs))
+  return unawaited(wait(contextOf(caller), { waitedFor, atFirst: atFirstOf(waitedFor) }, timeoutMs))
 }
 
 /**
@@ -226,21 +226,36 @@ function open(self: Context, server: ServerAddress, request: unknown): OpenReque
   return self.openRequest(target, (tag): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request }))
 }
 
-async function wait(
-  self: Context,
-  waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>,
-  timeoutMs: number,
-): Promise<Waited> {
-  if (isInstance(waitedFor, RequestIds)) return waitForAny(self, waitedFor, timeoutMs)
+/** What was in a collection when the wait began. What is added since is not waited for, and not given up: OTP's collections can't be changed. */
+type AtFirst = ReadonlySet<RequestId<unknown>>
+
+const NOTHING: AtFirst = new Set()
+
+function atFirstOf(waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>): AtFirst {
+  return isInstance(waitedFor, RequestIds) ? new Set(waitedFor.toList().map(([id]) => id)) : NOTHING
+}
+
+interface WaitedFor {
+  readonly waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>
+  readonly atFirst: AtFirst
+}
+
+async function wait(self: Context, { waitedFor, atFirst }: WaitedFor, timeoutMs: number): Promise<Waited> {
+  if (isInstance(waitedFor, RequestIds)) return waitForAny(self, waitedFor, atFirst, timeoutMs)
   checkId(waitedFor)
   if (waitedFor.request !== undefined) await self.awaitAny([waitedFor.request], timeoutMs)
   return waitedFor.response ?? TIMEOUT
 }
 
-async function waitForAny(self: Context, ids: RequestIds<unknown, unknown>, timeoutMs: number): Promise<Waited> {
+async function waitForAny(
+  self: Context,
+  ids: RequestIds<unknown, unknown>,
+  atFirst: AtFirst,
+  timeoutMs: number,
+): Promise<Waited> {
   const endMs = self.monotonicMs() + timeoutMs
   for (;;) {
-    const entries = ids.toList()
+    const entries = ids.toList().filter(([id]) => atFirst.has(id))
     if (entries.length === 0) return 'no_request'
     const over = entries.find(([id]) => id.response !== undefined)
     if (over !== undefined) return taken(ids, over) ?? TIMEOUT
@@ -262,13 +277,9 @@ function taken(
   return { type: 'response', id, label, response }
 }
 
-/** @param given what was in the collection when the wait began: what was added since is not its business */
-function abandon(
-  waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>,
-  given: readonly (readonly [RequestId<unknown>, unknown])[],
-): void {
+function abandon(waitedFor: RequestId<unknown> | RequestIds<unknown, unknown>, atFirst: AtFirst): void {
   if (waitedFor instanceof RequestId) waitedFor.request?.abandon()
-  else for (const [id] of given) if (waitedFor.delete(id)) id.request?.abandon()
+  else for (const id of atFirst) if (waitedFor.delete(id)) id.request?.abandon()
 }
 
 async function deliverWhenOver(self: Context, id: RequestId<unknown>): Promise<void> {

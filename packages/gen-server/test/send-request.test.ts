@@ -260,6 +260,50 @@ describe('a collection of requests', () => {
     })
   })
 
+  it.each([
+    ['receiveResponse', receiveResponse],
+    ['waitResponse', waitResponse],
+  ] as const)(
+    'what is added while %s waits is neither waited for nor given up. OTP: it is in another collection',
+    async (_name, waitFor) => {
+      const server = await late()
+      const early = await lab.run(start(lab.a, Late, []))
+      const ids = new RequestIds<string, string>().add(ask(lab.a, server, 'x'), 'x')
+      const waiting = waitFor(lab.a, ids, 50)
+      ids.add(ask(lab.a, early, 'y'), 'y')
+      cast(lab.a, early, 'answer')
+      await expect(lab.run(waiting)).resolves.toEqual({ type: 'timeout' })
+      expect(ids.toList().map(([, label]) => label)).toEqual(waitFor === receiveResponse ? ['y'] : ['x', 'y'])
+      await expect(lab.run(receiveResponse(lab.a, ids, 50))).resolves.toMatchObject({
+        label: 'y',
+        response: { type: 'reply', value: 're: y' },
+      })
+    },
+  )
+
+  it('what is taken out while receiveResponse waits is not given up', async () => {
+    const server = await late()
+    const kept = ask(lab.a, server, 'kept')
+    const ids = new RequestIds<string, string>()
+      .add(kept, 'kept')
+      .add(ask(lab.a, await lab.run(start(lab.a, Late, [])), 'x'), 'x')
+    const waiting = receiveResponse(lab.a, ids, 50)
+    ids.delete(kept)
+    await expect(lab.run(waiting)).resolves.toEqual({ type: 'timeout' })
+    cast(lab.a, server, 'answer')
+    await expect(lab.run(receiveResponse(lab.a, kept, 50))).resolves.toEqual({ type: 'reply', value: 're: kept' })
+  })
+
+  it('of two who wait for the same request one has its response, and the other none to wait for, whatever is added', async () => {
+    const server = await late()
+    const ids = new RequestIds<string, string>().add(ask(lab.a, server, 'x'), 'x')
+    const waits = [receiveResponse(lab.a, ids, 50), receiveResponse(lab.a, ids, 50)]
+    ids.add(ask(lab.a, server, 'y'), 'y')
+    cast(lab.a, server, 'answer')
+    await expect(lab.run(Promise.all(waits))).resolves.toMatchObject([{ label: 'x' }, 'no_request'])
+    expect(ids.size).toBe(1)
+  })
+
   it('finds the request that a message is the response of', async () => {
     const server = await late()
     const { self, messages } = await lab.process()
