@@ -4,7 +4,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { binOf, buildProjects, packageDirs, readPackageJson, root, runNode } from './workspace.mjs'
+import { binOf, buildProjects, packageDirs, readPackageJson, root, runNode, takesNoArguments } from './workspace.mjs'
+
+takesNoArguments("Builds all packages, apps and the demo's page, as far as something has changed.")
 
 const fail = (/** @type {string} */ step) => {
   console.error(`build failed: ${step}`)

@@ -7,7 +7,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { root } from './workspace.mjs'
+import { root, takesNoArguments } from './workspace.mjs'
+
+takesNoArguments('Fetches the jars of a Kafka broker for the tests, unless they are there.')
 
 const pom = join(root, 'packages/dev-services/kafka/pom.xml')
 const version = /<kafka\.version>(.+)<\/kafka\.version>/.exec(readFileSync(pom, 'utf8'))?.[1]

@@ -8,7 +8,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { root } from './workspace.mjs'
+import { root, takesNoArguments } from './workspace.mjs'
+
+takesNoArguments('Fetches a MySQL server for the tests, unless it is there.')
 
 const PACKAGE = 'mysql-server-core'
 const SUITE = 'sid'

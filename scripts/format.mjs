@@ -1,6 +1,8 @@
 // Formats, and repairs what the linter can repair.
 
-import { binOf, runNode } from './workspace.mjs'
+import { binOf, runNode, takesNoArguments } from './workspace.mjs'
+
+takesNoArguments('Formats all files, and repairs what the linter can repair.')
 
 const formatted = runNode(binOf('oxfmt'), '--write', '.')
 const linted = runNode(binOf('oxlint'), '--fix', '.')

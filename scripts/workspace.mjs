@@ -61,3 +61,14 @@ export function runNode(file, ...args) {
   if (error) throw error
   return status === 0
 }
+
+/**
+ * Of a script that takes no arguments: says what it does if it is asked, and ends it if it is given any.
+ * @param {string} does
+ */
+export function takesNoArguments(does) {
+  const [first] = process.argv.slice(2)
+  if (first === undefined) return
+  console.log(first === '--help' ? does : `${does}\nIt takes no arguments, and not ${first}.`)
+  process.exit(first === '--help' ? 0 : 2)
+}

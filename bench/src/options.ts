@@ -19,8 +19,8 @@ export class UsageError extends Error {}
 
 export function usage(groups: readonly string[]): string {
   return [
-    `usage: pnpm bench <group> [--rounds N] [--quick] [--only <text>]`,
-    `  <group>        ${groups.join(', ')}`,
+    `usage: pnpm bench [<group>] [--rounds N] [--quick] [--only <text>]`,
+    `  <group>        ${groups.join(', ')}; by default ${groups[0] ?? ''}`,
     `  --rounds N     measured rounds, after one to warm up; by default ${DEFAULT_ROUNDS}, with --quick 1`,
     `  --quick        small sizes`,
     `  --only <text>  only the figures whose name contains the text`,

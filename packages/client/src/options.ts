@@ -148,8 +148,8 @@ function checkNumbers(options: ClientOptions): typeof NUMBERS {
     checked[name] = value
   }
   // The gateway says what it has got after 16 messages: who may send fewer would wait for ever.
-  if (checked.maxQueued < UNTOLD) throw bad('maxQueued')
-  if (checked.maxRetryMs < checked.minRetryMs) throw bad('maxRetryMs')
+  if (checked.maxQueued < UNTOLD) throw bad(`maxQueued: under ${UNTOLD}`)
+  if (checked.maxRetryMs < checked.minRetryMs) throw bad('maxRetryMs: under minRetryMs')
   return checked
 }
 

@@ -27,10 +27,10 @@ import {
   type Pid,
   type RequestOutcome,
 } from '@pidmesh/runtime'
-import { badArgument } from './arguments.ts'
+import { badArgument, checkOptions } from './arguments.ts'
 import { shownValue } from './behaviour/shown-value.ts'
 import { promised } from './unawaited.ts'
-import { processChild } from './supervisor/child.ts'
+import { processChild, split } from './supervisor/child.ts'
 import type { ChildSpec, Shutdown } from './supervisor/child-spec.ts'
 import { startChild as startDynamicChild } from './supervisor/dynamic-supervisor.ts'
 import type { DynamicSupervisorRef, StartChildResult } from './supervisor/protocol.ts'
@@ -39,6 +39,7 @@ import { stopProcess } from './supervisor/shell.ts'
 export const DEFAULT_TASK_TIMEOUT_MS = 5_000
 const DEFAULT_SHUTDOWN_MS = 5_000
 const ASK = '$task_ask'
+const NO_OPTIONS: ReadonlySet<string> = new Set()
 
 /** What a task runs; `task` is the context of its process. */
 export type TaskFunction<Result> = (task: Context) => Awaitable<Result>
@@ -148,7 +149,9 @@ export class Task<Result> {
 
   /** A task as a child: `temporary` unless the options say otherwise. */
   static childSpec(run: TaskFunction<unknown>, options: Partial<Omit<ChildSpec, 'start'>> = {}): ChildSpec {
-    return { ...specOf(run), ...options }
+    const { spec, rest } = split(options)
+    checkOptions('a task as a child', rest, NO_OPTIONS)
+    return { ...specOf(run), ...spec }
   }
 
   /**

@@ -17,10 +17,22 @@ class Idle extends GenServer {
 /** As who writes no types would call it. */
 type Untyped = (...args: readonly unknown[]) => unknown
 
-const { abcast, call, cast, checkResponse, child, enterLoop, multiCall, receiveResponse, reply, sendRequest, start } =
-  gen as unknown as { readonly [Name in keyof typeof gen]: Untyped }
+const {
+  abcast,
+  call,
+  cast,
+  checkResponse,
+  child,
+  enterLoop,
+  multiCall,
+  processChild,
+  receiveResponse,
+  reply,
+  sendRequest,
+  start,
+} = gen as unknown as { readonly [Name in keyof typeof gen]: Untyped }
 const tasks = Task as unknown as Readonly<
-  Record<'async' | 'asyncNolink' | 'await' | 'startChild' | 'startLink' | 'shutdown' | 'yield', Untyped>
+  Record<'async' | 'asyncNolink' | 'await' | 'childSpec' | 'startChild' | 'startLink' | 'shutdown' | 'yield', Untyped>
 >
 const startSupervisor = Supervisor.start as Untyped
 const supervisorSpec = Supervisor.childSpec as Untyped
@@ -81,6 +93,10 @@ it.each<readonly [string, 'ERR_BAD_ARGUMENT' | 'ERR_BAD_OPTION', () => unknown]>
   ],
   ['a supervisor that is a child, with null for options', 'ERR_BAD_OPTION', () => supervisorSpec({}, [], null)],
   ['a child with null for options', 'ERR_BAD_OPTION', () => child(Idle, [], null)],
+  ['a child with an option that is none', 'ERR_BAD_OPTION', () => child(Idle, [], { nmae: 'x' })],
+  ['a child whose name is none', 'ERR_BAD_OPTION', () => child(Idle, [], { name: 5 })],
+  ['a process as a child, with an option that is none', 'ERR_BAD_OPTION', () => processChild('x', () => 1, { nam: 1 })],
+  ['a task as a child, with an option that is none', 'ERR_BAD_OPTION', () => tasks.childSpec(() => 1, { restrt: 1 })],
   ['a supervisor with null for flags', 'ERR_BAD_OPTION', () => startSupervisor(lab.a, null, [])],
   ['a flag that is none', 'ERR_BAD_OPTION', () => (DynamicSupervisor.start as Untyped)(lab.a, { max: 1 })],
 ])('%s is %s', async (_, code, run) => {

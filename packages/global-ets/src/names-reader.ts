@@ -38,7 +38,8 @@ export class NamesReader<M extends NameMeta> {
   /** This node's rows, in key order. */
   ownSlots(): number[] {
     const { rows } = this.table.replica.table
-    return [...this.table.replica.table.ownRows()].sort((a, b) => compareCodeUnits(rows.keyOf(a), rows.keyOf(b)))
+    const own = [...this.table.replica.table.ownRows()].map((slot) => ({ slot, key: rows.keyOf(slot) }))
+    return own.sort((a, b) => compareCodeUnits(a.key, b.key)).map(({ slot }) => slot)
   }
 
   /** The rows that are seen, from one name to another. */

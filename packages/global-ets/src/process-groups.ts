@@ -226,14 +226,15 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
 
   /**
    * Tells a process of this node of all joins and leaves: `pg:monitor_scope/1`. Messages are `{ type: 'join' | 'leave', ref, group, pids }`, and `{ type: 'meta', ref,
-   * group, members }`; between the groups that are returned and the first message there is no gap.
+   * group, members }`; between the groups that are returned, in key order, and the first message there is no gap.
    * @throws PidmeshError `ERR_BAD_ARGUMENT` if it is not a living process of this node
    */
   monitorScope(pid: Pid): GroupsMonitor<M> {
     checkPid(pid)
     const ref = this.table.watch(pid, { type: 'all' })
     const groups = new Map<string, GroupMember<M>[]>()
-    for (const group of this.table.replica.table.keys()) {
+    // In key order: that of the table follows from its secret.
+    for (const group of this.table.replica.table.keys().sort()) {
       const members = this.toldMembers(group)
       if (members.length > 0) groups.set(group, members)
     }

@@ -3,6 +3,7 @@ import { TestCluster } from '@pidmesh/runtime/testing'
 import {
   GlobalEts,
   ProcessGroups,
+  type Claimant,
   type GlobalEtsOptions,
   type NameChange,
   type NamesMessage,
@@ -442,6 +443,35 @@ describe('the end of a table', () => {
     await cluster.advance(50)
     expect(b.names.registeredNames()).toEqual(['z'])
     expect(again.registeredNames()).toEqual(['z'])
+  })
+})
+
+describe('a sort key that registers a name of its own', () => {
+  it('puts neither name in the place of the other, on no node', async () => {
+    type Rank = { readonly rank: number }
+    const isRank = (meta: object): meta is Rank => 'rank' in meta
+    const [a, b] = [await cluster.start('a'), await cluster.start('b')]
+    let count = 0
+    const namesOf = (node: Member['node'], register: (name: string) => void): Promise<GlobalEts<Rank>> => {
+      const sortKey = ({ name, meta }: Claimant): number => {
+        if (name === 'taken' && count < 5) register(`seen:${count++}`)
+        return Number(meta['rank'])
+      }
+      return cluster.run(GlobalEts.start<Rank>(node, { metadata: isRank, policy: { name: 'rank', sortKey } }))
+    }
+    const onA: GlobalEts<Rank> = await namesOf(a, (name) => void onA.registerName(name, idle({ node: a }), { rank: 0 }))
+    const onB = await namesOf(b, () => undefined)
+    await cluster.advance(100)
+    onB.registerName('taken', idle({ node: b }), { rank: 1 })
+    await cluster.advance(100)
+    const pid = idle({ node: a })
+    onA.takeover('taken', pid, { meta: { rank: 5 } })
+    await cluster.advance(100)
+    const rows = (names: GlobalEts<Rank>): string[] =>
+      names.registeredInfo().map(({ name, pid: holder }) => `${name} ${holder}`)
+    expect(count).toBe(5)
+    expect(onB.whereisName('taken')).toEqual(pid)
+    expect(rows(onB)).toEqual(rows(onA))
   })
 })
 

@@ -119,6 +119,15 @@ describe('presence', () => {
     expect(b.groups.presence('room').map(({ meta }) => meta)).toEqual([{ nick: 'al' }])
   })
 
+  it('a monitor gives the groups in key order: any other would tell of the secret of the hash', async () => {
+    const [one] = collector(a)
+    const [watcher] = collector(b)
+    const names = Array.from({ length: 100 }, (_, n) => `room:${n}`)
+    for (const group of names) a.groups.join(group, one, { nick: 'alice' })
+    await cluster.advance(10)
+    expect([...b.groups.monitorScope(watcher).groups.keys()]).toEqual(names.toSorted())
+  })
+
   it('a monitor gives what there is, and then each change, with no gap between', async () => {
     const [one] = collector(a)
     const [two] = collector(b)

@@ -281,7 +281,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private onProcessGone(): void {
     this.sockets.closeAll(CLOSE.restart)
     if (this.stopping !== undefined) return
-    this.owner.log.error({}, 'the gateway has lost its process and stops')
+    if (this.owner.isStopping) this.owner.log.info({}, 'the gateway stops with its node')
+    else this.owner.log.error({}, 'the gateway has lost its process and stops')
     void this.stop()
   }
 

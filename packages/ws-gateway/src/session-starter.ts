@@ -37,9 +37,12 @@ export interface StarterComponents {
 
 export class SessionStarter {
   private readonly components: StarterComponents
+  /** Of all sessions: whose code they run. */
+  private readonly label: string
 
   constructor(components: StarterComponents) {
     this.components = components
+    this.label = `session ${components.hub.components.session.name}`.trim()
   }
 
   /** Never rejects: whatever comes of it is told to the client. */
@@ -135,7 +138,7 @@ export class SessionStarter {
     if (!connection.isOpen) return
     const untilMs = self.monotonicMs() + connectTimeoutMs
     const start: SessionStart = { hub, identity, connection, former, untilMs }
-    const options = { trapExit: true, label: 'session', timeoutMs: connectTimeoutMs }
+    const options = { trapExit: true, label: this.label, timeoutMs: connectTimeoutMs }
     try {
       const pid = await startLink(self, SessionServer, [start], options)
       // A session has no `ignore`.

@@ -1,6 +1,7 @@
 /**
  * A node goes down in good order, and says so to whoever asks.
  */
+import { MemoryLogger } from '@pidmesh/runtime/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Lab, type LabClient } from './lab.ts'
 
@@ -32,6 +33,26 @@ it('metrics that fail are 500, and no metrics are 426', async () => {
   expect((await get(0, '/metrics')).status).toBe(500)
   await lab.addNode('plain')
   expect((await get(1, '/metrics')).status).toBe(426)
+})
+
+it('goes down with its node: clients are told to come again, and nothing is logged as an error', async () => {
+  const logger = new MemoryLogger()
+  lab = await Lab.start(1, { logger })
+  const client = await lab.connect(0, 'alice')
+  await lab.at(0).node.stop()
+  expect((await client.closed).code).toBe(1012)
+  expect(logger.lines.filter(({ level }) => level === 'error' || level === 'warn')).toEqual([])
+  expect(logger.lines.map(({ message }) => message)).toContain('the gateway stops with its node')
+})
+
+it('a session is labelled with the name of its class', async () => {
+  lab = await Lab.start(1)
+  const client = await lab.connect(0, 'alice')
+  client.send({ type: 'register', name: 'alice' })
+  await client.handled()
+  const { node, names } = lab.at(0)
+  const pid = names.whereisName('alice')
+  expect(pid && node.self.processInfo(pid)?.label).toBe('session LabSession')
 })
 
 describe('a drain', () => {

@@ -278,7 +278,7 @@ async function giveBack(name: ViaName, pid: Pid): Promise<void> {
 }
 
 /** @throws PidmeshError `ERR_BAD_OPTION`. `label` and `trapExit` are options of `spawn`, and checked there. */
-function checkStart(options: StartOptions): void {
+export function checkStart(options: StartOptions): void {
   checkOptions('a start', options, OPTIONS)
   const { name, timeoutMs } = options
   if (name !== undefined && typeof name !== 'string' && !(name instanceof ViaName))

@@ -2,19 +2,21 @@
  * Builders of child specifications. What they give is plain data with a function in it, and may be changed:
  * `{ ...child(Counter, [5]), id: 'second' }`.
  */
-import { Pid, type ProcessBody, type SpawnOptions } from '@pidmesh/runtime'
-import { badOption } from '../arguments.ts'
-import type { StartOptions } from '../behaviour/start.ts'
+import { Pid, ViaName, type ProcessBody, type SpawnOptions } from '@pidmesh/runtime'
+import { badOption, checkOptions } from '../arguments.ts'
+import { checkStart, type StartOptions } from '../behaviour/start.ts'
 import { startLink, type ServerClass } from '../start.ts'
 import { badChildSpec, type ChildSpec } from './child-spec.ts'
+
+const SPAWN_OPTIONS: ReadonlySet<string> = new Set<keyof SpawnOptions>(['name', 'label', 'trapExit', 'mailbox'])
 
 /** What of a specification may be said where the start is known. */
 export type ChildOptions = Partial<Omit<ChildSpec, 'start'>>
 
 /**
  * A server as a child: started with `startLink(supervisor, server, args, options)`.
- * @param options those of `startLink`, and of the specification; `id` is by default the name, if that is a text, or else the class's name
- * @throws PidmeshError `ERR_BAD_CHILD_SPEC` for what is no class, or no list of arguments
+ * @param options those of `startLink`, and of the specification; `id` is by default the name, also of one in a `Via`, or else the class's name
+ * @throws PidmeshError `ERR_BAD_CHILD_SPEC` for what is no class, or no list of arguments; `ERR_BAD_OPTION`
  * @example child(Counter, [5], { name: 'counter', restart: 'transient' })
  */
 export function child<Calls extends object, Casts, const Args extends readonly unknown[]>(
@@ -25,7 +27,9 @@ export function child<Calls extends object, Casts, const Args extends readonly u
   if (typeof server !== 'function') throw badChildSpec(`a server is started by its class, not by ${typeof server}`)
   if (!Array.isArray(args)) throw badChildSpec(`the arguments of ${server.name} are a list, not ${typeof args}`)
   const { spec, rest } = split(options)
-  const id = typeof rest.name === 'string' ? rest.name : server.name
+  checkStart(rest)
+  const { name = server.name } = rest
+  const id = name instanceof ViaName ? name.name : name
   return {
     id,
     ...spec,
@@ -39,6 +43,7 @@ export function child<Calls extends object, Casts, const Args extends readonly u
 
 /**
  * A process as a child. It counts as started at once.
+ * @throws PidmeshError `ERR_BAD_OPTION`
  * @example processChild('ticker', async (self) => { … }, { restart: 'transient' })
  */
 export function processChild(
@@ -47,6 +52,7 @@ export function processChild(
   options: Omit<ChildOptions, 'id'> & SpawnOptions = {},
 ): ChildSpec {
   const { spec, rest } = split(options)
+  checkOptions('a process', rest, SPAWN_OPTIONS)
   return { id, ...spec, start: (self) => self.spawnLink(body, rest) }
 }
 

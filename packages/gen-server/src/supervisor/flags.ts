@@ -45,7 +45,8 @@ const AUTO_SHUTDOWNS: ReadonlySet<unknown> = new Set<AutoShutdown>(['never', 'an
 export function checkFlags(flags: SupervisorFlags): CheckedFlags {
   const { strategy = 'one_for_one', autoShutdown, intensity, periodMs, ...others } = asOptions(flags)
   refuseOthers(others)
-  if (!STRATEGIES.has(strategy)) throw badOption(`strategy must be one of ${[...STRATEGIES].join(', ')}`)
+  if (!STRATEGIES.has(strategy))
+    throw badOption(`strategy must be one of ${[...STRATEGIES].join(', ')}, simple_one_for_one`)
   return { strategy, autoShutdown: checkAutoShutdown(autoShutdown), ...checkLimits({ intensity, periodMs }) }
 }
 

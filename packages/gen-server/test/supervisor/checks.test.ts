@@ -10,7 +10,7 @@ import {
   type ChildSpec,
   type SupervisorFlags,
 } from '@pidmesh/gen-server'
-import type { Node } from '@pidmesh/runtime'
+import { via, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
@@ -68,6 +68,15 @@ describe('child', () => {
     expect(() => child(untyped(undefined), [])).toThrowError(badSpec)
     class Any extends GenServer {}
     expect(() => child(Any, untyped(5))).toThrowError(badSpec)
+  })
+
+  it('has its name for an id, also one in a Via, or else that of its class', () => {
+    class Any extends GenServer {}
+    const names = untyped({})
+    const ids = [{}, { name: 'here' }, { name: via(names, 'room:1') }, { name: 'here', id: 'mine' }].map(
+      (options) => child(Any, [], options).id,
+    )
+    expect(ids).toEqual(['Any', 'here', 'room:1', 'mine'])
   })
 })
 

@@ -70,15 +70,17 @@ export class ProcessIndex {
 
   private homeOf(id: number, last: number): number {
     const within = Math.floor(id / PARTS)
-    const high = Math.imul(Math.floor(within / 2 ** 32), HIGH)
+    const high = Math.floor(within / 2 ** 32)
     if (this.multiplier !== undefined) {
-      const hash = Math.imul(within | 0, this.multiplier) ^ high
+      const low = Math.imul(within | 0, this.multiplier)
+      // The high half goes through the secret, too: who chooses it must not know what becomes of it.
+      const hash = Math.imul(low ^ (low >>> 15) ^ high, this.multiplier)
       return (hash ^ (hash >>> 15)) & last
     }
     const offset = (within << 1) & (BLOCK_PLACES - 1)
     if (last < BLOCK_PLACES) return offset & last
     // The highest bits of the hash, as many as there are blocks.
-    const block = (Math.imul(within >>> 3, GOLDEN) ^ high) >>> Math.clz32(last >>> 4)
+    const block = (Math.imul(within >>> 3, GOLDEN) ^ Math.imul(high, HIGH)) >>> Math.clz32(last >>> 4)
     return (block * BLOCK_PLACES) | offset
   }
 

@@ -104,7 +104,8 @@ export class Replica {
     this.metaBytes.keep(encoded)
     const epoch = table.epoch + 1
     const slot = table.put(table.own, { key, id, epoch, meta, metaHash: hash })
-    log.put(key, id, epoch, bytes)
+    // A policy of the user's has been asked meanwhile, which may have put others: so the key is read again.
+    log.put(table.rows.readKey(slot, key), id, epoch, bytes)
     return slot
   }
 

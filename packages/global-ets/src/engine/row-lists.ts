@@ -13,6 +13,7 @@ import { Copy, type Cursor } from './copy.ts'
 import { KeyIndex } from './key-index.ts'
 import { KeyWords } from './key-words.ts'
 import { ProcessIndex } from './process-index.ts'
+import { MAX_KEY_BYTES } from './ops.ts'
 import { NONE, Rows } from './rows.ts'
 
 export interface RowListsOptions {
@@ -145,7 +146,7 @@ export class RowLists {
 
   /** The first row of a key, or `NONE`. */
   protected firstOf(key: Key): number {
-    return this.index.first(this.wordsOf(key))
+    return isTooLong(key) ? NONE : this.index.first(this.wordsOf(key))
   }
 
   /** Puts a new row into its lists. `first`: of the rows of the key that are there. */
@@ -191,6 +192,7 @@ export class RowLists {
     copy: Copy,
     { key, id, epoch }: { readonly key: Key; readonly id: number; readonly epoch: number | undefined },
   ): number {
+    if (isTooLong(key)) return NONE
     const { rows } = this
     const words = this.wordsOf(key)
     const isIt = (slot: number): boolean =>
@@ -254,4 +256,9 @@ export class RowLists {
     for (const other of this.copies) if (other?.replaces === copy) other.replaces = undefined
     this.copies[copy.number] = undefined
   }
+}
+
+/** No row has it: it is neither hashed nor kept for the next time. */
+function isTooLong(key: Key): boolean {
+  return typeof key === 'string' && key.length > MAX_KEY_BYTES
 }

@@ -77,6 +77,14 @@ describe('an index of keys', () => {
       expect(rows.reads).toBeLessThan(20)
     })
 
+    it.each([3, 7, 11, 14])('of short ones that differ from their character %d on', (at) => {
+      const rows = new CountedRows()
+      const index = new KeyIndex(rows, secret)
+      for (let n = 0; n < 256; n++) put(index, rows, 'a'.repeat(at) + String.fromCharCode(n))
+      expect(index.keys()).toHaveLength(256)
+      expect(rows.reads).toBe(0)
+    })
+
     it('of short ones', () => {
       // The highest bit of one word, and those of the next that it would become by one product and a shift, whatever the number: with a single product for each word all eight of a kind were one.
       const highest = ['\0', '\x80'] as const

@@ -69,6 +69,20 @@ describe('a key in words', () => {
     )
   })
 
+  it('is sent as its bytes only if all of them are ASCII, whichever is not', () => {
+    for (let length = 1; length <= 15; length++) {
+      const ascii = 'a'.repeat(length)
+      expect(KeyWords.of(ascii).isShortAscii).toBe(true)
+      expect(new KeyWords().setAscii(Buffer.from(ascii), 0, length)).toBe(true)
+      for (let at = 0; at < length; at++) {
+        const other = `${ascii.slice(0, at)}é${ascii.slice(at + 1)}`
+        expect(KeyWords.of(other).isShortAscii).toBe(false)
+        expect(new KeyWords().setAscii(Buffer.from(other, 'latin1'), 0, length)).toBe(false)
+      }
+    }
+    expect(KeyWords.of('a'.repeat(16)).isShortAscii).toBe(false)
+  })
+
   it('with nothing in it is not that which was there before', () => {
     const words = KeyWords.of('x'.repeat(100))
     expect(words.set('').text).toBe('')

@@ -17,6 +17,25 @@ class CountedRows extends Rows {
   }
 }
 
+it('has no ids that meet whatever the secret, not either of those whose halves are chosen', () => {
+  const meets: number[] = []
+  for (const secret of [MULTIPLIER, 0x1234567, 0xdeadbeef]) {
+    const rows = new CountedRows()
+    const index = new ProcessIndex(rows, secret)
+    let count = 0
+    // What the highest halves would become if they were multiplied by a number that all know.
+    for (let high = 1; high < 2 ** 15; high++) {
+      const hash = Math.imul(high, 0x85ebca6b)
+      if (((hash ^ (hash >>> 15)) & 16_383) >= 4_096) continue
+      const id = high * 2 ** 38
+      index.put(id, rows.of(id))
+      count++
+    }
+    meets.push(rows.reads / count)
+  }
+  expect(Math.max(...meets)).toBeLessThan(20)
+})
+
 describe.each([
   ["this node's own ids", undefined],
   ["another node's ids", MULTIPLIER],

@@ -1,10 +1,12 @@
 import type { NodeIdentity, NodeName } from '@pidmesh/runtime'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { EMPTY_META } from '../../src/engine/claim.ts'
 import { compareBy } from '../../src/engine/conflict.ts'
 import type { Copy } from '../../src/engine/copy.ts'
+import { KeyIndex } from '../../src/engine/key-index.ts'
 import { KeyWords } from '../../src/engine/key-words.ts'
+import { NONE } from '../../src/engine/rows.ts'
 import { Table } from '../../src/engine/table.ts'
 
 const node = (name: string): NodeIdentity => ({ name: `${name}@127.0.0.1` as NodeName, incarnation: 1 })
@@ -201,3 +203,15 @@ function known(told: readonly string[]): string[] {
   }
   return [...rows].sort()
 }
+
+it('a text that is longer than a key can be is not looked for, and not kept', () => {
+  const { table } = tableOf('groups')
+  put(table, table.own, 'x', 1)
+  const looks = vi.spyOn(KeyIndex.prototype, 'first')
+  const text = 'x'.repeat(257)
+  expect([table.visible(text), table.findNewest(table.own, text, 1), table.membersOf(text)]).toEqual([NONE, NONE, []])
+  expect(looks).not.toHaveBeenCalled()
+  expect(table.visible('x')).not.toBe(NONE)
+  expect(looks).toHaveBeenCalledTimes(1)
+  looks.mockRestore()
+})
