@@ -10,7 +10,7 @@
 import { TermCodec, type NodeIdentity, type NodeName, type Pid } from '@pidmesh/runtime'
 import { compareBy, policyName, type ConflictPolicy } from './conflict.ts'
 import { Feed } from './feed.ts'
-import { KeyWords } from './key-words.ts'
+import { KeyWords, MAX_SHORT_KEY } from './key-words.ts'
 import { OwnerLog } from './log.ts'
 import { MetaBytes } from './meta-bytes.ts'
 import { OpReader, type EncodedMeta } from './ops.ts'
@@ -99,7 +99,7 @@ export class Replica {
   /** A row of this node's own. Its epoch is larger than all that were seen. */
   put(text: string, id: number, encoded: EncodedMeta): number {
     const { table, log } = this
-    const key = this.key.set(text)
+    const key = this.key.set(text.length > MAX_SHORT_KEY ? detached(text) : text)
     const { meta, bytes, hash } = encoded
     this.metaBytes.keep(encoded)
     const epoch = table.epoch + 1
@@ -206,4 +206,9 @@ export class Replica {
   serverGone(): void {
     for (const node of [...this.views.keys()]) this.gone(node)
   }
+}
+
+/** A text of its own: V8 makes a part of a text a view of the whole, which is kept with it. A key is well-formed. */
+function detached(text: string): string {
+  return Buffer.from(text).toString()
 }
