@@ -26,7 +26,7 @@ it(
     expect(counters.processesExited).toBeGreaterThanOrEqual(CYCLES * 1.1)
     expect(counters.messagesDelivered).toBeGreaterThanOrEqual(MESSAGES * 1.1)
     expect(counters).toMatchObject({ processes: 1, timers: 0, aliases: 0, registeredNames: 0, runQueueLength: 0 })
-    expect(after / before, `${before} bytes before, ${after} after`).toBeGreaterThan(0.95)
+    // Less is no leak: a megabyte less with Node.js 24 and 26, whose V8 lets go of code that has not run for long.
     expect(after / before, `${before} bytes before, ${after} after`).toBeLessThan(1.05)
   },
 )

@@ -3,7 +3,7 @@
  * responses and causes, which are nobody's to log.
  */
 import { PidmeshError } from '@pidmesh/runtime'
-import { StoreError } from '@pidmesh/via-kit'
+import { certificateProblemOf, StoreError } from '@pidmesh/via-kit'
 import {
   AuthenticationError,
   GenericError,
@@ -59,11 +59,6 @@ const KINDS: Readonly<Record<string, FaultKind>> = {
   BROKER_NOT_AVAILABLE: 'moved',
   UNKNOWN_SERVER_ERROR: 'moved',
 }
-/** Of the broker's certificate, or of the way to an authority that is trusted: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
-const UNTRUSTED =
-  /^(UNABLE_TO_(GET|DECODE|VERIFY)_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/
-/** Of ours: the broker has said so. */
-const UNKNOWN = /^ERR_SSL_\w*_ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA)/
 const OF_TLS = /^ERR_(TLS|SSL)_/
 
 export function faultOf(error: unknown): BrokerFault {
@@ -124,9 +119,10 @@ export function publishErrorOf(fault: BrokerFault, topic: string): StoreError | 
 }
 
 function connectionFault(code: string): BrokerFault {
-  if (UNTRUSTED.test(code))
+  const problem = certificateProblemOf(code)
+  if (problem === 'untrusted')
     return new BrokerFault('unfit', `the broker has no certificate that is trusted: ${code}. See the option tls`)
-  if (UNKNOWN.test(code))
+  if (problem === 'wanted')
     return new BrokerFault('unfit', `the broker wants a certificate that it trusts: ${code}. See the option tls`)
   return new BrokerFault(OF_TLS.test(code) ? 'unfit' : 'away', code)
 }

@@ -1,5 +1,6 @@
 export { BroadcastVia, type BroadcastStats, type BroadcastViaOptions } from './broadcast-via.ts'
 export type { Place } from './envelope.ts'
+export { certificateProblemOf } from './certificate-problem.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
 export { kindOf } from './kind-of.ts'
 export { LocationVia, type LocationStats, type LocationViaOptions } from './location-via.ts'

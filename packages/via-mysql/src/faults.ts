@@ -91,7 +91,7 @@ function fieldsOf(error: unknown): Fields {
   return {
     errno: typeof errno === 'number' && errno > 0 ? errno : undefined,
     // A code is shown: only what looks like one.
-    code: typeof code === 'string' && /^[A-Z0-9_]{1,64}$/.test(code) ? code : undefined,
+    code: typeof code === 'string' && /^[A-Z0-9_/]{1,64}$/.test(code) ? code : undefined,
     sqlState: typeof sqlState === 'string' && /^[0-9A-Z]{5}$/.test(sqlState) ? sqlState : undefined,
   }
 }

@@ -24,6 +24,8 @@ describe('an error of the server', () => {
     [{ code: 'PROTOCOL_CONNECTION_LOST' }, 'ERR_STORE_UNAVAILABLE'],
     [{ code: 'HANDSHAKE_NO_SSL_SUPPORT' }, 'ERR_STORE_UNFIT'],
     [{ code: 'HANDSHAKE_SSL_ERROR', reason: 'self-signed' }, 'ERR_STORE_UNFIT'],
+    // As OpenSSL names an alert since 3.5.
+    [{ code: 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_UNKNOWN' }, 'ERR_STORE_UNFIT'],
     // The driver gives the same code to a connection that was cut off.
     [{ code: 'HANDSHAKE_SSL_ERROR', syscall: 'read' }, 'ERR_STORE_UNAVAILABLE'],
     [{ code: 'HANDSHAKE_SSL_ERROR', localAddress: undefined }, 'ERR_STORE_UNAVAILABLE'],

@@ -2,7 +2,7 @@
  * What went wrong, in words that may be logged: what Redis or the client library say may have users, keys and URLs in it, so that none of it is passed on; neither as a message nor
  * as a cause.
  */
-import { StoreError } from '@pidmesh/via-kit'
+import { certificateProblemOf, StoreError } from '@pidmesh/via-kit'
 import { ErrorReply } from 'redis'
 
 /** What Redis says when it can't now, and can later. */
@@ -13,26 +13,21 @@ const READ_ONLY = /\bREADONLY\b/
 const WRONG_TYPE = /\bWRONGTYPE\b/
 const NO_RIGHT = /^NOPERM\b|\bcan't run this command\b|\bcan't access\b/
 const NO_DATABASE = /^ERR (DB index|invalid DB|SELECT is not allowed)/i
-/** Of a certificate of the server's, or of the way to an authority that is trusted. */
-const UNTRUSTED =
-  /^(UNABLE_TO_(GET|DECODE|VERIFY)_|CERT_|CRL_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/
-/** Of ours: the server has said so. */
-const UNKNOWN = /^ERR_SSL_\w*_ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA)/
 const NO_PASSWORD = /^(WRONGPASS|NOAUTH)\b|^ERR (AUTH|invalid password)\b/
 
 /** @param place Host and port, for the message */
 export function storeError(error: unknown, place: string): StoreError {
   if (error instanceof StoreError) return error
   if (error instanceof ErrorReply) return replied(error.message, place)
-  const certificate = certificateCode(error)
-  if (certificate !== undefined)
-    return unfit(
-      place,
-      `has no certificate that is trusted: ${certificate}. See the option tls, and the host in the URL`,
-    )
-  if (UNKNOWN.test(codeOf(error) ?? ''))
-    return unfit(place, 'wants a certificate of who comes, and takes none but one that it trusts: see the option tls')
   const code = codeOf(error)
+  switch (certificateProblemOf(code)) {
+    case 'untrusted':
+      return unfit(place, `has no certificate that is trusted: ${code}. See the option tls, and the host in the URL`)
+    case 'wanted':
+      return unfit(place, 'wants a certificate of who comes, and takes none but one that it trusts: see the option tls')
+    case undefined:
+      break
+  }
   // A server of TLS hangs up on who speaks none.
   const hint = code === 'ECONNRESET' ? '. Is TLS as it wants it?' : ''
   return unavailable(place, `can't be reached${code === undefined ? '' : `: ${code}`}${hint}`)
@@ -90,13 +85,7 @@ function replied(message: string, place: string): StoreError {
   )
 }
 
-/** https://nodejs.org/api/tls.html#x509-certificate-error-codes */
-function certificateCode(error: unknown): string | undefined {
-  const code = codeOf(error)
-  return code !== undefined && UNTRUSTED.test(code) ? code : undefined
-}
-
 function codeOf(error: unknown): string | undefined {
   const { code } = error as { code?: unknown }
-  return typeof code === 'string' && /^[A-Z_\d]+$/.test(code) ? code : undefined
+  return typeof code === 'string' && /^[A-Z_/\d]+$/.test(code) ? code : undefined
 }
