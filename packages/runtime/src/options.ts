@@ -62,6 +62,11 @@ export interface NodeOptions {
    * eighths of it without a false alarm. @default 4000
    */
   readonly netTickTimeMs?: number
+  /**
+   * Waits awake for what another node is about to send, as `+sbwt` of `erl`: for 0.4 ms at most after it has sent something itself, if the two have taken turns quickly until now, as in calls one
+   * after the other. That uses the core meanwhile, unless somebody else wants it. See docs/operations.md. @default true
+   */
+  readonly busyWait?: boolean
   /** Milliseconds of processes' turns after which sockets and timers get theirs. @default 5 */
   readonly turnBudgetMs?: number
   /**
@@ -94,6 +99,7 @@ export interface CheckedNodeOptions {
   readonly transport: TransportKind
   readonly hidden: boolean
   readonly connectAll: boolean
+  readonly busyWait: boolean
   readonly turnBudgetMs: number
   readonly longScheduleMs: number
   readonly mailbox: MailboxOptions
@@ -118,6 +124,7 @@ const KNOWN: readonly (keyof NodeOptions)[] = [
   'connectAll',
   'allowInsecureBind',
   'netTickTimeMs',
+  'busyWait',
   'turnBudgetMs',
   'longScheduleMs',
   'mailbox',
@@ -162,9 +169,10 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
       `${bracketed(name.slice(name.indexOf('@') + 1))}:1`,
     )
 
-  const { hidden = false, connectAll = true, transport = 'grpc' } = options
+  const { hidden = false, connectAll = true, busyWait = true, transport = 'grpc' } = options
   if (!TRANSPORTS.has(transport)) throw bad(`transport must be one of ${[...TRANSPORTS].join(', ')}`)
   if (typeof connectAll !== 'boolean') throw bad(`connectAll must be true or false, not ${shown(connectAll)}`)
+  if (typeof busyWait !== 'boolean') throw bad(`busyWait must be true or false, not ${shown(busyWait)}`)
   if (typeof hidden !== 'boolean') throw bad(`hidden must be true or false, not ${shown(hidden)}`)
   if (typeof allowInsecureBind !== 'boolean')
     throw bad(`allowInsecureBind must be true or false, not ${shown(allowInsecureBind)}`)
@@ -192,6 +200,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
     transport,
     hidden,
     connectAll,
+    busyWait,
     turnBudgetMs,
     longScheduleMs,
     mailbox,

@@ -74,6 +74,12 @@ export interface PumpOptions {
 
 export type PumpFactory = (options: PumpOptions) => Pump
 
+/** Waits for what is about to arrive without going to sleep. */
+export interface BusyWait {
+  /** Until then, by the clock's monotonic time; the last one that was said counts. Returns at once; may find that it is better to sleep. */
+  until(monotonicMs: number): void
+}
+
 /** Why a link ended, in the transport's view. */
 export type LinkEnd =
   | { readonly type: 'closed' }

@@ -4,6 +4,7 @@
 import { startNodeWith, type Node } from './node/node.ts'
 import type { NodeOptions, TransportKind } from './options.ts'
 import type { TlsOptions, Transport } from './ports.ts'
+import { busyWait } from './system/busy-wait.ts'
 import { nactPump } from './system/nact-pump.ts'
 import { pinoLogger } from './system/pino-logger.ts'
 import { systemClock } from './system/system-clock.ts'
@@ -26,11 +27,20 @@ const TRANSPORTS: Readonly<Record<TransportKind, (tls: TlsOptions | undefined) =
  * `ERR_PORT_IN_USE`, `ERR_LISTEN`; `ERR_BAD_COOKIE`, `ERR_BAD_CERTIFICATE`, `ERR_DUPLICATE_NODE`, `ERR_INCOMPATIBLE_NODE` if a seed refuses this node.
  */
 export function startNode(options: NodeOptions): Promise<Node> {
-  return startNodeWith(options, ({ name, logger, logLevel, tls, transport }) => {
+  return startNodeWith(options, (checked) => {
+    const { name, logger, logLevel, tls, transport } = checked
     const made = TRANSPORTS[transport](tls)
     const log = logger ?? pinoLogger({ level: logLevel })
     if (tls !== undefined && !namesIn(tls.certificate).includes(name))
       log.warn({ node: name }, 'the certificate of this node is not for it: no other node will connect with it')
-    return { clock: systemClock, random: systemRandom, pump: nactPump, transport: made, log }
+    const involuntarySwitches = (): number => process.resourceUsage().involuntaryContextSwitches
+    return {
+      clock: systemClock,
+      random: systemRandom,
+      pump: nactPump,
+      busyWait: checked.busyWait ? busyWait({ clock: systemClock, involuntarySwitches }) : undefined,
+      transport: made,
+      log,
+    }
   })
 }

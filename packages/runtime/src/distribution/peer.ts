@@ -20,7 +20,7 @@ import type { IdHash } from '../id-table.ts'
 import type { NodeIdentity } from '../ids.ts'
 import type { NodeDownReason } from '../messages.ts'
 import type { Counters } from '../observe/counters.ts'
-import type { Clock, LinkEnd, Logger, TimerHandle } from '../ports.ts'
+import type { BusyWait, Clock, LinkEnd, Logger, TimerHandle } from '../ports.ts'
 import { briefReason, errorOfThrown } from '../reasons.ts'
 import { RemoteRelations, type RemoteNode } from '../signals/remote-node.ts'
 import type { SendStatus, SentStatus, Signal } from '../signals/signal.ts'
@@ -32,6 +32,7 @@ import { Inbox } from './inbox.ts'
 import { Intake, PIECE } from './intake.ts'
 import { onHeard, onLook, onProgress, onTick, startLiveness, type Liveness, type LivenessOptions } from './liveness.ts'
 import { Outbox } from './outbox.ts'
+import { TurnTaking } from './turn-taking.ts'
 
 export interface PeerLimits {
   /** Buffered bytes above which `send` says `busy`. @default 1 MiB */
@@ -60,6 +61,7 @@ export interface PeerOptions {
   readonly connection: Connection
   readonly codec: FrameCodec
   readonly clock: Clock
+  readonly busyWait: BusyWait | undefined
   readonly log: Logger
   readonly counters: Counters
   readonly liveness: LivenessOptions
@@ -91,6 +93,7 @@ export class Peer implements RemoteNode, ConnectionSink {
   private readonly outbox: Outbox
   private readonly inbox: Inbox
   private readonly intake = new Intake()
+  private readonly turnTaking = new TurnTaking()
   /** The next piece is taken in when sockets have had theirs. */
   private nextPiece: TimerHandle | undefined = undefined
   private wantsFlush = false
@@ -261,6 +264,7 @@ export class Peer implements RemoteNode, ConnectionSink {
     switch (frame.type) {
       case 'data':
         this.liveness = onHeard(this.liveness, nowMs)
+        this.turnTaking.arrived(nowMs)
         this.onSignals(frame.signals)
         return
       case 'part':
@@ -360,11 +364,22 @@ export class Peer implements RemoteNode, ConnectionSink {
   /** Gives the connection what it has room for. */
   private write(): void {
     const { connection, limits } = this.options
+    let isWritten = false
     while (connection.bufferedBytes < limits.windowBytes) {
       const frame = this.outbox.nextFrame()
-      if (frame === undefined) return
+      if (frame === undefined) break
       connection.write(frame)
+      isWritten = true
     }
+    if (isWritten) this.stayAwake()
+  }
+
+  /** The other side is about to answer, as it has done until now. */
+  private stayAwake(): void {
+    const { busyWait, clock } = this.options
+    if (busyWait === undefined) return
+    const untilMs = this.turnTaking.sent(clock.monotonicMs())
+    if (untilMs !== undefined) busyWait.until(untilMs)
   }
 
   /**

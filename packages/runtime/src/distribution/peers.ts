@@ -12,7 +12,7 @@ import { randomIdHash } from '../id-table.ts'
 import type { NodeIdentity, NodeName } from '../ids.ts'
 import type { NodeDownReason, NodeType } from '../messages.ts'
 import type { Counters } from '../observe/counters.ts'
-import type { Clock, Logger, Random, TimerHandle, Transport } from '../ports.ts'
+import type { BusyWait, Clock, Logger, Random, TimerHandle, Transport } from '../ports.ts'
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Signal } from '../signals/signal.ts'
 import type { FrameCodec } from '../wire/codec.ts'
@@ -43,6 +43,7 @@ export interface PeersOptions {
   readonly random: Random
   readonly log: Logger
   readonly transport: Transport
+  readonly busyWait: BusyWait | undefined
   readonly codec: FrameCodec
   readonly counters: Counters
   readonly liveness: LivenessOptions
@@ -201,7 +202,7 @@ export class Peers {
   }
 
   private addPeer(connection: Connection, introduced: Introduced): Peer {
-    const { codec, clock, log, counters, liveness, limits, wantFlush, onSignal, onUp } = this.options
+    const { codec, clock, busyWait, log, counters, liveness, limits, wantFlush, onSignal, onUp } = this.options
     const { identity, address } = introduced
     const visible = [...this.byName.values()].filter((peer) => !peer.isHidden)
     const others: PeerAddress[] = visible.map((peer) => ({ name: peer.identity.name, address: peer.address }))
@@ -210,6 +211,7 @@ export class Peers {
       connection,
       codec,
       clock,
+      busyWait,
       log,
       counters,
       // Of two that tick differently the slower one says what is silence, on both sides.

@@ -17,7 +17,7 @@ import { guardedLogger } from '../observe/guarded-logger.ts'
 import type { NodeCounters } from '../observe/counters.ts'
 import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts'
 import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
-import type { Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
+import type { BusyWait, Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
 import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
 import { checkFunction, checkNameText, checkNodeName, checkNodeType, checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
@@ -44,6 +44,8 @@ export interface NodeComponents {
   readonly random: Random
   readonly transport: Transport
   readonly pump: PumpFactory
+  /** `undefined`: the node sleeps whenever it has nothing to do. */
+  readonly busyWait?: BusyWait | undefined
   readonly log: Logger
 }
 
@@ -77,7 +79,7 @@ export class Node {
 
   /** Use `startNode`. */
   constructor(identity: NodeIdentity, options: CheckedNodeOptions, components: NodeComponents) {
-    const { clock, random, transport, pump } = components
+    const { clock, random, transport, pump, busyWait } = components
     this.random = random
     this.cookies = options.cookies
     this.connectsAll = options.connectAll && !options.hidden
@@ -115,6 +117,7 @@ export class Node {
       random,
       log,
       transport,
+      busyWait,
       codec: new FrameCodec(terms),
       counters: this.kernel.counters,
       liveness: { tickMs: options.tickMs, ticks: TICKS, noProgressMs: NO_PROGRESS_MS },

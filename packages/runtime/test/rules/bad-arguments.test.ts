@@ -681,6 +681,7 @@ describe('Bad arguments throw the documented error code synchronously, and have 
     ['mailbox', null],
     ['turnBudgetMs', 0],
     ['turnBudgetMs', '5'],
+    ['busyWait', 'none'],
     ['longScheduleMs', Number.NaN],
     ['netTickTimeMs', Infinity],
     ['cookie', 12_345_678],

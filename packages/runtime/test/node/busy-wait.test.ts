@@ -1,0 +1,60 @@
+import { handler, type Context, type Node, type Pid, type Ref } from '@pidmesh/runtime'
+import { afterEach, expect, it } from 'vitest'
+import { startNodeWith } from '../../src/node/node.ts'
+import type { BusyWait, Clock } from '../../src/ports.ts'
+import { MemoryLogger } from '../../src/testing/memory-logger.ts'
+import { nactPump } from '../../src/system/nact-pump.ts'
+import { systemClock } from '../../src/system/system-clock.ts'
+import { systemRandom } from '../../src/system/system-random.ts'
+import { tcpTransport } from '../../src/transport/sockets/tcp.ts'
+
+/** Everything takes no time: how fast this machine is doesn't matter. */
+const clock: Clock = { ...systemClock, monotonicMs: () => 1_000 }
+
+const nodes: Node[] = []
+afterEach(() => Promise.all(nodes.splice(0).map((node) => node.stop())))
+
+/** A node, and until when it was to wait awake each time. */
+async function start(name: string, seeds: readonly string[]): Promise<{ node: Node; waits: number[] }> {
+  const waits: number[] = []
+  const busyWait: BusyWait = { until: (ms) => waits.push(ms) }
+  const node = await startNodeWith({ name: `${name}@127.0.0.1`, cookie: 'a test cookie', seeds }, () => ({
+    clock,
+    random: systemRandom,
+    pump: nactPump,
+    busyWait,
+    transport: tcpTransport(undefined),
+    log: new MemoryLogger(),
+  }))
+  nodes.push(node)
+  return { node, waits }
+}
+
+function run<T>(node: Node, body: (self: Context) => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    node.spawn(async (self) => body(self).then(resolve, reject))
+  })
+}
+
+it('nodes whose processes ask and answer in turn wait awake for each other; for one that is only sent to nobody does', async () => {
+  const b = await start('b', [])
+  const a = await start('a', [b.node.address])
+  const answerer: Pid = b.node.spawn(
+    handler((self) => (message) => {
+      if (typeof message === 'object') self.send(message as Ref, 'answer')
+    }),
+  )
+  await run(a.node, async (self) => {
+    for (let n = 0; n < 100; n++) {
+      self.send(answerer, 'one that is not answered')
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })
+  expect([a.waits, b.waits]).toEqual([[], []])
+  await run(a.node, async (self) => {
+    for (let n = 0; n < 50; n++) await self.request(answerer, (replyTo) => replyTo, 5_000)
+  })
+  expect(a.waits.length).toBeGreaterThan(20)
+  expect(b.waits.length).toBeGreaterThan(20)
+  expect(new Set([...a.waits, ...b.waits])).toEqual(new Set([1_000.4]))
+})
