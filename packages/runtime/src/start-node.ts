@@ -4,7 +4,7 @@
 import { startNodeWith, type Node } from './node/node.ts'
 import type { NodeOptions, TransportKind } from './options.ts'
 import type { TlsOptions, Transport } from './ports.ts'
-import { busyWait } from './system/busy-wait.ts'
+import { busyWait, involuntarySwitches } from './system/busy-wait.ts'
 import { nactPump } from './system/nact-pump.ts'
 import { pinoLogger } from './system/pino-logger.ts'
 import { systemClock } from './system/system-clock.ts'
@@ -33,7 +33,6 @@ export function startNode(options: NodeOptions): Promise<Node> {
     const log = logger ?? pinoLogger({ level: logLevel })
     if (tls !== undefined && !namesIn(tls.certificate).includes(name))
       log.warn({ node: name }, 'the certificate of this node is not for it: no other node will connect with it')
-    const involuntarySwitches = (): number => process.resourceUsage().involuntaryContextSwitches
     return {
       clock: systemClock,
       random: systemRandom,

@@ -2,6 +2,7 @@
  * Waits awake: the event loop looks for what has arrived again and again, in place of sleeping until the system wakes it. Only on a core that nobody else wants: who was taken off it again and
  * again while it waited sleeps as ever for a while.
  */
+import { resourceUsage } from 'node:process'
 import type { BusyWait, Clock } from '../ports.ts'
 
 /** After so many waits it is looked at how often the system took the core away meanwhile. */
@@ -13,8 +14,13 @@ const RESTS = 1_024
 
 export interface BusyWaitOptions {
   readonly clock: Clock
-  /** How often the system has given the core to others, though this process wanted it. See getrusage(2), `ru_nivcsw`. */
+  /** How often the system has given the core to others, though this process wanted it. */
   readonly involuntarySwitches: () => number
+}
+
+/** Of this process, all its threads. See getrusage(2), `ru_nivcsw`; always 0 on Windows. */
+export function involuntarySwitches(): number {
+  return resourceUsage().involuntaryContextSwitches
 }
 
 export function busyWait({ clock, involuntarySwitches }: BusyWaitOptions): BusyWait {
