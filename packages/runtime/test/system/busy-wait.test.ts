@@ -10,9 +10,9 @@ class Machine {
   private switches = 0
   private readonly wait = busyWait({ clock: this.clock, involuntarySwitches: () => this.switches })
 
-  /** Whether the event loop goes on turning, and for how many laps: each is `LAP_MS` long. `taken`: how often the core is given to another meanwhile. */
-  laps(taken = 0): number {
-    this.wait.until(this.clock.monotonicMs() + WAIT_MS)
+  /** Whether the event loop goes on turning, and for how many laps: each is `LAP_MS` long. `taken`: how often the core is given to another meanwhile. `times`: it is asked. */
+  laps(taken = 0, times = 1): number {
+    for (let n = 0; n < times; n++) this.wait.until(this.clock.monotonicMs() + WAIT_MS)
     this.switches += taken
     let laps = 0
     while (this.clock.fireNext(Infinity)) {
@@ -33,6 +33,10 @@ class Machine {
 describe('a node that waits awake', () => {
   it('looks again and again until the time that was said, and then sleeps', () => {
     expect(new Machine().laps()).toBeGreaterThan(WAIT_MS / LAP_MS - 5)
+  })
+
+  it('looks no more often for being asked several times', () => {
+    expect(new Machine().laps(0, 10)).toBe(new Machine().laps())
   })
 
   it('does so again, as often as it is asked', () => {
