@@ -78,6 +78,8 @@ export type PumpFactory = (options: PumpOptions) => Pump
 export interface BusyWait {
   /** Until then, by the clock's monotonic time; the last one that was said counts. Returns at once; may find that it is better to sleep. */
   until(monotonicMs: number): void
+  /** It is here. */
+  end(): void
 }
 
 /** Why a link ended, in the transport's view. */

@@ -264,7 +264,7 @@ export class Peer implements RemoteNode, ConnectionSink {
     switch (frame.type) {
       case 'data':
         this.liveness = onHeard(this.liveness, nowMs)
-        this.turnTaking.arrived(nowMs)
+        if (this.turnTaking.arrived(nowMs)) this.options.busyWait?.end()
         this.onSignals(frame.signals)
         return
       case 'part':

@@ -41,10 +41,13 @@ export class TurnTaking {
     return this.isAwake ? nowMs + SOON_MS : undefined
   }
 
-  arrived(nowMs: number): void {
-    if (!this.isSent) return
+  /** Says whether that was waited for awake. */
+  arrived(nowMs: number): boolean {
+    if (!this.isSent) return false
     this.isSent = false
+    const { isAwake } = this
     this.end(nowMs - this.sentAtMs <= SOON_MS)
+    return isAwake
   }
 
   private end(isTurn: boolean): void {

@@ -61,5 +61,8 @@ export function busyWait({ clock, involuntarySwitches }: BusyWaitOptions): BusyW
       isWaiting = true
       clock.setTimer(0, again)
     },
+    end: () => {
+      untilMs = 0
+    },
   }
 }

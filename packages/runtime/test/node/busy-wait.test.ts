@@ -14,10 +14,14 @@ const clock: Clock = { ...systemClock, monotonicMs: () => 1_000 }
 const nodes: Node[] = []
 afterEach(() => Promise.all(nodes.splice(0).map((node) => node.stop())))
 
-/** A node, and until when it was to wait awake each time. */
-async function start(name: string, seeds: readonly string[]): Promise<{ node: Node; waits: number[] }> {
+/** A node, until when it was to wait awake each time, and how often what it waited for was there. */
+async function start(
+  name: string,
+  seeds: readonly string[],
+): Promise<{ node: Node; waits: number[]; ends: { count: number } }> {
   const waits: number[] = []
-  const busyWait: BusyWait = { until: (ms) => waits.push(ms) }
+  const ends = { count: 0 }
+  const busyWait: BusyWait = { until: (ms) => waits.push(ms), end: () => void ends.count++ }
   const node = await startNodeWith({ name: `${name}@127.0.0.1`, cookie: 'a test cookie', seeds }, () => ({
     clock,
     random: systemRandom,
@@ -27,7 +31,7 @@ async function start(name: string, seeds: readonly string[]): Promise<{ node: No
     log: new MemoryLogger(),
   }))
   nodes.push(node)
-  return { node, waits }
+  return { node, waits, ends }
 }
 
 function run<T>(node: Node, body: (self: Context) => Promise<T>): Promise<T> {
@@ -56,5 +60,8 @@ it('nodes whose processes ask and answer in turn wait awake for each other; for 
   })
   expect(a.waits.length).toBeGreaterThan(20)
   expect(b.waits.length).toBeGreaterThan(20)
+  // The last answer was waited for by a, and nothing came after it for b.
+  expect(a.ends.count).toBe(a.waits.length)
+  expect(b.ends.count).toBe(b.waits.length - 1)
   expect(new Set([...a.waits, ...b.waits])).toEqual(new Set([1_000.4]))
 })

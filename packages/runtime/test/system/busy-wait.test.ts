@@ -10,14 +10,15 @@ class Machine {
   private switches = 0
   private readonly wait = busyWait({ clock: this.clock, involuntarySwitches: () => this.switches })
 
-  /** Whether the event loop goes on turning, and for how many laps: each is `LAP_MS` long. `taken`: how often the core is given to another meanwhile. `times`: it is asked. */
-  laps(taken = 0, times = 1): number {
+  /** Whether the event loop goes on turning, and for how many laps: each is `LAP_MS` long. `taken`: how often the core is given to another meanwhile. `times`: it is asked. `endsAfter`: laps. */
+  laps(taken = 0, times = 1, endsAfter = Infinity): number {
     for (let n = 0; n < times; n++) this.wait.until(this.clock.monotonicMs() + WAIT_MS)
     this.switches += taken
     let laps = 0
     while (this.clock.fireNext(Infinity)) {
       this.clock.passTo(this.clock.monotonicMs() + LAP_MS)
       laps++
+      if (laps === endsAfter) this.wait.end()
     }
     return laps
   }
@@ -33,6 +34,12 @@ class Machine {
 describe('a node that waits awake', () => {
   it('looks again and again until the time that was said, and then sleeps', () => {
     expect(new Machine().laps()).toBeGreaterThan(WAIT_MS / LAP_MS - 5)
+  })
+
+  it('sleeps once what it waited for is here, and waits for the next one', () => {
+    const machine = new Machine()
+    expect(machine.laps(0, 1, 10)).toBe(11)
+    expect(machine.laps()).toBeGreaterThan(11)
   })
 
   it('looks no more often for being asked several times', () => {
