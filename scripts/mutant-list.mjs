@@ -302,8 +302,8 @@ export const mutants = [
   one(
     'what was sent is sent again',
     'distribution/peer.ts',
-    'if (frame === undefined) break\n      connection.write(frame)',
-    'if (frame === undefined) break\n      connection.write(frame)\n      connection.write(frame)',
+    'if (isFirst) this.stayAwake()\n      connection.write(frame)',
+    'if (isFirst) this.stayAwake()\n      connection.write(frame)\n      connection.write(frame)',
   ),
   one(
     'a frame that is full is dropped',

@@ -1,8 +1,8 @@
 /**
  * Starts a node on the real machine: system clock, random and pino, nact as the pump, gRPC or TCP between the nodes.
  */
-import { startNodeWith, type Node } from './node/node.ts'
-import type { NodeOptions, TransportKind } from './options.ts'
+import { startNodeWith, type Node, type NodeComponents } from './node/node.ts'
+import type { CheckedNodeOptions, NodeOptions, TransportKind } from './options.ts'
 import type { TlsOptions, Transport } from './ports.ts'
 import { busyWait, involuntarySwitches } from './system/busy-wait.ts'
 import { nactPump } from './system/nact-pump.ts'
@@ -27,19 +27,22 @@ const TRANSPORTS: Readonly<Record<TransportKind, (tls: TlsOptions | undefined) =
  * `ERR_PORT_IN_USE`, `ERR_LISTEN`; `ERR_BAD_COOKIE`, `ERR_BAD_CERTIFICATE`, `ERR_DUPLICATE_NODE`, `ERR_INCOMPATIBLE_NODE` if a seed refuses this node.
  */
 export function startNode(options: NodeOptions): Promise<Node> {
-  return startNodeWith(options, (checked) => {
-    const { name, logger, logLevel, tls, transport } = checked
-    const made = TRANSPORTS[transport](tls)
-    const log = logger ?? pinoLogger({ level: logLevel })
-    if (tls !== undefined && !namesIn(tls.certificate).includes(name))
-      log.warn({ node: name }, 'the certificate of this node is not for it: no other node will connect with it')
-    return {
-      clock: systemClock,
-      random: systemRandom,
-      pump: nactPump,
-      busyWait: checked.busyWait ? busyWait({ clock: systemClock, involuntarySwitches }) : undefined,
-      transport: made,
-      log,
-    }
-  })
+  return startNodeWith(options, systemComponents)
+}
+
+/** Of the real machine, for a node with these options. */
+export function systemComponents(options: CheckedNodeOptions): NodeComponents {
+  const { name, logger, logLevel, tls } = options
+  const transport = TRANSPORTS[options.transport](tls)
+  const log = logger ?? pinoLogger({ level: logLevel })
+  if (tls !== undefined && !namesIn(tls.certificate).includes(name))
+    log.warn({ node: name }, 'the certificate of this node is not for it: no other node will connect with it')
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    pump: nactPump,
+    busyWait: options.busyWait ? busyWait({ clock: systemClock, involuntarySwitches }) : undefined,
+    transport,
+    log,
+  }
 }

@@ -263,12 +263,11 @@ export class Peer implements RemoteNode, ConnectionSink {
     const nowMs = this.options.clock.monotonicMs()
     switch (frame.type) {
       case 'data':
-        this.liveness = onHeard(this.liveness, nowMs)
-        if (this.turnTaking.arrived(nowMs)) this.options.busyWait?.end()
+        this.onArrived(nowMs)
         this.onSignals(frame.signals)
         return
       case 'part':
-        this.liveness = onHeard(this.liveness, nowMs)
+        this.onArrived(nowMs)
         this.onPart(frame)
         return
       case 'control':
@@ -298,6 +297,11 @@ export class Peer implements RemoteNode, ConnectionSink {
   private endedByPeer(reason: NodeDownReason): void {
     this.takeIn(this.intake.length)
     this.down(reason)
+  }
+
+  private onArrived(nowMs: number): void {
+    this.liveness = onHeard(this.liveness, nowMs)
+    if (this.turnTaking.arrived(nowMs)) this.options.busyWait?.end()
   }
 
   private onSignals(signals: readonly Signal[]): void {
@@ -364,14 +368,13 @@ export class Peer implements RemoteNode, ConnectionSink {
   /** Gives the connection what it has room for. */
   private write(): void {
     const { connection, limits } = this.options
-    let isWritten = false
-    while (connection.bufferedBytes < limits.windowBytes) {
+    for (let isFirst = true; connection.bufferedBytes < limits.windowBytes; isFirst = false) {
       const frame = this.outbox.nextFrame()
-      if (frame === undefined) break
+      if (frame === undefined) return
+      // Before it is written: on a shared core the other side may run, and answer, within that.
+      if (isFirst) this.stayAwake()
       connection.write(frame)
-      isWritten = true
     }
-    if (isWritten) this.stayAwake()
   }
 
   /** The other side is about to answer, as it has done until now. */

@@ -5,10 +5,11 @@
 import { resourceUsage } from 'node:process'
 import type { BusyWait, Clock } from '../ports.ts'
 
-/** After so many waits it is looked at how often the system took the core away meanwhile. */
-const WAITS = 32
-/** More than so many times: two processes that wait for each other on one core are at 30, those with a core each at 0 to 13. */
-const MOST_SWITCHES = 24
+/** One wait of so many is looked at: did the system take the core away meanwhile? Looking takes a microsecond or two. */
+const LOOK_EACH = 4
+/** After so many looks it is judged: at more than half of them somebody else wants the core. */
+const LOOKS = 8
+const MOST_TAKEN = LOOKS / 2
 /** Waits that are slept through then. */
 const RESTS = 1_024
 
@@ -25,44 +26,56 @@ export function involuntarySwitches(): number {
 
 export function busyWait({ clock, involuntarySwitches }: BusyWaitOptions): BusyWait {
   let untilMs = 0
+  let isTurning = false
+  /** What is waited for isn't here. */
   let isWaiting = false
-  /** Until the next look. */
-  let waits = WAITS
   let rests = 0
-  let switches = involuntarySwitches()
+  let waits = 0
+  /** As the wait began that is looked at. */
+  let switches: number | undefined
+  let looks = 0
+  let taken = 0
 
-  const again = (): void => {
-    isWaiting = clock.monotonicMs() < untilMs
-    if (isWaiting) clock.setTimer(0, again)
+  const begin = (): void => {
+    isWaiting = true
+    if (++waits % LOOK_EACH === 0) switches = involuntarySwitches()
   }
 
-  const isCoreWanted = (): boolean => {
-    const before = switches
-    switches = involuntarySwitches()
-    return switches - before > MOST_SWITCHES
+  const end = (): void => {
+    isWaiting = false
+    untilMs = 0
+    if (switches === undefined) return
+    if (involuntarySwitches() > switches) taken++
+    switches = undefined
+    if (++looks === LOOKS) judge()
   }
 
-  const isAllowed = (): boolean => {
-    if (rests > 0) {
-      if (--rests === 0) switches = involuntarySwitches()
-      return false
-    }
-    if (--waits > 0) return true
-    waits = WAITS
-    if (isCoreWanted()) rests = RESTS
-    return rests === 0
+  const judge = (): void => {
+    if (taken > MOST_TAKEN) rests = RESTS
+    looks = 0
+    taken = 0
+  }
+
+  const turn = (): void => {
+    isTurning = clock.monotonicMs() < untilMs
+    if (isTurning) clock.setTimer(0, turn)
+    else if (isWaiting) end()
   }
 
   return {
     until: (monotonicMs) => {
-      if (!isAllowed()) return
+      if (rests > 0) {
+        rests--
+        return
+      }
       untilMs = monotonicMs
-      if (isWaiting) return
-      isWaiting = true
-      clock.setTimer(0, again)
+      if (!isWaiting) begin()
+      if (isTurning) return
+      isTurning = true
+      clock.setTimer(0, turn)
     },
     end: () => {
-      untilMs = 0
+      if (isWaiting) end()
     },
   }
 }
