@@ -189,9 +189,12 @@ export class SignalReader {
   private lengthWithin(end: number): number {
     let length = 0
     for (let shift = 0; ; shift += 7) {
-      if (this.position >= end || shift > 28) throw bad('a malformed length')
+      if (this.position >= end) throw bad('a malformed length')
       const byte = this.bytes[this.position++] ?? 0
-      length += (byte & 0x7f) * 2 ** shift
+      // It would be 2 GiB.
+      if (shift === 28 && byte > 7) throw bad('a malformed length')
+      // By a shift, whose result is a small integer. A power's is a double, even of 1, and by way of positions and slices all arithmetic of the wire would be.
+      length |= (byte & 0x7f) << shift
       if (byte < 0x80) break
     }
     if (length > end - this.position) throw bad('a length past the end')

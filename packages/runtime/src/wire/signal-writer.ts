@@ -38,7 +38,7 @@ const INITIAL_BYTES = 4 * 1024
 const KEPT_BYTES = 256 * 1024
 /** Fields of a double: their tag, and eight bytes. */
 const DOUBLE_BYTES = 9
-/** From here on bytes are copied by a call into native code. */
+/** From here on bytes are copied by a call into native code; below, by words of four. */
 const SHORT = 64
 
 /** A signal that has a payload. */
@@ -49,6 +49,9 @@ export class SignalWriter {
   private buffer = new Uint8Array(INITIAL_BYTES)
   private view = new DataView(this.buffer.buffer)
   private position = HEADER_BYTES
+  /** What was copied from last: many payloads stand in one block of the writer of terms. */
+  private source: Uint8Array = NO_BYTES.bytes
+  private sourceView = new DataView(NO_BYTES.bytes.buffer)
 
   constructor(terms: TermCodec) {
     this.terms = terms
@@ -248,11 +251,22 @@ export class SignalWriter {
     buffer[this.position++] = (field << 3) | LENGTH_DELIMITED
     const at = writeVarint(buffer, this.position, end - start)
     if (end - start < SHORT) {
-      for (let from = start, to = at; from < end; from++, to++) buffer[to] = bytes[from] ?? 0
+      this.lookAt(bytes)
+      const { view, sourceView } = this
+      let from = start
+      let to = at
+      for (; from + 4 <= end; from += 4, to += 4) view.setUint32(to, sourceView.getUint32(from, true), true)
+      for (; from < end; from++, to++) buffer[to] = bytes[from] ?? 0
     } else {
       buffer.set(bytes.subarray(start, end), at)
     }
     this.position = at + end - start
+  }
+
+  private lookAt(source: Uint8Array): void {
+    if (source === this.source) return
+    this.source = source
+    this.sourceView = new DataView(source.buffer, source.byteOffset, source.length)
   }
 
   private text(field: number, text: string, bytes: number): void {

@@ -120,12 +120,35 @@ describe('frames', () => {
     ['a signal that is not known', [0x0a, 2, 0x7a, 0]],
     ['a field of data that is not known', [0x12, 0]],
     ['a length past the end', [0x0a, 0x7f]],
-    ['a length of ten bytes', [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],
     ['a signal with something behind it', [0x0a, 3, 0x0a, 0, 0]],
     ['no fields', [0x0a, 2, 0x0a, 0]],
   ])('of data with %s are refused', (_what, data) => {
     const frame = Uint8Array.from([0x1a, data.length, ...data])
     expect(() => codec.decode(frame)).toThrowError(expect.objectContaining({ code: 'ERR_BAD_TERM' }))
+  })
+
+  it.each([
+    ['2 GiB', [0x80, 0x80, 0x80, 0x80, 0x08]],
+    ['ten bytes', [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],
+    ['half a number', [0x80]],
+  ])('of data with a length of %s are refused as that', (_what, length) => {
+    const frame = Uint8Array.from([0x1a, length.length + 1, 0x0a, ...length])
+    expect(() => codec.decode(frame)).toThrowError('a malformed length')
+  })
+
+  it('of data hold payloads byte for byte, of whatever length, and wherever they were copied from', () => {
+    const blocks = Array.from({ length: 3 }, (_, block) =>
+      Uint8Array.from({ length: 400 }, (_, at) => (at * 7 + block) & 0xff),
+    )
+    const slice = fc
+      .tuple(fc.constantFrom(...blocks), fc.nat(200), fc.nat(100))
+      .map(([bytes, start, length]): Slice => ({ bytes, start, end: start + length }))
+    fc.assert(
+      fc.property(fc.array(slice, { minLength: 1, maxLength: 20 }), (payloads) => {
+        const signals = payloads.map((each) => ({ type: 'send' as const, from: 1, to: 2, payload: each }))
+        expect(plain(codec.decode(encode({ type: 'data', signals })))).toEqual(plain({ type: 'data', signals }))
+      }),
+    )
   })
 
   it('of data with a context of more than 2 KiB are refused', () => {
