@@ -302,8 +302,8 @@ export const mutants = [
   one(
     'what was sent is sent again',
     'distribution/peer.ts',
-    'if (isFirst) this.stayAwake()\n      connection.write(frame)',
-    'if (isFirst) this.stayAwake()\n      connection.write(frame)\n      connection.write(frame)',
+    '      connection.write(frame)\n    }',
+    '      connection.write(frame)\n      connection.write(frame)\n    }',
   ),
   one(
     'a frame that is full is dropped',

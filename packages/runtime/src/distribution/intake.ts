@@ -4,18 +4,19 @@
  *   frame ─ add ─▶ frames ─ next, a piece ─▶ the router ─ sockets ─ next, a piece ─▶ …
  *
  * A frame of all that a hundred processes have asked would otherwise be answered with one frame: while one node works through it the other has nothing to do, and
- * the two take turns for as long as they go on (docs/adr/0019).
+ * the two take turns for as long as they go on (docs/adr/0019). So a frame is taken in by halves, unless the other node has something to do already: then each half would
+ * only be a frame more.
  *
  * Invariants: signals leave in the order in which they came; no more than `MAX_FRAMES` wait when `isOver` has been heeded.
  */
 import type { Signal } from '../signals/signal.ts'
 
-/** Signals that are taken in before sockets get theirs. */
+/** Signals after which sockets get theirs. Fewer are not worth a frame of their own. */
 export const PIECE = 32
-/** Of many that wait a larger part is taken in at a time: one of so many. */
-const PIECES = 4
 /** Frames that may wait, each of 64 KiB or with one signal. */
 const MAX_FRAMES = 4
+/** More are not counted: they may need no answer. */
+const MOST_UNDER_WAY = 4
 
 export class Intake {
   private readonly frames: (readonly Signal[])[] = []
@@ -23,6 +24,8 @@ export class Intake {
   private taken = 0
   private waiting = 0
   private takenInPiece = 0
+  /** Frames that the other side has to do with: each that comes is taken for the answer to one. */
+  private underWay = 0
 
   /** Signals that wait. */
   get length(): number {
@@ -34,9 +37,11 @@ export class Intake {
     return this.frames.length > MAX_FRAMES
   }
 
-  /** How many may still be taken in before sockets get theirs. */
+  /** How many are to be taken in now. */
   get room(): number {
-    return Math.max(PIECE, Math.ceil(this.waiting / PIECES)) - this.takenInPiece
+    const isWhole = this.underWay > 0 || this.waiting < PIECE
+    const most = isWhole ? (this.frames[0]?.length ?? 0) - this.taken : Math.ceil(this.waiting / 2)
+    return Math.max(PIECE - this.takenInPiece, most)
   }
 
   /** Sockets are to get theirs. */
@@ -49,10 +54,21 @@ export class Intake {
     this.takenInPiece = 0
   }
 
+  /** A frame was sent, or several at once. */
+  sent(): void {
+    if (this.underWay < MOST_UNDER_WAY) this.underWay++
+  }
+
+  /** Now and then: what was sent may have needed no answer. */
+  look(): void {
+    this.underWay = 0
+  }
+
   add(signals: readonly Signal[]): void {
     if (signals.length === 0) return
     this.frames.push(signals)
     this.waiting += signals.length
+    if (this.underWay > 0) this.underWay--
   }
 
   next(): Signal | undefined {

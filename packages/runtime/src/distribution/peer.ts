@@ -242,6 +242,7 @@ export class Peer implements RemoteNode, ConnectionSink {
     } else if (verdict.sendTick) {
       this.tell({ type: 'tick', heardAgeMs: this.silentForMs })
     }
+    this.intake.look()
     this.flush()
     return isLate
   }
@@ -372,7 +373,10 @@ export class Peer implements RemoteNode, ConnectionSink {
       const frame = this.outbox.nextFrame()
       if (frame === undefined) return
       // Before it is written: on a shared core the other side may run, and answer, within that.
-      if (isFirst) this.stayAwake()
+      if (isFirst) {
+        this.intake.sent()
+        this.stayAwake()
+      }
       connection.write(frame)
     }
   }

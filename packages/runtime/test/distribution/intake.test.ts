@@ -24,20 +24,68 @@ describe('What has arrived', () => {
     expect([intake.length, take(intake, 10), intake.length, intake.next()]).toEqual([5, [0, 1, 2, 3, 4], 0, undefined])
   })
 
-  it('is taken in by a piece, and what came in other frames of the same moment counts among it', () => {
+  it('is taken in by the half, if the other side has nothing to do: each half that is answered gives it something', () => {
+    const intake = new Intake()
+    intake.add(frame(0, 100))
+    const pieces = [take(intake, intake.room).length]
+    // The answer to the first half.
+    intake.sent()
+    intake.beginPiece()
+    pieces.push(take(intake, intake.room).length)
+    expect(pieces).toEqual([50, 50])
+  })
+
+  it('is taken in by the frame while the other side has another one to do with', () => {
+    const intake = new Intake()
+    intake.sent()
+    intake.sent()
+    intake.add(frame(0, 100))
+    expect(take(intake, intake.room)).toHaveLength(100)
+    intake.beginPiece()
+    intake.add(frame(0, 100))
+    expect(take(intake, intake.room)).toHaveLength(50)
+  })
+
+  it('is not split if it is little', () => {
+    const intake = new Intake()
+    intake.add(frame(0, PIECE - 1))
+    expect(take(intake, intake.room)).toHaveLength(PIECE - 1)
+  })
+
+  it('in other frames of the same moment counts among the piece', () => {
     const intake = new Intake()
     intake.add(frame(0, PIECE - 2))
     take(intake, intake.room)
     expect(intake.isPieceOver).toBe(false)
     intake.add(frame(100, 5))
-    expect(intake.room).toBe(2)
-    take(intake, intake.room)
-    expect([intake.isPieceOver, intake.room]).toEqual([true, 0])
+    expect(take(intake, intake.room)).toEqual([100, 101, 102, 103, 104])
+    expect(intake.isPieceOver).toBe(true)
     intake.beginPiece()
-    expect([intake.isPieceOver, take(intake, intake.room)]).toEqual([false, [102, 103, 104]])
+    expect(intake.isPieceOver).toBe(false)
   })
 
-  it('goes in larger pieces the more of it waits: a full frame in a dozen', () => {
+  it('of many small frames is taken in until the piece is over, so that none is forgotten', () => {
+    const intake = new Intake()
+    for (let n = 0; n < 20; n++) intake.add(frame(n, 1))
+    expect(take(intake, intake.room)).toHaveLength(20)
+    for (let n = 0; n < 40; n++) intake.add(frame(n, 1))
+    intake.beginPiece()
+    expect(take(intake, intake.room)).toHaveLength(PIECE)
+    expect(intake.isPieceOver).toBe(true)
+  })
+
+  it('is split again after a look, however much was sent that needed no answer; and no more than a few frames are counted', () => {
+    const intake = new Intake()
+    for (let n = 0; n < 1_000; n++) intake.sent()
+    intake.look()
+    intake.add(frame(0, 100))
+    expect(intake.room).toBe(50)
+    for (let n = 0; n < 1_000; n++) intake.sent()
+    for (let n = 0; n < 4; n++) intake.add(frame(n, 1))
+    expect(intake.room).toBe(52)
+  })
+
+  it('goes in larger pieces the more of it waits: a full frame in less than a dozen', () => {
     const intake = new Intake()
     intake.add(frame(0, 1_300))
     let pieces = 0
@@ -45,7 +93,7 @@ describe('What has arrived', () => {
       intake.beginPiece()
       take(intake, intake.room)
     }
-    expect(pieces).toBeLessThan(16)
+    expect(pieces).toBeLessThan(12)
   })
 
   it('waits in a few frames at most: then it says so', () => {

@@ -34,7 +34,8 @@ afterEach(async () => {
 const numbers = Array.from({ length: COUNT }, (_, n) => n)
 
 describe('A frame of many signals', () => {
-  it('is taken in by pieces, in order, and between them others get theirs', async () => {
+  /** Sends it. Resolves with how many signals had to wait at b. */
+  const mostThatWait = async (): Promise<number> => {
     for (const n of numbers) a.send(receiver, n)
     let most = 0
     b.clock.setTimer(1, function look() {
@@ -42,9 +43,30 @@ describe('A frame of many signals', () => {
       if (log.length < COUNT) b.clock.setTimer(0, look)
     })
     await cluster.advance(10)
+    return most
+  }
+
+  it('is taken in by pieces, in order, and between them others get theirs', async () => {
+    expect(await mostThatWait()).toBeGreaterThan(100)
     expect(log).toEqual(numbers)
-    expect(most).toBeGreaterThan(100)
     expect(b.counters().waitingSignals).toBe(0)
+  })
+
+  it('is taken in at once if its sender has something else to do with, for an eighth of a tick', async () => {
+    const busy = a.spawn(handler(() => () => undefined))
+    const sendTwoFrames = async (): Promise<void> => {
+      for (let n = 0; n < 2; n++) {
+        b.send(busy, n)
+        await cluster.settle()
+      }
+    }
+    await sendTwoFrames()
+    expect(await mostThatWait()).toBe(0)
+    expect(log).toEqual(numbers)
+    log = []
+    await sendTwoFrames()
+    await cluster.advance(200)
+    expect(await mostThatWait()).toBeGreaterThan(100)
   })
 
   it('is taken in to its end before the sender’s goodbye', async () => {
