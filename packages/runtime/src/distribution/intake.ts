@@ -4,15 +4,17 @@
  *   frame ─ add ─▶ frames ─ next, a piece ─▶ the router ─ sockets ─ next, a piece ─▶ …
  *
  * A frame of all that a hundred processes have asked would otherwise be answered with one frame: while one node works through it the other has nothing to do, and
- * the two take turns for as long as they go on (docs/adr/0019). So a frame is taken in by halves, unless the other node has something to do already: then each half would
- * only be a frame more.
+ * the two take turns for as long as they go on (docs/adr/0019). So half of what waits is taken in at a time, unless the other node has something to do already: then each
+ * half would only be a frame more.
  *
  * Invariants: signals leave in the order in which they came; no more than `MAX_FRAMES` wait when `isOver` has been heeded.
  */
 import type { Signal } from '../signals/signal.ts'
 
-/** Signals after which sockets get theirs. Fewer are not worth a frame of their own. */
-export const PIECE = 32
+/** Signals after which sockets get theirs. Twice as many are worth to be taken in by halves. */
+export const PIECE = 16
+/** Signals that are taken in at once, at most: a large frame of small ones would hold up the sockets. */
+export const LARGEST_PIECE = 1_024
 /** Frames that may wait, each of 64 KiB or with one signal. */
 const MAX_FRAMES = 4
 /** More are not counted: they may need no answer. */
@@ -24,7 +26,7 @@ export class Intake {
   private taken = 0
   private waiting = 0
   private takenInPiece = 0
-  /** Frames that the other side has to do with: each that comes is taken for the answer to one. */
+  /** What the other side has to do with, in frames: each that comes is taken for the answer to one. */
   private underWay = 0
 
   /** Signals that wait. */
@@ -37,11 +39,12 @@ export class Intake {
     return this.frames.length > MAX_FRAMES
   }
 
-  /** How many are to be taken in now. */
-  get room(): number {
-    const isWhole = this.underWay > 0 || this.waiting < PIECE
-    const most = isWhole ? (this.frames[0]?.length ?? 0) - this.taken : Math.ceil(this.waiting / 2)
-    return Math.max(PIECE - this.takenInPiece, most)
+  /** Signals that are to be taken in now. */
+  get piece(): number {
+    const least = PIECE - this.takenInPiece
+    const isHalved = this.underWay === 0 && this.waiting >= 2 * PIECE
+    const wanted = isHalved ? Math.max(least, Math.ceil(this.waiting / 2)) : this.wholeFrames(least)
+    return Math.min(wanted, LARGEST_PIECE)
   }
 
   /** Sockets are to get theirs. */
@@ -59,8 +62,8 @@ export class Intake {
     if (this.underWay < MOST_UNDER_WAY) this.underWay++
   }
 
-  /** Now and then: what was sent may have needed no answer. */
-  look(): void {
+  /** Now and then: what was sent may have needed no answer. So the other side is taken to have nothing to do. */
+  forgetSent(): void {
     this.underWay = 0
   }
 
@@ -82,5 +85,15 @@ export class Intake {
       this.taken = 0
     }
     return signal
+  }
+
+  /** Signals of the first frames, so many that they are as many as this, or all. */
+  private wholeFrames(least: number): number {
+    let signals = -this.taken
+    for (const frame of this.frames) {
+      signals += frame.length
+      if (signals >= least) break
+    }
+    return signals
   }
 }

@@ -242,8 +242,8 @@ export class Peer implements RemoteNode, ConnectionSink {
     } else if (verdict.sendTick) {
       this.tell({ type: 'tick', heardAgeMs: this.silentForMs })
     }
-    this.intake.look()
     this.flush()
+    this.intake.forgetSent()
     return isLate
   }
 
@@ -312,7 +312,7 @@ export class Peer implements RemoteNode, ConnectionSink {
   }
 
   private takePiece(): void {
-    this.takeIn(this.intake.room)
+    this.takeIn(this.intake.piece)
     // Also if nothing is left: another frame may stand behind this one in what was read.
     if (!this.up || !this.intake.isPieceOver) return
     this.nextPiece = this.options.clock.setTimer(0, () => {
