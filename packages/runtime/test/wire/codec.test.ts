@@ -133,7 +133,9 @@ describe('frames', () => {
     ['half a number', [0x80]],
   ])('of data with a length of %s are refused as that', (_what, length) => {
     const frame = Uint8Array.from([0x1a, length.length + 1, 0x0a, ...length])
-    expect(() => codec.decode(frame)).toThrowError('a malformed length')
+    expect(() => codec.decode(frame)).toThrowError(
+      expect.objectContaining({ code: 'ERR_BAD_TERM', message: 'undecodable frame: a malformed length' }),
+    )
   })
 
   it('of data hold payloads byte for byte, of whatever length, and wherever they were copied from', () => {
