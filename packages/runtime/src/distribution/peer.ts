@@ -1,7 +1,7 @@
 /**
  * A connected node: one first-in first-out sender of signals, and its liveness.
  *
- *   router ─▶ signal() ─▶ outbox ─ end of turn, or a full frame ─▶ connection, as long as its window has room
+ *   router ─▶ signal() ─▶ outbox ─ end of turn, or a full frame ─▶ connection, as long as its window has room; less than a frame when nothing is under way
  *   connection ─▶ onFrame ─ signals ─▶ intake ─ in pieces ─▶ node/inbound
  *                         ├ parts ───▶ inbox ─ the last one ─▶ intake
  *                         └ ticks ───▶ liveness
@@ -31,7 +31,7 @@ import type { Introduced } from './handshake.ts'
 import { Inbox } from './inbox.ts'
 import { Intake, PIECE } from './intake.ts'
 import { onHeard, onLook, onProgress, onTick, startLiveness, type Liveness, type LivenessOptions } from './liveness.ts'
-import { Outbox } from './outbox.ts'
+import { BATCH_BYTES, Outbox } from './outbox.ts'
 import { TurnTaking } from './turn-taking.ts'
 
 export interface PeerLimits {
@@ -366,10 +366,14 @@ export class Peer implements RemoteNode, ConnectionSink {
     }
   }
 
-  /** Gives the connection what it has room for. */
+  /**
+   * Gives the connection what it has room for. What is less than a full frame waits for what is under way, and for what joins it meanwhile, as in Nagle's rule
+   * (RFC 896): a transport that passes on a frame a lap of the event loop would fall behind whoever sends a little twice a lap (docs/adr/0099).
+   */
   private write(): void {
     const { connection, limits } = this.options
     for (let isFirst = true; connection.bufferedBytes < limits.windowBytes; isFirst = false) {
+      if (connection.bufferedBytes > 0 && this.outbox.bytes < BATCH_BYTES) return
       const frame = this.outbox.nextFrame()
       if (frame === undefined) return
       // Before it is written: on a shared core the other side may run, and answer, within that.

@@ -22,7 +22,7 @@ import type { NodeOptions } from '../options.ts'
 import type { Clock, PumpFactory } from '../ports.ts'
 import { checkOptions } from '../process/checks.ts'
 import { checkDelay } from '../timers.ts'
-import { checkCrashOptions, checkHost, checkHostName, checkHosts } from '../transport/memory-checks.ts'
+import { checkCrashOptions, checkHost, checkHostName, checkHosts, isSocketBytes } from '../transport/memory-checks.ts'
 import { MemoryNetwork, type BreakOptions, type CrashOptions } from '../transport/memory.ts'
 import { MemoryLogger } from './memory-logger.ts'
 import { seededRandom } from './seeded-random.ts'
@@ -33,6 +33,8 @@ export interface TestClusterOptions {
   readonly seed?: number
   /** From one node to another; two numbers: drawn between them for each direction of each connection. @default 1 */
   readonly latencyMs?: number | readonly [least: number, most: number]
+  /** What the socket of a connection holds of what is on its way: only what is more counts as buffered at its node. @default 65_536 */
+  readonly socketBytes?: number
   /** Turns and timers without time going on, and without an end to them: a livelock in what is tested. @default 1_000_000 */
   readonly maxTurns?: number
 }
@@ -70,10 +72,11 @@ export class TestCluster {
 
   /** @throws PidmeshError `ERR_BAD_OPTION` */
   constructor(options: TestClusterOptions = {}) {
-    const { seed, latencyMs, maxTurns } = checkClusterOptions(options)
+    const { seed, latencyMs, socketBytes, maxTurns } = checkClusterOptions(options)
     this.random = seededRandom(seed)
     const [least, most] = latencyMs
-    this.network = new MemoryNetwork(this.clock, () => least + (most - least) * this.random.fraction())
+    const drawLatencyMs = (): number => least + (most - least) * this.random.fraction()
+    this.network = new MemoryNetwork(this.clock, drawLatencyMs, socketBytes)
     this.maxTurns = maxTurns
   }
 
@@ -324,17 +327,20 @@ export class TestCluster {
 interface CheckedClusterOptions {
   readonly seed: number
   readonly latencyMs: readonly [least: number, most: number]
+  readonly socketBytes: number
   readonly maxTurns: number
 }
 
 /** @throws PidmeshError `ERR_BAD_OPTION` */
 function checkClusterOptions(given: TestClusterOptions): CheckedClusterOptions {
-  const options = checkOptions('TestCluster', given, ['seed', 'latencyMs', 'maxTurns'])
-  const { seed = 1, latencyMs = 1, maxTurns = 1_000_000 } = options
+  const options = checkOptions('TestCluster', given, ['seed', 'latencyMs', 'socketBytes', 'maxTurns'])
+  const { seed = 1, latencyMs = 1, socketBytes = 64 * 1024, maxTurns = 1_000_000 } = options
   if (!Number.isInteger(seed)) throw badOption(`seed of TestCluster must be an integer, not ${shown(seed)}`)
   if (typeof maxTurns !== 'number' || !(maxTurns >= 1))
     throw badOption(`maxTurns of TestCluster must be a number of turns, 1 or more, not ${shown(maxTurns)}`)
-  return { seed, latencyMs: checkLatency(latencyMs), maxTurns }
+  if (!isSocketBytes(socketBytes))
+    throw badOption(`socketBytes of TestCluster must be a number of bytes, 0 or more, not ${shown(socketBytes)}`)
+  return { seed, latencyMs: checkLatency(latencyMs), socketBytes, maxTurns }
 }
 
 function checkLatency(given: number | readonly [number, number]): readonly [number, number] {

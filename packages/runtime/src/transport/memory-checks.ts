@@ -28,6 +28,16 @@ export function checkRate(what: string, bytesPerSecond: number | undefined): voi
   throw bad(`${what} must be a number of bytes above 0, or undefined, not ${shown(bytesPerSecond)}`)
 }
 
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkSocketBytes(what: string, bytes: number): number {
+  if (isSocketBytes(bytes)) return bytes
+  throw bad(`${what} must be a number of bytes, 0 or more, not ${shown(bytes)}`)
+}
+
+export function isSocketBytes(bytes: unknown): bytes is number {
+  return typeof bytes === 'number' && bytes >= 0
+}
+
 /** @throws PidmeshError `ERR_BAD_OPTION`; `tellMs` may name the two hosts only, as nobody else could be told. */
 export function checkBreakOptions(options: BreakOptions, a: string, b: string): Required<BreakOptions> {
   const { arriving = () => 0, tellMs = {} } = checkOptions('break', options, ['arriving', 'tellMs'])

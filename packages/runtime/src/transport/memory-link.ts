@@ -142,6 +142,8 @@ export class Pipe {
 export interface MemoryLinkOptions {
   readonly remoteAddress: string
   readonly pipe: Pipe
+  /** Bytes on their way that the host's kernel holds: they count as passed on. */
+  readonly socketBytes: number
   /** The links of its host. */
   readonly siblings: Set<MemoryLink>
   /** Runs it when the host gets round to it. */
@@ -154,11 +156,12 @@ export interface MemoryLinkOptions {
 
 export class MemoryLink implements Link {
   readonly remoteAddress: string
-  bufferedBytes = 0
   readonly pipe: Pipe
   private readonly options: MemoryLinkOptions
   private events: LinkEvents | undefined = undefined
   private other: MemoryLink | undefined = undefined
+  /** Of frames that haven't arrived. */
+  private bytesOnTheirWay = 0
   private over = false
   private isTellingPassedOn = false
 
@@ -173,6 +176,10 @@ export class MemoryLink implements Link {
     return this.over
   }
 
+  get bufferedBytes(): number {
+    return Math.max(0, this.bytesOnTheirWay - this.options.socketBytes)
+  }
+
   attach(events: LinkEvents): void {
     this.events = events
   }
@@ -183,10 +190,10 @@ export class MemoryLink implements Link {
 
   send(frame: Uint8Array): void {
     if (this.over) return
-    this.bufferedBytes += frame.length
+    this.bytesOnTheirWay += frame.length
     this.options.onSent(frame, this.bufferedBytes)
     this.pipe.put(frame.length, () => {
-      this.bufferedBytes -= frame.length
+      this.bytesOnTheirWay -= frame.length
       this.tellPassedOn()
       if (this.other === undefined || this.other.over) return
       this.options.onArrives(frame)

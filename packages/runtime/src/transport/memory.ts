@@ -18,7 +18,14 @@ import { PidmeshError } from '../errors.ts'
 import type { Clock, Link, LinkEnd, LinkEvents, Transport } from '../ports.ts'
 import { checkFunction } from '../process/checks.ts'
 import { checkDelay } from '../timers.ts'
-import { checkBreakOptions, checkCrashOptions, checkHost, checkHostName, checkRate } from './memory-checks.ts'
+import {
+  checkBreakOptions,
+  checkCrashOptions,
+  checkHost,
+  checkHostName,
+  checkRate,
+  checkSocketBytes,
+} from './memory-checks.ts'
 import { MemoryLink, Pipe, type PipeConditions } from './memory-link.ts'
 
 interface MemoryHost {
@@ -80,11 +87,16 @@ export class MemoryNetwork {
   private listener: ((event: NetworkEvent) => void) | undefined = undefined
   private lastPort = 0
   private lastLink = 0
+  private readonly socketBytes: number
   private largestBuffer = 0
 
-  /** `drawLatencyMs` is asked once for each direction of each link. */
-  constructor(clock: Clock, drawLatencyMs: () => number = () => 1) {
+  /**
+   * `drawLatencyMs` is asked once for each direction of each link. `socketBytes`: what a host's kernel holds of what one link has sent and the other side has
+   * not read; only what is more counts as buffered.
+   */
+  constructor(clock: Clock, drawLatencyMs: () => number = () => 1, socketBytes: number = 0) {
     this.clock = clock
+    this.socketBytes = checkSocketBytes('socketBytes', socketBytes)
     this.drawLatencyMs = checkFunction('drawLatencyMs', drawLatencyMs)
     this.conditions = {
       clock,
@@ -294,6 +306,7 @@ export class MemoryNetwork {
     return new MemoryLink({
       remoteAddress,
       pipe,
+      socketBytes: this.socketBytes,
       siblings,
       whenAwake: (run) => {
         const waiting = this.stalled.get(from)

@@ -167,7 +167,7 @@ describe('a connection that takes nothing', () => {
     )
     const sink = far.spawn(handler(() => () => undefined))
     cluster.network.cut('a', 'b')
-    near.send(sink, 'waits')
+    near.send(sink, KILOBYTES_100)
     await cluster.advance(9_000)
     expect(near.nodes()).toEqual([far.name])
     await cluster.advance(12_000)

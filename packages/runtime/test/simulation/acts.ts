@@ -46,7 +46,9 @@ export class Acts {
     const { name: node } = target.life
     switch (act) {
       case 'send':
-        for (let left = 1 + Math.floor(draws[3] * 5); left > 0; left--) this.sendTo(self, proc, target, 0)
+        // Now and then so many that they are taken in by pieces.
+        for (let left = draws[3] < 0.9 ? 1 + Math.floor(draws[3] * 5) : 100; left > 0; left--)
+          this.sendTo(self, proc, target, 0)
         return
       case 'send_large':
         this.sendTo(self, proc, target, Math.floor(draws[3] * 300_000))

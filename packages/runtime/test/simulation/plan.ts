@@ -64,6 +64,8 @@ export interface Plan {
   readonly seed: number
   readonly hosts: readonly string[]
   readonly latencyMs: readonly [number, number]
+  /** What sockets hold: with none, small signals wait for those that are on their way. */
+  readonly socketBytes: number
   readonly netTickTimeMs: number
   /** A second node of the name of the first starts before anything has happened, and has to be refused. */
   readonly hasEarlyImpostor: boolean
@@ -129,6 +131,10 @@ const SLOWEST_MS = [
   [20, 4],
   [80, 2],
 ] as const
+const SOCKETS_BYTES = [
+  [0, 1],
+  [64 * 1024, 1],
+] as const
 const NET_TICK_TIMES_MS = [
   [2_000, 4],
   [4_000, 6],
@@ -143,6 +149,7 @@ export function drawPlan(seed: number): Plan {
   const between = (least: number, most: number): number => least + (most - least) * fraction()
   const hosts = ['a', 'b', 'c', 'd'].slice(0, chosen(HOSTS, fraction()))
   const slowest = chosen(SLOWEST_MS, fraction())
+  const socketBytes = chosen(SOCKETS_BYTES, fraction())
   const netTickTimeMs = chosen(NET_TICK_TIMES_MS, fraction())
   const endMs = FIRST_FAULT_MS + between(2.5, 5) * netTickTimeMs
   const steps: Step[] = []
@@ -161,7 +168,8 @@ export function drawPlan(seed: number): Plan {
     }
   }
   steps.sort((a, b) => a.atMs - b.atMs)
-  return { seed, hosts, latencyMs: [1, slowest], netTickTimeMs, hasEarlyImpostor: fraction() < 0.1, endMs, steps }
+  const hasEarlyImpostor = fraction() < 0.1
+  return { seed, hosts, latencyMs: [1, slowest], socketBytes, netTickTimeMs, hasEarlyImpostor, endMs, steps }
 }
 
 /** One of the values, by weight. */

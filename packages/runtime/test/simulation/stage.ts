@@ -64,7 +64,8 @@ export class Stage {
 
   constructor(plan: Plan) {
     this.plan = plan
-    this.cluster = new TestCluster({ seed: plan.seed, latencyMs: plan.latencyMs, maxTurns: MAX_TURNS_AT_ONCE })
+    const { seed, latencyMs, socketBytes } = plan
+    this.cluster = new TestCluster({ seed, latencyMs, socketBytes, maxTurns: MAX_TURNS_AT_ONCE })
     this.judge = new Judge(() => this.nowMs, plan.netTickTimeMs)
     this.judge.isUnread = (life, peer) => this.isUnread(life, peer)
     this.cluster.network.observe((event) => {

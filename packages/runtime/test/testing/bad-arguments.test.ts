@@ -65,6 +65,12 @@ const TABLE: readonly (readonly [says: string, code: Code, kinds: Kinds, call: C
     (_, latencyMs) => new TestCluster({ latencyMs }),
   ],
   [
+    'socketBytes of TestCluster',
+    'ERR_BAD_OPTION',
+    { ...OTHERS, '-1': -1, NaN: Number.NaN, "'7'": '7' },
+    (_, socketBytes) => new TestCluster({ socketBytes }),
+  ],
+  [
     'maxTurns of TestCluster',
     'ERR_BAD_OPTION',
     { ...OTHERS, 0: 0, '-1': -1, NaN: Number.NaN, "'7'": '7' },
@@ -164,6 +170,12 @@ const TABLE: readonly (readonly [says: string, code: Code, kinds: Kinds, call: C
 
   ['drawLatencyMs', 'ERR_BAD_ARGUMENT', NO_FUNCTION, (_, bad) => new MemoryNetwork(new VirtualClock(), bad)],
   [
+    'socketBytes',
+    'ERR_BAD_ARGUMENT',
+    { ...OTHERS, '-1': -1, NaN: Number.NaN, "'7'": '7' },
+    (_, bad) => new MemoryNetwork(new VirtualClock(), () => 1, bad),
+  ],
+  [
     'transport(hostName)',
     'ERR_BAD_ARGUMENT',
     { ...UNDEFINED, ...OTHERS, 7: 7, "''": '' },
@@ -241,7 +253,7 @@ describe('a test cluster', () => {
 
   it('what is allowed at the edge: no latency, no end, less than none, a clock that goes back, nobody on a side', async () => {
     const { network } = cluster
-    new TestCluster({ seed: -1, latencyMs: 0, maxTurns: Infinity })
+    new TestCluster({ seed: -1, latencyMs: 0, socketBytes: 0, maxTurns: Infinity })
     new TestCluster({ latencyMs: [0, 0] })
     network.setLatency('a', 'b', 0)
     network.setLatency('a', 'b', undefined)

@@ -47,6 +47,8 @@ const OPTIONS = {
   'grpc.max_receive_message_length': MAX_FRAME_BYTES,
   'grpc.max_send_message_length': MAX_FRAME_BYTES,
   'grpc.enable_retries': 0,
+  // What it keeps to send again counts as passed on the moment it is given: a mebibyte, though nothing is ever sent again.
+  'grpc.per_rpc_retry_buffer_size': 0,
   // Of a client only: see `widenStreams`.
   'grpc-node.flow_control_window': WINDOW_BYTES,
   'grpc.use_local_subchannel_pool': 1,
