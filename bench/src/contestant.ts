@@ -1,7 +1,7 @@
 /**
  * A contestant: a child process of the operating system that does workloads when it is told to.
  *
- *   bench ── {"run":"send","size":1000} ──▶ stdin   child   stdout ── {"ms":1.5,"operations":1000} ──▶ bench
+ *   bench ── {"run":"send","size":1000,"warmUp":200} ──▶ stdin   child   stdout ── {"ms":1.5,"operations":1000} ──▶ bench
  *
  * The child starts with {"ready":"<its version>"}, answers each run with one line, in order, and ends when its stdin does. An answer is
  * { ms, operations }, { bytes, operations }, { cpuMs, ms, operations }, { values, operations }, or { error }. The child takes the time itself, around the work only, by its own monotonic clock: so all
@@ -58,9 +58,10 @@ export class Contestant {
     return contestant
   }
 
-  async run(workload: string, size: number): Promise<Answer> {
+  /** `warmUp`: of this size the child does it once more, before, if its compiler wants that. That is in no figure. */
+  async run(workload: string, size: number, warmUp: number = 0): Promise<Answer> {
     const answered = this.nextLine(workload)
-    this.child.stdin?.write(`${JSON.stringify({ run: workload, size })}\n`)
+    this.child.stdin?.write(`${JSON.stringify({ run: workload, size, warmUp })}\n`)
     const line = await answered
     return answerOf(line, `${this.name}, ${workload}`)
   }

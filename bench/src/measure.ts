@@ -20,6 +20,8 @@ export interface Pace {
 
 /** With `--quick` sizes are divided by this. */
 const QUICK_SHARE = 10
+/** What a rate is warmed up with is its size divided by this. */
+const WARM_UP_SHARE = 4
 
 interface Entry {
   readonly name: string
@@ -56,11 +58,15 @@ export async function measure(
       const size = quick ? Math.max(1, Math.round(part.size / QUICK_SHARE)) : part.size
       const answer = await (first.freshChild
         ? runFresh(name, runner, { ...part, size })
-        : runner.contestant.run(part.workload, size))
+        : runner.contestant.run(part.workload, size, first.kind === 'operationsPerSecond' ? warmUpOf(size) : 0))
       if (round > 0) keep(plans, samples, name, answer)
     }
   }
   return samples
+}
+
+function warmUpOf(size: number): number {
+  return Math.ceil(size / WARM_UP_SHARE)
 }
 
 function keep(

@@ -15,12 +15,14 @@ export function serve(version: string, workloads: Readonly<Record<string, Worklo
   write({ ready: version })
 
   async function run(line: string): Promise<unknown> {
-    const { run: name, size } = JSON.parse(line) as { run: string; size: number }
+    const { run: name, size, warmUp } = JSON.parse(line) as { run: string; size: number; warmUp: number }
     const workload = workloads[name]
     if (workload === undefined) return { error: `there is no workload ${name}` }
     // What earlier runs left behind is not this one's.
     collectGarbage()
     try {
+      // With objects of which there was none just now, V8 has given up the code that was compiled for them.
+      if (warmUp > 0) await workload(warmUp)
       return await workload(size)
     } catch (error) {
       return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }
