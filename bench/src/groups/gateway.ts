@@ -72,7 +72,7 @@ const memory = ofRun(all('idle', 5_000), { freshChild: true, maxRounds: 3 }, [
 ])
 
 /** Socket.IO publishes each message to Redis, and is no peer of these targets: it gets less to do. */
-const fanOut = ofRun({ ...all('fan-out', 40_000), [SOCKET_IO]: { workload: 'fan-out', size: 12_000 } }, {}, [
+const fanOut = ofRun({ ...all('fan-out', 120_000), [SOCKET_IO]: { workload: 'fan-out', size: 40_000 } }, {}, [
   {
     name: 'unicast to 1,000, one message a socket and turn',
     unit: 'deliveries/s',
