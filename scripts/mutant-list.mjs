@@ -109,7 +109,7 @@ export const mutants = [
   },
   one(
     'who waits for room on a connection is not told that it is lost',
-    'distribution/peer.ts',
+    'distribution/sender.ts',
     "for (const { resolve } of waiting) resolve('noconnection')",
     '',
   ),
@@ -301,13 +301,13 @@ export const mutants = [
   ),
   one(
     'what was sent is sent again',
-    'distribution/peer.ts',
+    'distribution/sender.ts',
     '      connection.write(frame)\n    }',
     '      connection.write(frame)\n      connection.write(frame)\n    }',
   ),
   one(
     'a frame that is full is dropped',
-    'distribution/peer.ts',
+    'distribution/sender.ts',
     'if (this.outbox.isFrameFull) this.write()',
     'if (this.outbox.isFrameFull) this.outbox.nextFrame()',
   ),

@@ -1,17 +1,15 @@
 /**
- * A connected node: one first-in first-out sender of signals, and its liveness.
+ * A connected node: one first-in first-out sender of signals, what arrives from it, and its liveness.
  *
- *   router ─▶ signal() ─▶ outbox ─ end of turn, or a full frame ─▶ connection, as long as its window has room; less than a frame when nothing is under way
+ *   router ─▶ signal() ─▶ sender ─▶ connection
  *   connection ─▶ onFrame ─ signals ─▶ intake ─ in pieces ─▶ node/inbound
  *                         ├ parts ───▶ inbox ─ the last one ─▶ intake
  *                         └ ticks ───▶ liveness
  *
- * What waits stays in the outbox and not in the transport: ticks and other control messages go past it. What has arrived when the connection ends by the other
- * side's hand is taken in first.
+ * What has arrived when the connection ends by the other side's hand is taken in first.
  *
  * Invariants: the signals of a process leave in the order in which they were given; after `down` nothing is sent, received or reported any more, so what a
- * connection carries is never taken for another's. What is buffered is counted in bytes: above `busyBytes` senders are told `busy`, above `limitBytes` the
- * connection ends.
+ * connection carries is never taken for another's. A connection on which more waits than may ends with the turn.
  *
  * Not here: who may connect (peers), and what a lost connection means for links and monitors (signals/).
  */
@@ -31,18 +29,10 @@ import type { Introduced } from './handshake.ts'
 import { Inbox } from './inbox.ts'
 import { Intake, PIECE } from './intake.ts'
 import { onHeard, onLook, onProgress, onTick, startLiveness, type Liveness, type LivenessOptions } from './liveness.ts'
-import { BATCH_BYTES, Outbox } from './outbox.ts'
+import { Sender, type SenderLimits } from './sender.ts'
 import { TurnTaking } from './turn-taking.ts'
 
-export interface PeerLimits {
-  /** Buffered bytes above which `send` says `busy`. @default 1 MiB */
-  readonly busyBytes: number
-  /** Buffered bytes down to which it must come before those who wait go on. @default 512 KiB */
-  readonly resumeBytes: number
-  /** Buffered bytes above which the connection ends. @default 16 MiB */
-  readonly limitBytes: number
-  /** Bytes that the transport is given before it has passed any on: what a tick has to wait for at most. @default 256 KiB */
-  readonly windowBytes: number
+export interface PeerLimits extends SenderLimits {
   /** Bytes that one signal may have. */
   readonly signalBytes: number
 }
@@ -71,16 +61,6 @@ export interface PeerOptions {
   readonly events: PeerEvents
 }
 
-/** What one who has waited is expected to send next, at least. */
-const EXPECTED_BYTES = 64 * 1024
-
-/** A sender that waits until the connection is no longer busy. */
-interface Waiting {
-  /** Of what it has just sent: what it may be expected to send next. */
-  readonly bytes: number
-  readonly resolve: (status: SentStatus) => void
-}
-
 export class Peer implements RemoteNode, ConnectionSink {
   readonly identity: NodeIdentity
   /** `host:port` at which the node wants to be dialed. */
@@ -90,31 +70,31 @@ export class Peer implements RemoteNode, ConnectionSink {
   readonly tickMs: number
   readonly relations: RemoteRelations
   private readonly options: PeerOptions
-  private readonly outbox: Outbox
+  private readonly sender: Sender
   private readonly inbox: Inbox
   private readonly intake = new Intake()
   private readonly turnTaking = new TurnTaking()
   /** The next piece is taken in when sockets have had theirs. */
   private nextPiece: TimerHandle | undefined = undefined
-  private wantsFlush = false
-  private lastSignalBytes = 0
-  private waiting: Waiting[] = []
-  /** Bytes that those who were let go are expected to send before the end of the turn. */
-  private expectedBytes = 0
   private liveness: Liveness
-  /** More is buffered than may be: takes nothing more, and ends with the turn. */
-  private isFull = false
   private up = true
 
   constructor(options: PeerOptions) {
-    const { introduced, codec, clock, liveness, limits } = options
+    const { introduced, connection, codec, clock, counters, liveness, limits, events } = options
     this.options = options
     this.identity = introduced.identity
     this.address = introduced.address
     this.isHidden = introduced.isHidden
     this.relations = new RemoteRelations(options.idHash)
     this.tickMs = liveness.tickMs
-    this.outbox = new Outbox(codec)
+    this.sender = new Sender({
+      connection,
+      codec,
+      counters,
+      limits,
+      wantFlush: events.wantFlush,
+      onWrite: () => this.onWrite(),
+    })
     this.inbox = new Inbox(limits.signalBytes)
     this.liveness = startLiveness(clock.monotonicMs(), liveness)
   }
@@ -126,7 +106,7 @@ export class Peer implements RemoteNode, ConnectionSink {
 
   /** Bytes that wait to be sent, or have not been passed on. */
   get bufferedBytes(): number {
-    return this.options.connection.bufferedBytes + this.outbox.bytes
+    return this.sender.bufferedBytes
   }
 
   /** Signals that have arrived and are not taken in yet. */
@@ -135,7 +115,8 @@ export class Peer implements RemoteNode, ConnectionSink {
   }
 
   signal(signal: Signal): SendStatus {
-    if (!this.up || this.isFull) return 'noconnection'
+    if (!this.up) return 'noconnection'
+    const { sender } = this
     switch (signal.type) {
       case 'send':
       case 'send_name':
@@ -143,75 +124,43 @@ export class Peer implements RemoteNode, ConnectionSink {
       case 'send_many':
       case 'answer':
       case 'request':
-        return this.onAdded(this.outbox.add(signal), true, true)
+        return sender.add(signal, 'message')
       case 'exit':
       case 'link_exit':
-      case 'down': {
-        const told = this.isHalfFull ? { ...signal, reason: briefReason(signal.reason) } : signal
-        return this.onAdded(this.outbox.add(told), true, false)
-      }
+      case 'down':
+        return sender.add(sender.isHalfFull ? { ...signal, reason: briefReason(signal.reason) } : signal, 'notice')
       case 'demonitor':
-        return this.onAdded(this.outbox.add(signal), false, false)
+        // Each call may have one.
+        return sender.add(signal, 'whenever')
       case 'link':
       case 'unlink':
       case 'unlink_ack':
       case 'monitor':
-        return this.onAdded(this.outbox.add(signal), true, false)
+        return sender.add(signal, 'notice')
       default:
         return assertNever(signal)
     }
   }
 
-  private get isHalfFull(): boolean {
-    return this.bufferedBytes > this.options.limits.limitBytes / 2
-  }
-
   /** As `signal`, of one that has waited for the connection. */
   signalData(from: number, data: Uint8Array): SendStatus {
-    return this.up && !this.isFull ? this.onAdded(this.outbox.addData(from, data), true, true) : 'noconnection'
-  }
-
-  private onAdded(bytes: number, isUrgent: boolean, isMessage: boolean): SendStatus {
-    this.lastSignalBytes = bytes
-    this.options.counters.signalsSent++
-    // Also after a frame that is written at once: the end of the turn is where the limit is judged. The end of a monitor, which each call has, is in no
-    // hurry: it goes with what is sent next, or with the next look.
-    if (!this.wantsFlush && isUrgent) {
-      this.wantsFlush = true
-      this.options.events.wantFlush()
-    }
-    if (this.outbox.isFrameFull) this.write()
-    const { bufferedBytes } = this
-    if (bufferedBytes <= this.options.limits.busyBytes) return 'ok'
-    // What the runtime has to tell no sender can hold back.
-    const { limitBytes } = this.options.limits
-    if (bufferedBytes > (isMessage ? limitBytes : limitBytes * 4)) this.isFull = true
-    this.options.counters.busySends++
-    return 'busy'
+    return this.up ? this.sender.addData(from, data) : 'noconnection'
   }
 
   /** Resolves with `ok` when the connection is no longer busy, or with `noconnection` when it has ended. */
   drained(): Promise<SentStatus> {
-    if (!this.up) return Promise.resolve('noconnection')
-    if (this.bufferedBytes <= this.options.limits.busyBytes) return Promise.resolve('ok')
-    return new Promise((resolve) => this.waiting.push({ bytes: this.lastSignalBytes, resolve }))
+    return this.up ? this.sender.drained() : Promise.resolve('noconnection')
   }
 
   onPassedOn(): void {
     if (!this.up) return
     this.liveness = onProgress(this.liveness, this.options.clock.monotonicMs())
-    this.write()
-    this.letSomeGo()
+    this.sender.passedOn()
   }
 
   /** End of a turn. A connection that is full ends here and not in `signal`, where its loss would be reported in the middle of a send. */
   flush(): void {
-    this.wantsFlush = false
-    this.expectedBytes = 0
-    if (!this.up) return
-    this.write()
-    if (this.isFull) this.down('buffer_limit')
-    else this.letSomeGo()
+    if (this.up && this.sender.flush() === 'full') this.down('buffer_limit')
   }
 
   tell(message: ControlMessage): void {
@@ -221,8 +170,7 @@ export class Peer implements RemoteNode, ConnectionSink {
   /** Says goodbye, after all that waits, and ends the connection. */
   leave(reason: 'shutdown' | 'disconnect'): void {
     if (!this.up) return
-    for (let frame = this.outbox.nextFrame(); frame !== undefined; frame = this.outbox.nextFrame())
-      this.options.connection.write(frame)
+    this.sender.writeAll()
     this.tell({ type: 'goodbye', reason })
     this.down(reason)
   }
@@ -254,9 +202,7 @@ export class Peer implements RemoteNode, ConnectionSink {
     this.nextPiece?.cancel()
     this.options.connection.close()
     this.options.events.onDown(this, reason)
-    const { waiting } = this
-    this.waiting = []
-    for (const { resolve } of waiting) resolve('noconnection')
+    this.sender.end()
   }
 
   onFrame(frame: Frame): void {
@@ -366,46 +312,12 @@ export class Peer implements RemoteNode, ConnectionSink {
     }
   }
 
-  /**
-   * Gives the connection what it has room for. What is less than a full frame waits for what is under way, and for what joins it meanwhile, as in Nagle's rule
-   * (RFC 896): a transport that passes on a frame a lap of the event loop would fall behind whoever sends a little twice a lap (docs/adr/0099).
-   */
-  private write(): void {
-    const { connection, limits } = this.options
-    for (let isFirst = true; connection.bufferedBytes < limits.windowBytes; isFirst = false) {
-      if (connection.bufferedBytes > 0 && this.outbox.bytes < BATCH_BYTES) return
-      const frame = this.outbox.nextFrame()
-      if (frame === undefined) return
-      // Before it is written: on a shared core the other side may run, and answer, within that.
-      if (isFirst) {
-        this.intake.sent()
-        this.stayAwake()
-      }
-      connection.write(frame)
-    }
-  }
-
-  /** The other side is about to answer, as it has done until now. */
-  private stayAwake(): void {
+  /** The other side is about to answer, as it has done until now: stays awake for that. */
+  private onWrite(): void {
     const { busyWait, clock } = this.options
+    this.intake.sent()
     if (busyWait === undefined) return
     const untilMs = this.turnTaking.sent(clock.monotonicMs())
     if (untilMs !== undefined) busyWait.until(untilMs)
-  }
-
-  /**
-   * The connection has caught up: those who have waited longest go on, as many as won't make it busy again if each sends 64 KiB, or what it has sent the last
-   * time. All at once could fill it beyond its limit.
-   */
-  private letSomeGo(): void {
-    const { busyBytes, resumeBytes } = this.options.limits
-    if (this.waiting.length === 0 || this.bufferedBytes > resumeBytes) return
-    let count = 0
-    for (const { bytes } of this.waiting) {
-      if (count > 0 && this.bufferedBytes + this.expectedBytes > busyBytes) break
-      this.expectedBytes += Math.max(bytes, EXPECTED_BYTES)
-      count++
-    }
-    for (const { resolve } of this.waiting.splice(0, count)) resolve('ok')
   }
 }
