@@ -94,7 +94,7 @@ export interface LinkEvents {
   readonly frameLimit?: number
   /** Frames arrive whole, once, and in the order in which they were sent. */
   onFrame(frame: Uint8Array): void
-  /** Something of what was sent has been passed on: `bufferedBytes` is smaller than it was. */
+  /** Something of what was sent has been passed on; `bufferedBytes` may have told so before. */
   onPassedOn?(): void
   /** At most once, and nothing after it. Not called for a `close` of one's own. */
   onEnd(end: LinkEnd): void

@@ -46,7 +46,7 @@ export type ConnectFailure =
 /** Takes what comes after the handshake. */
 export interface ConnectionSink {
   onFrame(frame: Frame): void
-  /** Fewer bytes are buffered than before. */
+  /** Something of what was sent has been passed on. */
   onPassedOn(): void
   /** The bytes were not a frame. */
   onMalformed(error: Error): void

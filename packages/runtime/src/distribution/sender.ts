@@ -1,7 +1,7 @@
 /**
  * What one connected node is sent: signals go in, frames go out, and who sends too much is told so.
  *
- *   signal ─▶ outbox ─ end of turn, or a full frame ─▶ connection, as long as its window has room; less than a frame when nothing is under way
+ *   signal ─▶ outbox ─ end of turn, or a full frame ─▶ connection, as long as its window has room; a little, when nothing is under way
  *   busy ─▶ drained() ─ down to `resumeBytes` ─▶ those who wait go on, some at a time
  *
  * What waits stays in the outbox and not in the transport: ticks and other control messages go past it.
@@ -15,7 +15,7 @@ import type { Counters } from '../observe/counters.ts'
 import type { SendStatus, SentStatus, Signal } from '../signals/signal.ts'
 import type { FrameCodec } from '../wire/codec.ts'
 import type { Connection } from './connection.ts'
-import { BATCH_BYTES, Outbox } from './outbox.ts'
+import { Outbox } from './outbox.ts'
 
 export interface SenderLimits {
   /** Buffered bytes above which `send` says `busy`. @default 1 MiB */
@@ -42,6 +42,8 @@ export interface SenderOptions {
 /** A process's own `message`; a `notice` of the runtime, which is in a hurry too; or one that goes with what is sent next, or with the next look. */
 export type Haste = 'message' | 'notice' | 'whenever'
 
+/** Less than this waits for what is under way. */
+const LITTLE_BYTES = 4 * 1024
 /** What one who has waited is expected to send next, at least. */
 const EXPECTED_BYTES = 64 * 1024
 
@@ -140,13 +142,13 @@ export class Sender {
   }
 
   /**
-   * Gives the connection what it has room for. What is less than a full frame waits for what is under way, and for what joins it meanwhile, as in Nagle's rule
-   * (RFC 896): a transport that passes on a frame a lap of the event loop would fall behind whoever sends a little twice a lap (docs/adr/0099).
+   * Gives the connection what it has room for. A little waits for what is under way, and for what joins it meanwhile, as in Nagle's rule (RFC 896): a transport
+   * that passes on a frame a lap of the event loop would fall behind whoever sends a little twice a lap (docs/adr/0099).
    */
   private write(): void {
     const { connection, limits } = this.options
     for (let isFirst = true; connection.bufferedBytes < limits.windowBytes; isFirst = false) {
-      if (connection.bufferedBytes > 0 && this.outbox.bytes < BATCH_BYTES) return
+      if (connection.bufferedBytes > 0 && this.outbox.bytes < LITTLE_BYTES) return
       const frame = this.outbox.nextFrame()
       if (frame === undefined) return
       // Before it is written: on a shared core the other side may run, and answer, within that.

@@ -67,12 +67,27 @@ describe('Messages to another node', () => {
     expect(arrivedAtMs).toEqual([10, 11, 12])
   })
 
-  it('leave at once whatever is under way, if they fill a frame', async () => {
-    await sendOneByOne(4, new Uint8Array(40 * 1024))
-    expect(framesAtMs).toEqual([0, 2, 3])
-    await cluster.advance(3 * LATENCY_MS)
-    expect(framesAtMs).toEqual([0, 2, 3, 13])
-    expect(got).toEqual([0, 1, 2, 3])
+  it('leave at once whatever is under way, if they are 4 KiB', async () => {
+    await sendOneByOne(7, new Uint8Array(1_500))
+    expect(framesAtMs).toEqual([0, 3, 6])
+    await cluster.advance(2 * LATENCY_MS)
+    expect(got).toEqual([0, 1, 2, 3, 4, 5, 6])
+  })
+
+  it('arrive over a slow connection in frames that show that their sender is there', async () => {
+    const slow = new TestCluster({ socketBytes: 0 })
+    onTestFinished(() => slow.stop())
+    const from = await slow.start('a')
+    const to = await slow.start('b')
+    let arrived = 0
+    const sink = to.spawn(handler(() => () => void arrived++))
+    slow.network.setRate('a', 'b', 4_000)
+    for (let n = 0; n < 3_000; n++) {
+      from.send(sink, { n, padding: new Uint8Array(60) })
+      await slow.advance(10)
+    }
+    await slow.advance(120_000)
+    expect([arrived, from.nodes()]).toEqual([3_000, [to.name]])
   })
 })
 

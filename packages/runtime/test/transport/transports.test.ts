@@ -84,9 +84,9 @@ describe.each(makers)('the %s transport', (_name, maker) => {
 
   it('what is buffered is counted in bytes, and is zero when all is gone', async () => {
     const { dialer, listener } = await pair()
-    for (let i = 0; i < 100; i++) dialer.link?.send(new Uint8Array(10_000))
+    for (let i = 0; i < 200; i++) dialer.link?.send(new Uint8Array(100_000))
     expect(dialer.link?.bufferedBytes).toBeGreaterThan(0)
-    await expect.poll(() => listener.frames.length).toBe(101)
+    await expect.poll(() => listener.frames.length, { timeout: 15_000 }).toBe(201)
     await expect.poll(() => dialer.link?.bufferedBytes).toBe(0)
   })
 

@@ -26,6 +26,7 @@ export class TcpLink implements Link {
   readonly remoteAddress: string
   /** When its socket is closed. */
   readonly ended: Promise<void>
+  /** What the system has not taken. A copy: it is asked for with each signal, and the socket's own takes several times as long. */
   bufferedBytes = 0
   private readonly socket: Socket
   private readonly splitter = new FrameSplitter()
@@ -78,21 +79,23 @@ export class TcpLink implements Link {
 
   send(frame: Uint8Array): void {
     if (this.state !== 'open') return
-    this.bufferedBytes += frame.length
-    const passedOn = (): void => {
-      this.bufferedBytes -= frame.length
-      if (this.state === 'open') this.events?.onPassedOn?.()
-    }
     const { socket } = this
     const [head, rest] = ledByLength(frame)
     if (rest === undefined) {
-      socket.write(head, passedOn)
-      return
+      socket.write(head, this.onWritten)
+    } else {
+      socket.cork()
+      socket.write(head)
+      socket.write(rest, this.onWritten)
+      socket.uncork()
     }
-    socket.cork()
-    socket.write(head)
-    socket.write(rest, passedOn)
-    socket.uncork()
+    // What the system has taken at once is told of only when the code that has sent it lets others run.
+    this.bufferedBytes = socket.writableLength
+  }
+
+  private readonly onWritten = (): void => {
+    this.bufferedBytes = this.socket.writableLength
+    if (this.state === 'open') this.events?.onPassedOn?.()
   }
 
   close(): void {

@@ -6,7 +6,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { startNode } from '@pidmesh/runtime'
 import { afterEach, describe, expect, it } from 'vitest'
 import { hostOf, portOf } from '../../../src/address.ts'
-import type { LinkEnd, LinkEvents, Transport } from '../../../src/ports.ts'
+import type { Link, LinkEnd, LinkEvents, Transport } from '../../../src/ports.ts'
 import { MemoryLogger } from '../../../src/testing/memory-logger.ts'
 import { grpcTransport } from '../../../src/transport/sockets/grpc.ts'
 import { tcpTransport } from '../../../src/transport/sockets/tcp.ts'
@@ -68,6 +68,21 @@ async function listening(events: Partial<LinkEvents> = {}) {
   await once(socket, 'connect')
   return { address, links, strangers, socket }
 }
+
+it('what the system has taken is not buffered any more, before anything else runs', async () => {
+  const links: Link[] = []
+  const deaf: LinkEvents = { onFrame: () => undefined, onEnd: () => undefined }
+  const address = await made(tcpTransport()).listen('127.0.0.1:0', (link) => {
+    links.push(link)
+    return deaf
+  })
+  made(tcpTransport()).dial(address, deaf).send(Uint8Array.of(1))
+  await expect.poll(() => links.length).toBe(1)
+  for (let n = 0; n < 10; n++) {
+    links[0]?.send(new Uint8Array(100))
+    expect(links[0]?.bufferedBytes).toBe(0)
+  }
+})
 
 describe('who dials', () => {
   it('another program is told what that program says', async () => {
