@@ -1,4 +1,5 @@
-export { TestCluster, type TestClusterOptions, type TestNodeOptions } from './test-cluster.ts'
+export type { TestClusterOptions } from './cluster-options.ts'
+export { TestCluster, type TestNodeOptions } from './test-cluster.ts'
 export { faultsOf } from './faults.ts'
 export { VirtualClock } from './virtual-clock.ts'
 export { seededRandom } from './seeded-random.ts'
