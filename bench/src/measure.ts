@@ -58,15 +58,16 @@ export async function measure(
       const size = quick ? Math.max(1, Math.round(part.size / QUICK_SHARE)) : part.size
       const answer = await (first.freshChild
         ? runFresh(name, runner, { ...part, size })
-        : runner.contestant.run(part.workload, size, first.kind === 'operationsPerSecond' ? warmUpOf(size) : 0))
+        : runner.contestant.run(part.workload, size, warmUpOf(first, size)))
       if (round > 0) keep(plans, samples, name, answer)
     }
   }
   return samples
 }
 
-function warmUpOf(size: number): number {
-  return Math.ceil(size / WARM_UP_SHARE)
+/** Only of a rate. */
+function warmUpOf({ kind }: FigurePlan, size: number): number {
+  return kind === 'operationsPerSecond' ? Math.ceil(size / WARM_UP_SHARE) : 0
 }
 
 function keep(

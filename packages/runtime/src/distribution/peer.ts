@@ -130,7 +130,7 @@ export class Peer implements RemoteNode, ConnectionSink {
       case 'down':
         return sender.add(sender.isHalfFull ? { ...signal, reason: briefReason(signal.reason) } : signal, 'notice')
       case 'demonitor':
-        // Each call may have one.
+        // The end of a monitor is in no hurry, and there are as many as monitors.
         return sender.add(signal, 'whenever')
       case 'link':
       case 'unlink':
