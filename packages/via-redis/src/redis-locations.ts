@@ -86,7 +86,11 @@ export class RedisLocations implements LocationStore {
     try {
       await this.calls.run(0, async () => {
         await route.start()
-        await trySome(place, () => this.try())
+        await trySome(
+          route,
+          () => this.keyOf(`try:${randomUUID()}`),
+          (key) => this.try(key),
+        )
       })
     } catch (error) {
       ending.abort()
@@ -119,9 +123,8 @@ export class RedisLocations implements LocationStore {
   }
 
   /** Whether all of it may be done. @throws StoreError by rejection */
-  private async try(): Promise<void> {
-    const row = { name: `try:${randomUUID()}`, owner: 'try', value: Buffer.from('try') }
-    const key = this.keyOf(row.name)
+  private async try(key: string): Promise<void> {
+    const row = { owner: 'try', value: Buffer.from('try') }
     await this.run(PUT, [key], this.written(row))
     await this.run(TAKE, [key], this.written(row))
     const [found] = await this.run(FIND, [key], [])
@@ -129,7 +132,7 @@ export class RedisLocations implements LocationStore {
     if (!(found instanceof Buffer)) throw unfit(this.place, 'does not keep what is written')
   }
 
-  private written({ owner, value }: LocationRow): readonly Argument[] {
+  private written({ owner, value }: Pick<LocationRow, 'owner' | 'value'>): readonly Argument[] {
     const { buffer, byteOffset, byteLength } = value
     return [owner, Buffer.from(buffer, byteOffset, byteLength), `${this.#settings.ttlMs}`]
   }

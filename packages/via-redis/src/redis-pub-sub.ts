@@ -61,11 +61,15 @@ export class RedisPubSub implements MessageBroker {
     if (this.#life !== undefined) throw alreadyStarted('RedisPubSub')
     const life = this.begin(onMessage)
     this.#life = life
-    const { place, channels } = this.#settings
+    const { prefix, channels } = this.#settings
     try {
       await this.calls.run(0, async () => {
         await life.route.start()
-        await trySome(place, () => this.try(life))
+        await trySome(
+          life.route,
+          () => `${prefix}try:${randomUUID()}`,
+          (channel) => this.try(life, channel),
+        )
         if (channels === 'shared') await this.subscribe(life, this.channelOf(''))
       })
     } catch (error) {
@@ -133,8 +137,7 @@ export class RedisPubSub implements MessageBroker {
   }
 
   /** Whether it may be done, on a channel of which nobody knows. @throws StoreError by rejection */
-  private async try(life: Life): Promise<void> {
-    const channel = `${this.#settings.prefix}try:${randomUUID()}`
+  private async try(life: Life, channel: string): Promise<void> {
     // Nobody listens yet, so that it comes to nobody.
     await life.route.call(channel, [this.command, channel, 'try'])
     await this.subscribe(life, channel)

@@ -11,6 +11,8 @@ import { OnDemand } from './on-demand.ts'
 import type { Place, Server } from './options.ts'
 
 const TRIED_KEYS = 8
+/** So many that no node is missed by chance. */
+const DRAWN_KEYS = 64
 
 export interface Route {
   /** @throws StoreError by rejection */
@@ -102,10 +104,18 @@ function anyOf(servers: readonly [Server, ...Server[]], open: (server: Server) =
   })
 }
 
-/** In a cluster it is enough if it succeeds for some key, and it is tried for several at once: a node may be away, or stand still. @throws what it has rejected with */
-export async function trySome({ type }: Place, once: () => Promise<void>): Promise<void> {
+/**
+ * In a cluster it is enough if it succeeds for some key, and it is tried for several at once, each of another node: one may be away, or stand still.
+ * `draw` gives a key by chance. @throws what it has rejected with
+ */
+export async function trySome(route: Route, draw: () => string, once: (key: string) => Promise<void>): Promise<void> {
+  const keys = new Map<string, string>()
+  for (let drawn = 0; drawn < DRAWN_KEYS && keys.size < TRIED_KEYS; drawn++) {
+    const key = draw()
+    keys.set(route.partOf(key), key)
+  }
   try {
-    await Promise.any(Array.from({ length: type === 'cluster' ? TRIED_KEYS : 1 }, once))
+    await Promise.any([...keys.values()].map(once))
   } catch (error) {
     const errors = (error as AggregateError).errors as Error[]
     throw errors.find((one) => !(one instanceof StoreError)) ?? worst(errors as StoreError[])
