@@ -45,7 +45,8 @@ interface Page {
   readonly numbers: Float64Array
   /** Keys that are too long to stand in a row, once there is one. */
   longKeys: (string | undefined)[] | undefined
-  readonly metas: Meta[]
+  /** Of each row, once one has any. */
+  metas: Meta[] | undefined
 }
 
 /** A list of rows by its ends and the columns that link it. */
@@ -82,7 +83,7 @@ export class Rows {
     page.links[at * INTEGERS + HASH] = hash
     page.numbers[at * NUMBERS + ID] = id
     page.numbers[at * NUMBERS + EPOCH] = epoch
-    page.metas[at] = meta
+    setMeta(page, at, meta)
     for (let n = 0; n < KEY_INTEGERS; n++) page.links[at * INTEGERS + KEY + n] = key.words[n] as number
     if (!key.isShort) {
       page.longKeys ??= new Array<string | undefined>(PAGE_ROWS).fill(undefined)
@@ -97,7 +98,7 @@ export class Rows {
     const page = this.pageOf(slot)
     const at = slot & PAGE_MASK
     if (page.longKeys !== undefined) page.longKeys[at] = undefined
-    page.metas[at] = EMPTY_META
+    if (page.metas !== undefined) page.metas[at] = EMPTY_META
     page.links[at * INTEGERS + KEY_NEXT] = this.freed
     this.freed = slot
     this.size--
@@ -138,7 +139,7 @@ export class Rows {
   }
 
   metaOf(slot: number): Meta {
-    return this.pageOf(slot).metas[slot & PAGE_MASK] as Meta
+    return this.pageOf(slot).metas?.[slot & PAGE_MASK] ?? EMPTY_META
   }
 
   copyOf(slot: number): number {
@@ -172,7 +173,7 @@ export class Rows {
     const page = this.pageOf(slot)
     const at = slot & PAGE_MASK
     page.numbers[at * NUMBERS + EPOCH] = epoch
-    page.metas[at] = meta
+    setMeta(page, at, meta)
     page.links[at * INTEGERS + HASH] = hash
   }
 
@@ -244,6 +245,12 @@ function newPage(): Page {
     links: new Int32Array(memory),
     numbers: new Float64Array(memory),
     longKeys: undefined,
-    metas: new Array<Meta>(PAGE_ROWS).fill(EMPTY_META),
+    metas: undefined,
   }
+}
+
+function setMeta(page: Page, at: number, meta: Meta): void {
+  if (page.metas === undefined && meta === EMPTY_META) return
+  page.metas ??= new Array<Meta>(PAGE_ROWS).fill(EMPTY_META)
+  page.metas[at] = meta
 }
