@@ -13,15 +13,15 @@ import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Signal } from '../signals/signal.ts'
 import type { Slice } from '../slice.ts'
 import type { Kernel } from './kernel.ts'
-import type { Terms } from './router.ts'
+import type { Messages } from './router.ts'
 
 export class Inbound {
   private readonly kernel: Kernel
-  private readonly terms: Terms
+  private readonly messages: Messages
 
-  constructor(kernel: Kernel, terms: Terms) {
+  constructor(kernel: Kernel, messages: Messages) {
     this.kernel = kernel
-    this.terms = terms
+    this.messages = messages
   }
 
   /**
@@ -38,14 +38,19 @@ export class Inbound {
         this.deliverFrom(remote, kernel.names.whereis(signal.name), signal.payload, signal.context)
         return
       case 'send_alias':
-        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload), undefined, this.carrierOf(signal.context))
+        kernel.aliases.deliver(
+          signal.to,
+          this.messages.decode(signal.payload, remote.identity),
+          undefined,
+          this.carrierOf(remote, signal.context),
+        )
         return
       case 'answer':
-        kernel.aliases.deliver(signal.to, this.terms.decode(signal.payload), remote)
+        kernel.aliases.deliver(signal.to, this.messages.decode(signal.payload, remote.identity), remote)
         return
       case 'send_many': {
-        const message = this.terms.decode(signal.payload)
-        const carrier = this.carrierOf(signal.context)
+        const message = this.messages.decode(signal.payload, remote.identity)
+        const carrier = this.carrierOf(remote, signal.context)
         for (const id of signal.to) {
           const process = kernel.processes.get(id)
           if (process !== undefined) this.put(remote, process, message, carrier)
@@ -101,8 +106,8 @@ export class Inbound {
     context: Slice | undefined,
   ): void {
     // Decoded even if nobody is there to get it: bad bytes close the connection whoever they were for.
-    const message = this.terms.decode(payload)
-    const carrier = this.carrierOf(context)
+    const message = this.messages.decode(payload, remote.identity)
+    const carrier = this.carrierOf(remote, context)
     if (process !== undefined) this.put(remote, process, message, carrier)
   }
 
@@ -113,8 +118,8 @@ export class Inbound {
   }
 
   /** A node without a propagation takes no notice of it. */
-  private carrierOf(context: Slice | undefined): Carrier | undefined {
-    return context === undefined ? undefined : this.kernel.propagator?.decode(context)
+  private carrierOf(remote: RemoteNode, context: Slice | undefined): Carrier | undefined {
+    return context === undefined ? undefined : this.kernel.propagator?.decode(context, remote.identity)
   }
 }
 

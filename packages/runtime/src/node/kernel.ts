@@ -42,14 +42,14 @@ import { Endings } from './endings.ts'
 import { Exports } from './exports.ts'
 import { NodeMonitors } from './node-monitors.ts'
 import { Inbound } from './inbound.ts'
-import { Router, type Connections, type Terms } from './router.ts'
+import { Router, type Connections, type Messages } from './router.ts'
 
 export interface KernelOptions {
   readonly identity: NodeIdentity
   readonly clock: Clock
   readonly log: Logger
   readonly pump: PumpFactory
-  readonly terms: Terms
+  readonly messages: Messages
   readonly connections: Connections
   readonly turnBudgetMs: number
   readonly longScheduleMs: number
@@ -102,8 +102,8 @@ export class Kernel {
     this.reports = new Reports(log, clock, this.counters)
     this.tracing = new Tracing(clock, log)
     this.telemetry = new Telemetry(log, clock)
-    const { propagation, terms } = options
-    this.propagator = propagation === undefined ? undefined : new Propagator({ propagation, terms, log, clock })
+    const { propagation, messages } = options
+    this.propagator = propagation === undefined ? undefined : new Propagator({ propagation, messages, log, clock })
     this.scheduler = new Scheduler({
       systemName: `${identity.name}/${identity.incarnation}`,
       clock,
@@ -132,8 +132,8 @@ export class Kernel {
     })
     this.links = new Links((to, from, reason) => this.exits.linkSignal(to, from, reason))
     this.exits.useLinks(this.links)
-    this.router = new Router(this, options.connections, options.terms)
-    this.inbound = new Inbound(this, options.terms)
+    this.router = new Router(this, options.connections, messages)
+    this.inbound = new Inbound(this, messages)
   }
 
   get isStopped(): boolean {

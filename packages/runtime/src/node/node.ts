@@ -31,7 +31,7 @@ import type { ExitReason } from '../reasons.ts'
 import type { SendStatus } from '../signals/signal.ts'
 import { checkDuration } from '../timers.ts'
 import { FrameCodec } from '../wire/codec.ts'
-import { TermCodec } from '../wire/term.ts'
+import { MessageCodec, TermCodec } from '../wire/term.ts'
 import { Endings } from './endings.ts'
 import type { ExportedFunction } from './exports.ts'
 import { Kernel } from './kernel.ts'
@@ -85,7 +85,6 @@ export class Node {
     this.connectsAll = options.connectAll && !options.hidden
     const log = guardedLogger(components.log).child({ node: identity.name })
     this.endings = new Endings({ clock, log, order: 'together', what: 'what is to be done at the end of the node' })
-    const terms = new TermCodec()
     // Signals that are sent outside of a turn wait for the next one to be flushed.
     let flushing = false
     const flush = (): void => {
@@ -97,7 +96,7 @@ export class Node {
       clock,
       log,
       pump,
-      terms,
+      messages: new MessageCodec(identity),
       connections: {
         find: (node) => this.peers.find(node),
         reach: (node, incarnation) => this.peers.reach(node, incarnation),
@@ -118,7 +117,7 @@ export class Node {
       log,
       transport,
       busyWait,
-      codec: new FrameCodec(terms),
+      codec: new FrameCodec(new TermCodec()),
       counters: this.kernel.counters,
       liveness: { tickMs: options.tickMs, ticks: TICKS, noProgressMs: NO_PROGRESS_MS },
       limits: LIMITS,

@@ -8,7 +8,7 @@
  */
 import { PidmeshError, shown } from '../errors.ts'
 import { withItem, withoutItem } from '../few.ts'
-import { Pid, Ref, sameIdentity, type NameOnNode, type NodeName } from '../ids.ts'
+import { Pid, Ref, sameIdentity, type NameOnNode, type NodeIdentity, type NodeName } from '../ids.ts'
 import { notRegistered } from '../names.ts'
 import { checkNodeName, checkPids, isA } from '../process/checks.ts'
 import { exitedError, LocalPid, type ExitHook, type Process } from '../process/process.ts'
@@ -35,11 +35,11 @@ export interface Connections {
 }
 
 /** The codec of user payloads. */
-export interface Terms {
+export interface Messages {
   /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
-  encode(term: unknown): Slice
+  encode(message: unknown): Slice
   /** @throws PidmeshError `ERR_BAD_TERM` */
-  decode(slice: Slice): unknown
+  decode(slice: Slice, sender: NodeIdentity): unknown
 }
 
 export interface MonitorRequest {
@@ -53,12 +53,12 @@ export interface MonitorRequest {
 export class Router {
   private readonly kernel: Kernel
   private readonly connections: Connections
-  private readonly terms: Terms
+  private readonly messages: Messages
 
-  constructor(kernel: Kernel, connections: Connections, terms: Terms) {
+  constructor(kernel: Kernel, connections: Connections, messages: Messages) {
     this.kernel = kernel
     this.connections = connections
-    this.terms = terms
+    this.messages = messages
   }
 
   send(from: Process, to: Destination, message: unknown): SendStatus {
@@ -96,7 +96,7 @@ export class Router {
       else if (this.absence(pid) === 'noconnection') status = 'noconnection'
     }
     // What can't be sent to another node is refused before anyone has got it; and it is refused whether the others are connected or not.
-    const payload = local.length < pids.length ? this.terms.encode(message) : undefined
+    const payload = local.length < pids.length ? this.messages.encode(message) : undefined
     const { scheduler, propagator } = this.kernel
     const carrier = propagator?.capture()
     for (const process of local) scheduler.deliver(process, message, false, carrier)
@@ -194,7 +194,7 @@ export class Router {
     } else {
       const message = build(request.ref)
       if (watcher.traces !== undefined) this.tellOfSend(watcher, object, message)
-      const payload = this.terms.encode(message)
+      const payload = this.messages.encode(message)
       const context = this.kernel.propagator?.captureEncoded()
       // Code of the user's has run: it may have ended the connection.
       if (this.kernel.aliases.isOpen(request.ref.id)) this.watchElsewhere(monitor, payload, context)
@@ -271,7 +271,7 @@ export class Router {
       if (process !== undefined) this.deliver(process, message)
       return 'ok'
     }
-    const payload = this.terms.encode(message)
+    const payload = this.messages.encode(message)
     const remote = this.remoteOf(to)
     if (remote === undefined) return this.absence(to) === 'noproc' ? 'ok' : 'noconnection'
     return remote.signal({ type: 'send', from: from.pid.id, to: to.id, payload, context: this.context() })
@@ -284,7 +284,7 @@ export class Router {
       aliases.deliver(to.id, message, undefined, carrier)
       return 'ok'
     }
-    const payload = this.terms.encode(message)
+    const payload = this.messages.encode(message)
     const remote = this.connections.reach(to.node, to.incarnation)
     if (remote === undefined) return 'noconnection'
     if (!sameIdentity(remote.identity, to.origin)) return 'ok'
@@ -312,7 +312,7 @@ export class Router {
       if (process !== undefined) this.deliver(process, message)
       return 'ok'
     }
-    const payload = this.terms.encode(message)
+    const payload = this.messages.encode(message)
     const remote = this.connections.reach(to.node)
     // A name that no node can have is looked at only if there is no such node.
     if (remote === undefined) checkNodeName(to.node)

@@ -12,6 +12,7 @@
  * handled once, without its context. What `capture` itself sends carries nothing.
  */
 import { PidmeshError } from '../errors.ts'
+import type { NodeIdentity } from '../ids.ts'
 import { RateLimitedLog } from '../observe/rate-limited-log.ts'
 import type { Carrier, Clock, Logger, Propagation } from '../ports.ts'
 import { reasonOfThrown } from '../reasons.ts'
@@ -26,28 +27,28 @@ export type KeptContext = <T>(run: () => T) => T
 const MAX_CARRIER_BYTES = 1_024
 const MAX_NAMES = 32
 
-/** The part of the term codec that is needed here. */
-interface CarrierTerms {
-  encode(term: unknown): Slice
-  decode(slice: Slice): unknown
+/** The codec of messages: what goes with one is encoded as it is. */
+interface CarrierCodec {
+  encode(carrier: Carrier): Slice
+  decode(slice: Slice, sender: NodeIdentity): unknown
 }
 
 export interface PropagatorOptions {
   readonly propagation: Propagation
-  readonly terms: CarrierTerms
+  readonly messages: CarrierCodec
   readonly log: Logger
   readonly clock: Clock
 }
 
 export class Propagator {
   private readonly propagation: Propagation
-  private readonly terms: CarrierTerms
+  private readonly messages: CarrierCodec
   private readonly log: RateLimitedLog
   private isCapturing = false
 
-  constructor({ propagation, terms, log, clock }: PropagatorOptions) {
+  constructor({ propagation, messages, log, clock }: PropagatorOptions) {
     this.propagation = propagation
-    this.terms = terms
+    this.messages = messages
     this.log = new RateLimitedLog(log, clock)
   }
 
@@ -75,12 +76,12 @@ export class Propagator {
   }
 
   encode(carrier: Carrier | undefined): Slice | undefined {
-    return carrier === undefined ? undefined : this.terms.encode(carrier)
+    return carrier === undefined ? undefined : this.messages.encode(carrier)
   }
 
   /** @throws PidmeshError `ERR_BAD_TERM` */
-  decode(slice: Slice): Carrier {
-    const carrier = carrierOf(this.terms.decode(slice))
+  decode(slice: Slice, sender: NodeIdentity): Carrier {
+    const carrier = carrierOf(this.messages.decode(slice, sender))
     if (typeof carrier === 'object') return carrier
     throw new PidmeshError('ERR_BAD_TERM', `the context of a message: ${carrier}`)
   }

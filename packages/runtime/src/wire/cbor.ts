@@ -36,6 +36,10 @@ export const TAG_MAP = 259
 export const TAG_PID = 40_501
 /** [node, incarnation, id] */
 export const TAG_REF = 40_502
+/** An id: a process of the node that sends the message. */
+export const TAG_SENDERS_PID = 40_504
+/** An id: a reference of the node that sends the message. */
+export const TAG_SENDERS_REF = 40_505
 /** Milliseconds since 1970, NaN for an invalid date. */
 export const TAG_DATE = 40_503
 

@@ -39,7 +39,7 @@ const KEPT_BYTES = 256 * 1024
 /** Fields of a double: their tag, and eight bytes. */
 const DOUBLE_BYTES = 9
 /** From here on bytes are copied by a call into native code; below, by words of four. */
-const SHORT = 64
+const SHORT = 128
 
 /** A signal that has a payload. */
 type SentMessage = Pick<Extract<Signal, { readonly payload: Slice }>, 'payload' | 'context'>

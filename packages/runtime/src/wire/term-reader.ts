@@ -26,6 +26,8 @@ import {
   TAG_PID,
   TAG_POSITIVE_BIGINT,
   TAG_REF,
+  TAG_SENDERS_PID,
+  TAG_SENDERS_REF,
   TAG_SET,
   TEXT,
   TRUE,
@@ -48,6 +50,7 @@ export class TermReader {
   private position = 0
   private end = 0
   private items = 0
+  private sender: NodeIdentity | undefined = undefined
   private readonly texts = new TextCache()
   private lastOrigin: NodeIdentity | undefined = undefined
   /** How a pid or a reference of it begins, behind the tag. */
@@ -57,8 +60,11 @@ export class TermReader {
     this.limits = limits
   }
 
-  /** @throws PidmeshError `ERR_BAD_TERM` unless the bytes are exactly one term within the limits. */
-  read({ bytes, start, end }: Slice): unknown {
+  /**
+   * @param sender the node that it comes from; without it what names only the sender is no term
+   * @throws PidmeshError `ERR_BAD_TERM` unless the bytes are exactly one term within the limits.
+   */
+  read({ bytes, start, end }: Slice, sender?: NodeIdentity): unknown {
     if (end - start > this.limits.maxBytes)
       throw bad(`${end - start} bytes are over the limit of ${this.limits.maxBytes}`)
     if (bytes !== this.bytes) {
@@ -68,6 +74,7 @@ export class TermReader {
     this.position = start
     this.end = end
     this.items = 0
+    this.sender = sender
     const term = this.value(0)
     if (this.position !== end) throw bad('bytes are left over')
     if (bytes.length > KEPT_BYTES) {
@@ -136,9 +143,14 @@ export class TermReader {
 
   private tagged(tag: number, depth: number): unknown {
     switch (tag) {
+      case TAG_SENDERS_PID:
+        return new Pid(this.senderOf(), this.id())
+      case TAG_SENDERS_REF:
+        return new Ref(this.senderOf(), this.id())
       case TAG_PID:
+        return new Pid(this.origin(), this.id())
       case TAG_REF:
-        return this.identity(tag)
+        return new Ref(this.origin(), this.id())
       case TAG_DATE:
         return new Date(this.number())
       case TAG_SET:
@@ -164,11 +176,19 @@ export class TermReader {
     return map
   }
 
-  private identity(tag: number): Pid | Ref {
-    const origin = this.knownOrigin() ?? this.origin()
+  private senderOf(): NodeIdentity {
+    if (this.sender === undefined) throw bad('a pid or reference of a sender who is not known')
+    return this.sender
+  }
+
+  private id(): number {
     const id = this.number()
     if (!isPositiveInteger(id)) throw bad('a malformed pid or reference')
-    return tag === TAG_PID ? new Pid(origin, id) : new Ref(origin, id)
+    return id
+  }
+
+  private origin(): NodeIdentity {
+    return this.knownOrigin() ?? this.readOrigin()
   }
 
   /** The node of the pid or reference before, if its bytes are here again: most of a message's are of one node. */
@@ -182,7 +202,7 @@ export class TermReader {
     return lastOrigin
   }
 
-  private origin(): NodeIdentity {
+  private readOrigin(): NodeIdentity {
     const start = this.position
     if (this.argumentOf(ARRAY) !== 3) throw bad('a malformed pid or reference')
     const name = this.text(this.argumentOf(TEXT))

@@ -7,7 +7,7 @@
  * A getter or an iterator of the user's may run in here, and may write a term itself: then another writer does that one.
  */
 import { PidmeshError } from '../errors.ts'
-import { Pid, Ref, type NodeIdentity } from '../ids.ts'
+import { Pid, Ref, sameIdentity, type NodeIdentity } from '../ids.ts'
 import { isA } from '../process/checks.ts'
 import type { Slice } from '../slice.ts'
 import {
@@ -28,6 +28,8 @@ import {
   TAG_PID,
   TAG_POSITIVE_BIGINT,
   TAG_REF,
+  TAG_SENDERS_PID,
+  TAG_SENDERS_REF,
   TAG_SET,
   TEXT,
   TRUE,
@@ -49,6 +51,7 @@ const MAX_BIGINT = 2n ** (8n * BigInt(MAX_BIGINT_BYTES - 1)) - 1n
 
 export class TermWriter {
   private readonly limits: TermLimits
+  private readonly sender: NodeIdentity | undefined
   private block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
   private view = viewOn(this.block)
   private start = 0
@@ -62,13 +65,15 @@ export class TermWriter {
   /** How a pid or a reference of it begins, behind the tag. */
   private lastOriginBytes = new Uint8Array(0)
 
-  constructor(limits: TermLimits) {
+  /** @param sender whoever reads the term knows that it comes from there; `undefined` if he may not */
+  constructor(limits: TermLimits, sender?: NodeIdentity) {
     this.limits = limits
+    this.sender = sender
   }
 
   /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
   write(term: unknown): Slice {
-    if (this.isWriting) return new TermWriter(this.limits).write(term)
+    if (this.isWriting) return new TermWriter(this.limits, this.sender).write(term)
     this.isWriting = true
     this.items = 0
     this.depth = 0
@@ -108,8 +113,8 @@ export class TermWriter {
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype === Object.prototype || prototype === null) this.properties(value as Record<string, unknown>)
     else if (Array.isArray(value)) this.array(value)
-    else if (value instanceof Pid) this.identity(TAG_PID, value)
-    else if (value instanceof Ref) this.identity(TAG_REF, value)
+    else if (value instanceof Pid) this.identity(value, TAG_PID, TAG_SENDERS_PID)
+    else if (value instanceof Ref) this.identity(value, TAG_REF, TAG_SENDERS_REF)
     else if (value instanceof Uint8Array) this.bytes(value)
     else this.instance(value)
   }
@@ -175,7 +180,12 @@ export class TermWriter {
     this.depth = depth
   }
 
-  private identity(tag: number, { origin, id }: Pid | Ref): void {
+  private identity({ origin, id }: Pid | Ref, tag: number, sendersTag: number): void {
+    if (this.sender !== undefined && sameIdentity(origin, this.sender)) {
+      this.head(TAG, sendersTag)
+      this.number(id)
+      return
+    }
     if (origin !== this.lastOrigin) this.remember(origin)
     this.head(TAG, tag)
     const { lastOriginBytes } = this

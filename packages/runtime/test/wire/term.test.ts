@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { PidmeshError } from '../../src/errors.ts'
 import { nodeName, Pid, Ref } from '../../src/ids.ts'
 import { sliceOf } from '../../src/slice.ts'
-import { DEFAULT_TERM_LIMITS, TermCodec } from '../../src/wire/term.ts'
+import { DEFAULT_TERM_LIMITS, MessageCodec, TermCodec } from '../../src/wire/term.ts'
 import { viewOf } from './raw-frames.ts'
 
 const terms = new TermCodec()
@@ -232,6 +232,83 @@ describe('terms', () => {
     for (const large of ['x'.repeat(1_001), new Uint8Array(1_001), new Array(2_000).fill(1.5), 'x'.repeat(2_000_000)])
       expect(codeOf(() => small.encode(large))).toBe('ERR_MESSAGE_TOO_LARGE')
     expect(small.decode(small.encode('x'.repeat(900)))).toBe('x'.repeat(900))
+  })
+})
+
+describe('messages between nodes', () => {
+  const sender = { name: nodeName('sender@127.0.0.1'), incarnation: 1_767_225_600_000_456 }
+  const messages = new MessageCodec(sender)
+  const receiver = new MessageCodec(origin)
+  const receive = (message: unknown): unknown => receiver.decode(messages.encode(message), sender)
+
+  it('pids and references of the sender, of his earlier life, and of others come back as what they are', () => {
+    const nodes = [sender, { ...sender }, { ...sender, incarnation: sender.incarnation - 1 }, origin]
+    const some = fc.record({
+      at: fc.nat(nodes.length - 1),
+      id: fc.maxSafeNat().filter((n) => n > 0),
+      isPid: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(some, { maxLength: 20 }), (list) => {
+        const sent = list.map(({ at, id, isPid }) => {
+          const node = nodes[at] as (typeof nodes)[number]
+          return isPid ? new Pid(node, id) : new Ref(node, id)
+        })
+        expect(receive({ list: sent })).toEqual({ list: sent })
+      }),
+    )
+  })
+
+  it('those of the sender go as their ids alone, and have his identity as the connection knows it', () => {
+    const [pid, ref] = [new Pid({ ...sender }, 7), new Ref(sender, 8)]
+    const { start, end } = messages.encode([pid, ref])
+    expect(end - start).toBe(1 + 4 + 4)
+    const [gotPid, gotRef] = receive([pid, ref]) as [Pid, Ref]
+    expect(gotPid).toEqual(pid)
+    expect(gotRef).toEqual(ref)
+    expect(gotPid.origin).toBe(sender)
+    expect(gotRef.origin).toBe(sender)
+  })
+
+  it('they are the sender’s of each message, also where one came before from another', () => {
+    const others = new MessageCodec(origin)
+    const bytes = messages.encode(new Pid(sender, 7))
+    expect(receiver.decode(bytes, sender)).toEqual(new Pid(sender, 7))
+    expect(receiver.decode(others.encode(new Pid(origin, 7)), origin)).toEqual(new Pid(origin, 7))
+    expect(receiver.decode(bytes, sender)).toEqual(new Pid(sender, 7))
+  })
+
+  it('a getter that sends a message of its own while one is being encoded keeps to the short form', () => {
+    let inner: unknown
+    const outer = receive({
+      get pid() {
+        const { start, end } = messages.encode(new Pid(sender, 9))
+        inner = end - start
+        return new Pid(sender, 7)
+      },
+    })
+    expect(inner).toBe(4)
+    expect(outer).toEqual({ pid: new Pid(sender, 7) })
+  })
+
+  it('where the sender is not known, a pid or reference of his is no term', () => {
+    for (const message of [new Pid(sender, 7), [new Ref(sender, 8)]]) {
+      expect(codeOf(() => receiver.decode(messages.encode(message), sender))).toBe('no error')
+      expect(codeOf(() => terms.decode(messages.encode(message)))).toBe('ERR_BAD_TERM')
+    }
+  })
+
+  it.each([
+    ['zero', [0x00]],
+    ['a negative number', [0x20]],
+    ['a fraction', [0xfb, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0]],
+    ['a text', [0x61, 0x61]],
+    ['nothing', []],
+  ])('%s is the id of no process of the sender', (_what, id) => {
+    for (const tag of [0x38, 0x39])
+      expect(codeOf(() => receiver.decode(sliceOf(Uint8Array.from([0xd9, 0x9e, tag, ...id])), sender))).toBe(
+        'ERR_BAD_TERM',
+      )
   })
 })
 
