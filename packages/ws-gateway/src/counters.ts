@@ -49,7 +49,16 @@ function count<Key>(counts: Map<Key, number>, key: Key): void {
 }
 
 /** What a gateway is like at one moment. */
-export interface GatewayStats {
+/** Of the sockets. */
+export interface SocketDistributions {
+  /** Bytes that wait for the client. */
+  readonly bufferedBytes: HistogramStats
+  /** The client's messages that wait for its session. */
+  readonly mailboxMessages: HistogramStats
+}
+
+/** As of when it was asked for; distributions of the sockets as of when the first of them is read, which looks at all sockets. */
+export interface GatewayStats extends SocketDistributions {
   readonly connections: number
   readonly unauthenticated: number
   /** Sessions, with a socket and without. */
@@ -64,9 +73,5 @@ export interface GatewayStats {
   readonly closed: ReadonlyMap<number, number>
   /** Seconds. */
   readonly pushLatencySeconds: HistogramStats
-  /** Of the sockets: bytes that wait for the client. */
-  readonly bufferedBytes: HistogramStats
-  /** Of the sockets: the client's messages that wait for its session. */
-  readonly mailboxMessages: HistogramStats
   readonly isReady: boolean
 }

@@ -14,7 +14,7 @@ import { authenticate } from './authentication.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import type { Hello } from './client-control.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
-import { Counters, type GatewayStats } from './counters.ts'
+import { Counters, type GatewayStats, type SocketDistributions } from './counters.ts'
 import { Door, type Admitted } from './door.ts'
 import { GatewayError, wanted } from './errors.ts'
 import { GatewayProcess } from './gateway-process.ts'
@@ -159,6 +159,9 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   get stats(): GatewayStats {
     const { counters, hub, sockets } = this
     const { connections, unauthenticated, messagesIn, messagesOut, bytesIn, bytesOut } = counters
+    let distributions: SocketDistributions | undefined
+    // To look at all sockets takes its time: not for who wants a count.
+    const ofSockets = (): SocketDistributions => (distributions ??= sockets.distributions())
     return {
       connections,
       unauthenticated,
@@ -172,7 +175,12 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       refused: new Map(counters.refused),
       closed: new Map(counters.closed),
       pushLatencySeconds: counters.pushLatencySeconds.stats,
-      ...sockets.distributions(),
+      get bufferedBytes() {
+        return ofSockets().bufferedBytes
+      },
+      get mailboxMessages() {
+        return ofSockets().mailboxMessages
+      },
       isReady: this.isReady,
     }
   }

@@ -4,7 +4,7 @@ export type { CredentialOptions, FoundToken } from './credentials.ts'
 export type { ResumeOptions } from './session-hub.ts'
 export type { LoadThresholds } from './load.ts'
 export { Authenticated } from './principal.ts'
-export type { DropReason, GatewayStats, ResumeResult } from './counters.ts'
+export type { DropReason, GatewayStats, ResumeResult, SocketDistributions } from './counters.ts'
 export type { HistogramStats } from './histogram.ts'
 export type { MessageSchema } from './validate.ts'
 export {

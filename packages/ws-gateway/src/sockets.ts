@@ -4,8 +4,9 @@
 import type { Clock, Logger, Random, TimerHandle } from '@pidmesh/runtime'
 import { CLOSE, type CloseCause } from './close-codes.ts'
 import type { Connection } from './connection.ts'
+import type { SocketDistributions } from './counters.ts'
 import { drainPlan } from './drain-plan.ts'
-import { BOUNDS, Histogram, type HistogramStats } from './histogram.ts'
+import { BOUNDS, Histogram } from './histogram.ts'
 import { nextLoad, type Load, type LoadThresholds } from './load.ts'
 import { retryAfterMs, withRetryHint, type RetryHint } from './retry-hint.ts'
 
@@ -97,7 +98,7 @@ export class Sockets {
   }
 
   /** Of all sockets, now. */
-  distributions(): { readonly bufferedBytes: HistogramStats; readonly mailboxMessages: HistogramStats } {
+  distributions(): SocketDistributions {
     const [buffered, pending] = [new Histogram(BOUNDS.bufferedBytes), new Histogram(BOUNDS.mailboxMessages)]
     for (const { bufferedBytes, pendingMessages } of this.connections) {
       buffered.observe(bufferedBytes)

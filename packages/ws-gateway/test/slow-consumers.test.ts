@@ -120,6 +120,21 @@ it('above the hard limit the socket is closed at once with 4008, no more than it
   expect(await other.received(1)).toEqual(['unharmed'])
 })
 
+it('the stats look at the sockets when their distributions are first read, and keep what they have seen', async () => {
+  const client = await start({ softBufferedBytes: 64 * 1024, maxBufferedBytes: 16 * 1024 * 1024 })
+  const { gateway } = lab.at(0)
+  const [before, later] = [gateway.stats, gateway.stats]
+  expect(before.bufferedBytes.sum).toBe(0)
+  await fillUp(client, 64 * 1024)
+  expect(before.bufferedBytes.sum).toBe(0)
+  const { sum } = later.bufferedBytes
+  expect(sum).toBeGreaterThan(64 * 1024)
+  expect(later.mailboxMessages.count).toBe(1)
+  client.socket.resume()
+  await expect.poll(() => gateway.stats.bufferedBytes.sum).toBe(0)
+  expect(later.bufferedBytes.sum).toBe(sum)
+})
+
 it('while there is no socket droppable messages are left out, and the latest of each key waits for the client', async () => {
   const client = await start()
   client.socket.terminate()
