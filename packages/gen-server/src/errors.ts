@@ -1,7 +1,7 @@
 /**
  * How a call, a start, or a request of `sys` can fail.
  */
-import { ExitError, formatReason, PidmeshError, type ExitReason, type Pid } from '@pidmesh/runtime'
+import { ExitError, formatReason, PidmeshError, shown, type ExitReason, type Pid } from '@pidmesh/runtime'
 
 export type CallErrorCode =
   | 'ERR_CALL_TIMEOUT'
@@ -42,8 +42,10 @@ export class StartError extends PidmeshError<StartErrorCode> {
   /** Who has the name, for `ERR_ALREADY_STARTED`. */
   readonly pid: Pid | undefined
 
-  constructor(code: StartErrorCode, reason: ExitReason, pid?: Pid) {
-    const who = pid === undefined ? '' : `: its name is that of ${pid.toString()}`
+  /** @param name the one that is taken, for `ERR_ALREADY_STARTED` */
+  constructor(code: StartErrorCode, reason: ExitReason, pid?: Pid, name?: string) {
+    const named = name === undefined ? 'its name' : `the name ${shown(name)}`
+    const who = pid === undefined ? '' : `: ${named} is that of ${pid.toString()}`
     super(code, `the server could not be started: ${formatReason(reason)}${who}`)
     this.name = 'StartError'
     this.reason = reason

@@ -123,6 +123,6 @@ it('a call that times out says who has not replied, and after how long; a name t
     )
   expect(await message(gen.call(lab.a, 'idle', 1 as never, 250))).toBe('call to idle failed: timeout after 250 ms')
   expect(await message(gen.start(lab.a, Idle, [], { name: 'idle' }))).toBe(
-    `the server could not be started: already_started: its name is that of ${pid}`,
+    `the server could not be started: already_started: the name "idle" is that of ${pid}`,
   )
 })

@@ -20,6 +20,7 @@ import { afterEach, beforeEach } from 'vitest'
 /** What a failed call, start or request has told. */
 export interface Failure {
   readonly code: string
+  readonly message: string
   readonly serverReason?: unknown
   readonly reason?: unknown
   readonly pid?: Pid

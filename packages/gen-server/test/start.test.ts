@@ -130,6 +130,7 @@ describe.each(Object.entries(STARTS))('%s', (_name, startAs) => {
       const failure = await lab.failure(startAs(self, Puppet, [{}, events], { name }))
       expect(failure).toMatchObject({ code: 'ERR_ALREADY_STARTED', reason: 'already_started' })
       expect(failure.pid?.equals(pid)).toBe(true)
+      expect(failure.message).toContain(`the name "taken" is that of ${pid}`)
       expect(events).toEqual([])
     }
   })

@@ -146,7 +146,10 @@ async function notStarted(
     await giveBackInTime(self, name, pid)
   const { ending } = report
   if (ending?.type === 'ignore') return { type: 'ignore' }
-  if (ending !== undefined) throw new StartError('ERR_ALREADY_STARTED', 'already_started', ending.pid)
+  if (ending !== undefined) {
+    const text = name instanceof ViaName ? name.name : name
+    throw new StartError('ERR_ALREADY_STARTED', 'already_started', ending.pid, text)
+  }
   if (outcome.type === 'timeout') throw new StartError('ERR_START_TIMEOUT', 'timeout')
   throw new StartError('ERR_START_FAILED', outcome.reason)
 }
@@ -164,7 +167,7 @@ function spawn(self: Context, bond: Bond, body: HandlerBody, { name, label, trap
     return bond === 'link' ? self.spawnLink(body, options) : self.spawn(body, options)
   } catch (error) {
     if (typeof name !== 'string' || !(error instanceof PidmeshError) || error.code !== 'ERR_NAME_TAKEN') throw error
-    throw new StartError('ERR_ALREADY_STARTED', 'already_started', self.whereis(name))
+    throw new StartError('ERR_ALREADY_STARTED', 'already_started', self.whereis(name), name)
   }
 }
 
