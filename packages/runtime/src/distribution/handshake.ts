@@ -25,7 +25,7 @@ import type { ClaimedIdentity, HandshakeMessage, VersionRange } from '../wire/fr
 import type { Cookies } from './cookies.ts'
 
 /** The versions of the protocol that this code speaks. */
-export const PROTOCOL_VERSIONS: VersionRange = { oldest: 1, newest: 1 }
+export const PROTOCOL_VERSIONS: VersionRange = { oldest: 2, newest: 2 }
 export const NONCE_BYTES = 32
 
 /** Why a connection was refused; told to the peer. */

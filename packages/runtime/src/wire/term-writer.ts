@@ -52,23 +52,28 @@ const MAX_BIGINT = 2n ** (8n * BigInt(MAX_BIGINT_BYTES - 1)) - 1n
 export class TermWriter {
   private readonly limits: TermLimits
   private readonly sender: NodeIdentity | undefined
+  /** What a pid of the sender takes less than one of another node. */
+  private readonly shortBy: number
   private block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
   private view = viewOn(this.block)
   private start = 0
   private position = 0
   private items = 0
   private depth = 0
+  /** What the term would take more at any other node: what one may send all may pass on. */
+  private saved = 0
   /** The keys that lead to the value that is being written, as far as `depth`. */
   private readonly path: Array<string | number> = []
   private isWriting = false
   private lastOrigin: NodeIdentity | undefined = undefined
   /** How a pid or a reference of it begins, behind the tag. */
-  private lastOriginBytes = new Uint8Array(0)
+  private lastOriginBytes: Uint8Array = new Uint8Array(0)
 
   /** @param sender whoever reads the term knows that it comes from there; `undefined` if he may not */
   constructor(limits: TermLimits, sender?: NodeIdentity) {
     this.limits = limits
     this.sender = sender
+    this.shortBy = sender === undefined ? 0 : this.originBytes(sender).length
   }
 
   /** @throws PidmeshError `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` */
@@ -77,10 +82,11 @@ export class TermWriter {
     this.isWriting = true
     this.items = 0
     this.depth = 0
+    this.saved = 0
     try {
       this.value(term)
       const { block: bytes, start, position: end } = this
-      if (end - start > this.limits.maxBytes) throw tooLarge(this.limits)
+      if (end - start + this.saved > this.limits.maxBytes) throw tooLarge(this.limits)
       this.start = end
       return { bytes, start, end }
     } catch (thrown) {
@@ -184,6 +190,7 @@ export class TermWriter {
     if (this.sender !== undefined && sameIdentity(origin, this.sender)) {
       this.head(TAG, sendersTag)
       this.number(id)
+      this.saved += this.shortBy
       return
     }
     if (origin !== this.lastOrigin) this.remember(origin)
@@ -199,15 +206,20 @@ export class TermWriter {
 
   /** Most pids and references are of a few nodes, and most of a message's of one. */
   private remember(origin: NodeIdentity): void {
+    this.lastOriginBytes = this.originBytes(origin)
+    this.lastOrigin = origin
+  }
+
+  private originBytes({ name, incarnation }: NodeIdentity): Uint8Array {
     // All that it can take: what is written below doesn't move to another block.
-    this.reserve(1 + 5 + origin.name.length * 3 + 9)
+    this.reserve(1 + 5 + name.length * 3 + 9)
     const { position } = this
     this.head(ARRAY, 3)
-    this.text(origin.name)
-    this.number(origin.incarnation)
-    this.lastOriginBytes = Uint8Array.from(this.block.subarray(position, this.position))
-    this.lastOrigin = origin
+    this.text(name)
+    this.number(incarnation)
+    const bytes = Uint8Array.from(this.block.subarray(position, this.position))
     this.position = position
+    return bytes
   }
 
   private bytes(value: Uint8Array): void {

@@ -60,7 +60,7 @@ export class MessageCodec {
 }
 
 /**
- * How many bytes a value takes in a message to another node, at most: pids and references of the node that sends it take less.
+ * How many bytes a value takes in a message to another node, as the limit of 8 MiB counts them. Pids and references of the node that sends it take less on the way.
  * @throws PidmeshError `ERR_NOT_SENDABLE` if it can't be sent; the message says where in the value the reason stands. `ERR_MESSAGE_TOO_LARGE`
  */
 export function encodedBytes(term: unknown): number {

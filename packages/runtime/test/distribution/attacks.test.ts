@@ -7,12 +7,13 @@ import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Cookies } from '../../src/distribution/cookies.ts'
 import {
-  startDialer,
-  startListener,
-  stepHandshake,
   type HandshakeConfig,
   type HandshakeEffect,
   type HandshakeState,
+  PROTOCOL_VERSIONS,
+  startDialer,
+  startListener,
+  stepHandshake,
 } from '../../src/distribution/handshake.ts'
 import { nodeName } from '../../src/ids.ts'
 import type { Link, LinkEvents } from '../../src/ports.ts'
@@ -41,7 +42,7 @@ class Stranger implements LinkEvents {
       cookies: new Cookies([cookie ?? 'none']),
       nonce: new Uint8Array(32).fill(7),
       address: '127.0.0.1:666',
-      versions: { oldest: 1, newest: 1 },
+      versions: PROTOCOL_VERSIONS,
       isHidden: false,
       tickMs: 1_000,
       isConnected: () => false,
@@ -79,8 +80,8 @@ class Stranger implements LinkEvents {
   hello(name = 'evil@127.0.0.1'): void {
     this.say({
       type: 'hello',
-      version: 1,
-      oldestVersion: 1,
+      version: PROTOCOL_VERSIONS.newest,
+      oldestVersion: PROTOCOL_VERSIONS.oldest,
       node: { name: nodeName(name), incarnation: 1 },
       nonce: new Uint8Array(32).fill(7),
       address: '127.0.0.1:666',
@@ -202,7 +203,7 @@ describe('without the cookie', () => {
     expect(listening.heard.map(({ type }) => type)).toEqual(['hello'])
     listening.say({
       type: 'challenge',
-      version: 1,
+      version: PROTOCOL_VERSIONS.newest,
       node: { name: nodeName('evil@127.0.0.1'), incarnation: 1 },
       nonce: new Uint8Array(32),
     })
@@ -223,7 +224,7 @@ describe('without the cookie', () => {
       const stranger = dial(new Stranger(undefined))
       const mac = new Uint8Array(32)
       const node = { name: nodeName('evil@127.0.0.1'), incarnation: 1 }
-      if (type === 'challenge') stranger.say({ type, version: 1, node, nonce: mac })
+      if (type === 'challenge') stranger.say({ type, version: PROTOCOL_VERSIONS.newest, node, nonce: mac })
       else if (type === 'accepted')
         stranger.say({ type, mac, address: '127.0.0.1:666', isHidden: false, tickMs: 1_000 })
       else stranger.say({ type, mac })

@@ -6,10 +6,11 @@ import { faultsOf, seededRandom } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Cookies } from '../../src/distribution/cookies.ts'
 import {
-  startDialer,
-  stepHandshake,
   type HandshakeConfig,
   type HandshakeEffect,
+  PROTOCOL_VERSIONS,
+  startDialer,
+  stepHandshake,
 } from '../../src/distribution/handshake.ts'
 import { nodeName } from '../../src/ids.ts'
 import type { Link, LinkEvents, Transport } from '../../src/ports.ts'
@@ -65,7 +66,7 @@ class Intruder implements LinkEvents {
       cookies: new Cookies([cookie]),
       nonce: random.bytes(32),
       address,
-      versions: { oldest: 1, newest: 1 },
+      versions: PROTOCOL_VERSIONS,
       isHidden: false,
       tickMs: 1_000,
       isConnected: () => false,
@@ -238,7 +239,7 @@ describe.each<TransportKind>(['grpc', 'tcp'])('over %s, a program without the co
       cookies: new Cookies(['another cookie']),
       nonce: random.bytes(32),
       address: '127.0.0.1:1',
-      versions: { oldest: 1, newest: 1 },
+      versions: PROTOCOL_VERSIONS,
       isHidden: false,
       tickMs: 1_000,
       isConnected: () => false,

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { PidmeshError } from '../../src/errors.ts'
 import { nodeName, Pid, Ref } from '../../src/ids.ts'
 import { sliceOf } from '../../src/slice.ts'
-import { DEFAULT_TERM_LIMITS, MessageCodec, TermCodec } from '../../src/wire/term.ts'
+import { DEFAULT_TERM_LIMITS, encodedBytes, MessageCodec, TermCodec } from '../../src/wire/term.ts'
 import { viewOf } from './raw-frames.ts'
 
 const terms = new TermCodec()
@@ -289,6 +289,18 @@ describe('messages between nodes', () => {
     })
     expect(inner).toBe(4)
     expect(outer).toEqual({ pid: new Pid(sender, 7) })
+  })
+
+  it('what one node may send every node may pass on: the limit counts them as if they went in full', () => {
+    const refs = (count: number): Ref[] => new Array<Ref>(count).fill(new Ref(sender, 1))
+    const each = encodedBytes(refs(70_001)) - encodedBytes(refs(70_000))
+    const most = Math.floor((DEFAULT_TERM_LIMITS.maxBytes - 5) / each)
+    expect(most).toBeGreaterThan(150_000)
+    for (const codec of [messages, receiver, terms]) {
+      expect(codeOf(() => codec.encode(refs(most)))).toBe('no error')
+      expect(codeOf(() => codec.encode(refs(most + 1)))).toBe('ERR_MESSAGE_TOO_LARGE')
+      expect(codeOf(() => codec.encode(refs(most)))).toBe('no error')
+    }
   })
 
   it('where the sender is not known, a pid or reference of his is no term', () => {
