@@ -5,8 +5,10 @@
 import { resourceUsage } from 'node:process'
 import type { BusyWait, Clock } from '../ports.ts'
 
-/** One wait of so many is looked at: did the system take the core away meanwhile? Looking takes a microsecond or two. */
+/** One wait of so many is looked at: did the system take the core away meanwhile? Looking takes some microseconds. */
 const LOOK_EACH = 4
+/** As long as the core was nobody else's the last time. */
+const LOOK_SELDOM = 32
 /** After so many looks it is judged: at more than half of them somebody else wants the core. */
 const LOOKS = 8
 const MOST_TAKEN = LOOKS / 2
@@ -31,6 +33,7 @@ export function busyWait({ clock, involuntarySwitches }: BusyWaitOptions): BusyW
   let isWaiting = false
   let rests = 0
   let waits = 0
+  let lookEach = LOOK_EACH
   /** As the wait began that is looked at. */
   let switches: number | undefined
   let looks = 0
@@ -38,7 +41,7 @@ export function busyWait({ clock, involuntarySwitches }: BusyWaitOptions): BusyW
 
   const begin = (): void => {
     isWaiting = true
-    if (++waits % LOOK_EACH === 0) switches = involuntarySwitches()
+    if (++waits % lookEach === 0) switches = involuntarySwitches()
   }
 
   const end = (): void => {
@@ -51,7 +54,9 @@ export function busyWait({ clock, involuntarySwitches }: BusyWaitOptions): BusyW
   }
 
   const judge = (): void => {
-    if (taken > MOST_TAKEN) rests = RESTS
+    const isWanted = taken > MOST_TAKEN
+    if (isWanted) rests = RESTS
+    lookEach = isWanted ? LOOK_EACH : LOOK_SELDOM
     looks = 0
     taken = 0
   }

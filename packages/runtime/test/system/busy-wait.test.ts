@@ -77,6 +77,16 @@ describe('a node whose core somebody else wants', () => {
     }
   })
 
+  it('finds it after 256 waits if the core was its own until then, and from then on after 32 again', () => {
+    const machine = new Machine()
+    machine.waits(32)
+    expect(machine.waits(256, { taken: 1 })).toBe(256)
+    for (let n = 0; n < 2; n++) {
+      expect(machine.waits(1_024, { taken: 1 })).toBe(0)
+      expect(machine.waits(32, { taken: 1 })).toBe(32)
+    }
+  })
+
   it('does so also when what it waits for comes in time', () => {
     const machine = new Machine()
     machine.waits(32, { taken: 1, endsAfter: 3 })
