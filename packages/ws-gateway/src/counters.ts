@@ -48,8 +48,7 @@ function count<Key>(counts: Map<Key, number>, key: Key): void {
   counts.set(key, (counts.get(key) ?? 0) + 1)
 }
 
-/** What a gateway is like at one moment. */
-/** Of the sockets. */
+/** Of the sockets of a gateway. */
 export interface SocketDistributions {
   /** Bytes that wait for the client. */
   readonly bufferedBytes: HistogramStats
@@ -57,7 +56,7 @@ export interface SocketDistributions {
   readonly mailboxMessages: HistogramStats
 }
 
-/** As of when it was asked for; distributions of the sockets as of when the first of them is read, which looks at all sockets. */
+/** What a gateway is like when it is asked for; its distributions of the sockets, when the first of them is read, which looks at all sockets. */
 export interface GatewayStats extends SocketDistributions {
   readonly connections: number
   readonly unauthenticated: number
