@@ -146,12 +146,14 @@ async function notStarted(
     await giveBackInTime(self, name, pid)
   const { ending } = report
   if (ending?.type === 'ignore') return { type: 'ignore' }
-  if (ending !== undefined) {
-    const text = name instanceof ViaName ? name.name : name
-    throw new StartError('ERR_ALREADY_STARTED', 'already_started', ending.pid, text)
-  }
+  if (ending !== undefined) throw new StartError('ERR_ALREADY_STARTED', 'already_started', ending.pid, plainName(name))
   if (outcome.type === 'timeout') throw new StartError('ERR_START_TIMEOUT', 'timeout')
   throw new StartError('ERR_START_FAILED', outcome.reason)
+}
+
+/** A name without where it is kept. */
+export function plainName<Name extends string | undefined>(name: Name | ViaName): Name | string {
+  return name instanceof ViaName ? name.name : name
 }
 
 function spawn(self: Context, bond: Bond, body: HandlerBody, { name, label, trapExit }: StartOptions): Pid {

@@ -2,9 +2,9 @@
  * Builders of child specifications. What they give is plain data with a function in it, and may be changed:
  * `{ ...child(Counter, [5]), id: 'second' }`.
  */
-import { Pid, ViaName, type ProcessBody, type SpawnOptions } from '@pidmesh/runtime'
+import { Pid, type ProcessBody, type SpawnOptions } from '@pidmesh/runtime'
 import { badOption, checkOptions } from '../arguments.ts'
-import { checkStart, type StartOptions } from '../behaviour/start.ts'
+import { checkStart, plainName, type StartOptions } from '../behaviour/start.ts'
 import { startLink, type ServerClass } from '../start.ts'
 import { badChildSpec, type ChildSpec } from './child-spec.ts'
 
@@ -32,9 +32,8 @@ export function child<Calls extends object, Casts, const Args extends readonly u
   const { spec, rest } = split(options)
   checkStart(rest)
   const { name = server.name } = rest
-  const id = name instanceof ViaName ? name.name : name
   return {
-    id,
+    id: plainName(name),
     ...spec,
     start: async (self) => {
       // Of a server whose init says that it isn't wanted there is no pid.

@@ -1,9 +1,8 @@
 /**
  * The options of a supervisor as a server.
  */
-import { ViaName } from '@pidmesh/runtime'
 import { checkOptions } from '../arguments.ts'
-import type { StartOptions } from '../behaviour/start.ts'
+import { plainName, type StartOptions } from '../behaviour/start.ts'
 
 /** A supervisor traps exits always. */
 export type SupervisorOptions = Omit<StartOptions, 'trapExit'>
@@ -21,6 +20,5 @@ export function serverOptions(options: SupervisorOptions): StartOptions {
  */
 export function nameOf(options: SupervisorOptions): string | undefined {
   checkOptions('a supervisor', options, OPTIONS)
-  const { name } = options
-  return name instanceof ViaName ? name.name : name
+  return plainName(options.name)
 }
