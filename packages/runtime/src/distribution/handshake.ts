@@ -24,7 +24,7 @@ import { sameIdentity, type NodeIdentity } from '../ids.ts'
 import type { ClaimedIdentity, HandshakeMessage, VersionRange } from '../wire/frame.ts'
 import type { Cookies } from './cookies.ts'
 
-/** The versions of the protocol that this code speaks. */
+/** The versions of the protocol that this code speaks. 2: pids of the sender go as their ids (docs/adr/0100). */
 export const PROTOCOL_VERSIONS: VersionRange = { oldest: 2, newest: 2 }
 export const NONCE_BYTES = 32
 

@@ -27,7 +27,7 @@ export type KeptContext = <T>(run: () => T) => T
 const MAX_CARRIER_BYTES = 1_024
 const MAX_NAMES = 32
 
-/** The codec of messages: what goes with one is encoded as it is. */
+/** The codec of messages: a context is encoded as the message that it goes with. */
 interface CarrierCodec {
   encode(carrier: Carrier): Slice
   decode(slice: Slice, sender: NodeIdentity): unknown

@@ -7,13 +7,13 @@ import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Cookies } from '../../src/distribution/cookies.ts'
 import {
-  type HandshakeConfig,
-  type HandshakeEffect,
-  type HandshakeState,
   PROTOCOL_VERSIONS,
   startDialer,
   startListener,
   stepHandshake,
+  type HandshakeConfig,
+  type HandshakeEffect,
+  type HandshakeState,
 } from '../../src/distribution/handshake.ts'
 import { nodeName } from '../../src/ids.ts'
 import type { Link, LinkEvents } from '../../src/ports.ts'

@@ -6,11 +6,11 @@ import { faultsOf, seededRandom } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Cookies } from '../../src/distribution/cookies.ts'
 import {
-  type HandshakeConfig,
-  type HandshakeEffect,
   PROTOCOL_VERSIONS,
   startDialer,
   stepHandshake,
+  type HandshakeConfig,
+  type HandshakeEffect,
 } from '../../src/distribution/handshake.ts'
 import { nodeName } from '../../src/ids.ts'
 import type { Link, LinkEvents, Transport } from '../../src/ports.ts'
