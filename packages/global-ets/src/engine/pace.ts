@@ -10,6 +10,8 @@ export interface Pace {
   readonly rowsPerTurn: number
   /** Clashes that are settled in one turn. */
   readonly defeatsPerTurn: number
+  /** Changes of this node's own rows go out so often at most; one that comes after a longer silence goes at once. */
+  readonly changesMs: number
   /** From one turn to the next. 0: at once, when others have had theirs. */
   readonly pauseMs: number
 }
@@ -19,5 +21,6 @@ export const PACE: Pace = {
   messagesPerTurn: 8,
   rowsPerTurn: 500,
   defeatsPerTurn: 100,
+  changesMs: 1,
   pauseMs: 0,
 }

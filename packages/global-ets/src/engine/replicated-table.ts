@@ -240,7 +240,7 @@ export class ReplicatedTable<Change> {
 
   private changed(): void {
     const { livingServer: server, replica } = this
-    server?.requestFlush()
+    server?.onChanged()
     // A loop of registrations may be longer than a turn, and a server away for long: what is gathered must not grow.
     if (!replica.log.isFull) return
     if (server === undefined) replica.log.seal(this.node.clock.monotonicMs())

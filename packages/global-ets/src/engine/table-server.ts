@@ -2,7 +2,8 @@
  * The table server: the shell around a replica. One process a table and node, registered under the table's name, which speaks with its like on the other nodes, tells
  * those who watch, and ends the processes that have lost their names.
  *
- *   own operations ─▶ requestFlush ─▶ 'flush', in a turn soon: batches to all feeds, changes to all watchers, a piece of what is left to do
+ *   own operations ─▶ onChanged ──┐ at once, or with others of the same millisecond
+ *   something is left to do ──────┴─▶ 'flush', in a turn soon: batches to all feeds, changes to all watchers, a piece of what is left to do
  *   nodeup ─▶ hello        hello ─▶ a feed        resume, snapshot, delta, tick ─▶ the view of whose connection it came over
  *
  * State: timers, monitors on the other servers. The replica outlives it: it belongs to the ReplicatedTable, which starts another server when this one ends.
@@ -69,6 +70,10 @@ class FromNode {
 export class TableServer extends GenServer {
   #table: ServedTable | undefined = undefined
   #isFlushing = false
+  /** When changes may go out again. */
+  #nextChangesMs = -Infinity
+  /** The timer of those that wait for that. */
+  #changesTimer: Ref | undefined = undefined
   #ticks = 0
   /** The monitors on the servers of other nodes, one a node: only a `DOWN` of one of ours is believed. */
   readonly #servers = new Map<NodeName, { readonly ref: Ref; readonly server: Pid }>()
@@ -125,7 +130,20 @@ export class TableServer extends GenServer {
     return this.self
   }
 
-  /** All that happens until then is sent in one go, in a turn soon; a lone change doesn't wait for more. */
+  /**
+   * Rows of ours have changed. A lone change doesn't wait for more; of many that come one after the other those of a millisecond go together, since a message to
+   * each node costs far more than what is in it (docs/adr/0101).
+   */
+  onChanged(): void {
+    if (this.#isFlushing || this.#changesTimer !== undefined) return
+    const nowMs = this.#served.nowMs()
+    const waitMs = this.#nextChangesMs - nowMs
+    this.#nextChangesMs = Math.max(this.#nextChangesMs, nowMs) + this.#replica.pace.changesMs
+    if (waitMs <= 0) this.requestFlush()
+    else this.#changesTimer = this.self.startTimer(Math.ceil(waitMs), this.pid, 'changes')
+  }
+
+  /** All that happens until then is sent in one go, in a turn soon. */
   requestFlush(): void {
     if (this.#isFlushing) return
     this.#isFlushing = true
@@ -326,6 +344,11 @@ export class TableServer extends GenServer {
   #onTimeout({ ref }: Partial<TimeoutMessage>): void {
     if (this.#tick?.equals(ref) === true) {
       this.#onTick()
+      return
+    }
+    if (this.#changesTimer?.equals(ref) === true) {
+      this.#changesTimer = undefined
+      this.requestFlush()
       return
     }
     const due = this.#timers.take(ref)

@@ -101,7 +101,14 @@ export class Member {
         ringBytes: Math.floor(plan.seed / 4) % 2 === 0 ? 300 : 1_000,
         ringMs: 60_000,
       }
-      replica.pace = { chunkBytes: 60, messagesPerTurn: 1, rowsPerTurn: 2, defeatsPerTurn: 1, pauseMs: plan.seed % 3 }
+      replica.pace = {
+        chunkBytes: 60,
+        messagesPerTurn: 1,
+        rowsPerTurn: 2,
+        defeatsPerTurn: 1,
+        changesMs: plan.seed % 5,
+        pauseMs: plan.seed % 3,
+      }
     }
     return member
   }
