@@ -23,7 +23,8 @@ export function frameOf(payload: string | Uint8Array, isKept: boolean): Buffer {
     frame[1] = 127
     frame.writeBigUInt64BE(BigInt(length), 2)
   }
-  if (isText) frame.write(payload, start)
+  // A text of as many bytes as characters is ASCII, which is copied without being looked at.
+  if (isText) frame.write(payload, start, length === payload.length ? 'latin1' : 'utf8')
   else frame.set(payload, start)
   return frame
 }

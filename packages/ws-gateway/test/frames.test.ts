@@ -71,3 +71,11 @@ it('the payload of a frame is what was put in', () => {
     for (const isKept of [true, false]) expect(payloadOf(frameOf(payload, isKept)).equals(payload)).toBe(true)
   }
 })
+
+it('a text is its UTF-8, whatever its characters are', () => {
+  for (const text of ['', 'abc', '\u007f', '\u0080', 'ÿ', 'naïve', '日本', '🙂', 'a\ud800b', '\udc00'])
+    for (const length of LENGTHS) {
+      const padded = text.padEnd(length, 'x')
+      expect(payloadOf(frameOf(padded, false)).toString('hex')).toBe(Buffer.from(padded, 'utf8').toString('hex'))
+    }
+})
