@@ -100,7 +100,8 @@ export class SessionNames {
   }
 
   private keep(named: SessionName): void {
-    this.held = [...this.held.filter(({ name }) => name !== named.name), named]
+    // Of just their number: a list that grows one by one has room for 17, in each session.
+    this.held = this.held.filter(({ name }) => name !== named.name).concat(named)
   }
 
   private async claim(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'> {

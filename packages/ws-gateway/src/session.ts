@@ -89,6 +89,9 @@ export interface SessionSeat<Principal> {
   setMeta(name: string, meta: NameMeta): Promise<'ok' | 'error'>
 }
 
+/** One for all names without any. */
+const NO_META: NameMeta = Object.freeze({})
+
 /** Messages of the runtime that are for the process, and no business of its client. */
 const NOT_FOR_CLIENTS: ReadonlySet<unknown> = new Set(['EXIT', 'DOWN', 'nodeup', 'nodedown', 'timeout'])
 
@@ -199,7 +202,7 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
    * Derive names from the principal, never from what the client says.
    * @throws GatewayError `ERR_NOT_SUPPORTED` by rejection if the way of keeping names has no takeover (`replace`), or the gateway has no groups (`multi`)
    */
-  protected async registerAs(name: string, { policy = 'unique', meta = {} }: RegisterOptions = {}): Promise<void> {
+  protected async registerAs(name: string, { policy = 'unique', meta = NO_META }: RegisterOptions = {}): Promise<void> {
     if (policy !== 'unique' && policy !== 'replace' && policy !== 'multi')
       throw new PidmeshError('ERR_BAD_ARGUMENT', `a policy is unique, replace or multi, not ${shown(policy)}`)
     const answer = await this.seat.register(name, policy, meta)
