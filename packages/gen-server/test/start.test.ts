@@ -227,6 +227,8 @@ describe.each(Object.entries(STARTS))('%s', (_name, startAs) => {
       { timeoutMs: '5' },
       { nmae: 'x' },
       { trapExit: 1 },
+      { mailbox: 5 },
+      { mailbox: { limit: 0 } },
       null,
     ])
       expect(await lab.failure(startAs(self, Puppet, [{}, []], untyped(options)))).toMatchObject({
@@ -236,6 +238,16 @@ describe.each(Object.entries(STARTS))('%s', (_name, startAs) => {
       code: 'ERR_BAD_OPTION',
     })
     expect(lab.a.counters().processesSpawned).toBe(before)
+  })
+
+  it('gives its process the mailbox that is asked for', async () => {
+    const { self } = await lab.process()
+    const mailbox = { limit: 2, policy: 'kill' } as const
+    await lab.run<unknown>(startAs(self, Puppet, [{}, []], { name: 'small', mailbox }))
+    for (let n = 0; n < 2; n++) self.send('small', { n })
+    expect(lab.a.whereis('small')).toBeDefined()
+    self.send('small', { n: 2 })
+    expect(lab.a.whereis('small')).toBeUndefined()
   })
 
   it('makes no unhandled rejection if its caller is killed while it waits', async () => {

@@ -338,3 +338,17 @@ describe('a table that has been stopped', () => {
     expect(b.names.registeredNames()).toEqual([])
   })
 })
+
+describe('a node whose mailboxes are small', () => {
+  it.each(['drop', 'kill'] as const)('with the policy %s has a table that goes on after a flood', async (policy) => {
+    const c = await cluster.start('c', { mailbox: { limit: 20, policy } })
+    const names = await cluster.run(GlobalEts.start(c))
+    await cluster.advance(50)
+    for (let n = 0; n < 30; n++) c.send({ name: SERVER, node: c.name }, { type: 'nonsense', n })
+    const pid = idle({ node: c })
+    expect(names.registerName('x', pid)).toBe('yes')
+    await cluster.advance(50)
+    expect(a.names.whereisName('x')?.equals(pid)).toBe(true)
+    expect(names.stats.restarts).toBe(0)
+  })
+})

@@ -5,6 +5,7 @@ import type { NamesMessage } from '@pidmesh/global-ets'
 import { handler, hasType, type NameMeta } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ReplicatedTable } from '../src/engine/replicated-table.ts'
 import { type Member, idle, join } from './lab.ts'
 
 let cluster: TestCluster
@@ -80,7 +81,7 @@ describe("a change of the node's own rows", () => {
     expect(told).toEqual([['first'], ['second', 'third']])
   })
 
-  it('that waits does not hold up what comes from others, and goes out with what is told of that', async () => {
+  it('that waits does not hold up what comes from others, and is told with it', async () => {
     const told = watched(a)
     b.names.registerName('theirs', idle(b))
     await cluster.settle()
@@ -89,7 +90,50 @@ describe("a change of the node's own rows", () => {
     await cluster.advance(0.5)
     expect(told).toEqual([['first'], ['second', 'theirs']])
     await cluster.advance(1)
+    expect(b.names.registeredNames()).toEqual(['first', 'theirs'])
+    await cluster.advance(1)
     expect(b.names.registeredNames()).toEqual(['first', 'second', 'theirs'])
+  })
+
+  it('goes with no more messages where somebody watches, and other nodes change something all the time', async () => {
+    const others = [b, await join(cluster, 'c'), await join(cluster, 'd'), await join(cluster, 'e')]
+    watched(a)
+    await cluster.advance(1_500)
+    const { signalsSent } = a.node.counters()
+    for (let n = 0; n < 200; n++) {
+      const other = others[n % others.length] ?? b
+      other.names.registerName(`theirs:${n}`, idle(other))
+      await register(`user:${n}`)
+      await cluster.advance(0.25)
+    }
+    await cluster.advance(3)
+    expect(b.names.size).toBe(400)
+    // 50 ms, and as many messages to each.
+    expect(a.node.counters().signalsSent - signalsSent).toBeLessThan(60 * others.length)
+  })
+
+  it('and many others, without a pause, do not keep a copy that is wrong from being found', async () => {
+    await register('wrong')
+    await cluster.advance(1_500)
+    const { replica } = Reflect.get(b.names, 'table') as ReplicatedTable<unknown>
+    const [view] = replica.views.values()
+    if (view?.copy === undefined) throw new Error('b has no copy of a')
+    replica.table.removeRow(view.copy, replica.table.find(view.copy, 'wrong'))
+    expect(b.names.whereisName('wrong')).toBeUndefined()
+    for (let n = 0; n < 8_000; n++) {
+      await register(`user:${n}`)
+      await cluster.advance(0.25)
+      if (b.names.whereisName('wrong') !== undefined) break
+    }
+    expect(b.names.whereisName('wrong')).toBeDefined()
+    expect(b.names.size).toBeGreaterThan(1_000)
+  })
+
+  it('is told to those who watch if the table is stopped before its millisecond is over', async () => {
+    const told = watched(a)
+    await register('first', 'second')
+    await cluster.run(a.names.stop())
+    expect(told).toEqual([['first'], ['second']])
   })
 })
 

@@ -20,6 +20,7 @@ import {
   ViaName,
   type Context,
   type HandlerBody,
+  type MailboxOptions,
   type MessageHandler,
   type Pid,
   type Ref,
@@ -42,6 +43,8 @@ export interface StartOptions {
   readonly label?: string
   /** Starts out trapping exits, so that `terminate` runs when the parent exits. @default false */
   readonly trapExit?: boolean
+  /** How many messages may wait, and what happens to one more. @default the node's `mailbox` option */
+  readonly mailbox?: Partial<MailboxOptions>
 }
 
 /** How a server and the one who starts it are bound. Only to one that it is linked to is a server's starter its parent. */
@@ -72,7 +75,7 @@ interface Report {
 /** How long a `Via` is waited for that is to give a name back, or to say who has it. */
 const VIA_MS = 5_000
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>(['name', 'timeoutMs', 'label', 'trapExit'])
+const OPTIONS: ReadonlySet<string> = new Set<keyof StartOptions>(['name', 'timeoutMs', 'label', 'trapExit', 'mailbox'])
 
 /**
  * Starts a server, and waits until it has.
@@ -156,14 +159,15 @@ export function plainName<Name extends string | undefined>(name: Name | ViaName)
   return name instanceof ViaName ? name.name : name
 }
 
-function spawn(self: Context, bond: Bond, body: HandlerBody, { name, label, trapExit }: StartOptions): Pid {
-  const isPlain = typeof name !== 'string' && label === undefined && trapExit === undefined
+function spawn(self: Context, bond: Bond, body: HandlerBody, { name, label, trapExit, mailbox }: StartOptions): Pid {
+  const isPlain = typeof name !== 'string' && label === undefined && trapExit === undefined && mailbox === undefined
   const options = isPlain
     ? undefined
     : {
         ...(typeof name === 'string' ? { name } : {}),
         ...(label === undefined ? {} : { label }),
         ...(trapExit === undefined ? {} : { trapExit }),
+        ...(mailbox === undefined ? {} : { mailbox }),
       }
   try {
     return bond === 'link' ? self.spawnLink(body, options) : self.spawn(body, options)

@@ -7,7 +7,7 @@ import { plainName, type StartOptions } from '../behaviour/start.ts'
 /** A supervisor traps exits always. */
 export type SupervisorOptions = Omit<StartOptions, 'trapExit'>
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof SupervisorOptions>(['name', 'timeoutMs', 'label'])
+const OPTIONS: ReadonlySet<string> = new Set<keyof SupervisorOptions>(['name', 'timeoutMs', 'label', 'mailbox'])
 
 export function serverOptions(options: SupervisorOptions): StartOptions {
   // From its first moment: its parent may end before its first turn.

@@ -119,11 +119,13 @@ export class ReplicatedTable<Change> {
     if (this.isStopped) return
     this.isStopped = true
     this.attached.detach()
+    const server = this.livingServer
+    // Of what has changed before; that all of it goes now nobody is told.
+    if (server !== undefined) this.tellWatchers(server.context)
     // The ends of its processes aren't noticed any more, those of losers neither: who has been told to end, and hasn't yet, lives on as all that had names.
     this.replica.stop()
     for (const timer of this.losers.values()) timer.cancel()
     this.losers.clear()
-    const server = this.livingServer
     if (server === undefined) {
       // None ends, of whose end those who wait would learn.
       this.letGo()
@@ -264,6 +266,10 @@ export class ReplicatedTable<Change> {
     server.requestFlush()
   }
 
+  private tellWatchers(self: Context): void {
+    for (const { ref, pid, changes } of this.watches.takeDue()) this.options.tell(self, { ref, pid }, changes)
+  }
+
   private served(): ServedTable {
     const { options, replica, node, watches } = this
     return {
@@ -277,9 +283,7 @@ export class ReplicatedTable<Change> {
       onDefeat: (loser, winner) => options.onDefeat?.(loser, winner),
       hasNews: () => watches.isDue,
       onProgress: () => this.letGo(),
-      tellWatchers: (self) => {
-        for (const { ref, pid, changes } of watches.takeDue()) options.tell(self, { ref, pid }, changes)
-      },
+      tellWatchers: (self) => this.tellWatchers(self),
       onBroadcast: (self, group, message) => options.onBroadcast?.(self, group, message),
     }
   }
@@ -292,7 +296,9 @@ export class ReplicatedTable<Change> {
 
   private async startServer(): Promise<void> {
     const { name } = this.options
-    await start(this.node, TableServer, [this.served()], { name, label: `table ${name}` })
+    // Whatever the node's own policy is: a message to itself that is lost would be waited for, for ever.
+    const mailbox = { policy: 'log' } as const
+    await start(this.node, TableServer, [this.served()], { name, label: `table ${name}`, mailbox })
   }
 
   private onServerGone(): void {

@@ -276,7 +276,8 @@ export class TableServer extends GenServer {
       if (defeat === undefined) break
       this.#served.onDefeat(defeat.loser, defeat.winner)
     }
-    this.sendBatches()
+    // Changes that wait for the end of their millisecond go out then, and so does all else: what others send comes often, too.
+    if (this.#changesTimer === undefined) this.sendBatches()
     this.#served.tellWatchers(this.self)
     this.#flushIfNews()
   }
@@ -334,7 +335,8 @@ export class TableServer extends GenServer {
   #onTick(): void {
     this.#tickLater()
     const always = ++this.#ticks % IDLE_TICKS === 0
-    this.#replica.log.seal(this.#served.nowMs())
+    // Of what is still to be sent nothing can be said, and while many changes come there would always be something.
+    this.sendBatches()
     for (const feed of this.#replica.feeds.values()) {
       const tick = feed.tick(always)
       if (tick !== undefined) this.self.send(feed.server, tick)
