@@ -34,13 +34,15 @@ function brokerFiles({ folder, path, read }: Certificates<keyof typeof WANTED>):
 }
 
 describe.skipIf(mustSkip(opensslMissing()))('a connection by TLS', () => {
-  let made: Certificates<keyof typeof WANTED>
-  const ca = (): string => made.read('ca.pem')
+  /** Once there is a broker. */
+  let made: Certificates<keyof typeof WANTED> | undefined
+  const read = (file: Parameters<Certificates<keyof typeof WANTED>['read']>[0]): string => made?.read(file) ?? ''
+  const ca = (): string => read('ca.pem')
   const broker = new TestBroker(async () => {
     made = makeCertificates(WANTED)
     return [await startKafka({ tls: brokerFiles(made) })]
   })
-  afterAll(() => made.remove())
+  afterAll(() => made?.remove())
 
   function at(port: keyof KafkaTlsPorts, host = 'localhost'): readonly string[] {
     return [`${host}:${broker.kafka.tls?.[port]}`]
@@ -68,7 +70,7 @@ describe.skipIf(mustSkip(opensslMissing()))('a connection by TLS', () => {
   })
 
   it('works with a broker that wants to know who comes, if that is said', () => {
-    const [cert, key] = [made.read('client.pem'), made.read('client.key')]
+    const [cert, key] = [read('client.pem'), read('client.key')]
     return expectWorks({ brokers: at('mutual'), tls: { ca: ca(), cert, key } })
   })
 
@@ -78,7 +80,7 @@ describe.skipIf(mustSkip(opensslMissing()))('a connection by TLS', () => {
 
   it.each([
     ['nobody else is trusted than by Node.js', () => true as const],
-    ['another authority is trusted', () => ({ ca: made.read('other.pem') })],
+    ['another authority is trusted', () => ({ ca: read('other.pem') })],
   ])('is refused if %s', (_, tls) =>
     expectFails({ brokers: at('open'), tls: tls() }, 'ERR_STORE_UNFIT', 'no certificate that is trusted'),
   )
@@ -92,7 +94,7 @@ describe.skipIf(mustSkip(opensslMissing()))('a connection by TLS', () => {
     ['nothing', () => ({})],
     [
       'a certificate of somebody whom the broker does not trust',
-      () => ({ cert: made.read('stranger.pem'), key: made.read('stranger.key') }),
+      () => ({ cert: read('stranger.pem'), key: read('stranger.key') }),
     ],
   ])('is refused by a broker that wants to know who comes, and is shown %s', (_, shown) => {
     return expectFails(
