@@ -110,6 +110,11 @@ export class Connection implements SocketListener, WriterOwner {
     return this.stage !== 'closing' && this.socket.readyState === WebSocket.OPEN
   }
 
+  /** Who it is is known, and it has no session yet. */
+  get isStarting(): boolean {
+    return this.stage === 'starting'
+  }
+
   /** It has no session yet, and who it is isn't known. */
   get isUnauthenticated(): boolean {
     return this.identity === undefined

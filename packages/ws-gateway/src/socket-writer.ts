@@ -41,6 +41,8 @@ export interface WriterInit {
 }
 
 export interface WriterOwner {
+  /** Its session is being started. */
+  readonly isStarting: boolean
   /** The client was slow, and has caught up. */
   onRelieved(): void
 }
@@ -63,8 +65,9 @@ export class SocketWriter {
     this.host = host
     this.owner = owner
     this.isCompressed = socket.extensions !== ''
-    // A session that starts at once has its first words in the answer: it takes a few turns of its process, but none of the event loop.
-    setImmediate(() => this.flush())
+    // A session that starts at once has its first words in the answer. It takes a few turns of its process, and one of the event loop if no window of the scheduler is
+    // open just then (docs/adr/0010): always if the client comes alone.
+    setImmediate(() => (owner.isStarting ? setImmediate(() => this.flush()) : this.flush()))
   }
 
   /** Bytes that wait for the client. */
