@@ -311,8 +311,9 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   }
 
   /**
-   * Tells a process of this node of names that come, go, or have other metadata: `{ type: 'names', ref, changes }`, all changes of a turn, or of a millisecond if there are many, in one message, in the order
-   * in which they became known. Between `rows`, what there is now, and the first change there is no gap. It ends with the process, or with `unwatch`.
+   * Tells a process of this node of names that come, go, or have other metadata: `{ type: 'names', ref, changes }`, all changes of a turn in one message, or of a
+   * millisecond if there are many, in the order in which they became known. Between `rows`, what there is now, and the first change there is no gap. It ends with the
+   * process, or with `unwatch`.
    * @throws PidmeshError `ERR_BAD_ARGUMENT` if it is not a living process of this node, or for what is no pattern
    */
   watch(pid: Pid, pattern: WatchPattern = {}): NamesWatch<M> {
