@@ -25,7 +25,7 @@ export class GatewayProcess {
   private readonly components: ProcessComponents
   private process: ServerPid<WhereIs, never> | undefined = undefined
   private context: Context | undefined = undefined
-  private onSessionGone: () => void = () => undefined
+  private onEmpty: () => void = () => undefined
 
   constructor(components: ProcessComponents) {
     this.components = components
@@ -71,18 +71,22 @@ export class GatewayProcess {
     owner.exit(session, 'kill')
   }
 
-  /** Resolves when no session is left, or after a time. */
+  /** Resolves when no session is left, and none on its way here, or after a time. */
   sessionsGone(withinMs: number): Promise<void> {
     const { owner, hub } = this.components
-    if (hub.sessions.size === 0) return Promise.resolve()
+    if (hub.isEmpty) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = owner.clock.setTimer(withinMs, resolve)
-      this.onSessionGone = () => {
-        if (hub.sessions.size > 0) return
+      this.onEmpty = () => {
         timer.cancel()
         resolve()
       }
     })
+  }
+
+  /** A session has ended, or a start has come to nothing. */
+  lookWhetherEmpty(): void {
+    if (this.components.hub.isEmpty) this.onEmpty()
   }
 
   /** Ends the process and with it the sessions, and resolves when they have run `terminate`, or after a time: a socket may be closed before. */
@@ -120,7 +124,7 @@ export class GatewayProcess {
     session.client.sessionHasEnded()
     owner.log.debug({ session: pid.toString(), reason: formatReason(reason) }, 'session ended')
     session.client.connection?.close(causeOfExit(reason))
-    this.onSessionGone()
+    this.lookWhetherEmpty()
   }
 
   private startPresenceAgain(): void {

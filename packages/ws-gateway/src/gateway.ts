@@ -254,7 +254,10 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     const { owner, options, hub } = this
     const self = await this.process.start()
     const { connectTimeoutMs } = options
-    this.starter = new SessionStarter({ owner, hub, self, connectTimeoutMs })
+    this.starter = new SessionStarter({
+      ...{ owner, hub, self, connectTimeoutMs },
+      onStarted: () => this.process.lookWhetherEmpty(),
+    })
     try {
       await this.listener.start()
     } catch (error) {

@@ -41,6 +41,8 @@ export class SessionHub {
   readonly components: HubComponents
   /** By the number of its process. */
   readonly sessions: Map<number, Seat> = new Map()
+  /** Sessions that are being started: one that comes from another node may be nowhere else any more. */
+  starting = 0
   /** How many of them have no socket, and how many of each principal. */
   detached = 0
   readonly whereabouts: Whereabouts = new Whereabouts()
@@ -53,6 +55,11 @@ export class SessionHub {
 
   constructor(components: HubComponents) {
     this.components = components
+  }
+
+  /** There is no session, and none is on its way here. */
+  get isEmpty(): boolean {
+    return this.sessions.size === 0 && this.starting === 0
   }
 
   /** Whether one more session of a principal may wait for its client; then it is counted. */

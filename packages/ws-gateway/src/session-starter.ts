@@ -33,6 +33,8 @@ export interface StarterComponents {
   /** The gateway's process: all sessions are linked with it. */
   readonly self: Context
   readonly connectTimeoutMs: number
+  /** A start has succeeded, or failed. */
+  readonly onStarted: () => void
 }
 
 export class SessionStarter {
@@ -133,14 +135,18 @@ export class SessionStarter {
   }
 
   private async start(connection: Connection, identity: Identity<unknown>, former: Former | undefined): Promise<void> {
-    const { self, hub, connectTimeoutMs } = this.components
+    const { self, hub, connectTimeoutMs, onStarted } = this.components
     // A client that has gone meanwhile needs no session, and its former one waits on.
     if (!connection.isOpen) return
     const untilMs = self.monotonicMs() + connectTimeoutMs
     const start: SessionStart = { hub, identity, connection, former, untilMs }
     const options = { trapExit: true, label: this.label, timeoutMs: connectTimeoutMs }
+    hub.starting++
     try {
-      const pid = await startLink(self, SessionServer, [start], options)
+      const pid = await startLink(self, SessionServer, [start], options).finally(() => {
+        hub.starting--
+        onStarted()
+      })
       // A session has no `ignore`.
       if (pid !== undefined) this.hand(connection, pid)
     } catch (error) {

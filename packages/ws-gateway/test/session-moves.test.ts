@@ -352,6 +352,56 @@ describe('a claim of a client that has gone', () => {
   })
 })
 
+describe('a session on its way to a node that begins to drain', () => {
+  /** It takes half a second to be there, after the commit. */
+  function slowTakeover(lab: () => SimLab): SimOptions {
+    class Slow extends SocketSession<SimMessage, unknown, SimPrincipal> {
+      override handleTakeover(): Promise<void> {
+        return new Promise((resolve) => lab().clock.setTimer(500, resolve))
+      }
+    }
+    return { session: Slow }
+  }
+
+  it('is waited for, and can be had from there', async () => {
+    const lab: SimLab = await labOf(
+      3,
+      slowTakeover(() => lab),
+    )
+    const first = await hello(lab, 0)
+    first.cut()
+    const second = lab.open(lab.at(1))
+    await lab.cluster.settle()
+    second.send({ type: 'hello', token: 'ann', resume: { token: tokenOf(first), seq: 0 } })
+    await lab.cluster.advance(300)
+    const drained = lab.drain(lab.at(1), 0)
+    await lab.cluster.advance(100)
+    expect(second.closed).toBe(1012)
+    // What its client knows is the token of the first place.
+    expect(typesOf(await hello(lab, 2, { token: tokenOf(first), seq: 0 }))).toEqual(['resumed'])
+    await lab.cluster.run(drained)
+  })
+
+  it('and does not come is not waited for any longer', async () => {
+    const lab = await labOf(2)
+    const first = await hello(lab, 0)
+    const resume = { token: tokenOf(first), seq: 0 }
+    await tell(lab, first, { type: 'busy', ms: 2_000 })
+    first.cut()
+    const second = lab.open(lab.at(1))
+    await lab.cluster.settle()
+    second.send({ type: 'hello', token: 'ann', resume })
+    await lab.cluster.advance(300)
+    const beganMs = lab.clock.monotonicMs()
+    // It is asked for until then, for a client that has been sent away.
+    await lab.cluster.run(lab.drain(lab.at(1), 0))
+    expect(lab.clock.monotonicMs() - beganMs).toBeLessThan(3_000)
+    // The session has just learned that nobody comes for it.
+    expect((await hello(lab, 0, resume)).closed).toBe(1013)
+    expect(typesOf(await hello(lab, 0, resume))).toEqual(['resumed'])
+  })
+})
+
 describe('a move over a slow connection', () => {
   it.each([
     [2_000, 600],
