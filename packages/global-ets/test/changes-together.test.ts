@@ -135,6 +135,15 @@ describe("a change of the node's own rows", () => {
     await cluster.run(a.names.stop())
     expect(told).toEqual([['first'], ['second']])
   })
+
+  it('is told to them also if there is no server just then', async () => {
+    const told = watched(a)
+    await register('first')
+    a.node.exit(a.node.whereis('pidmesh_global_ets:default') ?? a.node.self.pid, 'kill')
+    await register('second')
+    await cluster.run(a.names.stop())
+    expect(told).toEqual([['first'], ['second']])
+  })
 })
 
 /** The names in each message to a process of that node which watches. */

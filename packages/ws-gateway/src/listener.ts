@@ -58,9 +58,9 @@ export class Listener {
     if (this.address !== undefined) await listen(this.server, this.address)
   }
 
-  /** Takes no more upgrades. */
+  /** Takes no more upgrades of a server that is others', too. Those of its own are refused as long as there are connections: without a listener they would be requests like any other. */
   takeNoMore(): void {
-    this.server.off('upgrade', this.onUpgrade)
+    if (!this.ownsServer) this.server.off('upgrade', this.onUpgrade)
   }
 
   /** Its own server takes no more connections, and those that there are have ended when the sockets have, or are cut off then. */

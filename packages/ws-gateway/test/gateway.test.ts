@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createConnection, type AddressInfo } from 'node:net'
 import { GlobalEts } from '@pidmesh/global-ets'
 import { startNode, type ExitReason, type Node } from '@pidmesh/runtime'
 import { Gateway, SocketSession, type GatewayOptions, type MessageSchema } from '@pidmesh/ws-gateway'
@@ -405,6 +406,22 @@ describe('the gateway', () => {
     expect(ended).toMatchObject([{ user: 'alice' }])
     gateway = await Gateway.start(node, options({ port }))
     expect(gateway.port).toBe(port)
+  })
+
+  it('an upgrade that comes while it stops is 503, as in a drain', async () => {
+    const alice = await connect('alice')
+    // So that it takes a while.
+    alice.socket.pause()
+    const late = createConnection(gateway.port, '127.0.0.1')
+    late.write('GET /ws?user=late HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n')
+    // Its first lines have been read by then.
+    await fetch(`http://127.0.0.1:${gateway.port}/healthz`)
+    const stopped = gateway.stop()
+    late.write('Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n')
+    const [answer] = (await once(late, 'data')) as [Buffer]
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n/)
+    alice.socket.resume()
+    await stopped
   })
 
   it('if its process is killed it closes every socket and stops, rather than leave them open and mute', async () => {

@@ -120,8 +120,8 @@ export class ReplicatedTable<Change> {
     this.isStopped = true
     this.attached.detach()
     const server = this.livingServer
-    // Of what has changed before; that all of it goes now nobody is told.
-    if (server !== undefined) this.tellWatchers(server.context)
+    // Of what has changed before; that all of it goes now nobody is told. There may be no server just now.
+    if (!this.node.isStopping) this.tellWatchers(server?.context ?? this.node.self)
     // The ends of its processes aren't noticed any more, those of losers neither: who has been told to end, and hasn't yet, lives on as all that had names.
     this.replica.stop()
     for (const timer of this.losers.values()) timer.cancel()
