@@ -71,7 +71,9 @@ export class Judge implements MemberEvents {
     // On an ordered connection nothing is ever missing. But of two hellos that cross the second may be answered for what was so before the first was.
     const isLate = type === 'resume' && verdict === 'ask'
     // And who was held up reads all snapshots at once that an owner with a short log has begun meanwhile.
-    const isMany = type === 'snapshot_begin' && verdict === 'ask_later'
+    const { hosts, tiny } = this.plan
+    const isShort = tiny[hosts.findIndex((host) => origin.name.startsWith(`${host}@`))] === true
+    const isMany = isShort && type === 'snapshot_begin' && verdict === 'ask_later'
     if (verdict !== 'nothing' && !isLate && !isMany && !this.plan.isTight && !this.hasRot)
       this.breach(`${member.host} takes ${type} of ${origin.name} for something that can't be: ${verdict}`)
     this.noteFilling(`${member.record.log.life} ${origin.name}`, type)
