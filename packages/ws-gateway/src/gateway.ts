@@ -256,7 +256,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     const { connectTimeoutMs } = options
     this.starter = new SessionStarter({
       ...{ owner, hub, self, connectTimeoutMs },
-      onStarted: () => this.process.lookWhetherEmpty(),
+      onStartEnded: () => this.process.lookWhetherEmpty(),
     })
     try {
       await this.listener.start()

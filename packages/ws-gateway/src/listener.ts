@@ -58,7 +58,10 @@ export class Listener {
     if (this.address !== undefined) await listen(this.server, this.address)
   }
 
-  /** Takes no more upgrades of a server that is others', too. Those of its own are refused as long as there are connections: without a listener they would be requests like any other. */
+  /**
+   * Takes no more upgrades of a server of the user's. Those of its own are refused as long as there are connections: without a listener they would be requests like
+   * any other.
+   */
   takeNoMore(): void {
     if (!this.ownsServer) this.server.off('upgrade', this.onUpgrade)
   }

@@ -34,7 +34,7 @@ export interface StarterComponents {
   readonly self: Context
   readonly connectTimeoutMs: number
   /** A start has succeeded, or failed. */
-  readonly onStarted: () => void
+  readonly onStartEnded: () => void
 }
 
 export class SessionStarter {
@@ -135,7 +135,7 @@ export class SessionStarter {
   }
 
   private async start(connection: Connection, identity: Identity<unknown>, former: Former | undefined): Promise<void> {
-    const { self, hub, connectTimeoutMs, onStarted } = this.components
+    const { self, hub, connectTimeoutMs, onStartEnded } = this.components
     // A client that has gone meanwhile needs no session, and its former one waits on.
     if (!connection.isOpen) return
     const untilMs = self.monotonicMs() + connectTimeoutMs
@@ -143,10 +143,7 @@ export class SessionStarter {
     const options = { trapExit: true, label: this.label, timeoutMs: connectTimeoutMs }
     hub.starting++
     try {
-      const pid = await startLink(self, SessionServer, [start], options).finally(() => {
-        hub.starting--
-        onStarted()
-      })
+      const pid = await startLink(self, SessionServer, [start], options)
       // A session has no `ignore`.
       if (pid !== undefined) this.hand(connection, pid)
     } catch (error) {
@@ -154,7 +151,10 @@ export class SessionStarter {
       if (!isResumeFailed(reason)) return connection.close(causeOfExit(reason))
       const { why, seq } = reason.resume_failed
       if (why === 'busy') return this.comeLater(connection)
-      return this.onFailed(connection, identity, { former, why, seq })
+      return await this.onFailed(connection, identity, { former, why, seq })
+    } finally {
+      hub.starting--
+      onStartEnded()
     }
   }
 

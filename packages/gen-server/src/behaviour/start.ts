@@ -286,7 +286,7 @@ async function giveBack(name: ViaName, pid: Pid): Promise<void> {
   await name.via.unregisterName(name.name, pid)
 }
 
-/** @throws PidmeshError `ERR_BAD_OPTION`. `label` and `trapExit` are options of `spawn`, and checked there. */
+/** @throws PidmeshError `ERR_BAD_OPTION`. `label`, `trapExit` and `mailbox` are options of `spawn`, and checked there. */
 export function checkStart(options: StartOptions): void {
   checkOptions('a start', options, OPTIONS)
   const { name, timeoutMs } = options
