@@ -105,12 +105,13 @@ it(
     })()
 
     const random = seededRandom(SEED)
+    const killedFirst = random.fraction() < 0.5
     let killed = 0
     let gaps = 0
     const logsNow = async (): Promise<Logs> => (await clients.ask<{ logs: Logs }>({ type: 'logs' }, 'logs')).logs
     for (let round = 0; round < ROUNDS; round++) {
       const victim = nodes[round % 3] as Worker
-      const isKilled = random.fraction() < 0.5
+      const isKilled = (round % 2 === 0) === killedFirst
       await sleep(500 + random.fraction() * 1_000)
       if (isKilled) {
         killed++

@@ -2,7 +2,7 @@
  * `PartitionWriter`: what is written to one partition, in order, each message once.
  *
  *   push ─▶ waiting ─▶ the rest of the turn, or lingerMs ─▶ a batch ─▶ the leader ─▶ resolved
- *                                                             └── again, until the oldest of the batch is timeoutMs old ─▶ rejected
+ *                                                             └── again, while the oldest of the batch has time left ─▶ rejected
  *
  * - One batch is under way at a time. It is sent again as it was, with the same sequence: the broker keeps it once.
  * - A batch that is given up may still be on its way. The next one is of a later epoch, so that the broker refuses the one before if it comes after it.
@@ -120,9 +120,12 @@ export class PartitionWriter {
         last = faultOf(error)
       }
       await within(this.prepareForNext(last, batch), deadlineMs - performance.now())
-      await pause(Math.min(AGAIN_MS, deadlineMs - performance.now()), this.cluster.signal)
+      // Also a timer that was early has ended the time: nothing is sent again in the moment that is left.
+      if (performance.now() + AGAIN_MS >= deadlineMs) break
+      await pause(AGAIN_MS, this.cluster.signal)
     }
-    throw last
+    // What was too large together may each be small enough.
+    throw last.kind === 'too-large' ? new BrokerFault('away', 'no time left to send less together') : last
   }
 
   private async send(batch: readonly Waiting[], deadlineMs: number): Promise<void> {

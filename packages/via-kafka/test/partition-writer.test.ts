@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { BrokerFault, type FaultKind } from '../src/broker-fault.ts'
 import type { Keyed, Stamp } from '../src/broker-link.ts'
 import type { TopicView } from '../src/cluster.ts'
@@ -63,6 +63,14 @@ function make(
   return { writer, push: (value) => writer.push(Buffer.from('key'), Buffer.from(value)) }
 }
 
+/** The timers go on. */
+function stopClock(): { pass: (ms: number) => void } {
+  let now = performance.now()
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  onTestFinished(() => clock.mockRestore())
+  return { pass: (ms) => void (now += ms) }
+}
+
 describe('a partition’s writer', () => {
   it('sends what is published in one turn together, and what is published meanwhile after it', async () => {
     const leaders = new FakeLeaders()
@@ -102,7 +110,7 @@ describe('a partition’s writer', () => {
 
   it('gives up when the time is over, closes what has not answered, and writes of a later epoch then', async () => {
     const leaders = new FakeLeaders()
-    const { push } = make(leaders, 200)
+    const { push } = make(leaders, 500)
     await push('1')
     leaders.answers = ['silence']
     await expect(push('2')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
@@ -113,6 +121,30 @@ describe('a partition’s writer', () => {
       { producerId: 1n, epoch: 0, sequence: 1, values: ['2'] },
       { producerId: 1n, epoch: 1, sequence: 0, values: ['3'] },
     ])
+  })
+
+  it('does not send again what was given up by a timer that was earlier than the clock', async () => {
+    const leaders = new FakeLeaders()
+    const { push } = make(leaders, 50)
+    stopClock()
+    leaders.answers = ['silence']
+    await expect(push('1')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    expect(leaders.sent).toHaveLength(1)
+  })
+
+  it('calls no message too large that was so together with others, when no time is left to send it without them', async () => {
+    const leaders = new FakeLeaders()
+    const { push } = make(leaders)
+    const clock = stopClock()
+    let answer = (): void => undefined
+    leaders.hold = new Promise((resolve) => (answer = resolve))
+    leaders.answers = ['too-large']
+    const both = Promise.allSettled(['1', '2'].map(push))
+    await expect.poll(() => leaders.sent.length).toBe(1)
+    clock.pass(950)
+    answer()
+    const [first] = await both
+    expect(first).toMatchObject({ status: 'rejected', reason: { code: 'ERR_STORE_UNAVAILABLE' } })
   })
 
   it('writes of a later epoch if the broker knows one, or misses something', async () => {
