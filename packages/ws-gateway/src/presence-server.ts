@@ -1,7 +1,7 @@
 /**
  * Tells the sessions of a gateway who is in the rooms that they watch: one monitor for each room, however many watch it, and each change is encoded once.
  *
- *   watch(room, session) ─▶ the first one: monitorGroup ─▶ PresenceChange(state) to the session
+ *   watch(room, session) ─▶ the first one: monitorGroup ─▶ PresenceChange(state) to the session, the same to all who come before the next change
  *   join, leave, meta    ─▶ RoomPresence ─▶ PresenceChange(diff) to each that watches
  *   unwatch, DOWN        ─▶ the last one: demonitor
  */
@@ -28,6 +28,8 @@ interface WatchedRoom {
   readonly ref: Ref
   readonly presence: RoomPresence
   readonly watchers: Map<string, Pid>
+  /** All who are there, unless that has changed since it was last asked for. */
+  state: PresenceChange | undefined
 }
 
 interface Watcher {
@@ -66,7 +68,8 @@ export class PresenceServer extends GenServer<never, PresenceCast> {
     this.#watchers.set(key, watcher)
     watcher.rooms.add(room)
     watched.watchers.set(key, session)
-    this.self.send(session, new PresenceChange(watched.presence.state))
+    watched.state ??= new PresenceChange(watched.presence.state)
+    this.self.send(session, watched.state)
   }
 
   /** A room that is none ends the session that watches it: it would watch it again, and all others with it, if this process ended of it. */
@@ -82,10 +85,11 @@ export class PresenceServer extends GenServer<never, PresenceCast> {
   #open(room: string, session: Pid): WatchedRoom | undefined {
     const monitored = this.#monitored(room, session)
     if (monitored === undefined) return undefined
-    const watched = {
+    const watched: WatchedRoom = {
       ref: monitored.ref,
       presence: new RoomPresence(room, monitored.members),
-      watchers: new Map<string, Pid>(),
+      watchers: new Map(),
+      state: undefined,
     }
     this.#rooms.set(room, watched)
     this.#roomOfRef.set(monitored.ref.toString(), room)
@@ -113,7 +117,9 @@ export class PresenceServer extends GenServer<never, PresenceCast> {
     if (watched === undefined) return
     const { presence } = watched
     const message = event.type === 'leave' ? presence.left(event.pids) : presence.joined(event.members)
-    if (message !== undefined) this.self.sendAll([...watched.watchers.values()], new PresenceChange(message))
+    if (message === undefined) return
+    watched.state = undefined
+    this.self.sendAll([...watched.watchers.values()], new PresenceChange(message))
   }
 }
 
