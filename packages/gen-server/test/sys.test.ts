@@ -446,3 +446,19 @@ describe('what goes wrong', () => {
     expect(faults).toEqual([])
   })
 })
+
+it('a server that is resumed handles all that came before, though its mailbox is full of what comes then, and drops', async () => {
+  const mailbox = { limit: 4, policy: 'drop' } as const
+  const server = await lab.run(start(lab.a, Tally, [0], { mailbox }))
+  await lab.run(sys.suspend(lab.a, server))
+  for (let n = 0; n < 3; n++) {
+    cast(lab.a, server, { type: 'add', by: 1 })
+    await lab.settle()
+  }
+  const resumed = sys.resume(lab.a, server)
+  for (let n = 0; n < 8; n++) cast(lab.a, server, { type: 'add', by: 100 })
+  await lab.run(resumed)
+  await lab.settle()
+  expect(lab.a.counters().messagesDropped).toBe(5)
+  await expect(lab.run(sys.getState(lab.a, server))).resolves.toEqual({ count: 303 })
+})

@@ -678,3 +678,24 @@ describe('types', () => {
     expect(await tree.run(call(tree.node, 'echo', { type: 'echo', n: 3 }))).toBe(3)
   })
 })
+
+it('a child whose restart has failed is tried again, though the supervisor is asked more than its mailbox takes meanwhile, and drops', async () => {
+  let open = (): void => undefined
+  const gate = new Promise<void>((resolve) => (open = resolve))
+  const worker = tree.worker('a')
+  const starts = { count: 0 }
+  const start: ChildSpec['start'] = async (self) => {
+    if (++starts.count !== 2) return worker.start(self)
+    await gate
+    throw new Error('not yet')
+  }
+  const mailbox = { limit: 4, policy: 'drop' } as const
+  const supervisor = await tree.run(Supervisor.start(tree.node, { intensity: 3 }, [{ ...worker, start }], { mailbox }))
+  await end(supervisor, 'a', 'boom')
+  for (let n = 0; n < 8; n++) tree.node.send(supervisor, 'too much')
+  expect(tree.node.counters().messagesDropped).toBe(4)
+  open()
+  await tree.settle()
+  expect(starts.count).toBe(3)
+  expect(await states(supervisor)).toBe('a runs')
+})

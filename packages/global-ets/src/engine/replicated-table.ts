@@ -296,7 +296,7 @@ export class ReplicatedTable<Change> {
 
   private async startServer(): Promise<void> {
     const { name } = this.options
-    // Whatever the node's own policy is: a message to itself that is lost would be waited for, for ever.
+    // Whatever the node's own policy is: for each message of another node that is lost all would be sent again.
     const mailbox = { policy: 'log' } as const
     await start(this.node, TableServer, [this.served()], { name, label: `table ${name}`, mailbox })
   }

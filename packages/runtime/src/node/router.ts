@@ -65,7 +65,7 @@ export class Router {
     if (from.traces !== undefined) this.tellOfSend(from, to, message)
     const local = localPid(to)
     if (local !== undefined && local.origin === this.kernel.identity) {
-      if (local.process !== undefined) this.deliver(local.process, message)
+      if (local.process !== undefined) this.deliver(from, local.process, message)
       return 'ok'
     }
     const pid = anyPid(to)
@@ -74,7 +74,7 @@ export class Router {
     if (typeof to === 'string') {
       const process = this.kernel.names.whereis(to)
       if (process === undefined) throw notRegistered(to)
-      this.deliver(process, message)
+      this.deliver(from, process, message)
       return 'ok'
     }
     if (isNameOnNode(to)) return this.sendToName(from, to, message)
@@ -258,17 +258,17 @@ export class Router {
       : this.kernel.processes.get(pid.id)
   }
 
-  /** To a process of this node, with the context of the sender. */
-  private deliver(process: Process, message: unknown): void {
+  /** To a process of this node, with the context of the sender. What a process says to itself is never dropped: it would wait for that, for ever. */
+  private deliver(from: Process, process: Process, message: unknown): void {
     const { scheduler, propagator } = this.kernel
-    if (propagator === undefined) scheduler.deliver(process, message)
-    else scheduler.deliver(process, message, false, propagator.capture())
+    if (propagator === undefined) scheduler.deliver(process, message, process === from)
+    else scheduler.deliver(process, message, process === from, propagator.capture())
   }
 
   private sendToPid(from: Process, to: Pid, message: unknown): SendStatus {
     if (this.isHere(to)) {
       const process = this.processOf(to)
-      if (process !== undefined) this.deliver(process, message)
+      if (process !== undefined) this.deliver(from, process, message)
       return 'ok'
     }
     const payload = this.messages.encode(message)
@@ -309,7 +309,7 @@ export class Router {
   private sendToName(from: Process, to: NameOnNode, message: unknown): SendStatus {
     if (to.node === this.kernel.identity.name) {
       const process = this.kernel.names.whereis(to.name)
-      if (process !== undefined) this.deliver(process, message)
+      if (process !== undefined) this.deliver(from, process, message)
       return 'ok'
     }
     const payload = this.messages.encode(message)

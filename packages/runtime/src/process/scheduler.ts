@@ -93,7 +93,7 @@ export class Scheduler {
   }
 
   /**
-   * Puts a message into the mailbox of a living process, if that takes any more. What the runtime itself tells a process (`isSystem`) is never dropped.
+   * Puts a message into the mailbox of a living process, if that takes any more. What the runtime itself tells a process, or it itself, is never dropped (`isSystem`).
    * `carrier` is the context in which it is to be handled.
    */
   deliver(process: Process, message: unknown, isSystem: boolean = false, carrier?: Carrier): void {

@@ -237,6 +237,20 @@ describe('large_mailbox', () => {
     expect(got.at(-1)).toBe('again')
   })
 
+  it('drop: refuses nothing that the process sends to itself, by its pid or its name', async () => {
+    const { pid, got, self, release } = await stuck({ limit: 10, policy: 'drop' })
+    node.register('stuck', pid)
+    for (let i = 0; i < 20; i++) node.send(pid, i)
+    self.send(pid, 'by its pid')
+    self.send('stuck', 'by its name')
+    self.send({ name: 'stuck', node: node.name }, 'by its name and node')
+    node.send('stuck', 'of another')
+    release()
+    await cluster.settle()
+    expect(got.slice(11)).toEqual(['by its pid', 'by its name', 'by its name and node'])
+    expect(node.counters().messagesDropped).toBe(11)
+  })
+
   it('drop: a plain process takes messages again once it has caught up', async () => {
     let release = (): void => undefined
     const gate = new Promise<void>((resolve) => (release = resolve))
