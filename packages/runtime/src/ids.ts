@@ -43,6 +43,12 @@ export interface NodeIdentity {
   readonly incarnation: number
 }
 
+export function isNodeIdentity(value: unknown): value is NodeIdentity {
+  if (typeof value !== 'object' || value === null) return false
+  const { name, incarnation }: { readonly name?: unknown; readonly incarnation?: unknown } = value
+  return isNodeName(name) && isPositiveInteger(incarnation)
+}
+
 export function sameIdentity(a: NodeIdentity, b: NodeIdentity): boolean {
   return a === b || (a.name === b.name && a.incarnation === b.incarnation)
 }
@@ -122,10 +128,13 @@ export interface NameOnNode {
   readonly node: NodeName
 }
 
-/** Whether it is a pid, and not only looks like one. Never throws: a proxy may, where it is asked what it is; and what has a pid's prototype alone is none. */
+/**
+ * Whether it is a pid, and not only looks like one. Never throws: a proxy may, where it is asked what it is. What has a pid's prototype alone is none, nor is one whose number can't be: another
+ * node would take it for a breach of the protocol.
+ */
 export function isPid(value: unknown): value is Pid {
   try {
-    return value instanceof Pid && typeof value.id === 'number' && typeof value.origin === 'object'
+    return value instanceof Pid && isWhole(value)
   } catch {
     return false
   }
@@ -134,8 +143,12 @@ export function isPid(value: unknown): value is Pid {
 /** As `isPid`, of references. */
 export function isRef(value: unknown): value is Ref {
   try {
-    return value instanceof Ref && typeof value.id === 'number' && typeof value.origin === 'object'
+    return value instanceof Ref && isWhole(value)
   } catch {
     return false
   }
+}
+
+function isWhole({ id, origin }: Identity): boolean {
+  return isPositiveInteger(id) && typeof origin === 'object' && origin !== null
 }

@@ -8,9 +8,9 @@
  */
 import { PidmeshError, shown } from '../errors.ts'
 import { withItem, withoutItem } from '../few.ts'
-import { Pid, Ref, sameIdentity, type NameOnNode, type NodeIdentity, type NodeName } from '../ids.ts'
+import { isPid, isRef, Pid, sameIdentity, type NameOnNode, type NodeIdentity, type NodeName, type Ref } from '../ids.ts'
 import { notRegistered } from '../names.ts'
-import { checkNodeName, checkPids, isA } from '../process/checks.ts'
+import { checkNodeName, checkPids } from '../process/checks.ts'
 import { exitedError, LocalPid, type ExitHook, type Process } from '../process/process.ts'
 import type { ExitReason } from '../reasons.ts'
 import type { DownListener, LocalMonitor } from '../signals/monitors.ts'
@@ -68,9 +68,8 @@ export class Router {
       if (local.process !== undefined) this.deliver(from, local.process, message)
       return 'ok'
     }
-    const pid = anyPid(to)
-    if (pid !== undefined) return this.sendToPid(from, pid, message)
-    if (isA(to, Ref)) return this.sendToAlias(from, to, message)
+    if (isPid(to)) return this.sendToPid(from, to, message)
+    if (isRef(to)) return this.sendToAlias(from, to, message)
     if (typeof to === 'string') {
       const process = this.kernel.names.whereis(to)
       if (process === undefined) throw notRegistered(to)
@@ -377,15 +376,6 @@ function addTo<Key, Item>(lists: Map<Key, Item[]>, key: Key, item: Item): void {
 function localPid(to: unknown): LocalPid | undefined {
   try {
     return to instanceof LocalPid ? to : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** As `localPid`, of whatever node. */
-function anyPid(to: unknown): Pid | undefined {
-  try {
-    return to instanceof Pid ? to : undefined
   } catch {
     return undefined
   }

@@ -2,7 +2,7 @@
  * Arguments of the public API, checked at the caller. What is passed may be anything, a proxy whose traps throw included: that too is a bad argument.
  */
 import { PidmeshError, shown } from '../errors.ts'
-import { isNodeName, isPid, Ref, type NodeName, type Pid } from '../ids.ts'
+import { isNodeName, isPid, isRef, type NodeName, type Pid, type Ref } from '../ids.ts'
 import type { NodeType } from '../messages.ts'
 import { isExitReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import { isNameOnNode } from '../via.ts'
@@ -39,7 +39,7 @@ export function checkPid(pid: Pid): Pid {
 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkRef(ref: Ref): Ref {
-  if (isA(ref, Ref)) return ref
+  if (isRef(ref)) return ref
   throw bad(`not a reference: ${shown(ref)}`)
 }
 

@@ -7,7 +7,7 @@
  * A getter or an iterator of the user's may run in here, and may write a term itself: then another writer does that one.
  */
 import { PidmeshError } from '../errors.ts'
-import { Pid, Ref, sameIdentity, type NodeIdentity } from '../ids.ts'
+import { isNodeIdentity, isPositiveInteger, Pid, Ref, sameIdentity, type NodeIdentity } from '../ids.ts'
 import { isA } from '../process/checks.ts'
 import type { Slice } from '../slice.ts'
 import {
@@ -46,8 +46,17 @@ const KEPT_BYTES = 64 * 1024
 const LONG_TEXT = 16 * 1024
 /** Texts up to here are written character by character: for longer ones a call into native code is cheaper. */
 const SHORT_TEXT = 48
+/** Of a byte array as it is: what it says itself may be anything. */
+const { get: lengthOf } = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  'length',
+) as ReadLength
 /** 1,024 bits. */
 const MAX_BIGINT = 2n ** (8n * BigInt(MAX_BIGINT_BYTES - 1)) - 1n
+
+interface ReadLength {
+  readonly get: (this: Uint8Array) => number
+}
 
 export class TermWriter {
   private readonly limits: TermLimits
@@ -86,7 +95,8 @@ export class TermWriter {
     try {
       this.value(term)
       const { block: bytes, start, position: end } = this
-      if (end - start + this.saved > this.limits.maxBytes) throw tooLarge(this.limits)
+      // Not a number: neither. Whatever is wrong with one term, the next one begins where this one did.
+      if (!(end - start + this.saved <= this.limits.maxBytes)) throw tooLarge(this.limits)
       this.start = end
       return { bytes, start, end }
     } catch (thrown) {
@@ -128,7 +138,8 @@ export class TermWriter {
   private instance(value: object): void {
     if (value instanceof Date) {
       this.head(TAG, TAG_DATE)
-      this.number(value.getTime())
+      // As it is: what it says itself may be anything.
+      this.number(new Date(value).getTime())
     } else if (value instanceof Map) {
       this.map([...value])
     } else if (value instanceof Set) {
@@ -164,6 +175,8 @@ export class TermWriter {
 
   private array(items: readonly unknown[]): void {
     const { length } = items
+    // A proxy's may be anything.
+    if (length >>> 0 !== length) throw this.notSendable('is an array of an impossible length')
     this.head(ARRAY, length)
     const depth = this.depth++
     for (let index = 0; index < length; index++) {
@@ -186,7 +199,9 @@ export class TermWriter {
     this.depth = depth
   }
 
+  /** The other node would take one that can't be for a breach of the protocol. */
   private identity({ origin, id }: Pid | Ref, tag: number, sendersTag: number): void {
+    if (!isPositiveInteger(id)) throw this.notSendable('is an identity of an impossible number')
     if (this.sender !== undefined && sameIdentity(origin, this.sender)) {
       this.head(TAG, sendersTag)
       this.number(id)
@@ -206,6 +221,7 @@ export class TermWriter {
 
   /** Most pids and references are of a few nodes, and most of a message's of one. */
   private remember(origin: NodeIdentity): void {
+    if (!isNodeIdentity(origin)) throw this.notSendable('is an identity of an impossible node')
     this.lastOriginBytes = this.originBytes(origin)
     this.lastOrigin = origin
   }
@@ -223,7 +239,7 @@ export class TermWriter {
   }
 
   private bytes(value: Uint8Array): void {
-    const { length } = value
+    const length = lengthOf.call(value)
     this.head(BYTES, length)
     this.reserve(length)
     this.block.set(value, this.position)

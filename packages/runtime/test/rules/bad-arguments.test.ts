@@ -4,16 +4,7 @@
  * BEAM: each of these is a badarg, or a function_clause, of the call.
  */
 import { isDeepStrictEqual } from 'node:util'
-import {
-  handler,
-  nodeName,
-  PidmeshError,
-  startNode,
-  type Context,
-  type Node,
-  type Pid,
-  type Ref,
-} from '@pidmesh/runtime'
+import { handler, nodeName, Pid, PidmeshError, Ref, startNode, type Context, type Node } from '@pidmesh/runtime'
 import { faultsOf } from '@pidmesh/runtime/testing'
 import { describe, expect, it } from 'vitest'
 import { codeOf, untyped, useLab, type Probe } from './probe.ts'
@@ -91,9 +82,18 @@ const FAKE: Kinds = { 'data that looks like a pid': ({ other }) => ({ origin: ot
 
 type Kinds = Readonly<Record<string, (given: Given) => unknown>>
 
+/** No process and no reference has such a number: another node would take it for a breach of the protocol. */
+const IMPOSSIBLE_NUMBERS = [Number.NaN, 0, -1, 1.5, 2 ** 53, Infinity]
+const IMPOSSIBLE_PIDS: Kinds = Object.fromEntries(
+  IMPOSSIBLE_NUMBERS.map((id) => [`a pid of the number ${id}`, ({ remote }) => new Pid(remote.origin, id)]),
+)
+const IMPOSSIBLE_REFS: Kinds = Object.fromEntries(
+  IMPOSSIBLE_NUMBERS.map((id) => [`a reference of the number ${id}`, ({ ref }) => new Ref(ref.origin, id)]),
+)
+
 const NO_TEXT = { ...UNDEFINED, ...NULL, ...NOT_NULLISH, ...NUMBERS, ...OBJECTS, ...REFS }
-const NO_PID = { ...NO_TEXT, ...TEXTS, ...FAKE }
-const NO_REF = { ...UNDEFINED, ...NULL, ...NOT_NULLISH, ...NUMBERS, ...OBJECTS, ...TEXTS, ...PIDS }
+const NO_PID = { ...NO_TEXT, ...TEXTS, ...FAKE, ...IMPOSSIBLE_PIDS }
+const NO_REF = { ...IMPOSSIBLE_REFS, ...UNDEFINED, ...NULL, ...NOT_NULLISH, ...NUMBERS, ...OBJECTS, ...TEXTS, ...PIDS }
 const NO_NAME = { ...NO_TEXT, ...PIDS, "''": TEXTS["''"] ?? boobyTrap, '256 characters': () => 'x'.repeat(256) }
 const NO_NUMBER = {
   ...UNDEFINED,

@@ -370,6 +370,50 @@ describe('hostile bytes', () => {
   })
 })
 
+/** As a class of a user's may do it, or one who means harm. */
+function ofLength(bytes: Uint8Array, length: unknown): Uint8Array {
+  return Object.defineProperty(bytes, 'length', { value: length })
+}
+
+describe('what says of itself what is not true', () => {
+  it.each([undefined, NaN, -1, 0, 2, 7_000, 2 ** 40, '4', {}])('bytes of a length of %s go as they are', (length) => {
+    expect(codec.encode(ofLength(Uint8Array.of(1, 2, 3, 4), length))).toEqual(Uint8Array.of(0x44, 1, 2, 3, 4))
+    expect(roundTrip({ next: 'term' })).toEqual({ next: 'term' })
+  })
+
+  it.each(['soon', undefined, {}])('a date of the time %s goes as it is', (time) => {
+    const date = Object.assign(new Date(7), { getTime: () => time })
+    expect(roundTrip(date)).toEqual(new Date(7))
+  })
+
+  it.each([2.5, NaN, -1, 2 ** 32, '1', undefined])('an array of a length of %s is refused', (length) => {
+    const array = new Proxy([1], {
+      get: (items, name) => (name === 'length' ? length : (Reflect.get(items, name) as unknown)),
+    })
+    expect(codeOf(() => codec.encode({ array }))).toBe('ERR_NOT_SENDABLE')
+    expect(roundTrip({ next: 'term' })).toEqual({ next: 'term' })
+  })
+
+  it.each([NaN, 0, -1, 1.5, 2 ** 53, Infinity])('a pid and a reference of the number %s are refused', (id) => {
+    for (const identity of [new Pid(origin, id), new Ref(origin, id)])
+      for (const write of [terms, new MessageCodec(origin), new MessageCodec({ ...origin, incarnation: 1 })])
+        expect(codeOf(() => write.encode({ identity }))).toBe('ERR_NOT_SENDABLE')
+  })
+
+  it.each([
+    { name: 'nobody', incarnation: 1 },
+    { name: '', incarnation: 1 },
+    { ...origin, incarnation: 0 },
+    { ...origin, incarnation: 1.5 },
+    undefined,
+    null,
+    {},
+  ])('a pid of the node %o is refused', (node) => {
+    expect(codeOf(() => codec.encode({ pid: new Pid(node as never, 1) }))).toBe('ERR_NOT_SENDABLE')
+    expect(roundTrip(new Pid(origin, 1))).toEqual(new Pid(origin, 1))
+  })
+})
+
 describe('hostile terms', () => {
   it('a tag of a map that holds none does not change how the next term is read', () => {
     const good = { type: 'hello', inner: { x: 1 } }
