@@ -10,7 +10,7 @@
  * Deadlines are looked at in `beat`, once a second: a connection has no timers, since there are many.
  */
 import type { Duplex } from 'node:stream'
-import type { Logger, Pid } from '@pidmesh/runtime'
+import type { Logger } from '@pidmesh/runtime'
 import { WebSocket } from 'ws'
 import { controlOf, helloOf, type ClientControl, type Hello } from './client-control.ts'
 import { CLOSE, closeCodeOfError, type CloseCause } from './close-codes.ts'
@@ -20,7 +20,7 @@ import { type GatewaySocket, type SocketListener } from './gateway-socket.ts'
 import { beatOf, type HeartbeatOptions } from './heartbeat.ts'
 import type { UpgradeRequest } from './options.ts'
 import type { Identity } from './principal.ts'
-import { SocketClosed, SocketMessages, type SocketRefreshed } from './session-protocol.ts'
+import { SocketClosed, SocketMessages } from './session-protocol.ts'
 import type { SessionClient } from './session-client.ts'
 import { SocketWriter, type Room, type WriterHost, type WriterOwner } from './socket-writer.ts'
 import { fullBucket, giveBack, take, type Bucket, type Rate } from './token-bucket.ts'
@@ -38,8 +38,6 @@ export interface ConnectionHost extends WriterHost {
   readonly rate: Rate
   readonly maxPendingMessages: number
   readonly helloTimeoutMs: number
-  /** Sends to the session's process. */
-  readonly tell: (session: Pid, event: SocketMessages | SocketClosed | SocketRefreshed) => void
   readonly onHello: (connection: Connection, hello: Hello) => void
   /** The client shows a fresh token. Resolves when it is known whose. */
   readonly onAuth: (connection: Connection, token: string) => Promise<void>
@@ -148,7 +146,7 @@ export class Connection implements SocketListener, WriterOwner {
     const early = this.early ?? []
     this.early = undefined
     for (const frame of early) this.onDecoded(frame)
-    this.resumeReading()
+    if (this.pending < this.host.maxPendingMessages) this.resumeReading()
   }
 
   /** The client has shown who it is, or that it is so still. */
@@ -318,8 +316,7 @@ export class Connection implements SocketListener, WriterOwner {
   private onControl(control: ClientControl): void {
     switch (control.type) {
       case 'ack':
-        if (this.session?.ack(this, control.seq) === false) this.refuse('an ack of what was not sent')
-        else if (control.seq > this.acked) this.onAcked(control.seq)
+        this.onAck(control.seq)
         return
       case 'auth':
         if (this.isRefreshing) this.refuse('auth before the last one was answered')
@@ -341,8 +338,11 @@ export class Connection implements SocketListener, WriterOwner {
     this.isRefreshing = false
   }
 
-  /** An acknowledgement that says something new costs the client nothing: there are no more of them than there are messages to it. */
-  private onAcked(seq: number): void {
+  /** One that says something new costs the client nothing: there are no more of them than there are messages to it. Where nobody counts those it costs what any message does. */
+  private onAck(seq: number): void {
+    const outcome = this.session?.ack(this, seq)
+    if (outcome === 'bad') this.refuse('an ack of what was not sent')
+    if (outcome !== 'ok' || seq <= this.acked) return
     this.acked = seq
     giveBack(this.bucket, this.host.rate)
   }
@@ -367,7 +367,7 @@ export class Connection implements SocketListener, WriterOwner {
     host.counters.messagesIn += messages.length
     this.pending += messages.length
     if (this.pending >= host.maxPendingMessages) this.socket.pause()
-    host.tell(session.pid, new SocketMessages(this, messages))
+    session.tell(new SocketMessages(this, messages))
   }
 
   private refuse(problem: string): void {
@@ -401,6 +401,6 @@ export class Connection implements SocketListener, WriterOwner {
   }
 
   private tellClosed(code: number, reason: string): void {
-    if (this.session !== undefined) this.host.tell(this.session.pid, new SocketClosed(this, code, reason))
+    this.session?.tell(new SocketClosed(this, code, reason))
   }
 }

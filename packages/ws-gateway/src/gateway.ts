@@ -32,7 +32,7 @@ import type { Identity } from './principal.ts'
 import { Reception } from './reception.ts'
 import { keyPurpose } from './resume-token.ts'
 import { revokeMessage } from './revoke-message.ts'
-import { groupOfName, groupOfRoom } from './room-message.ts'
+import { groupOfRoom } from './room-message.ts'
 import { SessionHub } from './session-hub.ts'
 import { SocketRefreshed } from './session-protocol.ts'
 import type { BroadcastOptions } from './session-rooms.ts'
@@ -99,10 +99,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       authenticate: whoIs,
       onIdentified: (connection) => this.door.identified(connection),
       begin: (connection, identity, resume) => this.begin(connection, identity, resume),
-      onRefreshed: (connection, identity) => {
-        if (connection.session !== undefined)
-          this.host.tell(connection.session.pid, new SocketRefreshed(connection, identity))
-      },
+      onRefreshed: (connection, identity) => connection.session?.tell(new SocketRefreshed(connection, identity)),
     })
     const turnEnd = new TurnEnd()
     this.host = {
@@ -113,9 +110,6 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       schema: options.messages,
       helloTimeoutMs: options.authenticateTimeoutMs,
       flushLater: (writer) => turnEnd.add(writer),
-      tell: (pid, event) => {
-        if (!owner.isStopping) owner.send(pid, event)
-      },
       onHello: (connection, hello) => void reception.onHello(connection, hello),
       onAuth: (connection, token) => reception.onAuth(connection, token),
       onClosed: (connection) => this.onClosed(connection),
@@ -211,7 +205,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
    */
   async revoke(name: string, cause: CloseCause = CLOSE.revoked): Promise<number | undefined> {
     if (!isCloseCause(cause)) throw new PidmeshError('ERR_BAD_ARGUMENT', 'not a cause to close a socket with')
-    const { names, groups } = this.options
+    const { names } = this.options
     const { resolve, reachesPids } = names.capabilities
     if (resolve === 'none' || !reachesPids) {
       const status = await names.send(name, revokeMessage(this.owner.self.pid, cause))
@@ -220,7 +214,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       return status === 'noproc' ? 0 : undefined
     }
     const holder = await names.resolveName(name)
-    const pids = [...(holder === undefined ? [] : [holder]), ...(groups?.members(groupOfName(name)) ?? [])]
+    const pids = [...(holder === undefined ? [] : [holder]), ...this.hub.membersOf(name)]
     for (const pid of pids) this.owner.exit(pid, closeReason(cause))
     return pids.length
   }
@@ -263,6 +257,11 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     } catch (error) {
       await this.stop()
       throw error
+    }
+    if (this.stopping !== undefined) {
+      // Its node has stopped meanwhile, and what wasn't listening yet couldn't be closed.
+      await this.listener.close(Promise.resolve())
+      throw new PidmeshError('ERR_NODE_STOPPED', 'the node has stopped before the gateway listened')
     }
     if (this.listener.ownsServer) owner.log.info({ port: this.port, path: options.path }, 'gateway is listening')
     this.sockets.start()

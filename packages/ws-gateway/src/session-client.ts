@@ -15,6 +15,7 @@ import type { Identity } from './principal.ts'
 import { NONCE_BYTES, sealToken } from './resume-token.ts'
 import type { SessionHub } from './session-hub.ts'
 import { SessionOutbox } from './session-outbox.ts'
+import type { SocketClosed, SocketMessages, SocketRefreshed } from './session-protocol.ts'
 import type { SessionState } from './session-state.ts'
 import { SessionWait } from './session-wait.ts'
 
@@ -173,7 +174,7 @@ export class SessionClient {
 
   private forgetFormer(): void {
     if (this.former.length === 0) return
-    this.hub.whereabouts.forget(this.former)
+    this.hub.whereabouts.forget(this.former, this.pid)
     this.former = NONE
   }
 
@@ -184,13 +185,13 @@ export class SessionClient {
 
   // What its connection and the gateway say.
 
-  /** It has all messages up to a number: `false` if there is no such number. */
-  ack(connection: Connection, number: number): boolean {
+  /** It has all messages up to a number. `bad`: there is no such number; `uncounted`: nobody keeps what it may be of. */
+  ack(connection: Connection, number: number): 'ok' | 'bad' | 'uncounted' {
     const { state } = this
-    if (connection !== this.connection || state === undefined) return true
-    if (!state.ack(number)) return false
+    if (connection !== this.connection || state === undefined) return 'uncounted'
+    if (!state.ack(number)) return 'bad'
     this.forgetFormer()
-    return true
+    return 'ok'
   }
 
   /** How many of its messages have come; `undefined` if nobody counts, as it can't resume. */
@@ -206,6 +207,11 @@ export class SessionClient {
     if (state.received % RECEIVED_EVERY === 0) connection.writeControl({ type: 'received', received: state.received })
   }
 
+  /** What its socket says is the session's own: a mailbox that is full of what others send doesn't drop it. */
+  tell(event: SocketMessages | SocketClosed | SocketRefreshed): void {
+    if (this.self.isAlive) this.self.send(this.pid, event)
+  }
+
   /** It reads again. */
   flushCoalesced(): void {
     this.outbox.flushCoalesced()
@@ -213,7 +219,7 @@ export class SessionClient {
 
   /** The session must come to know that its socket is closed, and to terms with that, in time. Its process may hang: so the gateway says this, and not the process. */
   socketIsClosed(connection: Connection): void {
-    if (connection === this.connection) this.ownWait().watch(0)
+    if (connection === this.connection && this.self.isAlive) this.ownWait().watch(0)
   }
 
   /** The session's process has ended. */

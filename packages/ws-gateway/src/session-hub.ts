@@ -2,7 +2,17 @@
  * What all sessions of a gateway share.
  */
 import type { ServerPid } from '@pidmesh/gen-server'
-import type { Awaitable, Clock, Groups, Pid, Random, SendStatus, TimerHandle, Via } from '@pidmesh/runtime'
+import {
+  PidmeshError,
+  type Awaitable,
+  type Clock,
+  type Groups,
+  type Pid,
+  type Random,
+  type SendStatus,
+  type TimerHandle,
+  type Via,
+} from '@pidmesh/runtime'
 import type { Counters } from './counters.ts'
 import { Outgoing } from './outgoing.ts'
 import type { PresenceCast } from './presence-server.ts'
@@ -97,7 +107,7 @@ export class SessionHub {
 
   /** Sends to whoever has a name: to one, or to all sessions that have it together, but for `except`. `noproc` if nobody is known to have it. */
   send(name: string, message: unknown, except?: Pid): Awaitable<SendStatus | 'noproc'> {
-    const { names, groups } = this.components
+    const { names } = this.components
     if (names.capabilities.holders === 'many') {
       if (except === undefined) return names.send(name, message)
       return this.gateway === undefined
@@ -105,12 +115,21 @@ export class SessionHub {
         : names.send(name, this.roomMessage(this.gateway, { group: groupOfName(name), message, except }))
     }
     const sentToOne = names.send(name, message)
-    const orToAll = (status: SendStatus | 'noproc'): SendStatus | 'noproc' => {
-      const group = groupOfName(name)
-      if (status !== 'noproc' || groups === undefined || groups.members(group).length === 0) return status
-      return this.broadcast(group, message, except)
-    }
+    const orToAll = (status: SendStatus | 'noproc'): SendStatus | 'noproc' =>
+      status !== 'noproc' || this.membersOf(name).length === 0
+        ? status
+        : this.broadcast(groupOfName(name), message, except)
     return sentToOne instanceof Promise ? sentToOne.then(orToAll) : orToAll(sentToOne)
+  }
+
+  /** The sessions that have a name together (`multi`). What can be nobody's name is nobody's. */
+  membersOf(name: string): readonly Pid[] {
+    try {
+      return this.components.groups?.members(groupOfName(name)) ?? []
+    } catch (thrown) {
+      if (thrown instanceof PidmeshError && thrown.code === 'ERR_BAD_ARGUMENT') return []
+      throw thrown
+    }
   }
 
   /** Sends to all of a group; a session gets it but for `except`. */

@@ -58,6 +58,8 @@ export class SessionNames {
    * @throws GatewayError `ERR_NOT_SUPPORTED` if the way of keeping names can't do it
    */
   async register(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'> {
+    // Its own already: asked for once more it would be another's, or the session be in the group of the name twice.
+    if (this.policyOf(name) === policy && (await this.setMeta(name, meta)) === 'ok') return 'yes'
     const answer = await this.claim(name, policy, meta)
     if (answer === 'yes') this.keep({ name, policy, meta })
     return answer

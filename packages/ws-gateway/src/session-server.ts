@@ -211,6 +211,8 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     this.#client.identity = identity
     this.replyTo(this.defer(request, from), { type: 'attached' })
     this.#client.resume(connection, { nonce, seq }, verdict.missed)
+    // Closed for good before this session had it; and who has asked may have given up, and says it to nobody.
+    if (connection.closeCode !== undefined) this.#client.tell(new SocketClosed(connection, connection.closeCode, ''))
     const resumed = this.#session.handleResume()
     return resumed instanceof Promise ? resumed.then(() => this.noreply()) : this.noreply()
   }

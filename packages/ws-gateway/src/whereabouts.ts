@@ -14,8 +14,9 @@ export class Whereabouts {
     for (const nonce of nonces) this.byNonce.set(keyOf(nonce), session)
   }
 
-  forget(nonces: readonly Uint8Array[]): void {
-    for (const nonce of nonces) this.byNonce.delete(keyOf(nonce))
+  /** Of that session: with the same token it may have come to another process here, and that has said so since. */
+  forget(nonces: readonly Uint8Array[], session: Pid): void {
+    for (const nonce of nonces) if (this.find(nonce)?.equals(session) === true) this.byNonce.delete(keyOf(nonce))
   }
 
   find(nonce: Uint8Array): Pid | undefined {

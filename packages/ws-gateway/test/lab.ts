@@ -2,7 +2,7 @@
  * A cluster of gateways on loopback, and clients that speak the protocol by hand: what goes over the wire is what is tested.
  */
 import { GlobalEts, ProcessGroups } from '@pidmesh/global-ets'
-import { startNode, type Logger, type Node } from '@pidmesh/runtime'
+import { startNode, type Logger, type MailboxOptions, type Node } from '@pidmesh/runtime'
 import { Gateway, SocketSession, type GatewayOptions, type PresenceMessage } from '@pidmesh/ws-gateway'
 import { WebSocket } from 'ws'
 
@@ -70,6 +70,8 @@ export class LabSession extends SocketSession<ClientMessage, unknown, Principal>
 export type LabOptions = Partial<GatewayOptions<ClientMessage, unknown, Principal>> & {
   /** Of the nodes. @default none */
   readonly logger?: Logger
+  /** Of the nodes. @default as of any node */
+  readonly mailbox?: Partial<MailboxOptions>
 }
 
 export interface LabNode {
@@ -99,12 +101,13 @@ export class Lab {
     return lab
   }
 
-  async addNode(name: string, { logger, ...options }: LabOptions = {}): Promise<LabNode> {
+  async addNode(name: string, { logger, mailbox, ...options }: LabOptions = {}): Promise<LabNode> {
     const [first] = this.nodes
     const node = await startNode({
       name: `${name}@127.0.0.1`,
       cookie: 'lab-cookie',
       ...(logger === undefined ? { logLevel: 'silent' } : { logger }),
+      ...(mailbox === undefined ? {} : { mailbox }),
       seeds: first === undefined ? [] : [first.node.address],
     })
     if (first !== undefined) await this.connected(node)

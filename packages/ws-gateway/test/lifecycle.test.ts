@@ -1,9 +1,11 @@
 /**
  * A node goes down in good order, and says so to whoever asks.
  */
+import { Server } from 'node:net'
 import { MemoryLogger } from '@pidmesh/runtime/testing'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Lab, type LabClient } from './lab.ts'
+import { Gateway } from '@pidmesh/ws-gateway'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Lab, LabSession, type LabClient } from './lab.ts'
 
 let lab: Lab
 afterEach(() => lab.stop())
@@ -43,6 +45,26 @@ it('goes down with its node: clients are told to come again, and nothing is logg
   expect((await client.closed).code).toBe(1012)
   expect(logger.lines.filter(({ level }) => level === 'error' || level === 'warn')).toEqual([])
   expect(logger.lines.map(({ message }) => message)).toContain('the gateway stops with its node')
+})
+
+it('of a node that stops before it listens does not start, and listens to nobody afterwards', async () => {
+  lab = await Lab.start(1)
+  const { node, names } = lab.at(0)
+  let server: Server | undefined
+  let listens = (): void => undefined
+  const listen = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, ...args: unknown[]) {
+    server = this
+    listen.mockRestore()
+    listens = () => void Reflect.apply(this.listen.bind(this) as (...given: unknown[]) => Server, undefined, args)
+    return this
+  })
+  onTestFinished(() => listen.mockRestore())
+  const started = Gateway.start(node, { port: 0, names, session: LabSession, authenticate: () => ({ user: 'x' }) })
+  await expect.poll(() => server).toBeDefined()
+  await node.stop()
+  listens()
+  await expect(started).rejects.toMatchObject({ code: 'ERR_NODE_STOPPED' })
+  expect(server?.listening).toBe(false)
 })
 
 it('a session is labelled with the name of its class', async () => {

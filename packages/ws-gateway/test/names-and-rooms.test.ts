@@ -90,8 +90,34 @@ describe.each([
   })
 })
 
-it('a push to a name that nobody has says so', () => {
-  expect(lab.at(0).gateway.push('nobody at all', 'hello')).toBe('noproc')
+it.each(['unique', 'replace', 'multi'] as const)(
+  'a session may register its own name again (%s): it keeps it, and gets what is sent to it once',
+  async (policy) => {
+    const name = `again-${policy}`
+    const client = await named(0, name, policy)
+    client.send({ type: 'register', name, policy }, { type: 'register', name, policy })
+    await client.received(3)
+    await lab.at(0).gateway.push(name, 'once')
+    await client.handled()
+    expect(client.messages.filter((message) => message === 'once')).toEqual(['once'])
+  },
+)
+
+describe('a name that nobody has', () => {
+  it.each(['nobody at all', '', 'x'.repeat(254), 'x'.repeat(300), '\ud800'])('is told of by a push to it', (name) => {
+    expect(lab.at(0).gateway.push(name, 'hello')).toBe('noproc')
+  })
+
+  it.each(['', 'x'.repeat(254), 'x'.repeat(300), '\ud800'])('can be revoked: nobody is', async (name) => {
+    expect(await lab.at(0).gateway.revoke(name)).toBe(0)
+  })
+
+  it('can be sent to by a session, whatever its client makes of it', async () => {
+    const client = await lab.connect(0, 'sender')
+    for (const to of ['', 'x'.repeat(254), 'x'.repeat(300), '\ud800'])
+      client.send({ type: 'send', to, message: 'hello' })
+    await client.handled()
+  })
 })
 
 it('a session sends to a name, whichever policy that has', async () => {

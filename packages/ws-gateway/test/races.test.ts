@@ -395,6 +395,100 @@ it('a socket that is given up while its session is busy does not hold it afterwa
   expect(third.messages).toContainEqual({ type: 'registered', name: 'busy' })
 })
 
+it(
+  'a socket that is closed for good while its session is busy does not hold it afterwards',
+  {
+    timeout: 20_000,
+  },
+  async () => {
+    const gate = new Gate()
+    class Busy extends LabSession {
+      override async handleInfo(message: unknown) {
+        if (message === 'be busy') await gate.wait()
+      }
+    }
+    lab = await start(1, Busy)
+    const first = await lab.connect(0, 'busy')
+    first.send({ type: 'register', name: 'busy' })
+    await first.handled()
+    await cut(first, 0)
+    const { names, node, gateway } = lab.at(0)
+    const session = names.whereisName('busy')
+    if (session === undefined) throw new Error('it has lost its name')
+    names.send('busy', 'be busy')
+    await gate.reached
+    const second = await lab.resume(0, 'busy', first.at)
+    // It is asked to take its client back.
+    await expect.poll(() => node.processInfo(session)?.messageQueueLength).toBe(1)
+    second.socket.close(1000)
+    await second.closed
+    // Nobody waits for its answer any more.
+    await expect.poll(() => gateway.stats.resumes.get('busy'), { timeout: 10_000 }).toBe(1)
+    gate.open()
+    await expect.poll(() => gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+    expect(names.whereisName('busy')).toBeUndefined()
+  },
+)
+
+it('of a client that sends more before its session is there than may wait nothing more is read until that has handled some', async () => {
+  const gate = new Gate()
+  class Slow extends LabSession {
+    override async handleMessage() {
+      await gate.wait()
+    }
+  }
+  lab = await start(1, Slow, { maxPendingMessages: 2 })
+  const client = await lab.open(0)
+  const message = JSON.stringify([{ type: 'echo', message: 'x' }])
+  client.control({ type: 'hello', token: 'eager' })
+  for (let n = 0; n < 4; n++) client.socket.send(message)
+  await gate.reached
+  const { sockets } = lab.at(0).gateway as unknown as {
+    sockets: { connections: Set<{ socket: { isPaused: boolean } }> }
+  }
+  expect([...sockets.connections].map(({ socket }) => socket.isPaused)).toEqual([true])
+  gate.open()
+  await expect.poll(() => lab.at(0).gateway.stats.messagesIn).toBe(4)
+})
+
+describe('on a node whose mailboxes drop', () => {
+  const mailbox = { limit: 20, policy: 'drop' } as const
+
+  it('a session of which others want too much handles all that its client sends, and knows that its socket is closed', async () => {
+    const gate = new Gate()
+    const handled: unknown[] = []
+    class Busy extends LabSession {
+      override async handleInfo(message: unknown) {
+        if (message === 'be busy') await gate.wait()
+      }
+      override async handleMessage(message: ClientMessage) {
+        handled.push(message)
+        await super.handleMessage(message)
+      }
+      override handleDisconnect() {
+        handled.push('disconnected')
+      }
+    }
+    lab = await start(1, Busy, { mailbox })
+    const client = await lab.connect(0, 'busy')
+    client.send({ type: 'register', name: 'busy' })
+    await client.handled()
+    handled.length = 0
+    const { names, node, gateway } = lab.at(0)
+    names.send('busy', 'be busy')
+    await gate.reached
+    for (let n = 0; n < 100; n++) names.send('busy', n)
+    expect(node.counters().messagesDropped).toBe(80)
+    for (let n = 0; n < 5; n++) client.send({ type: 'echo', message: n })
+    await expect.poll(() => gateway.stats.mailboxMessages.sum).toBe(5)
+    client.socket.terminate()
+    await expect.poll(() => gateway.stats.connections).toBe(0)
+    gate.open()
+    await expect.poll(() => gateway.stats.sessions.detached).toBe(1)
+    expect(handled).toEqual([...[0, 1, 2, 3, 4].map((message) => ({ type: 'echo', message })), 'disconnected'])
+  })
+})
+
 it("a unique name that two sessions want at once of one that gives way is one's, and the other gets 4009", async () => {
   lab = await Lab.start(2)
   const first = await lab.connect(0, 'away')

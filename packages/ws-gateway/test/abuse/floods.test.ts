@@ -30,6 +30,15 @@ it.each([
   expect(client.pongs).toBeLessThanOrEqual(BURST)
 })
 
+it('a flood of acknowledgements of what nobody counts closes with 4005', async () => {
+  const abuse = await AbuseLab.start({ ...limits, resume: false })
+  const client = await abuse.raw('flooder')
+  client.write(...Array.from({ length: 2 * BURST }, (_, index) => text({ type: 'ack', seq: index + 1 })))
+  expect(await client.closeCode).toBe(4005)
+  client.socket.end()
+  await abuse.expectUnharmed()
+})
+
 it('a flood before the hello closes with 4005, too', async () => {
   const abuse = await AbuseLab.start(limits)
   const client = abuse.dial({ headers: ['Sec-WebSocket-Protocol: pidmesh.json.1'] })

@@ -287,6 +287,21 @@ describe('two gateways on one server', () => {
   })
 })
 
+describe('100 sessions that end before their sockets', () => {
+  it('leave no timer behind, each of which would hold the program up', async () => {
+    class Short extends Session {
+      override async handleConnect() {
+        this.close({ code: 4444, reason: 'enough' })
+      }
+    }
+    await restart({ sessionEndTimeoutMs: 60_000, session: Short })
+    const before = systemTimers()
+    await Promise.all(Array.from({ length: 100 }, (_, i) => new Client(`user ${i}`).closed))
+    await expect.poll(() => gateway.stats.connections).toBe(0)
+    await expect.poll(systemTimers).toBeLessThan(before + 20)
+  })
+})
+
 describe('500 clients that come and go', () => {
   it('leave nothing behind, however they go, and long before a session that does not end would be killed', async () => {
     await restart({ sessionEndTimeoutMs: 60_000 })
