@@ -5,7 +5,7 @@
 import { PidmeshError, shown } from '../errors.ts'
 import type { NodeName, Pid, Ref } from '../ids.ts'
 import { SPAWN_OPTIONS, type SpawnOptions } from '../process/body.ts'
-import { checkNameText, checkNodeName, checkOptions } from '../process/checks.ts'
+import { checkNameText, checkNodeName, checkNodeNames, checkOptions } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { formatReason, type ExitReason } from '../reasons.ts'
@@ -189,7 +189,10 @@ function cast(caller: Caller, node: NodeName, name: string, args: readonly unkno
   contextOf(caller).send({ name: REMOTE_SERVER, node }, message)
 }
 
-/** Calls a function on several nodes at once. Resolves with an outcome for each, in their order; one that fails fails for itself. */
+/**
+ * Calls a function on several nodes at once. Resolves with an outcome for each, in their order; one that fails fails for itself.
+ * @throws PidmeshError `ERR_BAD_ARGUMENT`: then it has been called on none of them
+ */
 function multicall<Result = unknown>(
   caller: Caller,
   nodes: readonly NodeName[],
@@ -198,7 +201,7 @@ function multicall<Result = unknown>(
   timeoutMs: number = DEFAULT_TIMEOUT_MS,
 ): Promise<ErpcOutcome<Result>[]> {
   return Promise.all(
-    nodes.map((node) =>
+    checkNodeNames(nodes).map((node) =>
       call<Result>(caller, node, name, args, timeoutMs).then(
         (value): ErpcOutcome<Result> => ({ node, type: 'value', value }),
         (error: unknown): ErpcOutcome<Result> => ({ node, type: 'error', error }),

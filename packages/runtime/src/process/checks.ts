@@ -141,16 +141,27 @@ export function checkNodeTypeOption(type: NodeType | 'all' | undefined): NodeTyp
 
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function checkPids(pids: readonly Pid[]): readonly Pid[] {
-  let list: readonly Pid[] | undefined
-  try {
-    // Read once.
-    if (Array.isArray(pids)) list = [...(pids as readonly Pid[])]
-  } catch {
-    // Told below.
-  }
+  const list = listOf(pids)
   if (list === undefined) throw bad(`processes are given as a list of pids, not ${shown(pids)}`)
   for (const pid of list) checkPid(pid)
   return list
+}
+
+/** @throws PidmeshError `ERR_BAD_ARGUMENT` */
+export function checkNodeNames(nodes: readonly NodeName[]): readonly NodeName[] {
+  const list = listOf(nodes)
+  if (list === undefined) throw bad(`nodes are given as a list of their names, not ${shown(nodes)}`)
+  for (const node of list) checkNodeName(node)
+  return list
+}
+
+/** A copy, so that it is read once; `undefined` if it is no list. */
+function listOf<T>(given: readonly T[]): readonly T[] | undefined {
+  try {
+    return Array.isArray(given) ? [...(given as readonly T[])] : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function bad(problem: string): PidmeshError {

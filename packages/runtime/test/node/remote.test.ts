@@ -120,6 +120,12 @@ describe('spawnOn', () => {
     ['a call without arguments', 'ERR_BAD_ARGUMENT', () => erpc.call(near, far.name, 'slow', undefined as never)],
     ['a call with a bad timeout', 'ERR_BAD_ARGUMENT', () => erpc.call(near, far.name, 'slow', [], -1)],
     ['a cast to no name', 'ERR_BAD_ARGUMENT', () => erpc.cast(near, far.name, undefined as never, [])],
+    [
+      'a multicall of one node in place of a list',
+      'ERR_BAD_ARGUMENT',
+      () => erpc.multicall(near, far.name as never, 'slow', []),
+    ],
+    ['a multicall of what is no list', 'ERR_BAD_ARGUMENT', () => erpc.multicall(near, undefined as never, 'slow', [])],
   ])('%s is an error at once: %s', (_what, code, act) => {
     expect(act).toThrowError(expect.objectContaining({ code }))
   })
@@ -204,6 +210,16 @@ describe('erpc', () => {
       { node: gone, type: 'error', error: expect.objectContaining({ code: 'ERR_NODEDOWN' }) },
       { node: near.name, type: 'value', value: 2 },
     ])
+  })
+
+  it('multicall of a list in which one is no name of a node calls none of them', async () => {
+    const calls: unknown[] = []
+    far.exportFunctions({ count: () => calls.push(1) })
+    expect(() => erpc.multicall(near, [far.name, 7 as never], 'count', [])).toThrowError(
+      expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+    )
+    await cluster.advance(100)
+    expect(calls).toEqual([])
   })
 
   it('leaves nothing behind', async () => {
