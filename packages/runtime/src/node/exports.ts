@@ -209,8 +209,20 @@ function answer(self: Context, replyTo: Ref, reply: ApplyReply): void {
     self.send(replyTo, reply)
   } catch (thrown) {
     const type = reply.type === 'exit' ? 'exit' : 'exception'
-    self.send(replyTo, { type, reason: reasonOfThrown(thrown) } satisfies ApplyReply)
+    const reason = reasonOfThrown(reply.type === 'value' ? ofResult(thrown) : thrown)
+    self.send(replyTo, { type, reason } satisfies ApplyReply)
   }
+}
+
+/** Why a result can't be sent, for a caller who would take it for something that the function has thrown. */
+function ofResult(thrown: unknown): unknown {
+  if (!isA(thrown, PidmeshError)) return thrown
+  const { code, message } = thrown
+  // Where in the reply it stands: the caller knows of its result only.
+  const why = message.replace(/^message\.value\b/, 'result')
+  return new PidmeshError(code, `the function has returned, but its result can't be sent: ${code}: ${why}`, {
+    cause: thrown.cause,
+  })
 }
 
 function bodyOf(run: ExportedFunction, args: readonly unknown[]): ProcessBody {

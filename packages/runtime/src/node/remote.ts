@@ -119,9 +119,10 @@ async function spawnHeld<Related>(
 export type ErpcErrorCode = 'ERR_RPC_EXCEPTION' | 'ERR_RPC_EXIT' | 'ERR_RPC_TIMEOUT'
 
 /**
- * The function was called, and has not returned.
+ * The function was called, and there is no result of it.
  *
- * - `ERR_RPC_EXCEPTION`: it has thrown; `reason` is the error as data
+ * - `ERR_RPC_EXCEPTION`: it has thrown; `reason` is the error as data. Or it has returned what can't be sent: the code within is `ERR_NOT_SENDABLE` or
+ *   `ERR_MESSAGE_TOO_LARGE`
  * - `ERR_RPC_EXIT`: its process has ended; `reason` says why
  * - `ERR_RPC_TIMEOUT`: it has not returned in time; it may still run, and its result is dropped
  */

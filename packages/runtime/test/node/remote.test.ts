@@ -184,6 +184,24 @@ describe('erpc', () => {
     expect(error).toMatchObject({ name: 'ErpcError', code, reason })
   })
 
+  it.each([
+    ['gives a function', 'ERR_NOT_SENDABLE', "result is a function and can't be sent to another node"],
+    ['gives one deep within', 'ERR_NOT_SENDABLE', "result.a.0 is a function and can't be sent to another node"],
+    ['gives too much', 'ERR_MESSAGE_TOO_LARGE', 'a message is over the limit of 8388608 bytes'],
+  ])('call of one that %s says that the result can not be sent, and why: %s', async (name, code, why) => {
+    far.exportFunctions({
+      'gives one deep within': () => ({ a: [() => 1] }),
+      'gives too much': () => new Uint8Array(9 * 1024 * 1024),
+    })
+    const error = await cluster.run(erpc.call(near, far.name, name, []).catch((thrown: unknown) => thrown))
+    const message = `the function has returned, but its result can't be sent: ${code}: ${why}`
+    expect(error).toMatchObject({
+      code: 'ERR_RPC_EXCEPTION',
+      message: `${name} on ${far.name}: PidmeshError: ${message}`,
+      reason: { error: { code, message } },
+    })
+  })
+
   it('call rejects with ERR_NODEDOWN if the connection is lost while it waits', async () => {
     const called = erpc.call(near, far.name, 'slow', []).catch((error: unknown) => error)
     await cluster.advance(50)
