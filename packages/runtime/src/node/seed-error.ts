@@ -23,7 +23,12 @@ export function seedError(
     case 'duplicate_name':
       // Of two others that have one name, the one that came second is refused, by us: the dialer has logged that.
       if (by === 'us' && peer?.name !== self) return undefined
-      return new PidmeshError('ERR_DUPLICATE_NODE', `a node named ${self} is already running (known at ${address})`)
+      return new PidmeshError(
+        'ERR_DUPLICATE_NODE',
+        peer?.name === self
+          ? `a node named ${self} is already running, at ${address}`
+          : `a node named ${self} is already running: ${peer?.name ?? 'a node'}, at ${address}, is connected with it`,
+      )
     case 'version': {
       const { oldest, newest } = PROTOCOL_VERSIONS
       const which = versions === undefined ? 'others' : `${versions.oldest} to ${versions.newest}`

@@ -164,8 +164,14 @@ describe('nodes', () => {
 
   it('a second node of a name that is running is refused: the start fails, and the first stays connected', async () => {
     const [a, b] = await startTwo()
-    await expect(cluster.start('b', { seeds: [a.address] })).rejects.toMatchObject({ code: 'ERR_DUPLICATE_NODE' })
-    await expect(cluster.start('b', { seeds: [b.address] })).rejects.toMatchObject({ code: 'ERR_DUPLICATE_NODE' })
+    await expect(cluster.start('b', { seeds: [a.address] })).rejects.toMatchObject({
+      code: 'ERR_DUPLICATE_NODE',
+      message: `a node named ${b.name} is already running: ${a.name}, at ${a.address}, is connected with it`,
+    })
+    await expect(cluster.start('b', { seeds: [b.address] })).rejects.toMatchObject({
+      code: 'ERR_DUPLICATE_NODE',
+      message: `a node named ${b.name} is already running, at ${b.address}`,
+    })
     await cluster.advance(10_000)
     expect(a.nodes()).toEqual([b.name])
   })
