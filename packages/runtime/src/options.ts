@@ -18,7 +18,7 @@ export interface NodeOptions {
   /** `name@host`. The host is where the other nodes reach this one. */
   readonly name: string
   /**
-   * The secret that all nodes of the cluster share: at least 8 characters. Never sent, never logged. To go from one to the next without a break, give a
+   * The secret that all nodes of the cluster share: at least 8 characters, with no white space at either end. Never sent, never logged. To go from one to the next without a break, give a
    * list: the node proves to know the first, and lets in who knows any of them. See docs/operations.md.
    */
   readonly cookie: string | readonly [string, ...string[]]
@@ -214,6 +214,8 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
 function checkCookies(cookie: unknown): readonly [string, ...string[]] {
   const cookies: unknown[] = Array.isArray(cookie) ? cookie : [cookie]
   const texts = cookies.filter((one): one is string => typeof one === 'string' && one.length >= 8)
+  if (texts.some((text) => text.trim() !== text))
+    throw bad('cookie begins or ends with white space, as the text of a file may: give it without, by trim()')
   const [first, ...others] = texts
   if (first === undefined || texts.length < cookies.length)
     throw bad('cookie must be a text of at least 8 characters, or a list of such')

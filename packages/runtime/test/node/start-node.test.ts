@@ -41,6 +41,19 @@ describe('startNode', () => {
     expect(shown).not.toMatch(/secret cookie|former cookie/)
   })
 
+  it.each([
+    ['the end of a line behind it, as in a file', 'secret cookie\n'],
+    ['a blank before it', ' secret cookie'],
+    ['nothing but blanks', '        '],
+    ['one of a list', ['secret cookie', 'former cookie\r\n'] as const],
+  ])('a cookie with white space around it is refused, and not shown: %s', async (_what, cookie) => {
+    const error = await start('a', { cookie }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({
+      code: 'ERR_BAD_OPTION',
+      message: 'cookie begins or ends with white space, as the text of a file may: give it without, by trim()',
+    })
+  })
+
   it('a seed that is not there yet is dialed until it is', async () => {
     const placeholder = createServer()
     await new Promise<void>((resolve) => placeholder.listen(0, '127.0.0.1', resolve))
