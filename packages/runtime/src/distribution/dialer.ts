@@ -17,6 +17,8 @@ export type Dial = Pick<Connection, 'close' | 'claimedPeer'>
 const MAX_LEARNT = 1_024
 /** A learnt address that could not be reached for so long is forgotten. */
 const FORGET_AFTER_MS = 10 * 60_000
+/** A seed at which no node was found for so long may be a wrong address. */
+const MISSED_AFTER_MS = 30_000
 /** Dials of both sides that may get in each other's way before a dial on request is given up. */
 const MAX_TIES = 3
 /** Pause after a refusal that only a human can mend. */
@@ -50,6 +52,8 @@ interface Target {
   connection: Dial | undefined
   timer: TimerHandle | undefined
   lastRefusal: string | undefined
+  /** It is a seed at which no node was ever found, and that has been logged. */
+  isMissed: boolean
   /** Dials in turn that have found something else than a node. */
   strangeDials: number
   /** Those who wait for the outcome of the attempt that is under way, or of the next. */
@@ -258,6 +262,7 @@ export class Dialer {
       connection: undefined,
       timer: undefined,
       lastRefusal: undefined,
+      isMissed: false,
       strangeDials: 0,
       onOutcome: [],
     }
@@ -338,7 +343,17 @@ export class Dialer {
       const nowMs = this.options.clock.monotonicMs()
       target.unreachableSinceMs ??= nowMs
       target.failedAtMs = nowMs
-      if (nowMs - target.unreachableSinceMs > FORGET_AFTER_MS) target.isLearnt = false
+      const unreachableMs = nowMs - target.unreachableSinceMs
+      if (unreachableMs > FORGET_AFTER_MS) target.isLearnt = false
+      // Where a node was once, or something else answers, that stands in the log.
+      const isMissed = target.isSeed && target.node === undefined && target.strangeDials === 0
+      if (isMissed && !target.isMissed && unreachableMs >= MISSED_AFTER_MS) {
+        target.isMissed = true
+        this.options.log.warn(
+          { address, failure: failure.type, detail },
+          'seed not reached for half a minute, and dialed on: is the address right?',
+        )
+      }
       if (!this.forgetUnwanted(target) && this.isDialedUnasked(target)) this.retry(target)
       return
     }

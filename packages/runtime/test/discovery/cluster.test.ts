@@ -324,6 +324,29 @@ describe('seeds', () => {
     expect(dials).toBeLessThan(121)
   })
 
+  it('at which nobody is found are warned of once, after half a minute: the address may be wrong', async () => {
+    const warnings = (): unknown[] =>
+      cluster.log.lines.flatMap(({ level, message, fields }) =>
+        level === 'warn' && message.startsWith('seed not reached') ? [fields['address']] : [],
+      )
+    await start('a', { seeds: [NOBODY] })
+    await cluster.advance(28_000)
+    expect(warnings()).toEqual([])
+    await cluster.advance(4_000)
+    expect(warnings()).toEqual([NOBODY])
+    await cluster.advance(600_000)
+    expect(warnings()).toEqual([NOBODY])
+  })
+
+  it('at which a node has been are not warned of: that it is gone stands in the log', async () => {
+    const b = await start('b')
+    await start('a', { seeds: [b.address] })
+    cluster.crash('b')
+    await cluster.advance(600_000)
+    expect(lines('node down')).toHaveLength(1)
+    expect(cluster.log.lines.filter(({ level }) => level === 'warn')).toEqual([])
+  })
+
   it('are as before beside a discovery: nodes that are found otherwise learn of each other', async () => {
     const c = await start('c')
     const b = await start('b', { seeds: [c.address] })
