@@ -268,8 +268,14 @@ export class Kernel {
   }
 
   private startFunction(process: Process, outcome: unknown): void {
-    if (isPromiseLike(outcome)) this.scheduler.awaitOutcome(process, outcome, () => this.exits.end(process, 'normal'))
-    else this.exits.end(process, 'normal')
+    if (isPromiseLike(outcome))
+      this.scheduler.awaitOutcome(process, outcome, (value) => this.endFunction(process, value))
+    else this.endFunction(process, outcome)
+  }
+
+  private endFunction(process: Process, returned: unknown): void {
+    if (typeof returned === 'function' && process.isAlive) this.reports.functionReturned(process)
+    this.exits.end(process, 'normal')
   }
 
   private startHandler(process: Process, body: HandlerBody, context: Context): void {

@@ -1,6 +1,6 @@
 /**
  * The reports that a node logs of its processes, each in the one shape that docs/observation.md shows: crash, long_schedule, large_mailbox,
- * abort_listener.
+ * abort_listener, function_returned.
  *
  * Invariant: a report never holds the payload of a message, only its tag; and a fault that comes again and again makes at most 100 lines a second of its
  * kind, the next of which says how many were left out.
@@ -23,7 +23,7 @@ export interface LongSchedule {
   readonly others: number
 }
 
-type ReportKind = 'crash' | 'long_schedule' | 'large_mailbox' | 'abort_listener'
+type ReportKind = 'crash' | 'long_schedule' | 'large_mailbox' | 'abort_listener' | 'function_returned'
 
 const MAX_TAG_LENGTH = 64
 
@@ -34,7 +34,13 @@ export class Reports {
   constructor(log: Logger, clock: Clock, counters: Counters) {
     const limited = (): RateLimitedLog => new RateLimitedLog(log, clock)
     this.counters = counters
-    this.logs = { crash: limited(), long_schedule: limited(), large_mailbox: limited(), abort_listener: limited() }
+    this.logs = {
+      crash: limited(),
+      long_schedule: limited(),
+      large_mailbox: limited(),
+      abort_listener: limited(),
+      function_returned: limited(),
+    }
   }
 
   crash(process: Process, reason: ExitReason, details?: LogFields): void {
@@ -91,6 +97,15 @@ export class Reports {
       'abort_listener',
       { ...describeProcess(process), reason: unwrapped(reason) },
       `a listener of the abort signal of ${process.pid} failed: ${formatReason(reason)}`,
+    )
+  }
+
+  functionReturned(process: Process): void {
+    this.report(
+      'warn',
+      'function_returned',
+      describeProcess(process),
+      `process ${process.pid} has ended by returning a function, which nobody calls: was handler(…) forgotten around it?`,
     )
   }
 

@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 import { checkFunction } from './checks.ts'
 import type { MailboxOptions, MessageHandler } from './process.ts'
 
-/** A plain process: returns or resolves, with whatever → exit `normal`; throws or rejects → exit with the error as data. */
+/** A plain process: returns or resolves, with whatever → exit `normal` (with a function, it is warned of: see `handler`); throws or rejects → exit with the error as data. */
 export type ProcessFunction = (self: Context) => unknown
 
 /** A handler process: `init` runs in its first turn and returns what takes its messages. It lives until it exits. */

@@ -34,6 +34,35 @@ function brokenPromiseLike(): never {
   })
 }
 
+describe('a plain process that gives a function', () => {
+  const warnings = (): unknown[] =>
+    cluster.log.lines.flatMap(({ level, fields }) =>
+      fields['report'] === 'function_returned'
+        ? [[level, fields['pid'], fields['registeredName'], fields['label']]]
+        : [],
+    )
+
+  it.each<[string, (self: Context) => unknown]>([
+    ['at once', () => () => undefined],
+    ['by a promise', async () => () => undefined],
+  ])('%s is warned of, for its handler is lost: the process ends as ever', async (_how, body) => {
+    const pid = a.spawn(body, { name: 'orders', label: 'takes orders' })
+    expect(await cluster.run(a.self.awaitDown(pid, 1_000))).toBe('normal')
+    expect(warnings()).toEqual([['warn', pid.toString(), 'orders', 'takes orders']])
+  })
+
+  it('is not warned of if it was killed before; nor is one that gives anything else', async () => {
+    a.spawn((self) => {
+      self.exit(self.pid, 'kill')
+      return () => undefined
+    })
+    a.spawn(() => ({ handler: () => undefined }))
+    a.spawn(handler(() => () => undefined))
+    await cluster.settle()
+    expect(warnings()).toEqual([])
+  })
+})
+
 describe('receive', () => {
   const broken = {
     match: () => {
