@@ -207,8 +207,8 @@ export class Node {
   }
 
   /**
-   * Connects to a node that this one has been connected to, or to which a seed or a discovery has led. Resolves with whether it is connected then: `false` if
-   * nothing is known of it, or it can't be reached.
+   * Connects to a node that this one has been connected to, or to which a seed or a discovery has led: it takes a name, and knows no address but those. Resolves with
+   * whether it is connected then: `false` if nothing is known of it, or it can't be reached.
    * @throws PidmeshError `ERR_BAD_ARGUMENT`
    */
   connectNode(node: NodeName): Promise<boolean> {
