@@ -387,7 +387,10 @@ export class Context extends LibraryContext {
     this.kernel.nodeMonitors.monitorNodes(process, checkFlag('on', on) ? wanted : 'none')
   }
 
-  /** One `nodedown` when the connection to `node` ends, at once if there is none and none can be made. Each call counts. */
+  /**
+   * One `nodedown` when the connection to `node` ends; at once, with the reason `disconnect`, if there is none and none can be made. Each call counts, and `monitorNodes`
+   * counts apart: who has both gets two messages that are alike.
+   */
   monitorNode(node: NodeName, on: boolean): void {
     const process = this.living()
     checkFlag('on', on)
