@@ -60,6 +60,7 @@ function join({
   bindHost,
   meshPort,
   transport,
+  busyWait,
   cookieFile,
   tlsFiles,
   dnsName,
@@ -71,6 +72,7 @@ function join({
     bindHost,
     port: meshPort,
     transport,
+    busyWait,
     cookie: readCookies(read(cookieFile)),
     discovery: dns({ name: dnsName, port: meshPort, ...(dnsServers === undefined ? {} : { servers: dnsServers }) }),
     ...(tlsFiles === undefined

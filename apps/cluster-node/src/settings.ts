@@ -8,6 +8,8 @@ export type Settings = {
   readonly meshPort: number
   /** What it speaks with other nodes, the same on all of them. */
   readonly transport: 'grpc' | 'tcp'
+  /** Waits awake for nodes with which it takes turns quickly. Not where CPU time is limited. */
+  readonly busyWait: boolean
   /** For clients and probes. */
   readonly port: number
   readonly cookieFile: string
@@ -40,12 +42,16 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const transport = optional('TRANSPORT') ?? 'grpc'
   if (transport !== 'grpc' && transport !== 'tcp')
     throw new SettingsError(`TRANSPORT must be grpc or tcp, not ${JSON.stringify(transport)}`)
+  const busyWait = optional('BUSY_WAIT') ?? 'true'
+  if (busyWait !== 'true' && busyWait !== 'false')
+    throw new SettingsError(`BUSY_WAIT must be true or false, not ${JSON.stringify(busyWait)}`)
   const tls = ['TLS_CA_FILE', 'TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'].filter((name) => optional(name) !== undefined)
   return {
     name: required('NODE_NAME'),
     bindHost: required('BIND_HOST'),
     meshPort: integer('MESH_PORT', 1, 65_535),
     transport,
+    busyWait: busyWait === 'true',
     port: integer('PORT', 1, 65_535),
     cookieFile: required('COOKIE_FILE'),
     // All or none: a node that talks in the clear for a misspelt name would be a bad surprise.

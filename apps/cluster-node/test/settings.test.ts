@@ -21,6 +21,7 @@ describe('the settings of a node', () => {
       bindHost: '0.0.0.0',
       meshPort: 7001,
       transport: 'grpc',
+      busyWait: true,
       port: 8080,
       cookieFile: env.COOKIE_FILE,
       tlsFiles: { ca: 'ca.pem', certificate: 'certificate.pem', privateKey: 'key.pem' },
@@ -39,6 +40,14 @@ describe('the settings of a node', () => {
     expect(readSettings({ ...env, TRANSPORT: 'tcp' })).toMatchObject({ transport: 'tcp' })
     expect(() => readSettings({ ...env, TRANSPORT: 'udp' })).toThrowError(
       new SettingsError('TRANSPORT must be grpc or tcp, not "udp"'),
+    )
+  })
+
+  it('may say that a node is not to wait awake', () => {
+    expect(readSettings({ ...env, BUSY_WAIT: 'false' })).toMatchObject({ busyWait: false })
+    expect(readSettings({ ...env, BUSY_WAIT: 'true' })).toMatchObject({ busyWait: true })
+    expect(() => readSettings({ ...env, BUSY_WAIT: 'no' })).toThrowError(
+      new SettingsError('BUSY_WAIT must be true or false, not "no"'),
     )
   })
 
