@@ -57,5 +57,10 @@ async function make(
     notBeforeDate: new Date(from.getTime() - 60_000),
     notAfterDate: new Date(from.getTime() + days * DAY_MS),
   })
-  return { certificate: cert, privateKey }
+  return { certificate: inLines(cert), privateKey: inLines(privateKey) }
+}
+
+/** The last line ends, too, so that files of this kind can be put one behind the other. */
+function inLines(pem: string): string {
+  return `${pem.trimEnd()}\n`
 }

@@ -37,6 +37,10 @@ describe('pidmesh certs', () => {
     expect(Math.round(days)).toBe(10)
   })
 
+  it('makes files whose last line ends, so that two can be put one behind the other', async () => {
+    for (const file of await make(['a@h'])) expect(readFileSync(file, 'utf8')).toMatch(/[^\n]\n$/)
+  })
+
   it('keeps private keys from the eyes of others', async () => {
     await make(['a@h'])
     for (const name of ['ca-key.pem', 'a@h-key.pem']) expect(statSync(join(directory, name)).mode & 0o077).toBe(0)
