@@ -4,6 +4,7 @@
  *
  * Meant for development and for small clusters. Any other authority will do as well, if its certificates name the nodes in this way.
  */
+import { randomBytes } from 'node:crypto'
 import type { NodeName } from '@pidmesh/runtime'
 import { generate, type SelfsignedOptions } from 'selfsigned'
 
@@ -22,8 +23,9 @@ export interface Validity {
 const DAY_MS = 24 * 60 * 60 * 1_000
 const DEFAULT_DAYS = 365
 
+/** Each has a name of its own: of two with one name OpenSSL looks at the first only, whichever has signed. */
 export function createAuthority(validity: Validity): Promise<KeyPair> {
-  return make('pidmesh development authority', validity, {
+  return make(`pidmesh development authority ${randomBytes(8).toString('hex')}`, validity, {
     extensions: [
       { name: 'basicConstraints', cA: true, critical: true },
       { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },

@@ -41,6 +41,14 @@ describe('pidmesh certs', () => {
     for (const file of await make(['a@h'])) expect(readFileSync(file, 'utf8')).toMatch(/[^\n]\n$/)
   })
 
+  it('gives each authority a name of its own', async () => {
+    await make(['a@h'])
+    const first = read('ca.pem').subject
+    for (const name of ['ca.pem', 'ca-key.pem']) rmSync(join(directory, name))
+    await make(['b@h'])
+    expect(read('ca.pem').subject).not.toBe(first)
+  })
+
   it('keeps private keys from the eyes of others', async () => {
     await make(['a@h'])
     for (const name of ['ca-key.pem', 'a@h-key.pem']) expect(statSync(join(directory, name)).mode & 0o077).toBe(0)

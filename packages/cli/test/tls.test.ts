@@ -55,6 +55,24 @@ describe.each<TransportKind>(['grpc', 'tcp'])('with tls, over %s,', (transport) 
     expect(await got).toEqual({ over: 'tls' })
   })
 
+  it.each([
+    ['the old one first', (old: KeyPair, other: KeyPair) => old.certificate + other.certificate],
+    ['the new one first', (old: KeyPair, other: KeyPair) => other.certificate + old.certificate],
+  ])('nodes of two authorities connect if all trust both, %s', async (_what, bundle) => {
+    const other = await createAuthority(now)
+    const ca = bundle(authority, other)
+    const a = await start('a', { tls: { ...(await tlsOf('a')), ca } })
+    const b = await start('b', { tls: { ...(await tlsOf('b', { by: other })), ca }, seeds: [a.address] })
+    const c = await start('c', { tls: { ...(await tlsOf('c')), ca }, seeds: [b.address] })
+    await expect
+      .poll(() => [a, b, c].map((node) => node.nodes().toSorted()), { timeout: 15_000 })
+      .toEqual([
+        [b.name, c.name],
+        [a.name, c.name],
+        [a.name, b.name],
+      ])
+  })
+
   it('a node that shows the certificate of another is refused, on whichever side it is, though it knows the cookie', async () => {
     const a = await start('a', { tls: await tlsOf('a') })
     const failed = start('impostor', { tls: await tlsOf('b'), seeds: [a.address] })
