@@ -4,19 +4,39 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NodeName } from '@pidmesh/runtime'
-import { createAuthority, createCertificate, type KeyPair, type Validity } from './certificates.ts'
+import {
+  authorityEnd,
+  certificateEnd,
+  createAuthority,
+  createCertificate,
+  endAfter,
+  type KeyPair,
+  type Validity,
+} from './certificates.ts'
 import type { CertsOptions } from './options.ts'
 
-/** Resolves with the files that were written. Nothing is written if one is there that must not be written over. */
-export async function writeCertificates(options: CertsOptions, from: Date): Promise<readonly string[]> {
+export interface Written {
+  readonly files: readonly string[]
+  /** What is otherwise than it was asked for. */
+  readonly note: string | undefined
+}
+
+/** Nothing is written if a file is there that must not be written over, or an authority that has expired. */
+export async function writeCertificates(options: CertsOptions, from: Date): Promise<Written> {
   const { nodes, directory, days } = options
-  const validity: Validity = { from, days }
+  const validity = { from, days }
   checkPaths(options)
   mkdirSync(directory, { recursive: true })
-  const written: string[] = []
-  const authority = await authorityIn(directory, validity, written)
-  for (const node of nodes) write(pathsOf(directory, node), await createCertificate(node, authority, validity), written)
-  return written
+  const files: string[] = []
+  const authority = await authorityIn(directory, from, files)
+  for (const node of nodes) write(pathsOf(directory, node), await createCertificate(node, authority, validity), files)
+  return { files, note: noteOn(authority, validity) }
+}
+
+function noteOn(authority: KeyPair, { from, days }: Required<Validity>): string | undefined {
+  const end = certificateEnd(authority, { from, days })
+  if (end.getTime() === endAfter(from, days).getTime()) return undefined
+  return `the authority ends on ${dayOf(end)}, before ${days} days are over, and these certificates with it`
 }
 
 function checkPaths({ nodes, directory, force }: CertsOptions): void {
@@ -29,17 +49,30 @@ function checkPaths({ nodes, directory, force }: CertsOptions): void {
     throw new Error(`${known.join(', ')} has a certificate, or a key, in ${directory} already; --force writes over it`)
 }
 
-async function authorityIn(directory: string, validity: Validity, written: string[]): Promise<KeyPair> {
+async function authorityIn(directory: string, from: Date, written: string[]): Promise<KeyPair> {
   const paths = pathsOf(directory, 'ca')
   const [hasCertificate, hasKey] = [existsSync(paths.certificate), existsSync(paths.privateKey)]
   if (hasCertificate && hasKey) {
-    return { certificate: readFileSync(paths.certificate, 'utf8'), privateKey: readFileSync(paths.privateKey, 'utf8') }
+    const authority = {
+      certificate: readFileSync(paths.certificate, 'utf8'),
+      privateKey: readFileSync(paths.privateKey, 'utf8'),
+    }
+    const end = authorityEnd(authority)
+    if (end <= from) {
+      const problem = `the authority ${paths.certificate} has expired on ${dayOf(end)}`
+      throw new Error(`${problem}: make another in a new directory, and all certificates with it`)
+    }
+    return authority
   }
   if (hasCertificate) throw new Error(`${paths.certificate} is there, but its key ${paths.privateKey} is not`)
   if (hasKey) throw new Error(`${paths.privateKey} is there, but its certificate ${paths.certificate} is not`)
-  const authority = await createAuthority(validity)
+  const authority = await createAuthority({ from })
   write(paths, authority, written)
   return authority
+}
+
+function dayOf(time: Date): string {
+  return time.toISOString().slice(0, 10)
 }
 
 interface Paths {

@@ -9,7 +9,9 @@ try {
   if (command.type === 'help') {
     process.stdout.write(`${HELP}\n`)
   } else {
-    for (const path of await writeCertificates(command.options, new Date())) process.stdout.write(`${path}\n`)
+    const { files, note } = await writeCertificates(command.options, new Date())
+    for (const path of files) process.stdout.write(`${path}\n`)
+    if (note !== undefined) process.stderr.write(`pidmesh: ${note}\n`)
   }
 } catch (error) {
   process.stderr.write(`pidmesh: ${error instanceof Error ? error.message : String(error)}\n`)

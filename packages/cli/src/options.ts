@@ -8,11 +8,11 @@ export const HELP = `Usage: pidmesh certs [options] name@host …
 
 Makes a certificate for each node, signed by an authority of your own, for the option tls of startNode:
 
-  ca.pem, ca-key.pem               the authority: made if they aren't there; keep the key to yourself
+  ca.pem, ca-key.pem               the authority: made if they aren't there, for ten years; keep the key to yourself
   name@host.pem, name@host-key.pem one pair a node
 
   --out DIR    where they are, and are written to (default certs)
-  --days N     how long they are good for (default 365)
+  --days N     how long the certificates of nodes are good for (default 365), at most as long as their authority
   --force      writes over the certificates of nodes that are there already
   --help       show this
 
@@ -21,6 +21,7 @@ Exit code: 0 all written · 1 could not · 2 bad option`
 export interface CertsOptions {
   readonly nodes: readonly NodeName[]
   readonly directory: string
+  /** Of the nodes' certificates. */
   readonly days: number
   readonly force: boolean
 }

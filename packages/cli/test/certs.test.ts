@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nodeName } from '@pidmesh/runtime'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { writeCertificates } from '../src/certs.ts'
+import { writeCertificates, type Written } from '../src/certs.ts'
 import { readCommand, UsageError } from '../src/options.ts'
 
 let directory: string
@@ -19,12 +19,14 @@ afterEach(() => {
 
 const now = new Date()
 
-function make(names: readonly string[], force = false): Promise<readonly string[]> {
+function make(names: readonly string[], { force = false, days = 10, from = now } = {}): Promise<Written> {
   const nodes = names.map((name) => nodeName(name))
-  return writeCertificates({ nodes, directory, days: 10, force }, now)
+  return writeCertificates({ nodes, directory, days, force }, from)
 }
 
 const read = (name: string): X509Certificate => new X509Certificate(readFileSync(join(directory, name)))
+
+const daysOf = ({ validTo }: X509Certificate): number => (new Date(validTo).getTime() - now.getTime()) / 86_400_000
 
 describe('pidmesh certs', () => {
   it('makes an authority, and a certificate a node that it has signed, which names the node and ends when it is to', async () => {
@@ -33,12 +35,12 @@ describe('pidmesh certs', () => {
     expect([ca.ca, a.ca]).toEqual([true, false])
     for (const certificate of [a, b]) expect(certificate.verify(ca.publicKey)).toBe(true)
     expect([a.subjectAltName, b.subjectAltName]).toEqual(['URI:pidmesh://a@10.0.0.1', 'URI:pidmesh://b@[::1]'])
-    const days = (new Date(a.validTo).getTime() - now.getTime()) / 86_400_000
-    expect(Math.round(days)).toBe(10)
+    expect(Math.round(daysOf(a))).toBe(10)
   })
 
   it('makes files whose last line ends, so that two can be put one behind the other', async () => {
-    for (const file of await make(['a@h'])) expect(readFileSync(file, 'utf8')).toMatch(/[^\n]\n$/)
+    const { files } = await make(['a@h'])
+    for (const file of files) expect(readFileSync(file, 'utf8')).toMatch(/[^\n]\n$/)
   })
 
   it('gives each authority a name of its own', async () => {
@@ -47,6 +49,24 @@ describe('pidmesh certs', () => {
     for (const name of ['ca.pem', 'ca-key.pem']) rmSync(join(directory, name))
     await make(['b@h'])
     expect(read('ca.pem').subject).not.toBe(first)
+  })
+
+  it('makes an authority for ten years, however long the certificates of nodes are good for', async () => {
+    expect((await make(['a@h'])).note).toBeUndefined()
+    expect(Math.round(daysOf(read('ca.pem')))).toBe(3_650)
+    expect((await make(['b@h'], { days: 3_650 })).note).toBeUndefined()
+  })
+
+  it('makes no certificate that outlives its authority, and says so', async () => {
+    const { note } = await make(['a@h'], { days: 36_500 })
+    expect(read('a@h.pem').validTo).toBe(read('ca.pem').validTo)
+    expect(note).toMatch(/the authority ends on \d{4}-\d\d-\d\d, before 36500 days are over/)
+  })
+
+  it('signs nothing with an authority that has expired', async () => {
+    const { validTo } = await make(['a@h']).then(() => read('ca.pem'))
+    await expect(make(['b@h'], { from: new Date(validTo) })).rejects.toThrowError(/ca\.pem has expired on/)
+    expect(existsSync(join(directory, 'b@h.pem'))).toBe(false)
   })
 
   it('keeps private keys from the eyes of others', async () => {
@@ -59,8 +79,8 @@ describe('pidmesh certs', () => {
     const [ca, a] = [read('ca.pem').fingerprint256, read('a@h.pem').fingerprint256]
     await expect(make(['b@h', 'a@h'])).rejects.toThrowError(/--force/)
     expect(existsSync(join(directory, 'b@h.pem'))).toBe(false)
-    expect(await make(['b@h'])).toHaveLength(2)
-    await make(['a@h'], true)
+    expect((await make(['b@h'])).files).toHaveLength(2)
+    await make(['a@h'], { force: true })
     expect(read('ca.pem').fingerprint256).toBe(ca)
     expect(read('a@h.pem').fingerprint256).not.toBe(a)
   })
@@ -75,7 +95,7 @@ describe('pidmesh certs', () => {
   it('keeps a key from the eyes of others that it writes over one that was not', async () => {
     await make(['a@h'])
     chmodSync(join(directory, 'a@h-key.pem'), 0o644)
-    await make(['a@h'], true)
+    await make(['a@h'], { force: true })
     expect(statSync(join(directory, 'a@h-key.pem')).mode & 0o077).toBe(0)
   })
 
