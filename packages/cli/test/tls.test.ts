@@ -145,4 +145,27 @@ describe('the option tls', () => {
     expect(failure).toMatchObject({ code: 'ERR_BAD_OPTION' })
     expect(String((failure as Error).stack)).not.toContain(good.privateKey.split('\n')[1])
   })
+
+  it.each<[string, (good: TlsOptions) => Partial<TlsOptions>, string]>([
+    ['a path for ca', () => ({ ca: 'certs/ca.pem' }), 'ca must be a text in PEM form'],
+    ['a path for certificate', () => ({ certificate: '/certs/a.pem' }), 'certificate must be a text in PEM form'],
+    ['a path for privateKey', () => ({ privateKey: '/certs/a-key.pem' }), 'privateKey must be a text in PEM form'],
+    ['a key for ca', ({ privateKey }) => ({ ca: privateKey }), 'ca must be one certificate or several'],
+    ['half of a bundle', ({ ca }) => ({ ca: ca + ca.slice(0, 100) }), 'ca must be one certificate or several'],
+    [
+      'a bundle without a line break between',
+      ({ ca }) => ({ ca: ca.trimEnd() + ca }),
+      'ca must be one certificate or several',
+    ],
+    ['a key for certificate', ({ privateKey }) => ({ certificate: privateKey }), 'certificate must be a certificate'],
+    ['a certificate for privateKey', ({ ca }) => ({ privateKey: ca }), 'privateKey must be a private key'],
+    ['the key of another', () => ({ privateKey: authority.privateKey }), 'privateKey is not the key of certificate'],
+  ])('says of %s which part is wrong, and shows nothing of it', async (_what, make, problem) => {
+    const good = await tlsOf('a')
+    const wrong = make(good)
+    const failure = await startAny('a', { tls: { ...good, ...wrong } }).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'ERR_BAD_OPTION', message: expect.stringContaining(`tls: ${problem}`) })
+    for (const text of Object.values(wrong))
+      expect(String((failure as Error).stack)).not.toContain(text.split('\n')[1] ?? text)
+  })
 })

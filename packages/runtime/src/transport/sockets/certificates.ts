@@ -1,27 +1,57 @@
 /**
  * Certificates of nodes: whether they can be used, and whose they are.
  */
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { PidmeshError } from '../../errors.ts'
 import type { TlsOptions } from '../../ports.ts'
 
+const CERTIFICATE = /^-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/
 const CERTIFIED_NAME = /(?:^|, )URI:pidmesh:\/\/([^,"\s]+)/g
 
 /** @throws PidmeshError `ERR_BAD_OPTION` */
 export function checkTls({ ca, certificate, privateKey }: TlsOptions): void {
+  for (const [what, pem] of Object.entries({ ca, certificate, privateKey })) {
+    if (!pem.includes('-----BEGIN '))
+      throw bad(`${what} must be a text in PEM form, with -----BEGIN in it: what is in the file, not the path of it`)
+  }
+  attempt('ca must be one certificate or several, each beginning on a line of its own', () => {
+    // OpenSSL passes over what it can't read.
+    certificatesIn(ca)
+    createSecureContext({ ca })
+  })
+  attempt('certificate must be a certificate, and may be followed by those between it and the authority', () => {
+    certificatesIn(certificate)
+    createSecureContext({ cert: certificate })
+  })
+  const key = attempt('privateKey must be a private key, without a passphrase', () => createPrivateKey(privateKey))
+  if (!new X509Certificate(certificate).checkPrivateKey(key)) throw bad('privateKey is not the key of certificate')
+  attempt('ca, certificate and privateKey can not be used together', () =>
+    createSecureContext({ ca, cert: certificate, key: privateKey }),
+  )
+}
+
+function attempt<T>(rule: string, read: () => T): T {
   try {
-    // OpenSSL passes over a text in which there is no certificate.
-    for (const pem of [ca, certificate]) new X509Certificate(pem)
-    createSecureContext({ ca, cert: certificate, key: privateKey })
+    return read()
   } catch (cause) {
     // Never with the cause's text, which may show of the key what is none.
-    throw new PidmeshError(
-      'ERR_BAD_OPTION',
-      'tls: ca and certificate must be certificates, and privateKey the key of the latter',
-      { cause },
-    )
+    throw bad(rule, cause)
   }
+}
+
+function bad(problem: string, cause?: unknown): PidmeshError {
+  return new PidmeshError('ERR_BAD_OPTION', `tls: ${problem}`, { cause })
+}
+
+/**
+ * All that are in a text in PEM form.
+ * @throws Error if there is none, or one that can't be read
+ */
+function certificatesIn(pem: string): X509Certificate[] {
+  const parts = pem.split(/^(?=-----BEGIN )/m).filter((part) => CERTIFICATE.test(part))
+  if (parts.length === 0) throw new Error('no certificate')
+  return parts.map((part) => new X509Certificate(part))
 }
 
 /** The nodes that a certificate is for, in PEM form. */
