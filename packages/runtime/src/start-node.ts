@@ -9,7 +9,7 @@ import { nactPump } from './system/nact-pump.ts'
 import { pinoLogger } from './system/pino-logger.ts'
 import { systemClock } from './system/system-clock.ts'
 import { systemRandom } from './system/system-random.ts'
-import { namesIn } from './transport/sockets/certificates.ts'
+import { faultsOf } from './transport/sockets/certificates.ts'
 import { grpcTransport } from './transport/sockets/grpc.ts'
 import { tcpTransport } from './transport/sockets/tcp.ts'
 
@@ -35,8 +35,10 @@ export function systemComponents(options: CheckedNodeOptions): NodeComponents {
   const { name, logger, logLevel, tls } = options
   const transport = TRANSPORTS[options.transport](tls)
   const log = logger ?? pinoLogger({ level: logLevel })
-  if (tls !== undefined && !namesIn(tls.certificate).includes(name))
-    log.warn({ node: name }, 'the certificate of this node is not for it: no other node will connect with it')
+  if (tls !== undefined) {
+    for (const { fault, ...certificate } of faultsOf(tls, name, systemClock.wallMs()))
+      log.warn({ node: name, ...certificate }, fault)
+  }
   return {
     clock: systemClock,
     random: systemRandom,

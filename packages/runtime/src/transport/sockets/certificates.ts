@@ -4,6 +4,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { PidmeshError } from '../../errors.ts'
+import type { NodeName } from '../../ids.ts'
 import type { TlsOptions } from '../../ports.ts'
 
 const CERTIFICATE = /^-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/
@@ -54,9 +55,38 @@ function certificatesIn(pem: string): X509Certificate[] {
   return parts.map((part) => new X509Certificate(part))
 }
 
-/** The nodes that a certificate is for, in PEM form. */
-export function namesIn(certificate: string): string[] {
-  return certifiedNames(new X509Certificate(certificate).subjectAltName ?? '')
+/** Why a node that has these won't be connected with others, for its log. */
+export function faultsOf({ ca, certificate }: TlsOptions, node: NodeName, nowMs: number): CertificateFault[] {
+  const faults: CertificateFault[] = []
+  const own = new X509Certificate(certificate)
+  if (!certifiedNames(own.subjectAltName ?? '').includes(node))
+    faults.push({ fault: 'the certificate of this node is not for it: no other node will connect with it' })
+  const ownFault = untimely(own, nowMs)
+  if (ownFault !== undefined)
+    faults.push({
+      ...ownFault,
+      fault: `the certificate of this node ${ownFault.fault}: no other node will connect with it`,
+    })
+  for (const authority of certificatesIn(ca)) {
+    const fault = untimely(authority, nowMs)
+    if (fault !== undefined)
+      faults.push({ ...fault, fault: `an authority in ca ${fault.fault}: no node with a certificate of it is let in` })
+  }
+  return faults
+}
+
+export interface CertificateFault {
+  readonly fault: string
+  /** Of a certificate that is not valid now. */
+  readonly subject?: string
+  readonly validFrom?: string
+  readonly validTo?: string
+}
+
+function untimely({ subject, validFrom, validTo }: X509Certificate, nowMs: number): CertificateFault | undefined {
+  const times = { subject, validFrom, validTo }
+  if (Date.parse(validTo) < nowMs) return { ...times, fault: 'has expired' }
+  return Date.parse(validFrom) > nowMs ? { ...times, fault: 'is not valid yet' } : undefined
 }
 
 /** The nodes that a certificate is for, by its alternative names. */
