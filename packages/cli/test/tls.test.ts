@@ -33,6 +33,11 @@ async function startAny(name: string, more: Partial<NodeOptions>): Promise<Node>
   return node
 }
 
+/** What a node says of connections that come to nothing. */
+function detailsOf({ lines }: MemoryLogger): readonly unknown[] {
+  return lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields['detail'])
+}
+
 /** The one that dials has tried several times, and neither has ever seen the other. */
 async function expectKeptOut(near: Node, far: Node, log: MemoryLogger): Promise<void> {
   const failures = (): number => log.lines.filter((line) => line.message === 'dial failed').length
@@ -122,6 +127,30 @@ describe.each<TransportKind>(['grpc', 'tcp'])('with tls, over %s,', (transport) 
     const logOfC = new MemoryLogger()
     const c = await start('c', { tls: await tlsOf('c'), seeds: [b.address], logger: logOfC })
     await expectKeptOut(c, b, logOfC)
+  })
+
+  it('who refuses a certificate says in its log why, on whichever side it is, and who was refused that this may be so', async () => {
+    const [near, far] = [new MemoryLogger(), new MemoryLogger()]
+    const expired = await tlsOf('b', { validity: { from: new Date(Date.now() - 3 * 86_400_000), days: 1 } })
+    const a = await start('a', { tls: await tlsOf('a'), logger: near })
+    const b = await start('b', { tls: expired, seeds: [a.address], logger: far })
+    await expect.poll(() => detailsOf(near)).toContain('the certificate of the other side is refused: CERT_HAS_EXPIRED')
+    await expect
+      .poll(() => detailsOf(far))
+      .toContainEqual(expect.stringContaining('it may have refused the certificate of this node'))
+    const nearest = new MemoryLogger()
+    await start('c', { tls: await tlsOf('c'), seeds: [b.address], logger: nearest })
+    await expect.poll(() => detailsOf(nearest)).toContain('certificate has expired')
+    await expect
+      .poll(() => detailsOf(far))
+      .toContainEqual(expect.stringContaining('the other side may have refused the certificate of this node'))
+  })
+
+  it('a node that meets one without TLS says that there is none', async () => {
+    const log = new MemoryLogger()
+    const a = await start('a', { tls: await tlsOf('a'), logger: log })
+    await start('b', { seeds: [a.address] })
+    await expect.poll(() => detailsOf(log)).toContain('no TLS connection: wrong version number')
   })
 })
 

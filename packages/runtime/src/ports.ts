@@ -129,10 +129,14 @@ export interface TlsOptions {
 export interface Transport {
   /**
    * Listens at `host:port` and gives each link that comes in to `accept`. `onStranger` is told of a connection that has said something and made no
-   * link. Resolves with the address, with the real port if 0 was asked for.
+   * link, and why, if that is known. Resolves with the address, with the real port if 0 was asked for.
    * @throws PidmeshError `ERR_PORT_IN_USE` if the address is taken, `ERR_LISTEN` if it can't be listened on for another reason.
    */
-  listen(address: string, accept: (link: Link) => LinkEvents, onStranger?: (from: string) => void): Promise<string>
+  listen(
+    address: string,
+    accept: (link: Link) => LinkEvents,
+    onStranger?: (from: string, detail?: string) => void,
+  ): Promise<string>
   /**
    * Returns at once; frames may be sent before the other side has answered. A dial that fails ends with `unreachable`. No event comes within
    * this call.

@@ -72,7 +72,7 @@ export class Handshakes {
       await this.options.transport.listen(
         address,
         (link) => this.accept(link),
-        (from) => this.onStranger(from),
+        (from, detail) => this.onStranger(from, detail),
       ),
     )
   }
@@ -187,10 +187,10 @@ export class Handshakes {
     }
   }
 
-  private onStranger(from: string): void {
+  private onStranger(from: string, detail: string | undefined): void {
     this.options.counters.handshakesMalformed++
     this.failures.warn(
-      { from },
+      { from, ...(detail !== undefined && { detail }) },
       'a connection that is none of a node: are the transport and TLS the same on both sides?',
     )
   }

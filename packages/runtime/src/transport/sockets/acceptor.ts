@@ -23,16 +23,17 @@ const LIMITS: AcceptorLimits = { streamWithinMs: 5_000, maxWaiting: 256 }
 
 export class Acceptor {
   private readonly limits: AcceptorLimits
-  private readonly onStranger: (from: string) => void
+  private readonly onStranger: (from: string, detail: string | undefined) => void
   private readonly server: Server
   private readonly sockets = new Map<string, Socket>()
   /** Those without a stream, the oldest first, each with what ends its time. */
   private readonly waiting = new Map<string, NodeJS.Timeout>()
+  private readonly details = new WeakMap<Socket, string>()
 
   /** Connections are known by `connectionOf`. `onStranger` is told of a connection that was closed without a stream, though something had come on it. (A knock says nothing.) */
   constructor(
     onSocket: (socket: Socket) => void,
-    onStranger: (from: string) => void = () => undefined,
+    onStranger: (from: string, detail: string | undefined) => void = () => undefined,
     limits: AcceptorLimits = LIMITS,
   ) {
     this.onStranger = onStranger
@@ -79,6 +80,11 @@ export class Acceptor {
     this.waiting.delete(connection)
   }
 
+  /** Why the connection will have been closed, for who is told of a stranger. */
+  explain(socket: Socket, detail: string): void {
+    this.details.set(socket, detail)
+  }
+
   /** The link on the connection is over. What was written last still goes out, if anyone takes it. */
   onOver(connection: string): void {
     const socket = this.sockets.get(connection)
@@ -106,7 +112,9 @@ export class Acceptor {
     socket.on('error', () => undefined)
     socket.on('close', () => {
       this.sockets.delete(connection)
-      if (this.waiting.has(connection) && socket.bytesRead > 0) this.onStranger(from)
+      // Why TLS has failed comes just after the connection's end.
+      if (this.waiting.has(connection) && socket.bytesRead > 0)
+        setImmediate(() => this.onStranger(from, this.details.get(socket)))
       this.onStream(connection)
     })
     const [oldest] = this.waiting.keys()

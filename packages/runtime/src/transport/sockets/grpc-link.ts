@@ -10,6 +10,7 @@ import type { ClientDuplexStream, ServerDuplexStream, StatusObject } from '@grpc
 import type { Link, LinkEnd, LinkEvents } from '../../ports.ts'
 import { CLOSE_GRACE_MS } from './acceptor.ts'
 import { certifiedNames } from './certificates.ts'
+import { MAYBE_REFUSED } from './socket-error.ts'
 
 export type Stream = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
 
@@ -65,7 +66,9 @@ export class GrpcLink implements Link {
     })
     // The first of these three tells how it ended; 'status' comes at clients, 'close' last at both.
     stream.on('error', (error: Error & Partial<StatusObject>) => {
-      this.finish({ type: 'failed', detail: inBrief(error.details ?? error.message) })
+      const detail = inBrief(error.details ?? error.message)
+      const isUnexplained = this.options.isTls && detail === NO_REASON
+      this.finish({ type: 'failed', detail: isUnexplained ? `${detail}: ${MAYBE_REFUSED}` : detail })
     })
     stream.on('end', () => this.finish({ type: 'closed' }))
     stream.on('close', () => this.finish({ type: 'closed' }))
@@ -111,8 +114,11 @@ export class GrpcLink implements Link {
   }
 }
 
+/** What gRPC says of a connection that was closed before anything was said on it. */
+const NO_REASON = 'Failed to connect'
+
 /** gRPC says around it what it has tried, and when. */
 function inBrief(details: string): string {
-  const inner = /Last error: (.*?)(?: \(\d{4}-[^)]*\))?\.? Resolution note:/s.exec(details)?.[1] ?? details
+  const inner = /Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\.? Resolution note:/s.exec(details)?.[1] ?? details
   return inner.trim().slice(0, 300)
 }

@@ -1,19 +1,12 @@
 /**
- * Mutual TLS as gRPC takes it: both sides show a certificate of the cluster's authority, and the handshake compares the names in it.
+ * The dialer's side of mutual TLS, as gRPC takes it: both sides show a certificate of the cluster's authority, and the handshake compares the names in it.
  */
 import type { Socket } from 'node:net'
-import { credentials, ServerCredentials, type ChannelCredentials } from '@grpc/grpc-js'
+import { credentials, type ChannelCredentials } from '@grpc/grpc-js'
 import type { TlsOptions } from '../../ports.ts'
 
 /** The server's name that a TLS dial to an IP address gives: it may be no IP address (RFC 6066, section 3; Node 26 refuses one), and nobody looks at it. */
 export const NAME_FOR_AN_IP = { 'grpc.ssl_target_name_override': 'pidmesh.invalid' } as const
-
-export function serverCredentials(tls: TlsOptions | undefined): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure()
-  const { ca, certificate, privateKey } = tls
-  const pair = { private_key: Buffer.from(privateKey), cert_chain: Buffer.from(certificate) }
-  return ServerCredentials.createSsl(Buffer.from(ca), [pair], true)
-}
 
 /** `onSocket` is given the TCP socket when there is one: gRPC itself never destroys one whose other side doesn't answer. */
 export function clientCredentials(tls: TlsOptions | undefined, onSocket: (socket: Socket) => void): ChannelCredentials {

@@ -9,6 +9,7 @@ import { connect, isIP, type Socket } from 'node:net'
 import {
   type Client,
   Server,
+  ServerCredentials,
   makeGenericClientConstructor,
   logVerbosity,
   setLogVerbosity,
@@ -23,7 +24,8 @@ import { hostOf, portOf } from '../../address.ts'
 import { Acceptor, CLOSE_GRACE_MS, connectionOf, sourceOf } from './acceptor.ts'
 import { checkTls } from './certificates.ts'
 import { GrpcLink } from './grpc-link.ts'
-import { clientCredentials, NAME_FOR_AN_IP, serverCredentials } from './grpc-tls.ts'
+import { clientCredentials, NAME_FOR_AN_IP } from './grpc-tls.ts'
+import { securing } from './securing.ts'
 import { detailOf } from './socket-error.ts'
 
 /** What may be on its way in one direction: at 10 ms there and back that makes 100 MiB/s, and the default of HTTP/2, 64 KiB, would make 6. */
@@ -75,7 +77,15 @@ export function grpcTransport(tls?: TlsOptions): Transport {
     async listen(address, accept, onStranger) {
       server = new Server(OPTIONS)
       widenStreams(server)
-      const injector = server.createConnectionInjector(serverCredentials(tls))
+      // gRPC is given connections that are secure already: of those that TLS refuses it tells nobody.
+      const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+      const inject = (socket: Socket): void => {
+        // It may be cut off before there is a stream to tell.
+        socket.on('error', () => undefined)
+        injector.injectConnection(socket)
+      }
+      const explain = (socket: Socket, detail: string): void => accepting.explain(socket, detail)
+      const take = tls === undefined ? inject : securing({ tls, protocol: 'h2', onSecured: inject, explain })
       /** gRPC says of a stream only where it comes from. */
       const connections = new Map<string, string>()
       const accepting = new Acceptor((socket) => {
@@ -87,7 +97,7 @@ export function grpcTransport(tls?: TlsOptions): Transport {
         }
         connections.set(from, connectionOf(socket))
         socket.once('close', () => connections.delete(from))
-        injector.injectConnection(socket)
+        take(socket)
       }, onStranger)
       acceptor = accepting
       server.addService(SERVICE, {

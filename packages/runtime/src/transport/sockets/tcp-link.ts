@@ -13,7 +13,7 @@ import { MAX_FRAME_BYTES } from '../../wire/frame.ts'
 import { CLOSE_GRACE_MS } from './acceptor.ts'
 import { certifiedNames } from './certificates.ts'
 import { FrameSplitter, ledByLength, type FrameTaker } from './frame-splitter.ts'
-import { detailOf } from './socket-error.ts'
+import { detailOf, MAYBE_REFUSED } from './socket-error.ts'
 
 export interface TcpLinkOptions {
   readonly socket: Socket
@@ -49,7 +49,7 @@ export class TcpLink implements Link {
     socket.once('connect', () => (type = 'failed'))
     socket.on('error', (error) => this.finish({ type, detail: detailOf(error) }))
     const onClosed = (): void =>
-      this.finish(this.isGreeted ? { type: 'closed' } : { type, detail: 'closed before it has said what it speaks' })
+      this.finish(this.isGreeted ? { type: 'closed' } : { type, detail: closedEarly(socket) })
     socket.on('end', onClosed)
     links.add(this)
     this.ended = new Promise((resolve) => {
@@ -139,4 +139,9 @@ export class TcpLink implements Link {
     socket.end()
     setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref()
   }
+}
+
+function closedEarly(socket: Socket): string {
+  const closed = 'closed before it has said what it speaks'
+  return socket instanceof TLSSocket && socket.authorized ? `${closed}: ${MAYBE_REFUSED}` : closed
 }

@@ -4,11 +4,12 @@
  * A side that hears no greeting of ours has met another program, or a node that speaks gRPC: HTTP begins otherwise.
  */
 import { connect, type Socket } from 'node:net'
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import { hostOf, portOf } from '../../address.ts'
 import type { TlsOptions, Transport } from '../../ports.ts'
 import { Acceptor, connectionOf, sourceOf } from './acceptor.ts'
 import { checkTls } from './certificates.ts'
+import { securing } from './securing.ts'
 import { TcpLink } from './tcp-link.ts'
 
 const GREETING = Buffer.from('pidmesh tcp 1\n', 'latin1')
@@ -37,7 +38,9 @@ export function tcpTransport(tls?: TlsOptions): Transport {
         socket.on('error', () => undefined)
         onGreeting(socket, greeted, () => socket.destroy())
       }
-      const accepting = new Acceptor(tls === undefined ? take : securing(tls, take), onStranger)
+      const explain = (socket: Socket, detail: string): void => accepting.explain(socket, detail)
+      const onSocket = tls === undefined ? take : securing({ tls, onSecured: take, explain })
+      const accepting = new Acceptor(onSocket, onStranger)
       acceptor = accepting
       return accepting.listen(address)
     },
@@ -72,16 +75,6 @@ function dialed(address: string, tls: TlsOptions | undefined): Socket {
   const { ca, certificate: cert, privateKey: key } = tls
   // A certificate is for a node, wherever it is dialed: the handshake compares the names.
   return connectTls({ host, port, ca, cert, key, minVersion: 'TLSv1.3', checkServerIdentity: () => undefined })
-}
-
-/** Makes a connection that has come one of TLS, and gives it on when its other side has shown a certificate. */
-function securing(
-  { ca, certificate: cert, privateKey: key }: TlsOptions,
-  onSecured: (socket: Socket) => void,
-): (socket: Socket) => void {
-  const server = createTlsServer({ ca, cert, key, minVersion: 'TLSv1.3', requestCert: true }, onSecured)
-  server.on('tlsClientError', (_error, socket) => socket.destroy())
-  return (socket) => void server.emit('connection', socket)
 }
 
 /**
