@@ -7,10 +7,11 @@
  *
  * Not here: who may connect (peers: `admit`), when a node is dialed (dialer), what is said (handshake).
  */
+import { hostOf } from '../address.ts'
 import { assertNever } from '../assert-never.ts'
 import type { NodeIdentity, NodeName } from '../ids.ts'
 import type { Counters } from '../observe/counters.ts'
-import { RateLimitedLog } from '../observe/rate-limited-log.ts'
+import { RateLimitedLog, type LogRate } from '../observe/rate-limited-log.ts'
 import type { Clock, Link, LinkEvents, Logger, Random, Transport } from '../ports.ts'
 import type { FrameCodec } from '../wire/codec.ts'
 import { Connection, type ConnectFailure, type ConnectionSink } from './connection.ts'
@@ -22,6 +23,11 @@ import { NONCE_BYTES, PROTOCOL_VERSIONS, type HandshakeConfig, type Introduced, 
  * lying about must not keep newcomers out.
  */
 const MAX_HANDSHAKES = 256
+
+/** Of what comes from one host, and to nothing for one reason: a node that can't be let in dials on, and gRPC twice each time. */
+const STRANGER_RATE: LogRate = { lines: 1, windowMs: 10_000 }
+/** Hosts and reasons that are told apart; the one that came first is forgotten. */
+const MAX_STRANGERS = 256
 
 export type Role = 'dialer' | 'listener'
 
@@ -52,6 +58,7 @@ export class Handshakes {
   /** What strangers can cause by the thousand is logged by the hundred. */
   private readonly failures: RateLimitedLog
   private readonly evictions: RateLimitedLog
+  private readonly strangers = new Map<string, RateLimitedLog>()
   private advertised = ''
   private stopped = false
 
@@ -189,10 +196,20 @@ export class Handshakes {
 
   private onStranger(from: string, detail: string | undefined): void {
     this.options.counters.handshakesMalformed++
-    this.failures.warn(
+    this.logOf(`${hostOf(from)} ${detail}`).warn(
       { from, ...(detail !== undefined && { detail }) },
       'a connection that is none of a node: are the transport and TLS the same on both sides?',
     )
+  }
+
+  private logOf(stranger: string): RateLimitedLog {
+    const known = this.strangers.get(stranger)
+    if (known !== undefined) return known
+    const [oldest] = this.strangers.keys()
+    if (oldest !== undefined && this.strangers.size >= MAX_STRANGERS) this.strangers.delete(oldest)
+    const log = new RateLimitedLog(this.failures, this.options.clock, STRANGER_RATE)
+    this.strangers.set(stranger, log)
+    return log
   }
 
   private onAcceptFailed(link: Link, failure: ConnectFailure): void {

@@ -172,6 +172,28 @@ describe('who listens', () => {
     await expect.poll(() => strangers.length).toBe(1)
   })
 
+  it('tells of programs from one host that come to nothing for one reason once, and of those from another', async () => {
+    const log = new MemoryLogger()
+    const node = await startNode({ name: 'a@127.0.0.1', cookie: 'secret cookie', transport: 'tcp', logger: log })
+    const come = async (localAddress: string): Promise<void> => {
+      const socket = connect({ port: portOf(node.address), host: hostOf(node.address), localAddress })
+      socket.on('error', () => undefined)
+      socket.write('GET / HTTP/1.1\r\n\r\n')
+      socket.resume()
+      await once(socket, 'close')
+    }
+    for (let n = 0; n < 5; n++) await come('127.0.0.1')
+    await come('127.0.0.2')
+    const hosts = (): readonly string[] =>
+      log.lines
+        .filter(({ level }) => level === 'warn')
+        .map(({ fields }) => String(fields['from']))
+        .map((from) => hostOf(from))
+    await expect.poll(hosts).toContain('127.0.0.2')
+    expect(hosts()).toEqual(['127.0.0.1', '127.0.0.2'])
+    await node.stop()
+  })
+
   it('gets frames whose bytes come with the greeting', async () => {
     const frames: string[] = []
     const { socket } = await listening({ onFrame: (frame) => void frames.push(Buffer.from(frame).toString()) })
