@@ -50,21 +50,22 @@ it('goes down with its node: clients are told to come again, and nothing is logg
 it('of a node that stops before it listens does not start, and listens to nobody afterwards', async () => {
   lab = await Lab.start(1)
   const { node, names } = lab.at(0)
-  let server: Server | undefined
-  let listens = (): void => undefined
+  const held: { readonly server: Server; readonly listen: () => void }[] = []
   const listen = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, ...args: unknown[]) {
-    server = this
     listen.mockRestore()
-    listens = () => void Reflect.apply(this.listen.bind(this) as (...given: unknown[]) => Server, undefined, args)
+    held.push({
+      server: this,
+      listen: () => void Reflect.apply(Reflect.get(this, 'listen') as () => Server, this, args),
+    })
     return this
   })
   onTestFinished(() => listen.mockRestore())
   const started = Gateway.start(node, { port: 0, names, session: LabSession, authenticate: () => ({ user: 'x' }) })
-  await expect.poll(() => server).toBeDefined()
+  await expect.poll(() => held.length).toBe(1)
   await node.stop()
-  listens()
+  held[0]?.listen()
   await expect(started).rejects.toMatchObject({ code: 'ERR_NODE_STOPPED' })
-  expect(server?.listening).toBe(false)
+  expect(held[0]?.server.listening).toBe(false)
 })
 
 it('a session is labelled with the name of its class', async () => {

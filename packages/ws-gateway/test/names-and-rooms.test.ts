@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WebSocket } from 'ws'
 import { Lab, type LabClient } from './lab.ts'
 
 let lab: Lab
@@ -117,6 +118,7 @@ describe('a name that nobody has', () => {
     for (const to of ['', 'x'.repeat(254), 'x'.repeat(300), '\ud800'])
       client.send({ type: 'send', to, message: 'hello' })
     await client.handled()
+    expect(client.socket.readyState).toBe(WebSocket.OPEN)
   })
 })
 
