@@ -66,6 +66,8 @@ export class Peers {
   private readonly byName = new Map<NodeName, Peer>()
   /** Nodes that are being dialed because something is to be sent to them. */
   private readonly approaches = new Map<NodeName, Approach>()
+  /** Changes of connections that are being told, one within the other. */
+  private changes = 0
   private lookTimer: TimerHandle | undefined = undefined
   private lateTimer: TimerHandle | undefined = undefined
   private stopped = false
@@ -102,6 +104,11 @@ export class Peers {
   /** The node, if it is connected, or can be dialed now: then what is sent to it waits. */
   reach(node: NodeName, incarnation?: number): RemoteNode | undefined {
     return this.byName.get(node) ?? this.approach(node)?.node(incarnation)
+  }
+
+  /** Just now a connection begins or ends, or none has come about, and what that means for relations is not all told. */
+  get isChanging(): boolean {
+    return this.changes > 0
   }
 
   connected(type: NodeType | 'all'): NodeName[] {
@@ -225,13 +232,15 @@ export class Peers {
         onDown: (ended, reason) => this.onPeerDown(ended, reason),
       },
     })
-    this.byName.set(identity.name, peer)
-    this.dialer.release(identity.name)
-    log.info({ peer: identity.name, address, version: introduced.version }, 'node up')
-    onUp(peer)
-    const approach = this.approaches.get(identity.name)
-    this.approaches.delete(identity.name)
-    approach?.handOver(peer, this.options.onUnreached)
+    this.change(() => {
+      this.byName.set(identity.name, peer)
+      this.dialer.release(identity.name)
+      log.info({ peer: identity.name, address, version: introduced.version }, 'node up')
+      onUp(peer)
+      const approach = this.approaches.get(identity.name)
+      this.approaches.delete(identity.name)
+      approach?.handOver(peer, this.options.onUnreached)
+    })
     // A hidden node is told to nobody, and told of nobody.
     if (others.length > 0 && !peer.isHidden && !this.options.isHidden) peer.tell({ type: 'peers', peers: others })
     // Where all connect with all the newcomer comes to them by itself.
@@ -243,6 +252,12 @@ export class Peers {
   }
 
   private onPeerDown(peer: Peer, reason: NodeDownReason): void {
+    this.change(() => this.takeLeave(peer, reason))
+    if (reason === 'disconnect') this.dialer.hold(peer.identity.name)
+    else if (!this.stopped) this.dialer.onDown(peer.identity.name)
+  }
+
+  private takeLeave(peer: Peer, reason: NodeDownReason): void {
     if (this.byName.get(peer.identity.name) === peer) this.byName.delete(peer.identity.name)
     if (reason !== 'shutdown' && reason !== 'disconnect') this.options.counters.connectionsLost++
     const fields = { peer: peer.identity.name, reason }
@@ -250,8 +265,6 @@ export class Peers {
     if (LOSING.has(reason)) this.options.log.warn({ ...fields, lostBytes: peer.bufferedBytes }, 'node down')
     else this.options.log.info(fields, 'node down')
     this.options.onDown(peer, reason)
-    if (reason === 'disconnect') this.dialer.hold(peer.identity.name)
-    else if (!this.stopped) this.dialer.onDown(peer.identity.name)
   }
 
   private approach(node: NodeName): Approach | undefined {
@@ -269,8 +282,19 @@ export class Peers {
 
   private giveUp(node: NodeName, approach: Approach): void {
     if (this.approaches.get(node) !== approach) return
-    this.approaches.delete(node)
-    approach.giveUp(this.options.onUnreached)
+    this.change(() => {
+      this.approaches.delete(node)
+      approach.giveUp(this.options.onUnreached)
+    })
+  }
+
+  private change(make: () => void): void {
+    this.changes++
+    try {
+      make()
+    } finally {
+      this.changes--
+    }
   }
 
   private learn(peers: readonly PeerAddress[]): void {

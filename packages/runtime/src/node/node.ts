@@ -100,6 +100,7 @@ export class Node {
       connections: {
         find: (node) => this.peers.find(node),
         reach: (node, incarnation) => this.peers.reach(node, incarnation),
+        isChanging: () => this.peers.isChanging,
       },
       turnBudgetMs: options.turnBudgetMs,
       longScheduleMs: options.longScheduleMs,

@@ -32,6 +32,8 @@ export interface Connections {
    * a certain one.
    */
   reach(node: NodeName, incarnation?: number): RemoteNode | undefined
+  /** Just now a connection begins or ends, or none has come about: there may be relations that no node that can be reached knows of. */
+  isChanging(): boolean
 }
 
 /** The codec of user payloads. */
@@ -160,7 +162,9 @@ export class Router {
       else this.kernel.links.unlinkEnding(process, to)
       return
     }
-    this.kernel.links.unlinkRemote(process, this.remoteOf(to), to)
+    const remote = this.remoteOf(to)
+    const isKnown = remote !== undefined && this.kernel.links.unlinkRemote(process, remote, to)
+    if (!isKnown && this.connections.isChanging()) this.kernel.links.unlinkLost(process, to)
   }
 
   /** Watches `object`; a string is a name on this node. */

@@ -43,6 +43,7 @@ export class Exits {
   /** Ends the process. No effect on one that has ended. */
   end(process: Process, reason: ExitReason): void {
     if (process.state === EXITED) return
+    this.links?.beginEnd(process)
     this.release(process, reason)
     this.ended.push({ process, reason })
     if (this.notifying) return

@@ -19,6 +19,8 @@ export type PassLinkExit = (to: Process, from: Pid, reason: ExitReason) => void
 
 export class Links {
   private readonly passExit: PassLinkExit
+  /** Processes that have ended with links, by their ids, until all that are linked to them have been told. */
+  private readonly ending = new Map<number, Process>()
   private lastUnlinkId = 0
 
   constructor(passExit: PassLinkExit) {
@@ -38,13 +40,14 @@ export class Links {
 
   /** As `unlinkLocal`, with a process of this node that has ended; `process` may not have been told yet. */
   unlinkEnding(process: Process, to: Pid): void {
-    const end = endingOf(process, to)
+    const end = this.ending.get(to.id)
     if (end !== undefined) this.unlinkLocal(process, end)
   }
 
   /** Whether the two are linked, and the other has ended without `process` having been told yet. */
   isEnding(process: Process, to: Pid): boolean {
-    return endingOf(process, to) !== undefined
+    const end = this.ending.get(to.id)
+    return end !== undefined && hasItem(process.links, end)
   }
 
   linkRemote(process: Process, remote: RemoteNode, pid: Pid): void {
@@ -56,17 +59,15 @@ export class Links {
     remote.signal({ type: 'link', from: process.pid.id, to: pid.id })
   }
 
-  /** `remote` is `undefined` if there is no connection. */
-  unlinkRemote(process: Process, remote: RemoteNode | undefined, pid: Pid): void {
-    const link = remote?.relations.links.get(linkKey(process.pid.id, pid.id))
-    if (remote === undefined || link === undefined) {
-      this.unlinkLost(process, pid)
-      return
-    }
-    if (link.unlinkId !== undefined) return
+  /** Says whether the node knows of the link: if not there may be one that `unlinkLost` ends. */
+  unlinkRemote(process: Process, remote: RemoteNode, pid: Pid): boolean {
+    const link = remote.relations.links.get(linkKey(process.pid.id, pid.id))
+    if (link === undefined) return false
+    if (link.unlinkId !== undefined) return true
     link.unlinkId = ++this.lastUnlinkId
     process.links = withoutItem(process.links, link)
     remote.signal({ type: 'unlink', from: process.pid.id, to: pid.id, id: link.unlinkId })
+    return true
   }
 
   /** A `link` came from a connected node. */
@@ -106,6 +107,11 @@ export class Links {
     this.passExit(link.process, link.remote, reason)
   }
 
+  /** The process is about to end; `notifyLinked` follows. */
+  beginEnd(process: Process): void {
+    if (process.links !== undefined) this.ending.set(process.pid.id, process)
+  }
+
   /** The process has ended: tells all that are linked to it. */
   notifyLinked(process: Process, reason: ExitReason): void {
     const { links } = process
@@ -121,6 +127,7 @@ export class Links {
         end.node.signal({ type: 'link_exit', from: process.pid.id, to: end.remote.id, reason })
       }
     }
+    this.ending.delete(process.pid.id)
   }
 
   /** The connection is lost, or none has come about: this end of each link across it gets `noconnection`, or why it was none. */
@@ -135,8 +142,8 @@ export class Links {
     }
   }
 
-  /** The connection of the link has just been lost, and the process may not have been told yet. */
-  private unlinkLost(process: Process, pid: Pid): void {
+  /** The connection of the link, if there is one, has just been lost, and the process has not been told yet. Goes through all its links. */
+  unlinkLost(process: Process, pid: Pid): void {
     for (const end of itemsOf(process.links))
       if (!(end instanceof Process) && end.remote.equals(pid)) process.links = withoutItem(process.links, end)
   }
@@ -146,10 +153,4 @@ export class Links {
     remote.relations.links.set(linkKey(process.pid.id, pid.id), link)
     process.links = withItem(process.links, link)
   }
-}
-
-/** Goes through all links: an ending process is rarely asked for. */
-function endingOf(process: Process, to: Pid): Process | undefined {
-  for (const end of itemsOf(process.links)) if (end instanceof Process && end.pid.id === to.id) return end
-  return undefined
 }

@@ -1,6 +1,6 @@
 import { handler, type Context, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 let cluster: TestCluster
 let a: Node
@@ -57,5 +57,50 @@ describe('an unlink that is not acknowledged', () => {
     cluster.crash('b')
     await cluster.advance(100)
     expect(onA.messages).toEqual([])
+  })
+})
+
+describe('a process that has many links', () => {
+  const MANY = 1_000
+
+  /** How often all of the links are gone through. */
+  async function walksOf(act: () => void): Promise<number> {
+    const original: () => SetIterator<unknown> = Set.prototype[Symbol.iterator]
+    let walks = 0
+    const spy = vi.spyOn(Set.prototype, Symbol.iterator).mockImplementation(function (this: Set<unknown>) {
+      if (this.size >= MANY) walks++
+      return original.call(this)
+    })
+    try {
+      act()
+    } finally {
+      spy.mockRestore()
+    }
+    await cluster.settle()
+    return walks
+  }
+
+  async function linkedToMany(): Promise<{ readonly self: Context; readonly messages: unknown[] }> {
+    const it = await trapper(a)
+    for (let made = 0; made < MANY; made++) it.self.spawnLink(handler(() => () => undefined))
+    return it
+  }
+
+  it('goes through none of them to unlink one that has ended, or to link to it', async () => {
+    const { self, messages } = await linkedToMany()
+    const dead = a.spawn(() => undefined)
+    await cluster.settle()
+    expect(await walksOf(() => self.unlink(dead))).toBe(0)
+    expect(await walksOf(() => self.link(dead))).toBe(0)
+    expect(messages).toEqual([{ type: 'EXIT', from: dead, reason: 'noproc' }])
+  })
+
+  it('goes through none of them to unlink one of another node that it is not linked to, connected or not', async () => {
+    const { self } = await linkedToMany()
+    const onB = await trapper(b)
+    expect(await walksOf(() => self.unlink(onB.self.pid))).toBe(0)
+    cluster.crash('b')
+    await cluster.advance(10_000)
+    expect(await walksOf(() => self.unlink(onB.self.pid))).toBe(0)
   })
 })
