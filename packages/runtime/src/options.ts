@@ -7,7 +7,7 @@ import { Cookies } from './distribution/cookies.ts'
 import { PidmeshError, shown } from './errors.ts'
 import { isAddress, nodeName, type NodeName } from './ids.ts'
 import type { Logger, Propagation, TlsOptions } from './ports.ts'
-import { checkMailboxOptions, checkOptions } from './process/checks.ts'
+import { checkMailboxOptions, checkOptions, readOptions } from './process/checks.ts'
 import type { MailboxOptions } from './process/process.ts'
 import type { LogLevel } from './system/pino-logger.ts'
 
@@ -141,9 +141,13 @@ const MAILBOX: MailboxOptions = { limit: 100_000, policy: 'log' }
 
 /** @throws PidmeshError `ERR_BAD_OPTION`, `ERR_BAD_NODE_NAME`, `ERR_INSECURE_BIND` */
 export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
+  return readOptions('startNode', () => checkEach(given))
+}
+
+function checkEach(given: NodeOptions): CheckedNodeOptions {
   const options = checkOptions('startNode', given, KNOWN)
   const name = nodeName(options.name as string)
-  const { cookie, port = 0, seeds = [], allowInsecureBind = false, netTickTimeMs = 4_000, logLevel = 'info' } = options
+  const { cookie, port = 0, allowInsecureBind = false, netTickTimeMs = 4_000, logLevel = 'info' } = options
   const cookies = checkCookies(cookie)
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw bad(`port must be an integer from 0 to 65535, not ${shown(port)}`)
@@ -156,8 +160,7 @@ export function checkNodeOptions(given: NodeOptions): CheckedNodeOptions {
     throw bad(`longScheduleMs must be a number of milliseconds above 0, or Infinity, not ${shown(longScheduleMs)}`)
   const mailbox = checkMailboxOptions(options.mailbox === undefined ? {} : options.mailbox, MAILBOX)
   if (!LEVELS.has(logLevel)) throw bad(`logLevel must be one of ${[...LEVELS].join(', ')}`)
-  if (!Array.isArray(seeds)) throw bad(`seeds must be a list of host:port, not ${shown(seeds)}`)
-  for (const seed of seeds) checkAddress('a seed', seed)
+  const seeds = checkSeeds(options.seeds)
   const discoveries = checkDiscovery(options.discovery)
   if (options.propagation !== undefined) checkPropagation(options.propagation)
   if (options.logger !== undefined) checkLogger(options.logger)
@@ -227,6 +230,15 @@ function checkTlsOption(given: TlsOptions): TlsOptions {
   if (typeof ca !== 'string' || typeof certificate !== 'string' || typeof privateKey !== 'string')
     throw bad('tls has ca, certificate and privateKey, each a text in PEM form')
   return { ca, certificate, privateKey }
+}
+
+function checkSeeds(given: NodeOptions['seeds']): readonly string[] {
+  if (given === undefined) return []
+  if (!Array.isArray(given)) throw bad(`seeds must be a list of host:port, not ${shown(given)}`)
+  // Read once.
+  const seeds: readonly string[] = [...(given as readonly string[])]
+  for (const seed of seeds) checkAddress('a seed', seed)
+  return seeds
 }
 
 function checkDiscovery(given: NodeOptions['discovery']): readonly Discovery[] {

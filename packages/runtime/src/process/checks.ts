@@ -78,6 +78,19 @@ function isLabel(label: unknown): label is string | undefined {
 }
 
 /**
+ * What `read` makes of options. They may be anything, and throw anything when they are looked at.
+ * @throws PidmeshError `ERR_BAD_OPTION`, and those of `read` itself
+ */
+export function readOptions<T>(what: string, read: () => T): T {
+  try {
+    return read()
+  } catch (thrown) {
+    if (isA(thrown, PidmeshError)) throw thrown
+    throw badOption(`the options of ${what} can't be read`)
+  }
+}
+
+/**
  * The options, read once: what is known of them as plain data. A misspelt option must not be passed over in silence.
  * @throws PidmeshError `ERR_BAD_OPTION`
  */
@@ -89,13 +102,10 @@ export function checkOptions<Options extends object>(
   if (typeof options !== 'object' || options === null)
     throw badOption(`the options of ${what} must be an object, not ${shown(options)}`)
   const read: Partial<Options> = {}
-  let unknown: string | undefined
-  try {
-    unknown = Object.keys(options).find((key) => !(known as readonly string[]).includes(key))
+  const unknown = readOptions(what, () => {
     for (const key of known) if (options[key] !== undefined) read[key] = options[key]
-  } catch {
-    throw badOption(`the options of ${what} can't be read`)
-  }
+    return Object.keys(options).find((key) => !(known as readonly string[]).includes(key))
+  })
   if (unknown !== undefined) throw badOption(`${what} has no option ${shown(unknown)}`)
   return read
 }

@@ -8,7 +8,7 @@ import { asked, checkRefreshMs, type Answer } from '../discovery/asked.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import { PidmeshError, shown } from '../errors.ts'
 import { isAddress } from '../ids.ts'
-import { checkOptions } from '../process/checks.ts'
+import { checkOptions, readOptions } from '../process/checks.ts'
 
 const REFRESH_MS = 5_000
 const TIMEOUT_MS = 2_000
@@ -58,7 +58,7 @@ type CheckedDnsOptions = {
  * @throws PidmeshError `ERR_BAD_OPTION`
  */
 export function dns(options: DnsOptions): Discovery {
-  const checked = checkDnsOptions(options)
+  const checked = readOptions('dns', () => checkDnsOptions(options))
   const { name, type, refreshMs } = checked
   return asked(() => {
     let resolver: Resolver | undefined
@@ -98,13 +98,12 @@ function checkDnsOptions(given: DnsOptions): CheckedDnsOptions {
     given,
     ['name', 'type', 'port', 'refreshMs', 'timeoutMs', 'servers'],
   )
-  const { name, type = 'A', port, refreshMs = REFRESH_MS, timeoutMs = TIMEOUT_MS, servers } = options
+  const { name, type = 'A', port, refreshMs = REFRESH_MS, timeoutMs = TIMEOUT_MS } = options
   if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,254}$/.test(name))
     throw bad(`name must be a domain name, not ${shown(name)}`)
   if (!Number.isInteger(timeoutMs) || timeoutMs < 250 || timeoutMs > 5_000)
     throw bad(`timeoutMs must be a whole number of milliseconds from 250 to 5000, not ${shown(timeoutMs)}`)
-  if (servers !== undefined && !(Array.isArray(servers) && servers.length > 0 && servers.every(isServer)))
-    throw bad(`servers must be a list of IP addresses, with or without a port, not ${shown(servers)}`)
+  const servers = checkServers(options.servers)
   const common = { name, refreshMs: checkRefreshMs(refreshMs), timeoutMs, servers }
   switch (type) {
     case 'A':
@@ -117,6 +116,14 @@ function checkDnsOptions(given: DnsOptions): CheckedDnsOptions {
     default:
       throw bad(`type must be A or SRV, not ${shown(type)}`)
   }
+}
+
+function checkServers(given: CommonDnsOptions['servers']): readonly string[] | undefined {
+  if (given === undefined) return undefined
+  // Read once.
+  const servers: readonly string[] = Array.isArray(given) ? [...(given as readonly string[])] : []
+  if (servers.length > 0 && servers.every(isServer)) return servers
+  throw bad(`servers must be a list of IP addresses, with or without a port, not ${shown(given)}`)
 }
 
 function isServer(server: unknown): boolean {

@@ -18,6 +18,22 @@ afterEach(async () => {
   for (const node of running.splice(0)) await node.stop()
 })
 
+const thrown = new Error('hostile')
+const hostile: ProxyHandler<object> = {
+  get: () => {
+    throw thrown
+  },
+  has: () => {
+    throw thrown
+  },
+  ownKeys: () => {
+    throw thrown
+  },
+}
+const hostileObject = (): object => new Proxy({}, hostile)
+const hostileList = (): object => new Proxy(['127.0.0.1:1'], hostile)
+const hostileFunction = (): object => new Proxy(() => undefined, hostile)
+
 describe('startNode', () => {
   it('nodes find each other by a seed, and messages and requests pass between them', async () => {
     const a = await start('a')
@@ -92,6 +108,24 @@ describe('startNode', () => {
     ['a bind to all addresses without saying that it is meant', { bindHost: '0.0.0.0' }, 'ERR_INSECURE_BIND'],
   ])('%s is refused before anything is started', async (_what, wrong, code) => {
     await expect(start('a', wrong as never)).rejects.toMatchObject({ code })
+  })
+
+  it.each(['cookie', 'seeds', 'discovery', 'tls', 'mailbox', 'propagation', 'logger', 'port'])(
+    'options whose %s throws when it is looked at are refused with a code',
+    async (option) => {
+      const refused = { code: 'ERR_BAD_OPTION', message: expect.not.stringContaining('hostile') }
+      for (const hostile of [hostileObject(), hostileList(), hostileFunction()])
+        await expect(start('a', { [option]: hostile })).rejects.toMatchObject(refused)
+    },
+  )
+
+  it('seeds are what they were when they were checked', async () => {
+    const a = await start('a')
+    const seeds: string[] = []
+    const b = startNode({ name: 'b@127.0.0.1', cookie: 'secret cookie', logLevel: 'silent', seeds })
+    seeds.push(a.address)
+    running.push(await b)
+    expect(a.nodes()).toEqual([])
   })
 
   it('something that is not a node, on a seed address, is no node and does no harm', async () => {

@@ -26,6 +26,17 @@ it.each([
   )
 })
 
+it('a discovery by DNS is refused with servers that throw when they are looked at', () => {
+  const servers = new Proxy(['10.0.0.10'], {
+    get: () => {
+      throw new Error('hostile')
+    },
+  })
+  expect(() => dns({ ...right, servers })).toThrowError(
+    expect.objectContaining({ code: 'ERR_BAD_OPTION', message: "the options of dns can't be read" }),
+  )
+})
+
 it('a discovery by DNS takes addresses and services, and name servers of either family', () => {
   const servers = ['10.0.0.10', '127.0.0.1:5353', 'fd00::a', '[fd00::a]:5353']
   expect(dns({ ...right, servers }).start).toBeTypeOf('function')
