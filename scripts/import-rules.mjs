@@ -30,6 +30,7 @@ export const confined = {
     'packages/runtime/src/transport/sockets/grpc.ts',
     'packages/runtime/src/transport/sockets/grpc-link.ts',
     'packages/runtime/src/transport/sockets/grpc-tls.ts',
+    'packages/runtime/src/transport/sockets/grpc-stranger.ts',
   ],
   '@msgpack/msgpack': ['packages/ws-gateway/src/codec/', 'packages/client/src/msgpack.ts'],
   '@opentelemetry/api': ['packages/opentelemetry/src/'],

@@ -55,7 +55,7 @@ const imports: readonly Mistake[] = [
     title: 'a driver outside its files',
     files: { 'packages/runtime/src/transport/wrong.ts': `export * from '@grpc/grpc-js'\n` },
     complaint:
-      '@grpc/grpc-js is for packages/runtime/src/transport/sockets/grpc.ts, packages/runtime/src/transport/sockets/grpc-link.ts, packages/runtime/src/transport/sockets/grpc-tls.ts only',
+      '@grpc/grpc-js is for packages/runtime/src/transport/sockets/grpc.ts, packages/runtime/src/transport/sockets/grpc-link.ts, packages/runtime/src/transport/sockets/grpc-tls.ts, packages/runtime/src/transport/sockets/grpc-stranger.ts only',
   },
   {
     title: 'the testing tools in the runtime itself',

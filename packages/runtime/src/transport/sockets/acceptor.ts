@@ -91,6 +91,11 @@ export class Acceptor {
     setTimeout(() => socket?.destroy(), CLOSE_GRACE_MS).unref()
   }
 
+  /** Who is at the other end of the connection has sent what he may not. */
+  cutOff(connection: string): void {
+    this.sockets.get(connection)?.destroy()
+  }
+
   /** Resolves when no connection is left. */
   async stop(): Promise<void> {
     this.server.close()

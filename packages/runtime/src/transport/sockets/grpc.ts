@@ -4,7 +4,6 @@
  * gRPC counts what waits in frames; we count bytes. Its keepalive doesn't see a peer whose event loop is blocked; our ticks do. Its reconnecting is off:
  * a link is one stream on one connection, and dialing again is the dialer's affair. What it does not do for its connections, the acceptor does.
  */
-import type { Http2Session } from 'node:http2'
 import { connect, isIP, type Socket } from 'node:net'
 import {
   type Client,
@@ -24,12 +23,10 @@ import { hostOf, portOf } from '../../address.ts'
 import { Acceptor, CLOSE_GRACE_MS, connectionOf, sourceOf } from './acceptor.ts'
 import { checkTls } from './certificates.ts'
 import { GrpcLink } from './grpc-link.ts'
+import { restrainStranger, WINDOW_BYTES } from './grpc-stranger.ts'
 import { clientCredentials, NAME_FOR_AN_IP } from './grpc-tls.ts'
 import { securing } from './securing.ts'
 import { detailOf } from './socket-error.ts'
-
-/** What may be on its way in one direction: at 10 ms there and back that makes 100 MiB/s, and the default of HTTP/2, 64 KiB, would make 6. */
-const WINDOW_BYTES = 1024 * 1024
 
 const asIs = (frame: Buffer): Buffer => frame
 
@@ -51,7 +48,7 @@ const OPTIONS = {
   'grpc.enable_retries': 0,
   // What it keeps to send again counts as passed on the moment it is given: a mebibyte, though nothing is ever sent again.
   'grpc.per_rpc_retry_buffer_size': 0,
-  // Of a client only: see `widenStreams`.
+  // Of a client only: see `restrainStranger`.
   'grpc-node.flow_control_window': WINDOW_BYTES,
   'grpc.use_local_subchannel_pool': 1,
   'grpc.initial_reconnect_backoff_ms': 100,
@@ -59,6 +56,8 @@ const OPTIONS = {
   // Loopback and cluster addresses are dialed as they are, whatever proxy the environment names.
   'grpc.enable_http_proxy': 0,
 }
+
+const SERVER_OPTIONS = { ...OPTIONS, 'grpc.max_concurrent_streams': 1 }
 
 type DistributionClient = Client & { connect(): ClientDuplexStream<Buffer, Buffer> }
 
@@ -75,8 +74,7 @@ export function grpcTransport(tls?: TlsOptions): Transport {
 
   return {
     async listen(address, accept, onStranger) {
-      server = new Server(OPTIONS)
-      widenStreams(server)
+      server = new Server(SERVER_OPTIONS)
       // gRPC is given connections that are secure already: of those that TLS refuses it tells nobody.
       const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
       const inject = (socket: Socket): void => {
@@ -102,7 +100,6 @@ export function grpcTransport(tls?: TlsOptions): Transport {
       acceptor = accepting
       server.addService(SERVICE, {
         connect: (stream: ServerDuplexStream<Buffer, Buffer>) => {
-          widenConnection(stream)
           const from = stream.getPeer()
           const link = new GrpcLink({ remoteAddress: from, isTls, links })
           const connection = connections.get(from) ?? from
@@ -112,7 +109,12 @@ export function grpcTransport(tls?: TlsOptions): Transport {
             accepting.onOver(connection)
           })
           link.carry(stream)
-          link.attach(accept(link))
+          const events = accept(link)
+          link.attach(events)
+          restrainStranger(stream, events, (detail) => {
+            link.finish({ type: 'failed', detail })
+            accepting.cutOff(connection)
+          })
         },
       })
       return accepting.listen(address)
@@ -155,26 +157,4 @@ export function grpcTransport(tls?: TlsOptions): Transport {
       await acceptor?.stop()
     },
   }
-}
-
-/**
- * The options of the HTTP/2 server below gRPC's, which has none of its own for the window that it grants to each stream. If a later version of grpc-js keeps them
- * elsewhere, the default window is what is left; a test tells.
- */
-function widenStreams(server: Server): void {
-  const options: unknown = Reflect.get(server, 'commonServerOptions')
-  if (typeof options !== 'object' || options === null) return
-  Object.assign(options, { settings: { initialWindowSize: WINDOW_BYTES } })
-}
-
-/** The window that the server grants to the connection which the stream is on. */
-function widenConnection(stream: ServerDuplexStream<Buffer, Buffer>): void {
-  const call: unknown = Reflect.get(stream, 'call')
-  const inner: unknown = typeof call === 'object' && call !== null ? Reflect.get(call, 'stream') : undefined
-  const session: unknown = typeof inner === 'object' && inner !== null ? Reflect.get(inner, 'session') : undefined
-  if (isHttp2Session(session)) session.setLocalWindowSize(WINDOW_BYTES)
-}
-
-function isHttp2Session(value: unknown): value is Http2Session {
-  return typeof value === 'object' && value !== null && 'setLocalWindowSize' in value
 }
