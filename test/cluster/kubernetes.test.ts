@@ -206,19 +206,46 @@ describe('a pod', () => {
     await alone.isReadyWith(0)
   })
 
-  it('with the certificate of another pod is let in by nobody', async () => {
+  it('with the certificate of another pod says so, and fails', async () => {
+    const { TLS_CERTIFICATE_FILE = '', TLS_KEY_FILE = '' } = mesh.environment('pidmesh-2')
+    const imposter = mesh.start('pidmesh-1', '127.0.0.2', { TLS_CERTIFICATE_FILE, TLS_KEY_FILE })
+    await until('it has ended', () => imposter.child.exitCode !== null, SLOW)
+    const line = `cluster-node: could not start: the certificate in TLS_CERTIFICATE_FILE is not for ${imposter.nodeName}\n`
+    expect([imposter.child.exitCode, imposter.stderr]).toEqual([1, line])
+  })
+
+  it('with another cookie is not ready beside those that refuse it, however often, so that a rollout stops at it', async () => {
     const dns = await DnsServer.start()
     dns.set(mesh.dnsName, { type: 'A', addresses: ['127.0.0.1', '127.0.0.2'] })
     const settings = { DNS_SERVERS: dns.address, JOIN_WAIT_MS: '300' }
     const honest = mesh.start('pidmesh-0', '127.0.0.1', settings)
     await honest.isReadyWith(0)
-    const { TLS_CERTIFICATE_FILE = '', TLS_KEY_FILE = '' } = mesh.environment('pidmesh-2')
-    const imposter = mesh.start('pidmesh-1', '127.0.0.2', { ...settings, TLS_CERTIFICATE_FILE, TLS_KEY_FILE })
-    await imposter.isReadyWith(0)
-    await expect
-      .poll(() => imposter.logged('connection refused'), { timeout: 30_000 })
-      .toContainEqual(expect.objectContaining({ code: 'bad_certificate' }))
+    const stranger = mesh.start('pidmesh-1', '127.0.0.2', { ...settings, COOKIE_FILE: mesh.file('another cookie') })
+    const refusals = (): number =>
+      honest.logged('connection not made').filter(({ code }) => code === 'bad_cookie').length
+    await until('it has been refused again', () => refusals() > 1, SLOW)
+    expect(await stranger.probe('readinessProbe')).toMatchObject({ status: 503, body: { phase: 'starting', nodes: 0 } })
     expect(honest.logged('node up')).toEqual([])
+  })
+
+  it('with a certificate of another authority is not ready beside those that it can not talk with', async () => {
+    const others = await Mesh.make()
+    onTestFinished(() => others.remove())
+    const dns = await DnsServer.start()
+    dns.set(mesh.dnsName, { type: 'A', addresses: ['127.0.0.1', '127.0.0.2'] })
+    const settings = { DNS_SERVERS: dns.address, JOIN_WAIT_MS: '300' }
+    const honest = mesh.start('pidmesh-0', '127.0.0.1', settings)
+    await honest.isReadyWith(0)
+    const { TLS_CA_FILE = '', TLS_CERTIFICATE_FILE = '', TLS_KEY_FILE = '' } = others.environment('pidmesh-1')
+    const stranger = mesh.start('pidmesh-1', '127.0.0.2', {
+      ...settings,
+      TLS_CA_FILE,
+      TLS_CERTIFICATE_FILE,
+      TLS_KEY_FILE,
+    })
+    const hint = 'what listens there does not answer as a node: are the transport and TLS the same on both sides?'
+    await until('it has been refused again', () => stranger.logged(hint).length > 0, SLOW)
+    expect(await stranger.probe('readinessProbe')).toMatchObject({ status: 503, body: { phase: 'starting', nodes: 0 } })
   })
 
   it('whose settings are wrong says which, and fails', async () => {
@@ -270,6 +297,13 @@ class Mesh {
       return found === undefined ? [] : [[name, join(this.folder, found.secret, found.key)] as const]
     })
     return { ...environment, ...Object.fromEntries(files) }
+  }
+
+  /** A file with this text. */
+  file(text: string): string {
+    const path = join(mkdtempSync(join(this.folder, 'file-')), 'text')
+    writeFileSync(path, text)
+    return path
   }
 
   /** The program as the manifest starts it, until the test ends. */

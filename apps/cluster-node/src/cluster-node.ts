@@ -3,7 +3,8 @@
 //   settings ─▶ listen ─▶ join ─▶ ready ── SIGTERM ─▶ draining: not ready, still serving, for DRAIN_MS
 //                                                      ─▶ gateway.drain (1012, sessions go elsewhere) ─▶ node.stop (the others see `shutdown`) ─▶ exit 0
 //
-// Ready means: up, and connected with another node, or alone for JOIN_WAIT_MS. Once ready it stays so until it is told to end: if nodes lose each
+// Ready means: up, and connected with another node, or alone for JOIN_WAIT_MS. A node that others refuse, or that refuses them, for its cookie or its certificate,
+// is not alone: it would be ready beside them, and the next one would be replaced. Once ready it stays so until it is told to end: if nodes lose each
 // other, clients are served by all of them, not by none.
 
 import { readFileSync } from 'node:fs'
@@ -18,7 +19,7 @@ import { startChat } from './chat.ts'
 import type { ChatGateway } from './chat.ts'
 import { createProbeServer } from './probes.ts'
 import type { Phase } from './probes.ts'
-import { readCookies, readSettings } from './settings.ts'
+import { checkCertificate, readCookies, readSettings } from './settings.ts'
 import type { Settings } from './settings.ts'
 
 /** What the gateway and the node take at most to stop, with room: after that it is an end all the same. */
@@ -26,6 +27,8 @@ const STOP_WITHIN_MS = 10_000
 /** Clients are sent away over so long, and then have so long to go on with their sessions at another node. */
 const DRAIN = { overMs: 4_000, handOverMs: 3_000 }
 const LOOK_EVERY_MS = 50
+/** Who was refused is refused again within so long, if nothing has changed: a node tries again within 5 s. */
+const REFUSED_AGAIN_WITHIN_MS = 10_000
 
 let phase: Phase = 'starting'
 let node: Node | undefined
@@ -67,6 +70,7 @@ function join({
   dnsServers,
 }: Settings): Promise<Node> {
   const read = (path: string): string => readFileSync(path, 'utf8')
+  if (tlsFiles !== undefined) checkCertificate(read(tlsFiles.certificate), name)
   return startNode({
     name,
     bindHost,
@@ -88,8 +92,16 @@ function join({
 }
 
 async function othersFound(joined: Node, waitMs: number): Promise<void> {
-  const endMs = performance.now() + waitMs
-  while (phase === 'starting' && joined.nodes().length === 0 && performance.now() < endMs) await sleep(LOOK_EVERY_MS)
+  let endMs = performance.now() + waitMs
+  let failed = 0
+  while (phase === 'starting' && joined.nodes().length === 0 && performance.now() < endMs) {
+    const { handshakesRefused, handshakesMalformed } = joined.counters()
+    // Others are there, and it isn't one of them. Malformed is what a certificate of another authority leads to.
+    if (handshakesRefused + handshakesMalformed > failed)
+      endMs = performance.now() + Math.max(waitMs, REFUSED_AGAIN_WITHIN_MS)
+    failed = handshakesRefused + handshakesMalformed
+    await sleep(LOOK_EVERY_MS)
+  }
 }
 
 async function stop({ drainMs }: Settings, server: Server): Promise<void> {

@@ -1,5 +1,7 @@
 // What the environment says of a node. Secrets are in files: whoever can look at a process can read its environment.
 
+import { X509Certificate } from 'node:crypto'
+
 export type Settings = {
   /** `name@host`; the host is where the other nodes reach it. */
   readonly name: string
@@ -67,6 +69,20 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     dnsServers: optional('DNS_SERVERS')?.split(','),
     joinWaitMs: integer('JOIN_WAIT_MS', 0, 600_000),
     drainMs: integer('DRAIN_MS', 0, 600_000),
+  }
+}
+
+/** Another node's would be refused by all others. @throws SettingsError */
+export function checkCertificate(pem: string, name: string): void {
+  if (!namesIn(pem).includes(`URI:pidmesh://${name}`))
+    throw new SettingsError(`the certificate in TLS_CERTIFICATE_FILE is not for ${name}`)
+}
+
+function namesIn(pem: string): readonly string[] {
+  try {
+    return new X509Certificate(pem).subjectAltName?.split(', ') ?? []
+  } catch {
+    throw new SettingsError('there is no certificate in TLS_CERTIFICATE_FILE')
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { readCookies, readSettings, SettingsError } from '../src/settings.ts'
+import { checkCertificate, readCookies, readSettings, SettingsError } from '../src/settings.ts'
 
 const env = {
   NODE_NAME: 'pidmesh-0@pidmesh-0.pidmesh-mesh.chat.svc.cluster.local',
@@ -69,6 +69,12 @@ describe('the settings of a node', () => {
   ])('take no %s=%s', (name, value) => {
     expect(() => readSettings({ ...env, [name]: value })).toThrowError(`${name} must be a whole number`)
   })
+})
+
+it('a file of a certificate that has none says which', () => {
+  expect(() => checkCertificate('-----BEGIN', env.NODE_NAME)).toThrowError(
+    new SettingsError('there is no certificate in TLS_CERTIFICATE_FILE'),
+  )
 })
 
 describe('the cookies', () => {
