@@ -29,6 +29,8 @@ const DRAIN = { overMs: 4_000, handOverMs: 3_000 }
 const LOOK_EVERY_MS = 50
 /** Who was refused is refused again within so long, if nothing has changed: a node tries again within 5 s. */
 const REFUSED_AGAIN_WITHIN_MS = 10_000
+/** And is ready after so long all the same: whoever knocks there again and again can't keep a lone node from its clients for ever. */
+const REFUSED_FOR_MS = 600_000
 
 let phase: Phase = 'starting'
 let node: Node | undefined
@@ -92,13 +94,15 @@ function join({
 }
 
 async function othersFound(joined: Node, waitMs: number): Promise<void> {
-  let endMs = performance.now() + waitMs
+  const startMs = performance.now()
+  const lastMs = startMs + waitMs + REFUSED_FOR_MS
+  let endMs = startMs + waitMs
   let failed = 0
   while (phase === 'starting' && joined.nodes().length === 0 && performance.now() < endMs) {
     const { handshakesRefused, handshakesMalformed } = joined.counters()
     // Others are there, and it isn't one of them. Malformed is what a certificate of another authority leads to.
     if (handshakesRefused + handshakesMalformed > failed)
-      endMs = performance.now() + Math.max(waitMs, REFUSED_AGAIN_WITHIN_MS)
+      endMs = Math.min(lastMs, performance.now() + Math.max(waitMs, REFUSED_AGAIN_WITHIN_MS))
     failed = handshakesRefused + handshakesMalformed
     await sleep(LOOK_EVERY_MS)
   }
