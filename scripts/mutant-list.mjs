@@ -160,19 +160,19 @@ export const mutants = [
   one(
     'a dialer does not ask whether it is connected meanwhile',
     'distribution/handshake.ts',
-    "if (config.isConnected(challenge.node)) return refuse('already_connected', challenge.node)",
+    "if (verdict !== 'prove') return refuse(verdict, challenge.node)",
     '',
   ),
   one(
     'a second connection takes the place of one that is heard',
     'distribution/peers.ts',
-    'if (this.isHeard(existing))',
-    'if (false)',
+    'if (refusal !== undefined) return refusal',
+    '',
   ),
   one(
     'the connection that is replaced is not taken down',
     'distribution/peers.ts',
-    "existing?.down('connection_closed')",
+    "this.byName.get(peer.name)?.down('connection_closed')",
     '',
   ),
   one(

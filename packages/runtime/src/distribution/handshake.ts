@@ -3,7 +3,7 @@
  *
  *   dialer                                   listener
  *     │ hello (versions, name, incarnation, nonce d) ▶ │
- *     │ ◀─ challenge (version, name, incarnation, nonce l)
+ *     │ ◀─ challenge (version, name, incarnation, nonce l)       is the name free, as far as the dialer knows?
  *     │ proof  (HMAC as dialer) ────────────────▶ │  the dialer knows the cookie: may it be admitted?
  *     │ ◀──────────────── accepted (HMAC as listener) | refused (code)
  *   up                                          up
@@ -71,10 +71,10 @@ export interface HandshakeConfig {
   /** Milliseconds between its ticks. */
   readonly tickMs: number
   /**
-   * Asked by the dialer before it proves anything: by now the other side may have dialed us. Two dials that are both let in would take each
-   * other down.
+   * Asked by the dialer before it proves anything, of one who has proved nothing either. By now the other side may have dialed us: two dials that
+   * are both let in would take each other down. And who is refused only later has been up until then.
    */
-  readonly isConnected: (peer: ClaimedIdentity) => boolean
+  readonly prove: (peer: ClaimedIdentity) => RefusalCode | 'prove'
   /** Asked once the peer has proved that it knows the cookie. */
   readonly admit: (peer: NodeIdentity) => RefusalCode | 'admit'
 }
@@ -211,7 +211,8 @@ function onChallenge(challenge: HandshakeMessage & { type: 'challenge' }, config
     return refuseVersions({ oldest: version, newest: version }, challenge.node, versions)
   if (challenge.nonce.length !== NONCE_BYTES) return refuse('protocol', challenge.node)
   if (sameIdentity(challenge.node, self)) return refuse('self', challenge.node)
-  if (config.isConnected(challenge.node)) return refuse('already_connected', challenge.node)
+  const verdict = config.prove(challenge.node)
+  if (verdict !== 'prove') return refuse(verdict, challenge.node)
   const transcript: Transcript = {
     offered: versions,
     version,

@@ -5,7 +5,7 @@
  *   dialer ─── dial ────▶ Connection ─ handshake ─▶ onUp
  *                                   └─ refused, too late, malformed ─▶ counted, logged, and the dialer is told
  *
- * Not here: who may connect (peers: `admit`), when a node is dialed (dialer), what is said (handshake).
+ * Not here: who may connect (peers: `prove` and `admit`), when a node is dialed (dialer), what is said (handshake).
  */
 import { hostOf } from '../address.ts'
 import { assertNever } from '../assert-never.ts'
@@ -14,6 +14,7 @@ import type { Counters } from '../observe/counters.ts'
 import { RateLimitedLog, type LogRate } from '../observe/rate-limited-log.ts'
 import type { Clock, Link, LinkEvents, Logger, Random, Transport } from '../ports.ts'
 import type { FrameCodec } from '../wire/codec.ts'
+import type { ClaimedIdentity } from '../wire/frame.ts'
 import { Connection, type ConnectFailure, type ConnectionSink } from './connection.ts'
 import type { Cookies } from './cookies.ts'
 import { NONCE_BYTES, PROTOCOL_VERSIONS, type HandshakeConfig, type Introduced, type RefusalCode } from './handshake.ts'
@@ -44,7 +45,7 @@ export interface HandshakesOptions {
   readonly codec: FrameCodec
   readonly counters: Counters
   readonly handshakeTimeoutMs: number
-  readonly isConnected: (peer: NodeIdentity) => boolean
+  readonly prove: (peer: ClaimedIdentity) => RefusalCode | 'prove'
   readonly admit: (peer: NodeIdentity, role: Role) => RefusalCode | 'admit'
   /** Who is there takes the frames from here on. */
   readonly onUp: (connection: Connection, peer: Introduced) => ConnectionSink
@@ -149,7 +150,7 @@ export class Handshakes {
       versions: PROTOCOL_VERSIONS,
       isHidden,
       tickMs,
-      isConnected: this.options.isConnected,
+      prove: this.options.prove,
       admit: (peer) => (connection.isCertified(peer.name) ? this.options.admit(peer, role) : 'bad_certificate'),
     }
     const connection: Connection = new Connection({

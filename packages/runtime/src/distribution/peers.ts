@@ -16,7 +16,7 @@ import type { BusyWait, Clock, Logger, Random, TimerHandle, Transport } from '..
 import type { RemoteNode } from '../signals/remote-node.ts'
 import type { Signal } from '../signals/signal.ts'
 import type { FrameCodec } from '../wire/codec.ts'
-import type { PeerAddress } from '../wire/frame.ts'
+import type { ClaimedIdentity, PeerAddress } from '../wire/frame.ts'
 import type { Connection, ConnectFailure } from './connection.ts'
 import type { Cookies } from './cookies.ts'
 import { Dialer } from './dialer.ts'
@@ -77,7 +77,7 @@ export class Peers {
     this.handshakes = new Handshakes({
       ...options,
       tickMs: options.liveness.tickMs,
-      isConnected: (peer) => this.isConnected(peer),
+      prove: (peer) => this.refusalOf(peer) ?? 'prove',
       admit: (peer, role) => this.admit(peer, role),
       onUp: (connection, introduced) => this.addPeer(connection, introduced),
     })
@@ -187,20 +187,19 @@ export class Peers {
   }
 
   private admit(peer: NodeIdentity, role: Role): RefusalCode | 'admit' {
-    const existing = this.byName.get(peer.name)
-    if (existing !== undefined) {
-      if (this.isHeard(existing))
-        return existing.identity.incarnation === peer.incarnation ? 'already_connected' : 'duplicate_name'
-    }
+    const refusal = this.refusalOf(peer)
+    if (refusal !== undefined) return refusal
     const weDial = role === 'listener' && this.dialer.isDialing(peer.name)
     if (weDial && this.options.self.name > peer.name) return 'simultaneous'
-    existing?.down('connection_closed')
+    this.byName.get(peer.name)?.down('connection_closed')
     return 'admit'
   }
 
-  private isConnected({ name, incarnation }: NodeIdentity): boolean {
+  /** Why there can be no connection to the node now: there is one to the same name that stands. */
+  private refusalOf({ name, incarnation }: ClaimedIdentity): RefusalCode | undefined {
     const existing = this.byName.get(name)
-    return existing !== undefined && existing.identity.incarnation === incarnation && this.isHeard(existing)
+    if (existing === undefined || !this.isHeard(existing)) return undefined
+    return existing.identity.incarnation === incarnation ? 'already_connected' : 'duplicate_name'
   }
 
   /** A connection that was not heard for longer than a tick and a half may be half-open. */

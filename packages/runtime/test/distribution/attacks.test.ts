@@ -45,7 +45,7 @@ class Stranger implements LinkEvents {
       versions: PROTOCOL_VERSIONS,
       isHidden: false,
       tickMs: 1_000,
-      isConnected: () => false,
+      prove: () => 'prove',
       admit: () => 'admit',
     }
     this.state = cookie === undefined ? { type: 'done' } : startListener()

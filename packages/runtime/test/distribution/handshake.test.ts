@@ -20,7 +20,7 @@ function config(name: string, more: Partial<HandshakeConfig> = {}): HandshakeCon
     versions: { oldest: 1, newest: 1 },
     isHidden: false,
     tickMs: 1_000,
-    isConnected: () => false,
+    prove: () => 'prove',
     admit: () => 'admit',
     ...more,
   }
@@ -142,7 +142,7 @@ describe('the handshake', () => {
   })
 
   it('a dialer that has been dialed meanwhile gives up its own dial before it proves anything', () => {
-    const { dialer, listener, wire } = shake(config('a', { isConnected: () => true }), config('b'))
+    const { dialer, listener, wire } = shake(config('a', { prove: () => 'already_connected' }), config('b'))
     expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'already_connected', by: 'us' }])
     expect(ends(listener)).toMatchObject([{ type: 'close', code: 'already_connected', by: 'peer' }])
     expect(wire.map((message) => message.type)).toEqual(['hello', 'challenge', 'refused'])

@@ -69,7 +69,7 @@ class Intruder implements LinkEvents {
       versions: PROTOCOL_VERSIONS,
       isHidden: false,
       tickMs: 1_000,
-      isConnected: () => false,
+      prove: () => 'prove',
       admit: () => 'admit',
     }
     const { state, effects } = startDialer(this.config)
@@ -242,7 +242,7 @@ describe.each<TransportKind>(['grpc', 'tcp'])('over %s, a program without the co
       versions: PROTOCOL_VERSIONS,
       isHidden: false,
       tickMs: 1_000,
-      isConnected: () => false,
+      prove: () => 'prove',
       admit: () => 'admit',
     })
     const hellos = effects.flatMap((effect) => (effect.type === 'send' ? [effect.message] : []))

@@ -30,6 +30,28 @@ describe('found by the simulation', () => {
     expect(told).toMatchObject([{ type: 'nodeup' }, { type: 'nodedown', reason: 'connection_closed' }])
   })
 
+  it('the old life of a node that is dialed while another one has its name is not up for a moment: the dialer refuses before it proves anything', async () => {
+    const cluster = new TestCluster()
+    const a = await cluster.start('a')
+    const old = await cluster.start('b')
+    const told: unknown[] = []
+    old.spawn(
+      handler((self) => {
+        self.monitorNodes(true)
+        return (message) => told.push(message)
+      }),
+    )
+    await cluster.advance(100)
+    // It stands still for so long that it counts as dead, and is dialed in vain. Another life takes its name.
+    cluster.stall('b', 8_000)
+    await cluster.advance(5_000)
+    const later = await cluster.start('b', { host: 'later b', seeds: [a.address] })
+    // What a has said to the old one, when it dialed it, stands unread until here.
+    await cluster.advance(4_000)
+    expect(a.nodes()).toEqual([later.name])
+    expect(told).toMatchObject([{ type: 'nodedown' }])
+  })
+
   it('a node that was stalled in the middle of its handshake reads what stands unread before it gives up', async () => {
     const cluster = new TestCluster({ seed: 1, latencyMs: 100 })
     const a = await cluster.start('a', { netTickTimeMs: 60_000 })
