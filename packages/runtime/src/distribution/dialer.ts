@@ -4,6 +4,10 @@
  *
  * One attempt an address at a time, with a backoff that doubles from `backoffMs.first` to `backoffMs.most` and jitter, so that a restarted
  * node is not met by all others in the same moment. An address whose node is connected already is left alone until it is not.
+ *
+ * Invariants: a seed, or a listed address, is being dialed, or waits for its timer, unless the node that has been found *there* is connected, or left alone. One
+ * that is connected from elsewhere may have moved, and another one be there. What is said by who has not proved that it knows the cookie never ends the dialing of an
+ * address: it makes the next dial come later, or sooner.
  */
 import type { NodeName } from '../ids.ts'
 import type { Clock, Logger, Random, TimerHandle } from '../ports.ts'
@@ -23,6 +27,8 @@ const MISSED_AFTER_MS = 30_000
 const MAX_TIES = 3
 /** Pause after a refusal that only a human can mend. */
 const REFUSED_PAUSE_MS = 5_000
+/** Pause where who is there says that it needs no dial: a node that is connected already, by another of its addresses. It may be lying, or move. */
+const NEEDLESS_PAUSE_MS = 10_000
 
 export interface DialerOptions {
   readonly clock: Clock
@@ -41,8 +47,13 @@ interface Target {
   isSeed: boolean
   isListed: boolean
   isLearnt: boolean
-  /** Who was found there, as far as is known. */
+  /** Who is there, as far as is known. */
   node: NodeName | undefined
+  /**
+   * `node` was found there by a dial of ours, or wants to be dialed there, and has not been connected from elsewhere since. Otherwise it was there once, or somebody who
+   * has proved nothing has said that it is.
+   */
+  isProven: boolean
   failures: number
   /** Its node was connected, and is not any more. */
   isLost: boolean
@@ -51,6 +62,8 @@ interface Target {
   unreachableSinceMs: number | undefined
   connection: Dial | undefined
   timer: TimerHandle | undefined
+  /** When the timer fires. */
+  dueMs: number
   lastRefusal: string | undefined
   /** It is a seed at which no node was ever found, and that has been logged. */
   isMissed: boolean
@@ -91,10 +104,11 @@ export class Dialer {
     const target = known ?? this.find(address)
     target.isLearnt = true
     if (target.node !== name) {
-      if (this.isInUse(target)) return
+      if (target.connection !== undefined || this.isThere(target)) return
       this.found(target, name)
       this.renew(target)
     }
+    if (!this.options.isConnected(name)) target.isProven = true
     // It has moved. Where each is dialed unasked, its old address is forgotten when it has been silent for long enough.
     if (!this.options.dialsLearnt)
       for (const other of this.targetsOf(name)) if (other !== target) this.forgetLearnt(other)
@@ -103,14 +117,14 @@ export class Dialer {
 
   /**
    * The addresses that discovery lists now, all of them. One that has vanished is dialed no more, unless it is a seed, or was learnt from a node
-   * that is connected.
+   * that is connected, and there.
    */
   list(addresses: ReadonlySet<string>): void {
     if (this.stopped) return
     for (const target of [...this.targets.values()]) {
       if (!target.isListed || addresses.has(target.address)) continue
       target.isListed = false
-      target.isLearnt &&= target.node !== undefined && this.options.isConnected(target.node)
+      target.isLearnt &&= this.isThere(target)
       this.forgetUnwanted(target)
     }
     for (const address of this.own) if (!addresses.has(address)) this.own.delete(address)
@@ -137,10 +151,18 @@ export class Dialer {
     this.held.add(node)
   }
 
-  /** There is a connection to the node, whoever has dialed. */
-  release(node: NodeName): void {
-    if (!this.held.delete(node)) return
-    for (const target of this.targetsOf(node)) this.forgetUnwanted(target)
+  /** There is a connection to the node, whoever has dialed: it wants to be dialed at `address`. Other addresses of it may be another node's by now. */
+  onUp({ name, address }: PeerAddress): void {
+    this.release(name)
+    const there = this.targets.get(address)
+    if (there !== undefined && there.node !== name) {
+      this.found(there, name)
+      this.renew(there)
+    }
+    for (const target of this.targetsOf(name)) {
+      target.isProven = target === there
+      if (!this.isSettled(target)) this.retry(target)
+    }
   }
 
   /**
@@ -184,15 +206,25 @@ export class Dialer {
     this.byNode.clear()
   }
 
+  /** It is left alone no longer. */
+  private release(node: NodeName): void {
+    if (!this.held.delete(node)) return
+    for (const target of this.targetsOf(node)) {
+      if (this.forgetUnwanted(target)) continue
+      if (this.isDialedUnasked(target)) this.retry(target)
+    }
+  }
+
   private targetsOf(node: NodeName): Target[] {
     return [...(this.byNode.get(node) ?? [])]
   }
 
-  /** Who is at the address, as far as is known. */
+  /** Who is at the address, as far as is known. That it is proven is for the caller to say. */
   private found(target: Target, node: NodeName): void {
     if (target.node === node) return
     this.lose(target)
     target.node = node
+    target.isProven = false
     const targets = this.byNode.get(node)
     if (targets === undefined) this.byNode.set(node, new Set([target]))
     else targets.add(target)
@@ -214,6 +246,23 @@ export class Dialer {
     const targets = this.byNode.get(node)
     targets?.delete(target)
     if (targets?.size === 0) this.byNode.delete(node)
+  }
+
+  /** Its node is connected, and that is where it is. */
+  private isThere({ node, isProven }: Target): boolean {
+    return node !== undefined && isProven && this.options.isConnected(node)
+  }
+
+  /** Its node has been disconnected on purpose, and that is where it was. */
+  private isHeld({ node, isProven }: Target): boolean {
+    return node !== undefined && isProven && this.held.has(node)
+  }
+
+  /** No dial is wanted. An address that is only learnt is dialed for its node, wherever that is; a seed and what is listed for whoever is there. */
+  private isSettled(target: Target): boolean {
+    if (this.isThere(target) || this.isHeld(target)) return true
+    const { node, isSeed, isListed } = target
+    return node !== undefined && !isSeed && !isListed && (this.options.isConnected(node) || this.held.has(node))
   }
 
   private isInUse({ connection, node }: Target): boolean {
@@ -255,12 +304,14 @@ export class Dialer {
       isListed: false,
       isLearnt: false,
       node: undefined,
+      isProven: false,
       failures: 0,
       isLost: false,
       failedAtMs: undefined,
       unreachableSinceMs: undefined,
       connection: undefined,
       timer: undefined,
+      dueMs: 0,
       lastRefusal: undefined,
       isMissed: false,
       strangeDials: 0,
@@ -278,8 +329,7 @@ export class Dialer {
         // In a tie the next attempt is on its way.
         if (target.timer === undefined || tries === 0) this.attempt(target)
       })
-      if (failure?.type !== 'refused' || !(failure.code === 'simultaneous' || failure.code === 'already_connected'))
-        return
+      if (failure === undefined || !isTie(failure)) return
     }
   }
 
@@ -294,7 +344,7 @@ export class Dialer {
 
   private attempt(target: Target): void {
     if (this.stopped || target.connection !== undefined) return
-    if (target.node !== undefined && (this.options.isConnected(target.node) || this.held.has(target.node))) {
+    if (this.isSettled(target)) {
       this.settle(target, undefined)
       return
     }
@@ -303,6 +353,7 @@ export class Dialer {
       (failure) => this.onFailed(target, failure),
       (node) => {
         this.found(target, node)
+        target.isProven = true
         target.connection = undefined
         this.renew(target)
         this.settle(target, undefined)
@@ -317,7 +368,7 @@ export class Dialer {
    */
   private forgetUnwanted(target: Target): boolean {
     if (target.isSeed || target.isListed || target.isLearnt || target.connection !== undefined) return false
-    if (target.node !== undefined && this.held.has(target.node)) return false
+    if (this.isHeld(target)) return false
     this.remove(target)
     this.settle(target, { type: 'unreachable', detail: 'the address is no longer known' })
     return true
@@ -368,6 +419,9 @@ export class Dialer {
         if (target.isListed) this.own.add(target.address)
         return
       case 'already_connected':
+        if (failure.by === 'peer') this.retry(target)
+        else if (this.isDialedUnasked(target)) this.retry(target, NEEDLESS_PAUSE_MS)
+        return
       case 'simultaneous':
         this.retry(target)
         return
@@ -385,10 +439,14 @@ export class Dialer {
   }
 
   private retry(target: Target, pauseMs?: number): void {
-    if (this.stopped || target.timer !== undefined) return
+    if (this.stopped) return
     const { first, most } = this.options.backoffMs
     const backoffMs = pauseMs ?? Math.min(most, first * 2 ** Math.min(target.failures, 20))
     const delayMs = backoffMs * (0.5 + this.options.random.fraction() / 2)
+    const dueMs = this.options.clock.monotonicMs() + delayMs
+    if (target.timer !== undefined && target.dueMs <= dueMs) return
+    target.timer?.cancel()
+    target.dueMs = dueMs
     target.timer = this.options.clock.setTimer(delayMs, () => {
       target.timer = undefined
       this.attempt(target)
@@ -398,4 +456,10 @@ export class Dialer {
   private settle(target: Target, failure: ConnectFailure | undefined): void {
     for (const tell of target.onOutcome.splice(0)) tell(failure)
   }
+}
+
+/** Of two dials, ours and theirs, the other has won, or has come first: there is about to be a connection, or there is one as far as they know. */
+function isTie(failure: ConnectFailure): boolean {
+  if (failure.type !== 'refused' || failure.by === 'us') return false
+  return failure.code === 'simultaneous' || failure.code === 'already_connected'
 }

@@ -233,7 +233,9 @@ export class Peers {
     })
     this.change(() => {
       this.byName.set(identity.name, peer)
-      this.dialer.release(identity.name)
+      // Whoever dialed, each side remembers the other's address: after a break either may be the first to come back.
+      if (!peer.isHidden) this.dialer.learn({ name: identity.name, address })
+      this.dialer.onUp({ name: identity.name, address })
       log.info({ peer: identity.name, address, version: introduced.version }, 'node up')
       onUp(peer)
       const approach = this.approaches.get(identity.name)
@@ -245,8 +247,6 @@ export class Peers {
     // Where all connect with all the newcomer comes to them by itself.
     if (!this.options.connectsAll && !peer.isHidden && !this.options.isHidden)
       for (const other of visible) other.tell({ type: 'peers', peers: [{ name: identity.name, address }] })
-    // Whoever dialed, each side remembers the other's address: after a break either may be the first to come back.
-    if (!peer.isHidden) this.dialer.learn({ name: identity.name, address })
     return peer
   }
 
