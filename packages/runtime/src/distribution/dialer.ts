@@ -27,7 +27,7 @@ const MISSED_AFTER_MS = 30_000
 const MAX_TIES = 3
 /** Pause after a refusal that only a human can mend. */
 const REFUSED_PAUSE_MS = 5_000
-/** Pause where who is there says that it needs no dial: a node that is connected already, by another of its addresses. It may be lying, or move. */
+/** Pause where who is there says that no dial is wanted: that it is a node that is connected already, or left alone, or this one. It may be lying, or move. */
 const NEEDLESS_PAUSE_MS = 10_000
 
 export interface DialerOptions {
@@ -77,8 +77,6 @@ export class Dialer {
   private readonly options: DialerOptions
   private readonly targets = new Map<string, Target>()
   private readonly byNode = new Map<NodeName, Set<Target>>()
-  /** Addresses that discovery lists, and at which this node has found itself: they are not dialed again. */
-  private readonly own = new Set<string>()
   /** Nodes that were disconnected on purpose, by us or by themselves: left alone until someone wants them back. */
   private readonly held = new Set<NodeName>()
   private stopped = false
@@ -127,9 +125,7 @@ export class Dialer {
       target.isLearnt &&= this.isThere(target)
       this.forgetUnwanted(target)
     }
-    for (const address of this.own) if (!addresses.has(address)) this.own.delete(address)
     for (const address of addresses) {
-      if (this.own.has(address)) continue
       const known = this.targets.get(address)
       const target = known ?? this.find(address)
       target.isListed = true
@@ -149,6 +145,11 @@ export class Dialer {
     const [oldest] = this.held
     if (oldest !== undefined && this.held.size >= MAX_LEARNT) this.release(oldest)
     this.held.add(node)
+  }
+
+  /** The node has been disconnected on purpose, and nobody has wanted it back. */
+  isLeftAlone(node: NodeName): boolean {
+    return this.held.has(node)
   }
 
   /** There is a connection to the node, whoever has dialed: it wants to be dialed at `address`. Other addresses of it may be another node's by now. */
@@ -391,11 +392,7 @@ export class Dialer {
           { address, detail },
           'what listens there does not answer as a node: are the transport and TLS the same on both sides?',
         )
-      const nowMs = this.options.clock.monotonicMs()
-      target.unreachableSinceMs ??= nowMs
-      target.failedAtMs = nowMs
-      const unreachableMs = nowMs - target.unreachableSinceMs
-      if (unreachableMs > FORGET_AFTER_MS) target.isLearnt = false
+      const unreachableMs = this.missed(target)
       // Where a node was once, or something else answers, that stands in the log.
       const isMissed = target.isSeed && target.node === undefined && target.strangeDials === 0
       if (isMissed && !target.isMissed && unreachableMs >= MISSED_AFTER_MS) {
@@ -408,15 +405,26 @@ export class Dialer {
       if (!this.forgetUnwanted(target) && this.isDialedUnasked(target)) this.retry(target)
       return
     }
-    if (failure.peer !== undefined) this.found(target, failure.peer.name)
+    // Nothing of it is proven: good enough to try again when that node is lost, or wanted.
+    if (failure.peer !== undefined && !target.isLearnt && !this.isSettled(target)) this.found(target, failure.peer.name)
     this.onRefused(target, failure)
+  }
+
+  /** Its node is not there. Says for how long it has not been. */
+  private missed(target: Target): number {
+    const nowMs = this.options.clock.monotonicMs()
+    target.unreachableSinceMs ??= nowMs
+    target.failedAtMs = nowMs
+    const unreachableMs = nowMs - target.unreachableSinceMs
+    if (unreachableMs > FORGET_AFTER_MS) target.isLearnt = false
+    return unreachableMs
   }
 
   private onRefused(target: Target, failure: ConnectFailure & { type: 'refused' }): void {
     switch (failure.code) {
       case 'self':
-        this.remove(target)
-        if (target.isListed) this.own.add(target.address)
+        this.missed(target)
+        if (!this.forgetUnwanted(target)) this.retry(target, NEEDLESS_PAUSE_MS)
         return
       case 'already_connected':
         if (failure.by === 'peer') this.retry(target)

@@ -38,7 +38,7 @@ export type RefusalCode =
   | 'version'
   /** There is a node of that name already, in another life. */
   | 'duplicate_name'
-  /** The two are connected already. */
+  /** The two are connected already, or were disconnected on purpose: no dial is wanted. */
   | 'already_connected'
   /** Both dial each other: the dial of the node with the greater name wins. */
   | 'simultaneous'

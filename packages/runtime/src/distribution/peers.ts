@@ -77,7 +77,7 @@ export class Peers {
     this.handshakes = new Handshakes({
       ...options,
       tickMs: options.liveness.tickMs,
-      prove: (peer) => this.refusalOf(peer) ?? 'prove',
+      prove: (peer) => this.prove(peer),
       admit: (peer, role) => this.admit(peer, role),
       onUp: (connection, introduced) => this.addPeer(connection, introduced),
     })
@@ -193,6 +193,11 @@ export class Peers {
     if (weDial && this.options.self.name > peer.name) return 'simultaneous'
     this.byName.get(peer.name)?.down('connection_closed')
     return 'admit'
+  }
+
+  /** Of one whom a dial of ours has found. A node that is left alone may be at an address of which we don't know that it leads there. */
+  private prove(peer: ClaimedIdentity): RefusalCode | 'prove' {
+    return this.refusalOf(peer) ?? (this.dialer.isLeftAlone(peer.name) ? 'already_connected' : 'prove')
   }
 
   /** Why there can be no connection to the node now: there is one to the same name that stands. */

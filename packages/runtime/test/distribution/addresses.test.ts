@@ -150,6 +150,17 @@ describe('a node with two addresses', () => {
     expect(a.nodes()).toEqual([b.name])
   })
 
+  it('is left alone at both when it was disconnected on purpose, until it is wanted', async () => {
+    const a = await start('a', { seeds: [outer] })
+    const b = await start('b', { ...behind, seeds: [a.address] })
+    await cluster.advance(20_000)
+    expect(a.disconnectNode(b.name)).toBe(true)
+    const dials = await dialsInAMinute(`a ${outer}`)
+    expect(dials).toBeLessThan(13)
+    expect([a.nodes(), b.nodes()]).toEqual([[], []])
+    expect(await cluster.run(a.connectNode(b.name))).toBe(true)
+  })
+
   it('of which both are seeds is connected once, and neither is dialed but every ten seconds', async () => {
     const b = await start('b', { port: PORT })
     const a = await start('a', { seeds: [SEED, `another:${PORT}`] })

@@ -2,7 +2,7 @@
  * What means no good, one thing after the other: each ends in a closed link, a counter and a log line, and nothing else. On the memory transport, so that what waits
  * for seconds takes none; hostile-peer.test.ts has the same over gRPC.
  */
-import { handler, type Node, type NodeCounters, type Pid } from '@pidmesh/runtime'
+import { handler, type Node, type NodeCounters, type NodeName, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Cookies } from '../../src/distribution/cookies.ts'
@@ -216,6 +216,57 @@ describe('without the cookie', () => {
     await expect(cluster.run(dialing)).rejects.toMatchObject({ code: 'ERR_BAD_COOKIE' })
     expect(listening.isOver).toBe(true)
     await expectUnharmed()
+  })
+
+  describe('who listens at a seed', () => {
+    /** Answers each hello so; says where. */
+    async function listen(answer: HandshakeMessage): Promise<{ readonly seed: string; stop(): Promise<void> }> {
+      const transport = cluster.network.transport('evil')
+      const seed = await transport.listen('127.0.0.1:0', (link) => {
+        const stranger = new Stranger(undefined)
+        stranger.link = link
+        stranger.onFrame = (bytes) => {
+          const frame = codec.decode(bytes)
+          if (frame.type !== 'handshake') return
+          if (frame.message.type === 'hello') stranger.say(answer)
+          if (frame.message.type === 'proof')
+            stranger.say({ type: 'refused', code: 'simultaneous', versions: undefined })
+        }
+        return stranger
+      })
+      return { seed, stop: () => transport.stop() }
+    }
+
+    const challenge = (name: NodeName, incarnation: number): HandshakeMessage => ({
+      type: 'challenge',
+      version: PROTOCOL_VERSIONS.newest,
+      node: { name, incarnation },
+      nonce: new Uint8Array(32),
+    })
+
+    const lies: Record<string, () => HandshakeMessage> = {
+      'the node that is connected': () => challenge(b.name, b.incarnation),
+      'another life of a node that is connected': () => challenge(b.name, 7),
+      'the node that was disconnected on purpose': () => challenge(a.name, a.incarnation),
+      'the very node that has dialed': () => ({ type: 'refused', code: 'self', versions: undefined }),
+      'connected already': () => ({ type: 'refused', code: 'already_connected', versions: undefined }),
+    }
+
+    it.each(Object.entries(lies))(
+      'and says that it is %s keeps nobody else out who is there later',
+      async (_what, lie) => {
+        const { seed, stop } = await listen(lie())
+        const w = await cluster.start('w', { seeds: [a.address, b.address, seed] })
+        await cluster.advance(100)
+        w.disconnectNode(a.name)
+        await cluster.advance(30_000)
+        expect(w.nodes()).toEqual([b.name])
+        await stop()
+        const y = await cluster.start('y', { seeds: [], port: Number(seed.split(':')[1]) })
+        await cluster.advance(12_000)
+        expect(w.nodes()).toContain(y.name)
+      },
+    )
   })
 
   it.each(['challenge', 'accepted', 'proof'] as const)(
