@@ -153,8 +153,8 @@ export const mutants = [
   one(
     'of two dials at the same time each side takes its own for the one that wins',
     'distribution/peers.ts',
-    'weDial && this.options.self.name > peer.name',
-    'weDial',
+    'this.options.self.name > peer.name &&',
+    '',
   ),
   one('two dials at the same time are both let in', 'distribution/peers.ts', "return 'simultaneous'", "return 'admit'"),
   one(

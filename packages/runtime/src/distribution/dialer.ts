@@ -9,7 +9,7 @@
  * that is connected from elsewhere may have moved, and another one be there. What is said by who has not proved that it knows the cookie never ends the dialing of an
  * address: it makes the next dial come later, or sooner.
  */
-import type { NodeName } from '../ids.ts'
+import { sameIdentity, type NodeIdentity, type NodeName } from '../ids.ts'
 import type { Clock, Logger, Random, TimerHandle } from '../ports.ts'
 import type { PeerAddress } from '../wire/frame.ts'
 import type { ConnectFailure, Connection } from './connection.ts'
@@ -134,9 +134,12 @@ export class Dialer {
     }
   }
 
-  /** A dial of ours to this node is under way. */
-  isDialing(node: NodeName): boolean {
-    for (const { connection } of this.targets.values()) if (connection?.claimedPeer?.name === node) return true
+  /** A dial of ours is under way that has led to this node, or to one that says it is. */
+  isDialing(node: NodeIdentity): boolean {
+    for (const { connection } of this.targets.values()) {
+      const claimed = connection?.claimedPeer
+      if (claimed !== undefined && sameIdentity(claimed, node)) return true
+    }
     return false
   }
 

@@ -6,7 +6,7 @@
  *
  * Admission, when a node of a name that is connected already proves that it knows the cookie: a connection that was heard a moment ago stands, and
  * the new one is refused; one that was not is half-open or dead: it goes down and the new one takes its place. When both sides dial at the same
- * time the dial of the node with the greater name wins, as in Erlang.
+ * time the dial of the node with the greater name wins (ties).
  */
 import { randomIdHash } from '../id-table.ts'
 import type { NodeIdentity, NodeName } from '../ids.ts'
@@ -24,6 +24,7 @@ import type { Introduced, RefusalCode } from './handshake.ts'
 import { Handshakes, type Role } from './handshakes.ts'
 import { lookMs, type LivenessOptions } from './liveness.ts'
 import { Peer, type PeerLimits } from './peer.ts'
+import { Ties } from './ties.ts'
 import { Approach, type ApproachEnd, type PendingNode } from './pending-node.ts'
 
 /** We have ended the connection, though its other side may be well. */
@@ -66,6 +67,7 @@ export class Peers {
   private readonly byName = new Map<NodeName, Peer>()
   /** Nodes that are being dialed because something is to be sent to them. */
   private readonly approaches = new Map<NodeName, Approach>()
+  private readonly ties = new Ties()
   /** Changes of connections that are being told, one within the other. */
   private changes = 0
   private lookTimer: TimerHandle | undefined = undefined
@@ -189,8 +191,13 @@ export class Peers {
   private admit(peer: NodeIdentity, role: Role): RefusalCode | 'admit' {
     const refusal = this.refusalOf(peer)
     if (refusal !== undefined) return refusal
-    const weDial = role === 'listener' && this.dialer.isDialing(peer.name)
-    if (weDial && this.options.self.name > peer.name) return 'simultaneous'
+    const weDial = role === 'listener' && this.dialer.isDialing(peer)
+    if (
+      weDial &&
+      this.options.self.name > peer.name &&
+      this.ties.isRefused(peer.name, this.options.clock.monotonicMs())
+    )
+      return 'simultaneous'
     this.byName.get(peer.name)?.down('connection_closed')
     return 'admit'
   }
@@ -238,6 +245,7 @@ export class Peers {
     })
     this.change(() => {
       this.byName.set(identity.name, peer)
+      this.ties.onUp(identity.name)
       // Whoever dialed, each side remembers the other's address: after a break either may be the first to come back.
       if (!peer.isHidden) this.dialer.learn({ name: identity.name, address })
       this.dialer.onUp({ name: identity.name, address })

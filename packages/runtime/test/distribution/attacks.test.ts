@@ -20,6 +20,7 @@ import type { Link, LinkEvents } from '../../src/ports.ts'
 import { FrameCodec } from '../../src/wire/codec.ts'
 import type { HandshakeMessage } from '../../src/wire/frame.ts'
 import { TermCodec } from '../../src/wire/term.ts'
+import { FakeDiscovery } from '../discovery/fake-discovery.ts'
 import { rawSignals, viewOf } from '../wire/raw-frames.ts'
 
 const COOKIE = 'test-cookie'
@@ -219,8 +220,11 @@ describe('without the cookie', () => {
   })
 
   describe('who listens at a seed', () => {
-    /** Answers each hello so; says where. */
-    async function listen(answer: HandshakeMessage): Promise<{ readonly seed: string; stop(): Promise<void> }> {
+    /** Answers each hello so, and each proof, or leaves that dial lying about; says where. */
+    async function listen(
+      answer: HandshakeMessage,
+      toProof?: HandshakeMessage,
+    ): Promise<{ readonly seed: string; stop(): Promise<void> }> {
       const transport = cluster.network.transport('evil')
       const seed = await transport.listen('127.0.0.1:0', (link) => {
         const stranger = new Stranger(undefined)
@@ -229,8 +233,7 @@ describe('without the cookie', () => {
           const frame = codec.decode(bytes)
           if (frame.type !== 'handshake') return
           if (frame.message.type === 'hello') stranger.say(answer)
-          if (frame.message.type === 'proof')
-            stranger.say({ type: 'refused', code: 'simultaneous', versions: undefined })
+          else if (toProof !== undefined) stranger.say(toProof)
         }
         return stranger
       })
@@ -252,10 +255,34 @@ describe('without the cookie', () => {
       'connected already': () => ({ type: 'refused', code: 'already_connected', versions: undefined }),
     }
 
+    it.each([
+      ['its life', 2_500],
+      ['another life', 100],
+    ] as const)(
+      'and holds the dial as a node that dials us, %s, keeps that one out for %i ms at most',
+      async (which, ms) => {
+        const discovery = new FakeDiscovery()
+        const c = await cluster.start('c', { seeds: [], discovery })
+        const incarnation = which === 'its life' ? c.incarnation : 7
+        const seeds: string[] = []
+        for (let rogue = 0; rogue < 3; rogue++) {
+          const { seed } = await listen(challenge(c.name, incarnation))
+          seeds.push(seed)
+        }
+        // Its name is the greater, so that its own dial would win. By now its dials are out of step: there is always one.
+        const w = await cluster.start('w', { seeds })
+        await cluster.advance(20_000)
+        expect(w.nodes()).toEqual([])
+        discovery.tell(w.address)
+        await cluster.advance(ms)
+        expect(w.nodes()).toEqual([c.name])
+      },
+    )
+
     it.each(Object.entries(lies))(
       'and says that it is %s keeps nobody else out who is there later',
       async (_what, lie) => {
-        const { seed, stop } = await listen(lie())
+        const { seed, stop } = await listen(lie(), { type: 'refused', code: 'simultaneous', versions: undefined })
         const w = await cluster.start('w', { seeds: [a.address, b.address, seed] })
         await cluster.advance(100)
         w.disconnectNode(a.name)
