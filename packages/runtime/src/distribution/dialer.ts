@@ -79,6 +79,8 @@ export class Dialer {
   private readonly byNode = new Map<NodeName, Set<Target>>()
   /** Nodes that were disconnected on purpose, by us or by themselves: left alone until someone wants them back. */
   private readonly held = new Set<NodeName>()
+  /** Those who wait until a node is connected, and which. */
+  private readonly onConnected = new Map<() => void, NodeName>()
   private stopped = false
 
   constructor(options: DialerOptions) {
@@ -158,6 +160,7 @@ export class Dialer {
   /** There is a connection to the node, whoever has dialed: it wants to be dialed at `address`. Other addresses of it may be another node's by now. */
   onUp({ name, address }: PeerAddress): void {
     this.release(name)
+    for (const [tell, wanted] of this.onConnected) if (wanted === name) tell()
     const there = this.targets.get(address)
     if (there !== undefined && there.node !== name) {
       this.found(there, name)
@@ -183,10 +186,17 @@ export class Dialer {
     return false
   }
 
-  /** Dials a node whose address is known, now. Resolves with whether it is connected then. */
+  /** Dials a node whose addresses are known, now. Resolves with whether it is connected: as soon as it is, or when no dial has come to anything. */
   async redial(node: NodeName): Promise<boolean> {
     this.held.delete(node)
-    await Promise.all(this.targetsOf(node).map((target) => this.outcomeOf(target)))
+    let stopWaiting = (): void => undefined
+    const connected = new Promise<void>((resolve) => {
+      this.onConnected.set(resolve, node)
+      stopWaiting = () => this.onConnected.delete(resolve)
+    })
+    const outcomes = this.targetsOf(node).map((target) => this.outcomeOf(target))
+    await Promise.race([connected, Promise.all(outcomes)])
+    stopWaiting()
     return this.options.isConnected(node)
   }
 

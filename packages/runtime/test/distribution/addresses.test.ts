@@ -161,6 +161,18 @@ describe('a node with two addresses', () => {
     expect(await cluster.run(a.connectNode(b.name))).toBe(true)
   })
 
+  it('is connected for connectNode when one of them has led to it, whatever becomes of the other', async () => {
+    const [a, x] = await moved({ seeds: [SEED] })
+    const transport = cluster.network.transport('hole')
+    await transport.listen(SEED, () => ({ onFrame: () => undefined, onEnd: () => undefined }))
+    await cluster.advance(2_000)
+    a.disconnectNode(x.name)
+    await cluster.advance(100)
+    const askedMs = cluster.clock.monotonicMs()
+    expect(await cluster.run(a.connectNode(x.name))).toBe(true)
+    expect(cluster.clock.monotonicMs() - askedMs).toBeLessThan(100)
+  })
+
   it('of which both are seeds is connected once, and neither is dialed but every ten seconds', async () => {
     const b = await start('b', { port: PORT })
     const a = await start('a', { seeds: [SEED, `another:${PORT}`] })
