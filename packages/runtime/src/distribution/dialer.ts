@@ -28,7 +28,7 @@ const MAX_TIES = 3
 /** Pause after a refusal that only a human can mend. */
 const REFUSED_PAUSE_MS = 5_000
 /** Pause where who is there says that no dial is wanted: that it is a node that is connected already, or left alone, or this one. It may be lying, or move. */
-const NEEDLESS_PAUSE_MS = 10_000
+const NEEDLESS_PAUSE_MS = 30_000
 
 export interface DialerOptions {
   readonly clock: Clock
