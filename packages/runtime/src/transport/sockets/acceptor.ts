@@ -15,8 +15,8 @@ export interface AcceptorLimits {
   readonly maxWaiting: number
 }
 
-/** A close is polite first: what was written goes out, and so long the other side has to end its half too. */
-export const CLOSE_GRACE_MS = 500
+/** A close is polite first: what was written goes out, and so long the other side has to end its half too. It may be at something else for 2.5 s without being taken for dead. */
+export const CLOSE_GRACE_MS = 3_000
 
 /** As those of the handshake of the nodes, which is on the stream. */
 const LIMITS: AcceptorLimits = { streamWithinMs: 5_000, maxWaiting: 256 }
