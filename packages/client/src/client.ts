@@ -79,9 +79,15 @@ export function startClient<ClientMessage, ServerMessage>(
       case 'open':
         return open(effect.id, effect.url)
       case 'control':
-        return write(effect.id, codec.control(effect.control))
+        return write(
+          effect.id,
+          guard(() => codec.control(effect.control)),
+        )
       case 'frame':
-        return write(effect.id, codec.frame(effect.messages))
+        return write(
+          effect.id,
+          guard(() => codec.frame(effect.messages)),
+        )
       case 'closeSocket':
         return closeSocket(effect.id, effect.code)
       case 'save':
@@ -119,7 +125,7 @@ export function startClient<ClientMessage, ServerMessage>(
       socket = new options.WebSocket(url, [codec.subprotocol])
     } catch (error) {
       // A page that came by https may not open a plain socket.
-      dispatch({ type: 'closed', id, code: 1006, reason: String(error), isRetried: undefined })
+      dispatch({ type: 'closed', id, code: 1006, reason: String(error) })
       return
     }
     socket.binaryType = 'arraybuffer'
@@ -146,9 +152,12 @@ export function startClient<ClientMessage, ServerMessage>(
     else dispatch({ type: 'control', id, control: serverControl(frame) })
   }
 
-  function write(id: number, frame: Encoded): void {
+  function write(id: number, frame: Encoded | undefined): void {
+    if (current?.id !== id) return
     try {
-      if (current?.id === id) current.socket.send(frame)
+      // What its codec doesn't encode is missing there: the next socket may do better.
+      if (frame === undefined) current.socket.close()
+      else current.socket.send(frame)
     } catch {
       // It is closing, and will say so. The session will say what it has got.
     }

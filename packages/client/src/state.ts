@@ -97,7 +97,7 @@ export type Event =
       readonly code: number
       readonly reason: string
       /** What the application says of it, if anything. */
-      readonly isRetried: boolean | undefined
+      readonly isRetried?: boolean | undefined
     }
   | { readonly type: 'send'; readonly message: Encoded }
   | { readonly type: 'close' }

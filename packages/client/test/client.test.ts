@@ -1,3 +1,4 @@
+import { json, type Codec } from '@pidmesh/client'
 import { describe, expect, it, vi } from 'vitest'
 import { bench, settled } from './fakes.ts'
 
@@ -49,6 +50,26 @@ describe('a connection', () => {
       ['open', { isResumed: true }],
       ['message', 'b', 2],
     ])
+  })
+
+  it('of which the codec fails is given up, and what it was to send goes over the next one', () => {
+    const onError = vi.fn<(error: unknown) => void>()
+    let fails = false
+    const frame: Codec['frame'] = (messages) => {
+      if (fails) throw new Error('not now')
+      return json.frame(messages)
+    }
+    const { socket, client, next } = bench({ codec: { ...json, frame }, onError })
+    socket.welcomes()
+    fails = true
+    client.send('a')
+    expect(onError).toHaveBeenCalledTimes(1)
+    expect(socket.closedWith).toBeDefined()
+    fails = false
+    socket.closes()
+    const second = next()
+    second.resumes(0, 0)
+    expect(second.sent.at(-1)).toEqual(['a'])
   })
 
   it('counts no message of a socket that it has given up', () => {

@@ -53,7 +53,9 @@ export class Metrics {
     const tables = Object.entries({ names, groups }).filter((entry): entry is [TableName, TableSource] =>
       isTable(entry[1]),
     )
+    let before: ReadonlySet<string> | undefined
     try {
+      before = namesIn(registry)
       register(NODE_METRICS, { registry, prefix, stats: atOnce((): NodeStats => readNode(node)) })
       if (tables.length > 0) {
         const stats = atOnce((): TablesStats => tables.map(([table, source]) => [table, source.stats]))
@@ -65,6 +67,9 @@ export class Metrics {
         register(GATEWAY_METRICS, { registry, prefix, stats: atOnce((): GatewayStats => gateway.stats) })
       }
     } catch (error) {
+      // Those that it has taken would be in the way of a second try.
+      if (before !== undefined)
+        for (const name of namesIn(registry)) if (!before.has(name)) registry.removeSingleMetric(name)
       throw new PidmeshError('ERR_BAD_OPTION', `the registry did not take the metrics: ${String(error)}`, {
         cause: error,
       })
@@ -80,6 +85,10 @@ export class Metrics {
   text(): Promise<string> {
     return this.registry.metrics()
   }
+}
+
+function namesIn(registry: AnyRegistry): ReadonlySet<string> {
+  return new Set(registry.getMetricsAsArray().map(({ name }) => name))
 }
 
 function isTable(source: TableSource | WaySource | undefined): source is TableSource {

@@ -220,6 +220,15 @@ it('a bad option is told at once', () => {
   expect(() => new Metrics({ node, registry })).toThrow(bad)
 })
 
+it('metrics that are not all taken leave none in the registry', () => {
+  const registry = new Registry()
+  const taken = new Counter({ name: 'pidmesh_gateway_sockets', help: 'mine', registers: [registry] })
+  const bad = expect.objectContaining({ code: 'ERR_BAD_OPTION' })
+  expect(() => new Metrics({ node, groups, gateway: { stats: none }, registry })).toThrow(bad)
+  expect(registry.getMetricsAsArray().map(({ name }) => name)).toEqual(['pidmesh_gateway_sockets'])
+  expect(registry.getSingleMetric('pidmesh_gateway_sockets')).toBe(taken)
+})
+
 it('a way of keeping names that is no table has metrics of its own, and of what it does not count none', async () => {
   const stats = { names: 2, pending: 3, isAvailable: false, storeFailures: 4, sent: 5, failed: 6, lost: 7 }
   const series = seriesOf(await new Metrics({ node, names: { stats }, groups }).text())

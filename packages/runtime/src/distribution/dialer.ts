@@ -112,7 +112,8 @@ export class Dialer {
     // It has moved. Where each is dialed unasked, its old address is forgotten when it has been silent for long enough.
     if (!this.options.dialsLearnt)
       for (const other of this.targetsOf(name)) if (other !== target) this.forgetLearnt(other)
-    if (known === undefined && this.isDialedUnasked(target)) this.attempt(target)
+    // One that is known, too, may have been left alone for the node that was there before.
+    if (target.timer === undefined && this.isDialedUnasked(target)) this.attempt(target)
   }
 
   /**
@@ -455,7 +456,9 @@ export class Dialer {
           target.lastRefusal = failure.code
           this.options.log.warn({ address: target.address, code: failure.code, by: failure.by }, 'connection refused')
         }
-        this.retry(target, REFUSED_PAUSE_MS)
+        // Somebody is there, but not the node that was.
+        if (!this.isInUse(target)) this.missed(target)
+        if (!this.forgetUnwanted(target)) this.retry(target, REFUSED_PAUSE_MS)
     }
   }
 

@@ -78,7 +78,7 @@ export function onLook(
 ): { state: Liveness; verdict: LivenessVerdict; isLate: boolean } {
   const latenessMs = Math.max(0, nowMs - state.nextLookMs)
   // Less is the jitter of a busy machine, and no reason to wait longer.
-  const wasStalled = latenessMs > options.tickMs / 4
+  const wasStalled = latenessMs > Math.min(options.tickMs, options.noProgressMs) / 4
   // Not the sum: what stood unread in an earlier stall has been read since, and who is stalled again and again must come to an end with a peer that is gone.
   const graceMs = wasStalled ? Math.max(state.graceMs, latenessMs) : state.graceMs
   const heardByPeerMs = wasStalled ? state.heardByPeerMs + latenessMs : state.heardByPeerMs

@@ -164,9 +164,10 @@ export class Peers {
     return true
   }
 
-  /** Connects to a node that is known, if it isn't connected. Resolves with whether it is connected then. */
+  /** Connects to a node that is known, if it isn't connected. Resolves with whether it is connected then, as the node always is with itself. */
   connect(node: NodeName): Promise<boolean> {
-    return this.byName.has(node) ? Promise.resolve(true) : this.dialer.redial(node)
+    const isThere = this.byName.has(node) || node === this.options.self.name
+    return isThere ? Promise.resolve(true) : this.dialer.redial(node)
   }
 
   flush(): void {
@@ -253,8 +254,11 @@ export class Peers {
       onUp(peer)
       const approach = this.approaches.get(identity.name)
       this.approaches.delete(identity.name)
-      approach?.handOver(peer, this.options.onUnreached)
+      // Whoever was told of it may have ended it already.
+      if (this.byName.get(identity.name) === peer) approach?.handOver(peer, this.options.onUnreached)
+      else approach?.giveUp(this.options.onUnreached)
     })
+    if (this.byName.get(identity.name) !== peer) return peer
     // A hidden node is told to nobody, and told of nobody.
     if (others.length > 0 && !peer.isHidden && !this.options.isHidden) peer.tell({ type: 'peers', peers: others })
     // Where all connect with all the newcomer comes to them by itself.

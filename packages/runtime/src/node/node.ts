@@ -320,8 +320,8 @@ export class Node {
   }
 
   /**
-   * For libraries that keep something outside of the node, in a database for one: `stop` calls it when the trees are down, while all other processes live, and waits until its
-   * promise has settled.
+   * For libraries that keep something outside of the node, in a database for one: `stop` calls it when the trees are down, while all other processes live; they
+   * end when it has come to its first `await`, and `stop` waits until its promise has settled.
    * @returns what takes that back
    * @throws PidmeshError `ERR_BAD_ARGUMENT`; `ERR_NODE_STOPPED`
    */

@@ -100,7 +100,7 @@ export class Router {
     const payload = local.length < pids.length ? this.messages.encode(message) : undefined
     const { scheduler, propagator } = this.kernel
     const carrier = propagator?.capture()
-    for (const process of local) scheduler.deliver(process, message, false, carrier)
+    for (const process of local) scheduler.deliver(process, message, process === from, carrier)
     if (payload === undefined) return status
     const context = propagator?.encode(carrier)
     for (const [node, ids] of remote) {

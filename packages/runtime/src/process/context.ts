@@ -389,12 +389,13 @@ export class Context extends LibraryContext {
 
   /**
    * One `nodedown` when the connection to `node` ends; at once, with the reason `disconnect`, if there is none and none can be made. Each call counts, and `monitorNodes`
-   * counts apart: who has both gets two messages that are alike.
+   * counts apart: who has both gets two messages that are alike. Of one's own node nothing is told, as in Erlang.
    */
   monitorNode(node: NodeName, on: boolean): void {
     const process = this.living()
     checkFlag('on', on)
     checkNodeName(node)
+    if (node === this.node) return
     if (on && !this.kernel.router.canReach(node)) {
       const down: NodeDownMessage = { type: 'nodedown', node, nodeType: 'visible', reason: 'disconnect' }
       this.kernel.scheduler.deliver(process, down, true)

@@ -44,7 +44,7 @@ export interface MailboxOptions {
   /** Messages. @default 100000 */
   readonly limit: number
   /**
-   * `log`: says so, again each time the queue has doubled, and takes it; `drop`: refuses messages (never `EXIT`, `DOWN`, timers' and the like, nor what the process sends itself) until the process
+   * `log`: says so, again each time the queue has doubled, and takes it; `drop`: refuses messages (never `EXIT`, `DOWN`, timers' and the like, nor what the process sends itself by its pid or name) until the process
    * has caught up to half of the limit; `kill`: ends the process with the reason `{ mailbox_limit: limit }`, which can't be trapped. @default 'log'
    */
   readonly policy: 'log' | 'drop' | 'kill'

@@ -8,7 +8,7 @@
  *
  * Invariant: a monitor is removed from every table before its `DOWN` is delivered, so that none comes twice.
  */
-import type { NameOnNode, Pid, Ref } from '../ids.ts'
+import { Pid, type NameOnNode, type Ref } from '../ids.ts'
 import type { DownMessage } from '../messages.ts'
 import type { Aliases } from '../process/aliases.ts'
 import type { Process } from '../process/process.ts'
@@ -74,7 +74,7 @@ export class Monitors {
     monitor.remote = remote
     remote.relations.monitors.set(ref, monitor)
     remember(monitor)
-    const to = 'id' in object ? object.id : object.name
+    const to = object instanceof Pid ? object.id : object.name
     if (payload === undefined) remote.signal({ type: 'monitor', from: watcher.pid.id, ref, to })
     else remote.signal({ type: 'request', from: watcher.pid.id, ref, to, payload, context })
   }

@@ -1,4 +1,4 @@
-import { nodeName } from '@pidmesh/runtime'
+import { nodeName, type NodeName } from '@pidmesh/runtime'
 import { MemoryLogger, seededRandom, VirtualClock } from '@pidmesh/runtime/testing'
 import { expect, it } from 'vitest'
 import type { ConnectFailure } from '../../src/distribution/connection.ts'
@@ -34,4 +34,70 @@ it('who waits for a node whose address vanishes between two tries is told that i
   await new Promise((resolve) => setImmediate(resolve))
   dialer.list(new Set())
   expect(await outcome).toBe(false)
+})
+
+/** A dialer of which each dial is kept, until the test says what comes of it. */
+function dialing() {
+  const clock = new VirtualClock()
+  const connected = new Set<NodeName>()
+  const dials: { address: string; fail: (failure: ConnectFailure) => void; up: (node: NodeName) => void }[] = []
+  const dialer = new Dialer({
+    clock,
+    random: seededRandom(1),
+    log: new MemoryLogger(),
+    backoffMs: { first: 100, most: 1_000 },
+    dialsLearnt: true,
+    isConnected: (node) => connected.has(node),
+    dial: (address, fail, up) => {
+      dials.push({ address, fail, up })
+      return { close: () => undefined, claimedPeer: undefined }
+    },
+  })
+  const pass = (ms: number): void => {
+    const endMs = clock.monotonicMs() + ms
+    while (clock.fireNext(endMs)) continue
+    clock.passTo(endMs)
+  }
+  return { connected, dials, dialer, pass }
+}
+
+it('an address that was left alone for its node is dialed when another node is told to be there', () => {
+  const [x, y, address] = [nodeName('x@127.0.0.1'), nodeName('y@127.0.0.1'), '127.0.0.1:1']
+  const { connected, dials, dialer } = dialing()
+  void dialer.addSeed(address)
+  connected.add(x)
+  dials[0]?.up(x)
+  dialer.onUp({ name: x, address })
+  connected.delete(x)
+  dialer.hold(x)
+  dialer.learn({ name: y, address })
+  expect(dials).toHaveLength(2)
+})
+
+it('an address that was learnt, and at which another one refuses ever since, is forgotten after ten minutes; a seed is not', async () => {
+  const [x, learnt, seed] = [nodeName('x@127.0.0.1'), '127.0.0.1:1', '127.0.0.1:2']
+  const { dials, dialer, pass } = dialing()
+  const refusal: ConnectFailure = {
+    type: 'refused',
+    code: 'bad_cookie',
+    by: 'peer',
+    peer: undefined,
+    versions: undefined,
+  }
+  dialer.learn({ name: x, address: learnt })
+  void dialer.addSeed(seed)
+  const dialedIn = (seconds: number): ReadonlySet<string> => {
+    const addresses = new Set<string>()
+    for (let at = 0; at < seconds; at++) {
+      for (const { address, fail } of dials.splice(0)) {
+        addresses.add(address)
+        fail(refusal)
+      }
+      pass(1_000)
+    }
+    return addresses
+  }
+  expect(dialedIn(9 * 60)).toEqual(new Set([learnt, seed]))
+  dialedIn(90)
+  expect(dialedIn(60)).toEqual(new Set([seed]))
 })

@@ -111,6 +111,12 @@ describe('liveness', () => {
     it('a stall of our own does not count', () => {
       expect(run(30_000, ticking, [[2_000, 9_000]], true).diedAtMs).toBeGreaterThan(16_000)
     })
+
+    it('a stall of our own does not count, however long the ticks', () => {
+      const slow = { ...options, tickMs: 75_000 }
+      const look = onLook(startLiveness(0, slow), lookMs(slow) + 12_000, true, slow)
+      expect(look).toMatchObject({ verdict: { type: 'wait' }, isLate: true })
+    })
   })
 
   it('where nothing waits there is nothing to be passed on', () => {

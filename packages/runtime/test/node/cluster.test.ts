@@ -1,5 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { erpc, handler, nodeName, spawnMonitorOn, spawnOn, type Context, type Node, type Pid } from '@pidmesh/runtime'
+import {
+  erpc,
+  handler,
+  nodeName,
+  spawnMonitorOn,
+  spawnOn,
+  type Context,
+  type Node,
+  type Pid,
+  type Ref,
+} from '@pidmesh/runtime'
 import { seededRandom, TestCluster } from '@pidmesh/runtime/testing'
 
 let cluster: TestCluster
@@ -57,6 +67,40 @@ describe('nodes', () => {
     expect(a.send({ name: 'nobody', node: b.name }, 'hello')).toBe('ok')
     await cluster.advance(10)
     expect(messages).toEqual(['hello'])
+  })
+
+  it.each([7, 0, -1, 1.5, 'x', undefined, null])(
+    'a name on a node that has an id besides (%s) is that name, for all that is asked of it',
+    async (id) => {
+      const [a, b] = await startTwo()
+      const { pid } = collector(b)
+      b.register('inbox', pid)
+      const answerer = b.spawn(handler((self) => (message) => void self.send((message as { to: Ref }).to, 'yes')))
+      b.register('answerer', answerer)
+      const [inbox, asked] = [
+        { id, name: 'inbox', node: b.name },
+        { id, name: 'answerer', node: b.name },
+      ]
+      const watcher = collector(a, (self) => void self.monitor(inbox))
+      const [answer, down] = [a.request(asked, (to) => ({ to }), 1_000), a.self.awaitDown(inbox, 1_000)]
+      expect(await cluster.run(answer)).toMatchObject({ type: 'reply', value: 'yes' })
+      b.exit(pid, 'enough')
+      expect(await cluster.run(down)).toBe('enough')
+      await cluster.advance(10)
+      expect(watcher.messages).toMatchObject([{ type: 'DOWN', reason: 'enough' }])
+      expect([a.nodes(), b.counters().protocolErrors]).toEqual([[b.name], 0])
+    },
+  )
+
+  it('a node is connected with itself, and hears nothing of its own end', async () => {
+    const [a] = await startTwo()
+    const { messages } = collector(a, (self) => {
+      self.monitorNode(a.name, true)
+      self.monitorNode(a.name, false)
+    })
+    await cluster.advance(10)
+    expect(messages).toEqual([])
+    expect(await cluster.run(a.connectNode(a.name))).toBe(true)
   })
 
   it('a send to a node that is not connected says noconnection', async () => {

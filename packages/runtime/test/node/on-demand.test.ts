@@ -1,4 +1,4 @@
-import { handler, type Node, type Pid } from '@pidmesh/runtime'
+import { handler, hasType, type Node, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
@@ -73,6 +73,24 @@ describe('with connectAll: false', () => {
       { type: 'EXIT', reason: 'told to' },
       { type: 'DOWN', reason: 'told to' },
     ])
+  })
+
+  it('a monitor and a request are told that there is no connection, if whoever is told of the node ends it at once', async () => {
+    const seen: unknown[] = []
+    const watcher = b.spawn(
+      handler((self) => {
+        self.monitorNodes(true)
+        self.monitor(sink)
+        return (message) => void seen.push(message)
+      }),
+    )
+    b.trace(watcher, { receive: true }, (event) => {
+      if (event.type === 'receive' && hasType(event.message, 'nodeup')) b.disconnectNode(c.name)
+    })
+    const asked = b.request(sink, () => 'never answered', Infinity)
+    await cluster.advance(300)
+    expect(await cluster.run(asked)).toMatchObject({ type: 'down', reason: 'noconnection' })
+    expect(seen).toContainEqual(expect.objectContaining({ type: 'DOWN', reason: 'noconnection' }))
   })
 
   it('a monitor and a link that are taken back before the connection is there leave nothing', async () => {

@@ -244,10 +244,11 @@ describe('large_mailbox', () => {
     self.send(pid, 'by its pid')
     self.send('stuck', 'by its name')
     self.send({ name: 'stuck', node: node.name }, 'by its name and node')
+    self.sendAll([pid], 'to all of one')
     node.send('stuck', 'of another')
     release()
     await cluster.settle()
-    expect(got.slice(11)).toEqual(['by its pid', 'by its name', 'by its name and node'])
+    expect(got.slice(11)).toEqual(['by its pid', 'by its name', 'by its name and node', 'to all of one'])
     expect(node.counters().messagesDropped).toBe(11)
   })
 
