@@ -117,8 +117,24 @@ export class GrpcLink implements Link {
 /** What gRPC says of a connection that was closed before anything was said on it. */
 const NO_REASON = 'Failed to connect'
 
-/** gRPC says around it what it has tried, and when. */
-function inBrief(details: string): string {
-  const inner = /Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\.? Resolution note:/s.exec(details)?.[1] ?? details
-  return inner.trim().slice(0, 300)
+const BEFORE_ERROR = 'Last error: '
+const AFTER_ERROR = ' Resolution note:'
+/** Of what is said no more is looked at: the other side can choose all of it. */
+const HEARD_LENGTH = 2_000
+const SHOWN_LENGTH = 300
+
+/** What has happened, without what gRPC says around it: what it has tried, and when. */
+export function inBrief(details: string): string {
+  const heard = details.slice(0, HEARD_LENGTH)
+  const before = heard.indexOf(BEFORE_ERROR)
+  const after = heard.indexOf(AFTER_ERROR, before)
+  const inner = before === -1 || after === -1 ? heard : errorIn(heard.slice(before + BEFORE_ERROR.length, after))
+  return inner.trim().slice(0, SHOWN_LENGTH)
+}
+
+/** `Error: connect ECONNREFUSED 10.0.0.1:4370 (2026-01-31T12:00:00.000Z).` */
+function errorIn(said: string): string {
+  const error = said.replace(/^Error: /, '').replace(/\.$/, '')
+  const at = error.lastIndexOf(' (')
+  return /^ \(\d{4}-[^)]*\)$/.test(error.slice(at)) ? error.slice(0, at) : error
 }
