@@ -21,13 +21,20 @@ export const CLOSE_GRACE_MS = 3_000
 /** As those of the handshake of the nodes, which is on the stream. */
 const LIMITS: AcceptorLimits = { streamWithinMs: 5_000, maxWaiting: 256 }
 
+interface Accepted {
+  readonly socket: Socket
+  /** Ends its time to open a stream. */
+  readonly timer: NodeJS.Timeout
+  hasStream: boolean
+}
+
 export class Acceptor {
   private readonly limits: AcceptorLimits
   private readonly onStranger: (from: string, detail: string | undefined) => void
   private readonly server: Server
-  private readonly sockets = new Map<string, Socket>()
-  /** Those without a stream, the oldest first, each with what ends its time. */
-  private readonly waiting = new Map<string, NodeJS.Timeout>()
+  private readonly connections = new Map<string, Accepted>()
+  /** Those without a stream, the oldest first. */
+  private readonly waiting = new Set<Accepted>()
   private readonly details = new WeakMap<Socket, string>()
 
   /** Connections are known by `connectionOf`. `onStranger` is told of a connection that was closed without a stream, though something had come on it. (A knock says nothing.) */
@@ -76,8 +83,11 @@ export class Acceptor {
 
   /** A stream has been opened on the connection. */
   onStream(connection: string): void {
-    clearTimeout(this.waiting.get(connection))
-    this.waiting.delete(connection)
+    const accepted = this.connections.get(connection)
+    if (accepted === undefined) return
+    accepted.hasStream = true
+    clearTimeout(accepted.timer)
+    this.waiting.delete(accepted)
   }
 
   /** Why the connection will have been closed, for who is told of a stranger. */
@@ -87,43 +97,49 @@ export class Acceptor {
 
   /** The link on the connection is over. What was written last still goes out, if anyone takes it. */
   onOver(connection: string): void {
-    const socket = this.sockets.get(connection)
-    setTimeout(() => socket?.destroy(), CLOSE_GRACE_MS).unref()
+    const accepted = this.connections.get(connection)
+    setTimeout(() => accepted?.socket.destroy(), CLOSE_GRACE_MS).unref()
   }
 
   /** Who is at the other end of the connection has sent what he may not. */
   cutOff(connection: string): void {
-    this.sockets.get(connection)?.destroy()
+    this.connections.get(connection)?.socket.destroy()
   }
 
   /** Resolves when no connection is left. */
   async stop(): Promise<void> {
     this.server.close()
-    const left = [...this.sockets.values()]
+    const left = [...this.connections.values()].map(({ socket }) => socket)
     const grace = setTimeout(() => {
       for (const socket of left) socket.destroy()
     }, CLOSE_GRACE_MS)
-    for (const connection of this.waiting.keys()) this.sockets.get(connection)?.destroy()
+    for (const { socket } of this.waiting) socket.destroy()
     await Promise.all(left.map((socket) => new Promise((resolve) => socket.once('close', resolve))))
     clearTimeout(grace)
   }
 
   private add(connection: string, socket: Socket): void {
     const from = sourceOf(socket)
-    this.sockets.set(connection, socket)
     const timer = setTimeout(() => socket.destroy(), this.limits.streamWithinMs)
     timer.unref()
-    this.waiting.set(connection, timer)
+    const accepted: Accepted = { socket, timer, hasStream: false }
+    // One from the same port was reset, of which we have not been told yet. Nothing that it has said may count for this one.
+    this.connections.get(connection)?.socket.destroy()
+    this.connections.set(connection, accepted)
+    this.waiting.add(accepted)
     socket.on('error', () => undefined)
     socket.on('close', () => {
-      this.sockets.delete(connection)
+      clearTimeout(timer)
+      this.waiting.delete(accepted)
+      if (this.connections.get(connection) === accepted) this.connections.delete(connection)
       // Why TLS has failed comes just after the connection's end.
-      if (this.waiting.has(connection) && socket.bytesRead > 0)
+      if (!accepted.hasStream && socket.bytesRead > 0)
         setImmediate(() => this.onStranger(from, this.details.get(socket)))
-      this.onStream(connection)
     })
-    const [oldest] = this.waiting.keys()
-    if (oldest !== undefined && this.waiting.size > this.limits.maxWaiting) this.sockets.get(oldest)?.destroy()
+    const [oldest] = this.waiting
+    if (oldest === undefined || this.waiting.size <= this.limits.maxWaiting) return
+    this.waiting.delete(oldest)
+    oldest.socket.destroy()
   }
 }
 

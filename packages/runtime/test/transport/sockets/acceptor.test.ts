@@ -80,6 +80,29 @@ describe('connections that open no stream', () => {
       .toEqual(['closed', 'closed', 'open', 'open', 'open'])
   })
 
+  it('have each a time of its own, though one comes from the port of another whose end we have not been told of', async () => {
+    const address = await listen({ streamWithinMs: 100, maxWaiting: 10 })
+    const reset = await dial(address)
+    const { localPort } = reset
+    reset.resetAndDestroy()
+    const mute = await dial(address, localPort)
+    expect(accepted).toHaveLength(2)
+    expect(accepted[1]).toBe(accepted[0])
+    await once(mute, 'close')
+  })
+
+  it('are known when the listener stops, though one comes from the port of another whose end we have not been told of', async () => {
+    const address = await listen({ streamWithinMs: 60_000, maxWaiting: 10 })
+    const reset = await dial(address)
+    const { localPort } = reset
+    reset.resetAndDestroy()
+    const mute = await dial(address, localPort)
+    // Time to be told of it.
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await acceptor.stop()
+    await expect.poll(() => mute.closed).toBe(true)
+  })
+
   it('do not keep the listener from stopping, nor does one that never closes its half', async () => {
     const address = await listen({ streamWithinMs: 60_000, maxWaiting: 3 })
     const stubborn = connect({ port: portOf(address), host: hostOf(address), allowHalfOpen: true })
