@@ -2,11 +2,12 @@
  * The TCP listener of a transport, which bounds and ends the connections that are made to it (gRPC's server by itself does neither):
  *
  *   - one that opens no stream is closed after `streamWithinMs`, and of these at most `maxWaiting` are kept, the newest;
- *   - one whose link is over is destroyed after a grace: its other side, which may be stopped or unplugged, need not close it.
+ *   - one that is left when the listener stops is destroyed after a grace: its other side, which may be stopped or unplugged, need not close it.
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { PidmeshError } from '../../errors.ts'
 import { hostOf, portOf, withPort } from '../../address.ts'
+import { CLOSE_GRACE_MS } from './grace.ts'
 
 export interface AcceptorLimits {
   /** From a connection to its stream. */
@@ -14,9 +15,6 @@ export interface AcceptorLimits {
   /** Connections on which no stream has been opened. */
   readonly maxWaiting: number
 }
-
-/** A close is polite first: what was written goes out, and so long the other side has to end its half too. It may be at something else for 2.5 s without being taken for dead. */
-export const CLOSE_GRACE_MS = 3_000
 
 /** As those of the handshake of the nodes, which is on the stream. */
 const LIMITS: AcceptorLimits = { streamWithinMs: 5_000, maxWaiting: 256 }
@@ -95,15 +93,10 @@ export class Acceptor {
     this.details.set(socket, detail)
   }
 
-  /** The link on the connection is over. What was written last still goes out, if anyone takes it. */
-  onOver(connection: string): void {
+  /** What destroys the socket of the connection, and not that of a later one between the same ends. */
+  destroyerOf(connection: string): () => void {
     const accepted = this.connections.get(connection)
-    setTimeout(() => accepted?.socket.destroy(), CLOSE_GRACE_MS).unref()
-  }
-
-  /** Who is at the other end of the connection has sent what he may not. */
-  cutOff(connection: string): void {
-    this.connections.get(connection)?.socket.destroy()
+    return () => accepted?.socket.destroy()
   }
 
   /** Resolves when no connection is left. */

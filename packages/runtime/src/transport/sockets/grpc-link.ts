@@ -1,15 +1,15 @@
 /**
  * One link: a gRPC stream, and before there is one the frames that wait for it.
  *
- *   made ─ carry(stream) ─▶ frames go both ways ─ close, or the other side's end ─▶ cut off
+ *   made ─ carry(stream) ─▶ frames go both ways ─ close, or the other side's end ─▶ cut off ─ a grace since the close, or the end ─▶ its socket is let go
  *     └─ finish ─▶ over: nobody was there
  *
  * Invariants: `onEnd` is called at most once, and nothing after it; not for a close of one's own.
  */
 import type { ClientDuplexStream, ServerDuplexStream, StatusObject } from '@grpc/grpc-js'
 import type { Link, LinkEnd, LinkEvents } from '../../ports.ts'
-import { CLOSE_GRACE_MS } from './acceptor.ts'
 import { certifiedNames } from './certificates.ts'
+import { graceMs } from './grace.ts'
 import { MAYBE_REFUSED } from './socket-error.ts'
 
 export type Stream = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
@@ -21,6 +21,12 @@ export interface GrpcLinkOptions {
   readonly links: Set<GrpcLink>
 }
 
+export interface LinkParts {
+  /** Ends what the link is made of, at once, but for its socket. */
+  readonly cutOff: () => void
+  readonly destroySocket: () => void
+}
+
 export class GrpcLink implements Link {
   readonly remoteAddress: string
   /** When the link is over and its resources are let go. */
@@ -28,7 +34,7 @@ export class GrpcLink implements Link {
   bufferedBytes = 0
   private readonly options: GrpcLinkOptions
   private stream: Stream | undefined = undefined
-  private cutOff: () => void = () => undefined
+  private parts: LinkParts = { cutOff: () => undefined, destroySocket: () => undefined }
   /** Frames that wait for the stream. */
   private early: Uint8Array[] = []
   private events: LinkEvents | undefined = undefined
@@ -54,9 +60,9 @@ export class GrpcLink implements Link {
     this.events = events
   }
 
-  /** What ends what the link is made of now, at once. */
-  onCutOff(cutOff: () => void): void {
-    this.cutOff = cutOff
+  /** Of what the link is made now. */
+  consistOf(parts: LinkParts): void {
+    this.parts = parts
   }
 
   carry(stream: Stream): void {
@@ -91,7 +97,7 @@ export class GrpcLink implements Link {
       return
     }
     this.stream.end()
-    setTimeout(() => this.finish({ type: 'closed' }), CLOSE_GRACE_MS).unref()
+    this.letGo()
   }
 
   finish(end: LinkEnd): void {
@@ -100,9 +106,19 @@ export class GrpcLink implements Link {
     this.options.links.delete(this)
     // A server's stream whose other side has ended is ended too; only then is a stream over for both.
     if (!this.closing) this.stream?.end()
-    this.cutOff()
+    this.parts.cutOff()
     this.resolveEnded()
-    if (!this.closing) this.events?.onEnd(end)
+    if (this.closing) return
+    this.letGo()
+    this.events?.onEnd(end)
+  }
+
+  /** What was written last still goes out, if anyone takes it. */
+  private letGo(): void {
+    setTimeout(() => {
+      this.finish({ type: 'closed' })
+      this.parts.destroySocket()
+    }, graceMs(this.events)).unref()
   }
 
   private write(stream: Stream, frame: Uint8Array): void {

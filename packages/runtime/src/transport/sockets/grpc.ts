@@ -20,7 +20,7 @@ import {
 import type { TlsOptions, Transport } from '../../ports.ts'
 import { MAX_FRAME_BYTES } from '../../wire/frame.ts'
 import { hostOf, portOf } from '../../address.ts'
-import { Acceptor, CLOSE_GRACE_MS, connectionOf, sourceOf } from './acceptor.ts'
+import { Acceptor, connectionOf, sourceOf } from './acceptor.ts'
 import { checkTls } from './certificates.ts'
 import { GrpcLink } from './grpc-link.ts'
 import { restrainStranger, WINDOW_BYTES } from './grpc-stranger.ts'
@@ -104,16 +104,14 @@ export function grpcTransport(tls?: TlsOptions): Transport {
           const link = new GrpcLink({ remoteAddress: from, isTls, links })
           const connection = connections.get(from) ?? from
           accepting.onStream(connection)
-          link.onCutOff(() => {
-            stream.destroy()
-            accepting.onOver(connection)
-          })
+          const destroySocket = accepting.destroyerOf(connection)
+          link.consistOf({ cutOff: () => stream.destroy(), destroySocket })
           link.carry(stream)
           const events = accept(link)
           link.attach(events)
           restrainStranger(stream, events, (detail) => {
             link.finish({ type: 'failed', detail })
-            accepting.cutOff(connection)
+            destroySocket()
           })
         },
       })
@@ -125,25 +123,33 @@ export function grpcTransport(tls?: TlsOptions): Transport {
       link.attach(events)
       // gRPC can't give up a connection that is being made: to a host that is gone it would stay for minutes, and keep the OS process alive. So we knock first.
       const knock = connect(portOf(address), hostOf(address))
-      link.onCutOff(() => knock.destroy())
+      const endKnock = (): void => void knock.destroy()
+      link.consistOf({ cutOff: endKnock, destroySocket: endKnock })
       knock.once('error', (error) => link.finish({ type: 'unreachable', detail: detailOf(error) }))
       knock.once('connect', () => {
         knock.destroy()
         const options = isTls && isIP(hostOf(address)) !== 0 ? { ...OPTIONS, ...NAME_FOR_AN_IP } : OPTIONS
         let socket: Socket | undefined
+        let isLetGo = false
         const made = new DistributionClientClass(
           address,
-          clientCredentials(tls, (connected) => (socket = connected)),
+          clientCredentials(tls, (connected) => {
+            socket = connected
+            if (isLetGo) connected.destroy()
+          }),
           options,
         )
         const client = made as unknown as DistributionClient
         const stream = client.connect()
-        link.onCutOff(() => {
+        const cutOff = (): void => {
           stream.cancel()
           client.close()
-          // What was written last still goes out, if anyone takes it.
-          setTimeout(() => socket?.destroy(), CLOSE_GRACE_MS).unref()
-        })
+        }
+        const destroySocket = (): void => {
+          isLetGo = true
+          socket?.destroy()
+        }
+        link.consistOf({ cutOff, destroySocket })
         link.carry(stream)
       })
       return link

@@ -10,9 +10,9 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Link, LinkEnd, LinkEvents } from '../../ports.ts'
 import { MAX_FRAME_BYTES } from '../../wire/frame.ts'
-import { CLOSE_GRACE_MS } from './acceptor.ts'
 import { certifiedNames } from './certificates.ts'
 import { FrameSplitter, ledByLength, type FrameTaker } from './frame-splitter.ts'
+import { graceMs } from './grace.ts'
 import { detailOf, MAYBE_REFUSED } from './socket-error.ts'
 
 export interface TcpLinkOptions {
@@ -137,7 +137,7 @@ export class TcpLink implements Link {
       return
     }
     socket.end()
-    setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref()
+    setTimeout(() => socket.destroy(), graceMs(this.events)).unref()
   }
 }
 

@@ -14,8 +14,8 @@ import {
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
 import { startNode } from '@pidmesh/runtime'
-import type { LinkEvents } from '../../../src/ports.ts'
-import { CLOSE_GRACE_MS } from '../../../src/transport/sockets/acceptor.ts'
+import type { Link, LinkEvents } from '../../../src/ports.ts'
+import { CLOSE_GRACE_MS } from '../../../src/transport/sockets/grace.ts'
 import { grpcTransport } from '../../../src/transport/sockets/grpc.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -97,15 +97,24 @@ it('of a stranger no more is taken than a frame may have, and who sends more is 
 })
 
 it('a stranger whose link is closed has no time to send more either', async () => {
-  let accepted = 0
+  const links: Link[] = []
+  let frameLimit = 10
   const address = await transport.listen('127.0.0.1:0', (link) => {
-    accepted++
-    link.close()
-    return { ...deaf, frameLimit: 10 }
+    links.push(link)
+    return {
+      ...deaf,
+      get frameLimit() {
+        return frameLimit
+      },
+    }
   })
   const client = dialed(address)
   const stream = opened(client)
-  await expect.poll(() => accepted).toBe(1)
+  await expect.poll(() => links.length).toBe(1)
+  // With the grace of a node, which is long enough to be told from no grace.
+  frameLimit = MEBIBYTE
+  links[0]?.close()
+  frameLimit = 10
   const closedMs = performance.now()
   stream.write(message(MEBIBYTE).subarray(0, 3_000))
   await expect.poll(() => client.destroyed, { interval: 5 }).toBe(true)
