@@ -2,11 +2,11 @@
  * Nodes over mutual TLS, with the certificates that `pidmesh certs` makes: real connections.
  */
 import { once } from 'node:events'
-import { connect } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect, type AddressInfo } from 'node:net'
+import { connect as connectTls, createServer } from 'node:tls'
 import { nodeName, startNode, type Node, type NodeOptions, type TlsOptions, type TransportKind } from '@pidmesh/runtime'
 import { MemoryLogger } from '@pidmesh/runtime/testing'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createAuthority, createCertificate, type KeyPair, type Validity } from '../src/certificates.ts'
 
 const now: Validity = { from: new Date() }
@@ -144,6 +144,23 @@ describe.each<TransportKind>(['grpc', 'tcp'])('with tls, over %s,', (transport) 
     await expect
       .poll(() => detailsOf(far))
       .toContainEqual(expect.stringContaining('the other side may have refused the certificate of this node'))
+  })
+
+  it('a node that dials takes no older TLS than 1.3', async () => {
+    const { ca, certificate: cert, privateKey: key } = await tlsOf('a')
+    const outcomes: unknown[] = []
+    const options = { ca, cert, key, requestCert: true, ALPNProtocols: ['h2'], maxVersion: 'TLSv1.2' } as const
+    const server = createServer(options, (socket) => {
+      outcomes.push(socket.getProtocol())
+      socket.destroy()
+    })
+    server.on('tlsClientError', (error: NodeJS.ErrnoException) => outcomes.push(error.code))
+    server.listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    await start('b', { tls: await tlsOf('b'), seeds: [`127.0.0.1:${(server.address() as AddressInfo).port}`] })
+    await expect.poll(() => outcomes).toContain('ERR_SSL_UNSUPPORTED_PROTOCOL')
+    expect(outcomes).not.toContain('TLSv1.2')
   })
 
   it('a node that meets one without TLS says that there is none', async () => {

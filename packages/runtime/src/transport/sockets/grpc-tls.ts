@@ -2,6 +2,7 @@
  * The dialer's side of mutual TLS, as gRPC takes it: both sides show a certificate of the cluster's authority, and the handshake compares the names in it.
  */
 import type { Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js'
 import type { TlsOptions } from '../../ports.ts'
 
@@ -16,8 +17,8 @@ export function clientCredentials(tls: TlsOptions | undefined, onSocket: (socket
 }
 
 function secureCredentials(tls: TlsOptions): ChannelCredentials {
-  const { ca, certificate, privateKey } = tls
-  return credentials.createSsl(Buffer.from(ca), Buffer.from(privateKey), Buffer.from(certificate), {
+  const { ca, certificate: cert, privateKey: key } = tls
+  return credentials.createFromSecureContext(createSecureContext({ ca, cert, key, minVersion: 'TLSv1.3' }), {
     // A certificate is for a node, wherever it is dialed: the handshake compares the names.
     checkServerIdentity: () => undefined,
   })
