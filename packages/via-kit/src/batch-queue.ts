@@ -72,9 +72,14 @@ export class BatchQueue<Kind, Item, Answer> {
 
   private async runAll(): Promise<void> {
     while (this.waiting.length > 0) {
-      const batch = this.takeBatch()
-      await this.runOne(batch)
-      this.passOn([...batch, ...this.rejectLate()])
+      try {
+        const batch = this.takeBatch()
+        await this.runOne(batch)
+        this.passOn([...batch, ...this.rejectLate()])
+      } catch (error) {
+        // Whoever waits is told, and what comes later goes: a queue that has died would keep all of them waiting for ever.
+        this.rejectThose(error, () => true)
+      }
     }
     this.isRunning = false
     this.options.onIdle()
@@ -90,7 +95,7 @@ export class BatchQueue<Kind, Item, Answer> {
   }
 
   private rejectThose(
-    error: Error,
+    error: unknown,
     isMeant: (one: Waiting<Kind, Item, Answer>) => boolean,
   ): readonly Waiting<Kind, Item, Answer>[] {
     const meant = this.remove(isMeant)
@@ -133,7 +138,8 @@ export class BatchQueue<Kind, Item, Answer> {
         keys.add(key)
       }
     }
-    waiting.splice(0, end, ...passed)
+    // Not by `splice`, which takes no more than some 100,000 at once.
+    this.waiting = passed.concat(waiting.slice(end))
     return batch
   }
 

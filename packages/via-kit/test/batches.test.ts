@@ -6,6 +6,7 @@
 import { StoreError } from '@pidmesh/via-kit'
 import { seededRandom, TestCluster } from '@pidmesh/runtime/testing'
 import { describe, expect, it } from 'vitest'
+import { BatchQueue } from '../src/batch-queue.ts'
 import { Batches } from '../src/batches.ts'
 
 const SEED = Number(process.env['PIDMESH_SEED'] ?? 1)
@@ -123,6 +124,54 @@ describe('a key that goes to another part', () => {
     expect(idle).toBe(0)
     await cluster.advance(CALL_MS)
     expect(idle).toBe(1)
+    await cluster.stop()
+  })
+})
+
+describe('a queue', () => {
+  interface QueueLab {
+    readonly cluster: TestCluster
+    readonly add: (kind: string, item: Item) => Promise<string>
+  }
+
+  function queueLab(batchSize: number, isGone: () => boolean): QueueLab {
+    const cluster = new TestCluster({ seed: 1 })
+    const queue = new BatchQueue<string, Item, string>({
+      clock: cluster.clock,
+      batchSize,
+      keyOf: ({ key }) => key,
+      run: (kind, items) => Promise.resolve(items.map(() => kind)),
+      isGone,
+      onGone: () => undefined,
+      onIdle: () => undefined,
+    })
+    const add = (kind: string, item: Item): Promise<string> =>
+      new Promise((resolve, reject) => queue.push({ kind, item, untilMs: Infinity, resolve, reject }))
+    return { cluster, add }
+  }
+
+  it('goes on however many of another kind wait behind the first one', async () => {
+    const { cluster, add } = queueLab(1_000, () => false)
+    const put = add('put', { key: 'put', number: 0 })
+    const releases = Array.from({ length: 200_000 }, (_, number) => add('release', { key: `${number}`, number }))
+    const answers = await cluster.run(Promise.all([put, ...releases]))
+    expect([answers[0], new Set(answers).size, answers.length]).toEqual(['put', 2, 200_001])
+    await cluster.stop()
+  })
+
+  it('that can not go on tells all who wait, and takes what comes later', async () => {
+    let isBroken = true
+    const { cluster, add } = queueLab(1, () => {
+      if (isBroken) throw new Error('nobody knows where it is')
+      return false
+    })
+    const [first, second] = [add('put', { key: 'a', number: 1 }), add('put', { key: 'b', number: 2 })]
+    await expect(cluster.run(Promise.allSettled([first, second]))).resolves.toEqual([
+      { status: 'fulfilled', value: 'put' },
+      { status: 'rejected', reason: new Error('nobody knows where it is') },
+    ])
+    isBroken = false
+    expect(await cluster.run(add('put', { key: 'b', number: 3 }))).toBe('put')
     await cluster.stop()
   })
 })
