@@ -96,7 +96,7 @@ export class ClusterRoute implements Route {
 
   /** Where to ask again. */
   redirected({ type, slot, host, port }: Redirection, from: Server): Server {
-    const server = { ...this.roots[0], host: host === '' ? from.host : host, port }
+    const server = this.serverAt(host, port, from)
     if (type === 'moved') this.owners[slot] = server
     return server
   }
@@ -146,8 +146,7 @@ export class ClusterRoute implements Route {
       const [from, to, node] = listOf(range)
       const [host, port] = listOf(node)
       if (typeof from !== 'number' || typeof to !== 'number' || typeof port !== 'number') continue
-      const name = host instanceof Buffer ? host.toString() : ''
-      const read = { ...this.roots[0], host: name === '' || name === '?' ? asked.host : name, port }
+      const read = this.serverAt(host instanceof Buffer ? host.toString() : '', port, asked)
       const server = servers.get(placeOf(read)) ?? read
       servers.set(placeOf(read), server)
       for (let slot = from; slot <= to; slot++) owners[slot] = server
@@ -155,5 +154,10 @@ export class ClusterRoute implements Route {
     if (servers.size === 0) throw unavailable(placeOf(asked), 'is a cluster in which no node has slots')
     this.owners = owners
     this.nodes.keep([...servers.values(), ...this.roots])
+  }
+
+  /** A node that does not know its host says nothing, or `?`: it is that of who has told of it. */
+  private serverAt(host: string, port: number, told: Server): Server {
+    return { ...this.roots[0], host: host === '' || host === '?' ? told.host : host, port }
   }
 }

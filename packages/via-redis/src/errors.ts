@@ -56,7 +56,7 @@ export function isNoScript(error: unknown): boolean {
 export interface Redirection {
   readonly type: 'moved' | 'ask'
   readonly slot: number
-  /** Empty: the host that has said so. */
+  /** Empty, or `?`: the host that has said so. */
   readonly host: string
   readonly port: number
 }
