@@ -53,6 +53,11 @@ export function isNoScript(error: unknown): boolean {
   return error instanceof ErrorReply && error.message.startsWith('NOSCRIPT')
 }
 
+/** The keys of a command are on several nodes of a cluster, or may be. */
+export function isCrossSlot(error: unknown): boolean {
+  return error instanceof ErrorReply && error.message.startsWith('CROSSSLOT')
+}
+
 export interface Redirection {
   readonly type: 'moved' | 'ask'
   readonly slot: number

@@ -15,7 +15,7 @@ import { StoreError, type Answer, type LocationRow, type LocationStore, type Tak
 import { Calls } from './calls.ts'
 import { ClusterRoute } from './cluster-route.ts'
 import { listOf, type Argument, type Reply } from './connection.ts'
-import { alreadyStarted, isNoScript, unavailable, unfit } from './errors.ts'
+import { alreadyStarted, isCrossSlot, isNoScript, unavailable, unfit } from './errors.ts'
 import { encodeName } from './names.ts'
 import { checkLocationsOptions, type RedisLocationsOptions, type Settings } from './options.ts'
 import { connectionTo, namePlace, OneRoute, trySome, type Route } from './route.ts'
@@ -146,11 +146,11 @@ export class RedisLocations implements LocationStore {
       const replies = await this.calls.run(sizeOf(rows), () => this.run(script, keys, rows.flatMap(args)))
       return replies.map(read)
     } catch (error) {
-      if (!(error instanceof StoreError && error.code === 'ERR_STORE_UNFIT')) throw error
+      if (isCrossSlot(error)) this.isSplit = true
+      // Of one of the rows, perhaps; or it is over by now, as with a server that was a replica for a moment.
+      else if (!(error instanceof StoreError && error.code === 'ERR_STORE_UNFIT')) throw error
     }
-    const answers = await this.each(work)
-    if (!answers.some((answer) => answer instanceof StoreError)) this.isSplit = true
-    return answers
+    return this.each(work)
   }
 
   /** Of a cluster a node may be away, and what a row stands under may be something else: what is there fails, and nothing else. If all fails, so does the call. */

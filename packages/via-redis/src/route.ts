@@ -6,7 +6,7 @@
  */
 import { StoreError } from '@pidmesh/via-kit'
 import { Connection, listOf, placeOf, type Argument, type ConnectionOptions, type Reply } from './connection.ts'
-import { isNoScript, storeError, unavailable } from './errors.ts'
+import { isCrossSlot, isNoScript, storeError, unavailable } from './errors.ts'
 import { OnDemand } from './on-demand.ts'
 import type { Place, Server } from './options.ts'
 
@@ -17,7 +17,7 @@ const DRAWN_KEYS = 64
 export interface Route {
   /** @throws StoreError by rejection */
   start(): Promise<void>
-  /** @throws by rejection: StoreError; NOSCRIPT as Redis says it */
+  /** @throws by rejection: StoreError; NOSCRIPT and CROSSSLOT as Redis says it */
   call(key: string, args: readonly Argument[]): Promise<Reply>
   /** The server that has the key, as far as is known; or what all keys have in common. */
   partOf(key: string): string
@@ -45,7 +45,7 @@ export class OneRoute implements Route {
       const connection = await this.connection.get()
       return await connection.call(args)
     } catch (error) {
-      throw isNoScript(error) ? error : storeError(error, this.place)
+      throw isNoScript(error) || isCrossSlot(error) ? error : storeError(error, this.place)
     }
   }
 

@@ -17,6 +17,8 @@ const bytes = new Uint8Array([1])
 class Proxy {
   /** The first byte of the next reply becomes one that is none. */
   spoilsNext = false
+  /** Comes in place of the next reply. */
+  says: string | undefined = undefined
   private readonly server = createServer((client) => this.onClient(client))
   private readonly port: number
 
@@ -40,7 +42,8 @@ class Proxy {
     redis.on('data', (data) => {
       if (this.spoilsNext) data[0] = 0x7f
       this.spoilsNext = false
-      client.write(data)
+      client.write(this.says ?? data)
+      this.says = undefined
     })
     for (const [one, other] of [
       [client, redis],
@@ -80,6 +83,24 @@ describe.skipIf(hasNoRedis())('a driver of Redis', () => {
     await expect.poll(() => store.find(['n1']).then(([value]) => text(value ?? undefined), String)).toBe('of n1')
     expect(wrong).toEqual([])
     expect(right).toBeGreaterThan(50)
+    await store.stop()
+    proxy.stop()
+  })
+
+  it('asks for many rows with one script again after that has failed for once', async () => {
+    const proxy = new Proxy(redis.port)
+    const store = new RedisLocations({ url: await proxy.start(), timeoutMs: TIMEOUT_MS })
+    await store.start()
+    const rows = Array.from({ length: 50 }, (_, n) => row(`once${n}`, 'one'))
+    const yes = rows.map(() => true)
+    const scripts = async (): Promise<number> =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.command('INFO', 'commandstats'))?.[1])
+    await store.put(rows)
+    proxy.says = "-READONLY You can't write against a read only replica.\r\n"
+    expect(await store.put(rows)).toEqual(yes)
+    const before = await scripts()
+    expect(await store.put(rows)).toEqual(yes)
+    expect((await scripts()) - before).toBe(1)
     await store.stop()
     proxy.stop()
   })
