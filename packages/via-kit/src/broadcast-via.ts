@@ -52,6 +52,8 @@ export interface BroadcastStats {
 }
 
 const MIB = 1024 * 1024
+/** Channels that are left at once: a driver bounds what waits for the broker, and publishing has to have room beside them. */
+const LEFT_AT_ONCE = 1_000
 /** When a channel could not be left it is tried again after so long. */
 const RETRY_MS = 1_000
 
@@ -65,6 +67,9 @@ export class BroadcastVia implements Via {
   private readonly held: HeldNames<Held>
   /** What is under way for a channel: listening and unlistening must not overtake each other. */
   private readonly channels = new Map<string, Promise<unknown>>()
+  /** Those that are left together, and when it is their turn. */
+  private leaving: Promise<void>[] = []
+  private turn: Promise<unknown> = Promise.resolve()
   private readonly use: DriverUse
   private forgetEnd: () => void = () => undefined
   private stopping: Promise<void> | undefined = undefined
@@ -83,7 +88,7 @@ export class BroadcastVia implements Via {
     this.health = new StoreHealth(owner, 'the broker', broker.kind)
     this.use = new DriverUse(broker, owner.log)
     this.log = new RateLimitedLog(owner.log, owner.clock)
-    this.held = new HeldNames<Held>(owner.self, ({ name }) => void this.follow(name).catch(() => undefined))
+    this.held = new HeldNames<Held>(owner.self, ({ name }) => void this.leave(name).catch(() => undefined))
   }
 
   /**
@@ -142,7 +147,7 @@ export class BroadcastVia implements Via {
   }
 
   async unregisterName(name: string, pid?: Pid): Promise<'ok'> {
-    if (this.held.remove(name, pid).length > 0) await this.follow(name).catch(() => undefined)
+    if (this.held.remove(name, pid).length > 0) await this.leave(name).catch(() => undefined)
     return 'ok'
   }
 
@@ -238,6 +243,17 @@ export class BroadcastVia implements Via {
     }
   }
 
+  /** When those are left that are to be left already. Who registers the name meanwhile does not wait for it: then it is listened to once more, which changes nothing. */
+  private leave(name: string): Promise<void> {
+    if (this.leaving.length === LEFT_AT_ONCE) {
+      this.turn = Promise.allSettled(this.leaving)
+      this.leaving = []
+    }
+    const left = this.turn.then(() => this.follow(name))
+    this.leaving.push(left)
+    return left
+  }
+
   private leaveLater(name: string): void {
     if (this.stopping !== undefined) return
     this.unleft.add(name)
@@ -245,8 +261,7 @@ export class BroadcastVia implements Via {
       const names = [...this.unleft]
       this.unleft.clear()
       this.retry = undefined
-      // Those that somebody has by now are listened to once more, which changes nothing.
-      for (const one of names) this.follow(one).catch(() => undefined)
+      for (const one of names) this.leave(one).catch(() => undefined)
     })
   }
 

@@ -44,6 +44,8 @@ export class StoreHealth {
   }
 
   failed(error: unknown, part: string = WHOLE): void {
+    // It was not asked at all.
+    if (error instanceof StoreError && error.code === 'ERR_STORE_OVERLOADED') return
     this.failures++
     const nowMs = this.clock.monotonicMs()
     const isTold = this.troubled.has(part)

@@ -2,7 +2,7 @@
  * PURPOSE: pub-sub under faults: the broker away, and what comes that nobody has sent.
  */
 import type { Node, Via } from '@pidmesh/runtime'
-import { BroadcastVia, LocationVia, type MessageBroker } from '@pidmesh/via-kit'
+import { BroadcastVia, LocationVia, StoreError, type MessageBroker } from '@pidmesh/via-kit'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { FakeBroker, FakeStore, type FakeServer } from '@pidmesh/via-kit/testing'
 import { startLab, type Lab } from './lab.ts'
@@ -14,6 +14,41 @@ async function labOf(countsListeners: boolean, maxPendingBytes?: number): Promis
       ...(maxPendingBytes === undefined ? {} : { maxPendingBytes }),
     }),
   )
+  onTestFinished(() => lab.cluster.stop())
+  return lab
+}
+
+const MAX_CALLS = 2_000
+
+/** Refuses what is more than may wait for it, as drivers do. */
+class BoundedBroker extends FakeBroker {
+  private calls = 0
+
+  override listen(channel: string): Promise<void> {
+    return this.bounded(() => super.listen(channel))
+  }
+
+  override unlisten(channel: string): Promise<void> {
+    return this.bounded(() => super.unlisten(channel))
+  }
+
+  override publish(channel: string, bytes: Uint8Array): Promise<number | undefined> {
+    return this.bounded(() => super.publish(channel, bytes))
+  }
+
+  private async bounded<T>(call: () => Promise<T>): Promise<T> {
+    if (this.calls >= MAX_CALLS) throw new StoreError('ERR_STORE_OVERLOADED', 'more may not wait')
+    this.calls++
+    try {
+      return await call()
+    } finally {
+      this.calls--
+    }
+  }
+}
+
+async function boundedLab(): Promise<Lab<BroadcastVia>> {
+  const lab = await startLab((node, server) => BroadcastVia.start(node, { broker: new BoundedBroker(server, true) }))
   onTestFinished(() => lab.cluster.stop())
   return lab
 }
@@ -112,6 +147,48 @@ describe('channels', () => {
     await lab.pass(100)
     expect(broker?.channels).toEqual(new Set())
   })
+})
+
+describe('many names that end at once', () => {
+  it('leave room for what is published, and the broker is not said to be away', async () => {
+    const lab = await boundedLab()
+    const [one, other] = lab.members
+    const [pid, ann] = [lab.spawn(one), lab.spawn(other)]
+    await lab.run(other.names.registerName('ann', ann))
+    for (let n = 0; n < 5; n++) {
+      const names = Array.from({ length: 1_000 }, (_, k) => `${n} ${k}`)
+      await lab.run(Promise.all(names.map((name) => one.names.registerName(name, pid))))
+    }
+    one.node.exit(pid, 'kill')
+    await lab.pass(0)
+    expect(await lab.run(one.names.send('ann', 1))).toBe('ok')
+    await lab.pass(100)
+    expect(one.names.stats).toMatchObject({ names: 0, isAvailable: true, storeFailures: 0, failed: 0 })
+    expect([...lab.server.brokers].flatMap(({ channels }) => [...channels])).toEqual(['ann'])
+  })
+
+  it('are no matter to who registers one of them anew meanwhile', async () => {
+    const lab = await boundedLab()
+    const [one, other] = lab.members
+    const pid = lab.spawn(one)
+    const names = Array.from({ length: 1_500 }, (_, n) => `n${n}`)
+    await lab.run(Promise.all(names.map((name) => one.names.registerName(name, pid))))
+    const left = Promise.all(names.map((name) => one.names.unregisterName(name)))
+    const got: unknown[] = []
+    expect(await lab.run(one.names.registerName('n1400', lab.spawn(one, got)))).toBe('yes')
+    await lab.run(left)
+    expect(await lab.run(other.names.send('n1400', 'here'))).toBe('ok')
+    await lab.cluster.settle()
+    expect(got).toEqual(['here'])
+  })
+})
+
+it('a call that is one too many for a driver is no failure of the broker', async () => {
+  const lab = await boundedLab()
+  const { names } = lab.members[0]
+  const sends = await lab.run(Promise.all(Array.from({ length: MAX_CALLS + 1 }, () => names.send('ann', 1))))
+  expect(sends.filter((sent) => sent === 'noconnection').length).toBe(1)
+  expect(names.stats).toMatchObject({ isAvailable: true, storeFailures: 0, failed: 1 })
 })
 
 describe('what comes over the broker and is none of ours', () => {
