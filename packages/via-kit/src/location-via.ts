@@ -79,6 +79,15 @@ interface Entry extends Held {
   readonly row: LocationRow
 }
 
+/** One that is under way. */
+interface Takeover {
+  readonly pid: Pid
+  /** Until the name is unregistered meanwhile. */
+  isWanted: boolean
+  /** The process has had the name before, and its metadata was changed since. */
+  isChanged: boolean
+}
+
 /** Who has lost a name and lives on is killed after so long: as in the replicated table. */
 const LOSER_GRACE_MS = 5_000
 const OPTIONS = ['store', 'channel', 'maxPending', 'scope'] as const satisfies readonly (keyof LocationViaOptions)[]
@@ -95,6 +104,7 @@ export class LocationVia implements Via {
   private readonly held: HeldNames<Entry>
   /** Registrations that are under way; `isWanted` until it is unregistered meanwhile. */
   private readonly registering = new Map<string, { readonly pid: Pid; isWanted: boolean }>()
+  private readonly taking = new Map<string, Set<Takeover>>()
   /** Names of which another node has said that they may be another's: they are looked up, each once at a time. `again`: it has said so since. */
   private readonly lookedUp = new Map<string, 'once' | 'again'>()
   /** Of losers that have not ended yet. */
@@ -208,11 +218,12 @@ export class LocationVia implements Via {
 
   /**
    * Resolves when the store has it, or does not answer in time: it is told later then, as long as the name's time isn't over. A registration that is under way comes to nothing: it is
-   * answered with `no`.
+   * answered with `no`; and so does a takeover, with `undefined`.
    */
   async unregisterName(name: string, pid?: Pid): Promise<'ok'> {
     const registration = this.registering.get(name)
     if (registration !== undefined && (pid === undefined || registration.pid.equals(pid))) registration.isWanted = false
+    for (const takeover of this.takeovers(name, pid)) takeover.isWanted = false
     const released = this.held.remove(name, pid).map(({ row }) => this.upkeep.release(row))
     await inTime(this.owner.clock, 2 * this.store.timeoutMs, Promise.all(released))
     return 'ok'
@@ -265,6 +276,7 @@ export class LocationVia implements Via {
     // A refresh that is asked for from now on writes the new metadata, too.
     const changed = { ...entry, meta, row: this.rows.make(name, { pid, meta }, row.owner) }
     if (!this.held.add(changed)) return 'error'
+    for (const takeover of this.takeovers(name, pid)) takeover.isChanged = true
     const written = await this.rows.put(changed.row)
     if (written === 'others' && this.isHeld(changed)) this.giveUp(changed)
     return written === 'ours' ? 'ok' : 'error'
@@ -277,15 +289,22 @@ export class LocationVia implements Via {
     if (!this.held.watch(pid)) return undefined
     const own = this.held.find(name, pid)
     const row = this.rows.make(name, { pid, meta }, own?.row.owner)
+    const takeover = { pid, isWanted: true, isChanged: false }
+    const all = this.taking.get(name) ?? new Set()
+    this.taking.set(name, all.add(takeover))
     try {
       const { epoch, former } = await this.rows.take(row)
+      if (!takeover.isWanted) return void this.giveBack(row, former)
       for (const entry of this.held.of(name)) if (!entry.pid.equals(pid)) this.giveUp(entry, pid)
-      const isKept = this.keep({ name, pid, meta, row })
+      const isKept = this.keep(takeover.isChanged ? this.changed({ name, pid, meta, row }) : { name, pid, meta, row })
       if (former !== undefined) this.tellTaken(former, name)
       return isKept ? epoch : undefined
     } catch (error) {
-      if (own === undefined) this.upkeep.releaseLater(row)
+      if (own === undefined || !takeover.isWanted) this.upkeep.releaseLater(row)
       throw error
+    } finally {
+      all.delete(takeover)
+      if (all.size === 0) this.taking.delete(name)
     }
   }
 
@@ -323,6 +342,25 @@ export class LocationVia implements Via {
     if (this.stopping === undefined && this.held.add(entry)) return true
     void this.upkeep.release(entry.row)
     return false
+  }
+
+  /** Those that are under way, by all processes or by one. */
+  private takeovers(name: string, pid?: Pid): readonly Takeover[] {
+    return [...(this.taking.get(name) ?? [])].filter((takeover) => pid === undefined || takeover.pid.equals(pid))
+  }
+
+  /** With the metadata that the process has given its name since, which the store has been told after the takeover. */
+  private changed(taken: Entry): Entry {
+    const { name, pid, row } = taken
+    const meta = this.held.find(name, pid)?.meta ?? taken.meta
+    return { name, pid, meta, row: this.rows.make(name, { pid, meta }, row.owner) }
+  }
+
+  /** A takeover was called off. Who had the name looks again when it is free, and has it as before. */
+  private async giveBack(row: LocationRow, former: Place | undefined): Promise<void> {
+    await this.upkeep.release(row)
+    this.onTaken(row.name)
+    if (former !== undefined) this.tellTaken(former, row.name)
   }
 
   private isHeld(entry: Entry): boolean {

@@ -317,3 +317,64 @@ describe('a registration that is under way', () => {
     expect(await lab.run(registering)).toBe('yes')
   })
 })
+
+describe('a takeover that is under way', () => {
+  it('comes to nothing if the name is unregistered meanwhile, and the name is free', async () => {
+    const lab = await locationLab()
+    const [one, other] = lab.members
+    for (const pid of [await registered(lab, 'ann'), lab.spawn(one)]) {
+      const taking = one.names.takeover('ann', pid)
+      expect(await lab.run(one.names.unregisterName('ann'))).toBe('ok')
+      expect(await lab.run(taking)).toBeUndefined()
+      await lab.pass(10)
+      expect([one.names.whereisName('ann'), lab.server.rows.size]).toEqual([undefined, 0])
+    }
+    expect(await lab.run(other.names.registerName('ann', lab.spawn(other)))).toBe('yes')
+  })
+
+  it('and is called off, leaves the name with who had it, on whatever node', async () => {
+    const lab = await locationLab()
+    const [one, other] = lab.members
+    for (const index of [0, 1] as const) {
+      const name = `ann${index}`
+      const former = await registered(lab, name, index)
+      const taker = lab.spawn(one)
+      const taking = one.names.takeover(name, taker)
+      await lab.run(one.names.unregisterName(name, taker))
+      expect(await lab.run(taking)).toBeUndefined()
+      await lab.pass(100)
+      expect(lab.members[index].names.whereisName(name)?.equals(former)).toBe(true)
+      const there = index === 0 ? other : one
+      expect((await lab.run(there.names.resolveName(name)))?.equals(former)).toBe(true)
+    }
+  })
+
+  it('is none of the business of another process that gives the name back', async () => {
+    const lab = await locationLab()
+    const [one] = lab.members
+    const taking = one.names.takeover('ann', lab.spawn(one))
+    await lab.run(one.names.unregisterName('ann', lab.spawn(one)))
+    expect(await lab.run(taking)).toBeGreaterThan(0)
+  })
+
+  it('does not undo metadata that is set meanwhile, and sets what it was given after that', async () => {
+    const lab = await locationLab()
+    const [one, other] = lab.members
+    const pid = await registered(lab, 'ann')
+    const metas = async (): Promise<unknown> => {
+      const here = (await lab.run(one.names.lookup('ann')))?.meta
+      return [here, (await lab.run(other.names.lookup('ann')))?.meta]
+    }
+    const taking = one.names.takeover('ann', pid, { meta: { by: 'takeover' } })
+    const setting = one.names.setMeta('ann', { by: 'setMeta' })
+    await lab.run(Promise.all([taking, setting]))
+    expect(await metas()).toEqual([{ by: 'setMeta' }, { by: 'setMeta' }])
+    await lab.pass(TTL_MS)
+    expect(await metas()).toEqual([{ by: 'setMeta' }, { by: 'setMeta' }])
+    const first = one.names.takeover('ann', pid, { meta: { by: 'first' } })
+    const second = one.names.takeover('ann', pid, { meta: { by: 'second' } })
+    await lab.run(Promise.all([first, second]))
+    await lab.pass(TTL_MS)
+    expect(await metas()).toEqual([{ by: 'second' }, { by: 'second' }])
+  })
+})
