@@ -277,7 +277,7 @@ export class LocationVia implements Via {
     const changed = { ...entry, meta, row: this.rows.make(name, { pid, meta }, row.owner) }
     if (!this.held.add(changed)) return 'error'
     for (const takeover of this.takeovers(name, pid)) takeover.isChanged = true
-    const written = await this.rows.put(changed.row)
+    const written = await this.rows.put(changed.row, () => this.isHeld(changed))
     if (written === 'others' && this.isHeld(changed)) this.giveUp(changed)
     return written === 'ours' ? 'ok' : 'error'
   }
@@ -387,7 +387,8 @@ export class LocationVia implements Via {
     const entry = this.held.find(name, pid)
     if (entry === undefined) return
     // What has come in its place meanwhile is not meant.
-    if ((await this.rows.refresh(entry.row)) === 'others' && this.isHeld(entry)) this.giveUp(entry)
+    const written = await this.rows.refresh(entry.row, () => this.isHeld(entry))
+    if (written === 'others' && this.isHeld(entry)) this.giveUp(entry)
   }
 
   // Other nodes.

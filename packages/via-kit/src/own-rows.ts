@@ -55,14 +55,17 @@ export class OwnRows {
     return { name, owner, value: this.envelopes.place({ pid, meta, registration }) }
   }
 
-  /** @throws StoreError by rejection; it may be written then, too */
-  put(row: LocationRow): Promise<Written> {
-    return this.write(row, () => this.options.store.put(row))
+  /**
+   * @param isWanted Of a name that this node has: whether it has it still. What was given up meanwhile is not written after that
+   * @throws StoreError by rejection; it may be written then, too
+   */
+  put(row: LocationRow, isWanted?: () => boolean): Promise<Written> {
+    return this.write(row, () => this.options.store.put(row), isWanted)
   }
 
   /** As `put`, of a name that this node has. */
-  refresh(row: LocationRow): Promise<Written> {
-    return this.write(row, () => this.options.store.refresh(row))
+  refresh(row: LocationRow, isWanted: () => boolean): Promise<Written> {
+    return this.write(row, () => this.options.store.refresh(row), isWanted)
   }
 
   /** @throws StoreError by rejection; it may be written then, too */
@@ -78,9 +81,10 @@ export class OwnRows {
     return { pid: place.pid, meta: place.meta }
   }
 
-  private write(row: LocationRow, put: () => Promise<boolean>): Promise<Written> {
+  private write(row: LocationRow, put: () => Promise<boolean>, isWanted = (): boolean => true): Promise<Written> {
     return this.during(row, async () => {
       for (let tries = 1; tries <= TRIES; tries++) {
+        if (!isWanted()) return 'others'
         if (await put()) return 'ours'
         const place = await this.read(row.name)
         // Free meanwhile.

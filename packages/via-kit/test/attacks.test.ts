@@ -153,6 +153,36 @@ describe('a process that has the only claim to a name', () => {
     expect(await lab.run(other.names.registerName('ann', lab.spawn(other)))).toBe('yes')
   })
 
+  it.each(['a refresh', 'setMeta'])(
+    'and gives it up while %s finds an earlier registration in its place, leaves nothing behind',
+    async (what) => {
+      let onFind = (): void => undefined
+      class Observed extends FakeStore {
+        override find(names: readonly string[]): Promise<readonly Answer<Uint8Array | undefined>[]> {
+          onFind()
+          return super.find(names)
+        }
+      }
+      const lab = await locationLab((server) => new Observed(server))
+      const [one] = lab.members
+      const pid = lab.spawn(one)
+      await lab.run(one.names.registerName('ann', pid))
+      const older = new Map(lab.server.rows)
+      await lab.run(one.names.unregisterName('ann'))
+      await lab.run(one.names.registerName('ann', pid))
+      for (const [name, row] of older) lab.server.rows.set(name, row)
+      let left: Promise<unknown> | undefined
+      onFind = () => {
+        left ??= one.names.unregisterName('ann')
+      }
+      if (what === 'setMeta') expect(await lab.run(one.names.setMeta('ann', { v: 1 }))).toBe('error')
+      else await lab.pass(TTL_MS / 2)
+      expect(await lab.run(left ?? expect.fail('nothing was found'))).toBe('ok')
+      await lab.pass(10)
+      expect([one.names.whereisName('ann'), lab.server.rows.size]).toEqual([undefined, 0])
+    },
+  )
+
   it('keeps it if what it has had in another table of its node is given back late', async () => {
     let isLate = false
     const late: (() => void)[] = []
