@@ -20,6 +20,7 @@ export class OnDemand {
   private readonly open: () => Promise<Connection>
   private connection: Connection | undefined
   private opening: Promise<Connection> | undefined
+  private isEnded = false
   private failures = 0
   private failed: { readonly error: Error; readonly untilMs: number } | undefined
 
@@ -51,13 +52,16 @@ export class OnDemand {
     return opening
   }
 
+  /** For good: also what is being opened is ended when it is open, as nobody else will do it. */
   end(): void {
+    this.isEnded = true
     this.connection?.end()
   }
 
   private async openNew(): Promise<Connection> {
     try {
       this.connection = await this.open()
+      if (this.isEnded) this.connection.end()
       this.failures = 0
       this.failed = undefined
       return this.connection

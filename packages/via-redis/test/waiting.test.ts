@@ -40,6 +40,26 @@ describe('a connection on demand', () => {
   })
 })
 
+describe('a connection on demand that is ended', () => {
+  it('is so also if it is just being opened', async () => {
+    let ended = 0
+    const opened = { isOpen: true, end: () => void ended++ } as Partial<Connection> as Connection
+    let open: (connection: Connection) => void = () => undefined
+    const connection = new OnDemand(
+      () =>
+        new Promise((resolve) => {
+          open = resolve
+        }),
+    )
+    const got = connection.get()
+    connection.end()
+    expect(ended).toBe(0)
+    open(opened)
+    await got
+    expect(ended).toBe(1)
+  })
+})
+
 describe('what waits', () => {
   it('is bounded in number and in bytes, and what has come back makes room', () => {
     const bound = new Bound()
