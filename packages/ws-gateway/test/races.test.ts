@@ -372,63 +372,53 @@ it('a token is of one class of sessions: a gateway with another refuses it', asy
   await client.handled()
 })
 
-it('a socket that is given up while its session is busy does not hold it afterwards', { timeout: 15_000 }, async () => {
-  const gate = new Gate()
+describe('a socket does not hold its session afterwards', () => {
+  const gate = { current: new Gate() }
   class Busy extends LabSession {
     override async handleInfo(message: unknown) {
-      if (message === 'be busy') await gate.wait()
+      if (message === 'be busy') await gate.current.wait()
     }
   }
-  lab = await start(1, Busy)
-  const first = await lab.connect(0, 'busy')
-  first.send({ type: 'register', name: 'busy' })
-  await first.handled()
-  await cut(first, 0)
-  lab.at(0).names.send('busy', 'be busy')
-  await gate.reached
-  const second = await lab.resume(0, 'busy', first.at)
-  expect((await second.closed).code).toBe(1013)
-  gate.open()
-  const third = await lab.connect(0, 'other')
-  third.send({ type: 'register', name: 'busy' })
-  await third.handled()
-  expect(third.messages).toContainEqual({ type: 'registered', name: 'busy' })
-})
 
-it(
-  'a socket that is closed for good while its session is busy does not hold it afterwards',
-  {
-    timeout: 20_000,
-  },
-  async () => {
-    const gate = new Gate()
-    class Busy extends LabSession {
-      override async handleInfo(message: unknown) {
-        if (message === 'be busy') await gate.wait()
-      }
-    }
+  /** A client that comes back to a session which is busy until the gate is open. */
+  async function returning(): Promise<LabClient> {
+    gate.current = new Gate()
     lab = await start(1, Busy)
     const first = await lab.connect(0, 'busy')
     first.send({ type: 'register', name: 'busy' })
     await first.handled()
     await cut(first, 0)
+    lab.at(0).names.send('busy', 'be busy')
+    await gate.current.reached
+    return lab.resume(0, 'busy', first.at)
+  }
+
+  it('if it is given up while that is busy', { timeout: 15_000 }, async () => {
+    const second = await returning()
+    expect((await second.closed).code).toBe(1013)
+    gate.current.open()
+    const third = await lab.connect(0, 'other')
+    third.send({ type: 'register', name: 'busy' })
+    await third.handled()
+    expect(third.messages).toContainEqual({ type: 'registered', name: 'busy' })
+  })
+
+  it('if it is closed for good while that is busy', { timeout: 20_000 }, async () => {
+    const second = await returning()
     const { names, node, gateway } = lab.at(0)
     const session = names.whereisName('busy')
     if (session === undefined) throw new Error('it has lost its name')
-    names.send('busy', 'be busy')
-    await gate.reached
-    const second = await lab.resume(0, 'busy', first.at)
     // It is asked to take its client back.
     await expect.poll(() => node.processInfo(session)?.messageQueueLength).toBe(1)
     second.socket.close(1000)
     await second.closed
     // Nobody waits for its answer any more.
     await expect.poll(() => gateway.stats.resumes.get('busy'), { timeout: 10_000 }).toBe(1)
-    gate.open()
+    gate.current.open()
     await expect.poll(() => gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
     expect(names.whereisName('busy')).toBeUndefined()
-  },
-)
+  })
+})
 
 it('of a client that sends more before its session is there than may wait nothing more is read until that has handled some', async () => {
   const gate = new Gate()
