@@ -15,7 +15,7 @@ import { WebSocket } from 'ws'
 import { controlOf, helloOf, type ClientControl, type Hello } from './client-control.ts'
 import { CLOSE, closeCodeOfError, type CloseCause } from './close-codes.ts'
 import type { Codec, Decoded } from './codec/codec.ts'
-import { frameOf } from './frame.ts'
+import { frameOf, type Frame } from './frame.ts'
 import { type GatewaySocket, type SocketListener } from './gateway-socket.ts'
 import { beatOf, type HeartbeatOptions } from './heartbeat.ts'
 import type { UpgradeRequest } from './options.ts'
@@ -168,11 +168,11 @@ export class Connection implements SocketListener, WriterOwner {
   }
 
   /** Sends a frame with a message. */
-  writeMessage(frame: Buffer): void {
+  writeMessage(frame: Frame): void {
     if (this.isOpen) this.writer.writeMessage(frame)
   }
 
-  writeFrame(frame: Buffer): void {
+  writeFrame(frame: Frame): void {
     if (this.isOpen) this.writer.write(frame)
   }
 
@@ -383,6 +383,11 @@ export class Connection implements SocketListener, WriterOwner {
 
   private resumeReading(): void {
     if (this.socket.isPaused) this.socket.resume()
+  }
+
+  /** What was sent before stands before the close frame. */
+  onClosing(): void {
+    this.writer.push()
   }
 
   onError(error: Error & { code?: unknown }): void {

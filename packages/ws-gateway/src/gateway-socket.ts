@@ -8,6 +8,8 @@ export interface SocketListener {
   onMessage(data: Buffer, isBinary: boolean): void
   onPing(): void
   onPong(): void
+  /** Its close frame is about to be written. */
+  onClosing(): void
   onError(error: Error & { code?: unknown }): void
   onClosed(code: number, reason: string): void
 }
@@ -18,6 +20,12 @@ export class GatewaySocket extends WebSocket {
   /** From now on it is told what happens on the socket. */
   tell(listener: SocketListener): void {
     this.listener = listener
+  }
+
+  /** `ws` calls it, too, when it answers the client's close frame or refuses what the client has sent. */
+  override close(code?: number, reason?: string | Buffer): void {
+    this.listener?.onClosing()
+    super.close(code, reason)
   }
 
   /** `ws` says with it what happens; nobody else does. */

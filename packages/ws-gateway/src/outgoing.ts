@@ -2,21 +2,21 @@
  * A message to clients, and its frame in each subprotocol: made once, whoever it goes to.
  */
 import type { Codec } from './codec/codec.ts'
-import { frameOf } from './frame.ts'
+import { frameOf, type Frame } from './frame.ts'
 
 export class Outgoing {
   readonly message: unknown
   /** The first codec that asked, which is the only one for most messages. */
   private codec: Codec | undefined = undefined
-  private first: Buffer | undefined = undefined
-  private others: Map<Codec, Buffer | undefined> | undefined = undefined
+  private first: Frame | undefined = undefined
+  private others: Map<Codec, Frame | undefined> | undefined = undefined
 
   constructor(message: unknown) {
     this.message = message
   }
 
   /** `undefined`: it has no form in the codec. */
-  frame(codec: Codec): Buffer | undefined {
+  frame(codec: Codec): Frame | undefined {
     if (this.codec === codec) return this.first
     if (this.codec === undefined) {
       this.codec = codec
@@ -30,7 +30,7 @@ export class Outgoing {
 }
 
 /** The frame of one message; `undefined` if it has no form in the codec. */
-export function encodeFrame(codec: Codec, message: unknown): Buffer | undefined {
+export function encodeFrame(codec: Codec, message: unknown): Frame | undefined {
   const payload = codec.encodeMessage(message)
   // Sessions of the bare protocol keep nothing.
   return payload === undefined ? undefined : frameOf(payload, codec.name !== 'bare')

@@ -7,6 +7,8 @@
  * Numbers begin with 1 and have no holes. Invariants: at most `maxMessages` and `maxBytes` are kept, whatever is added: the oldest make room. What is kept are the
  * frames as they went out, which many rings may share. No clock, no socket.
  */
+import type { Frame } from './frame.ts'
+
 export interface RingLimits {
   readonly maxMessages: number
   readonly maxBytes: number
@@ -15,7 +17,7 @@ export interface RingLimits {
 export class ReplayRing {
   private readonly limits: RingLimits
   /** Those from `head` on are kept; undefined while nothing is: most sessions have nothing unacknowledged. */
-  private frames: (Buffer | undefined)[] | undefined = undefined
+  private frames: (Frame | undefined)[] | undefined = undefined
   private head = 0
   private bytes = 0
   /** The number of the last message that was added. */
@@ -36,7 +38,7 @@ export class ReplayRing {
     return this.bytes
   }
 
-  add(frame: Buffer): void {
+  add(frame: Frame): void {
     this.last++
     this.frames ??= []
     this.frames.push(frame)
@@ -54,11 +56,11 @@ export class ReplayRing {
   }
 
   /** The messages after this number; `undefined` if one of them is kept no more, or there is no such number yet. */
-  after(number: number): readonly Buffer[] | undefined {
+  after(number: number): readonly Frame[] | undefined {
     if (!Number.isSafeInteger(number) || number < 0 || number > this.last) return undefined
     const missed = this.last - number
     if (missed > this.size) return undefined
-    return missed === 0 ? [] : (this.frames?.slice(-missed) as Buffer[])
+    return missed === 0 ? [] : (this.frames?.slice(-missed) as Frame[])
   }
 
   private drop(): void {

@@ -11,6 +11,7 @@ import type { Context, Pid } from '@pidmesh/runtime'
 import { CLOSE } from './close-codes.ts'
 import type { Codec } from './codec/codec.ts'
 import type { Connection } from './connection.ts'
+import type { Frame } from './frame.ts'
 import type { Identity } from './principal.ts'
 import { NONCE_BYTES, sealToken } from './resume-token.ts'
 import type { SessionHub } from './session-hub.ts'
@@ -109,7 +110,7 @@ export class SessionClient {
   resume(
     connection: Connection,
     { nonce, seq }: { readonly nonce: Uint8Array; readonly seq: number },
-    missed: readonly Buffer[],
+    missed: readonly Frame[],
   ): void {
     this.attach(connection, nonce)
     connection.acked = seq

@@ -9,6 +9,7 @@
  * Invariants: a commit is granted once, and to the claim that is under way; what is held is handled or forwarded once, in the order in which it has come.
  */
 import { encodedBytes, hasType, type Pid, type Ref } from '@pidmesh/runtime'
+import { bytesOf } from './frame.ts'
 import { PresenceChange } from './presence-server.ts'
 import { FORWARD_MS, MOVE_MS } from './session-move.ts'
 import {
@@ -48,7 +49,7 @@ export async function packed({ seat, session, state }: Traveller, request: Claim
   const verdict = claim()
   if (verdict.type !== 'granted') return verdict
   const snapshot: SessionSnapshot = {
-    missed: verdict.missed,
+    missed: verdict.missed.map(bytesOf),
     received: state.received,
     nonces: state.nonces,
     ...seat.belongings,
@@ -108,7 +109,7 @@ export class Departure {
     const pushed = state.ring.after(this.seq)
     // More was pushed meanwhile than it keeps: who comes later is told of the gap.
     if (pushed === undefined || !state.commit(claim)) return { type: 'fenced' }
-    const late = [...pushed, ...outbox.heldFrames]
+    const late = [...pushed, ...outbox.heldFrames].map(bytesOf)
     outbox.isClosed = true
     if (release) await seat.ownNames.release()
     this.to = to

@@ -14,6 +14,7 @@ import { CLOSE } from './close-codes.ts'
 import type { Codec } from './codec/codec.ts'
 import type { Connection } from './connection.ts'
 import type { Counters } from './counters.ts'
+import type { Frame } from './frame.ts'
 import { encodeFrame, Outgoing } from './outgoing.ts'
 import type { ReplayRing } from './replay-ring.ts'
 import type { PushOptions, PushStatus } from './session.ts'
@@ -80,7 +81,7 @@ export class SessionOutbox {
   }
 
   /** The frames of what is held, for a session that moves. */
-  get heldFrames(): readonly Buffer[] {
+  get heldFrames(): readonly Frame[] {
     return [...(this.coalesced?.values() ?? [])].flatMap(({ message }) => encodeFrame(this.codec, message) ?? [])
   }
 

@@ -16,6 +16,7 @@
  * - What can't be replayed is said: a claim fails with the last number that was used.
  */
 import { timingSafeEqual } from 'node:crypto'
+import type { Frame } from './frame.ts'
 import { ReplayRing, type RingLimits } from './replay-ring.ts'
 
 export type SessionPhase = 'attached' | 'detached' | 'moving' | 'moved'
@@ -24,7 +25,7 @@ export type SessionPhase = 'attached' | 'detached' | 'moving' | 'moved'
 export type ResumeFailure = 'gap' | 'gone' | 'refused'
 
 export type ClaimVerdict =
-  | { readonly type: 'granted'; readonly missed: readonly Buffer[] }
+  | { readonly type: 'granted'; readonly missed: readonly Frame[] }
   | { readonly type: 'failed'; readonly why: ResumeFailure; readonly seq: number }
   /** It is just being moved by another claim. */
   | { readonly type: 'busy' }
@@ -34,7 +35,7 @@ export interface RestoredState {
   /** The number of the last message that the client has. */
   readonly seq: number
   /** Those after it. */
-  readonly missed: readonly Buffer[]
+  readonly missed: readonly Frame[]
   readonly received: number
   /** The nonces that were good there, the oldest first. */
   readonly nonces: readonly Buffer[]

@@ -1,18 +1,20 @@
 /**
  * Frames on their way to a socket.
  *
- *   write ─▶ the socket's stream, which is corked ─▶ (end of the turn) one write of the system
+ *   write ─▶ the text of the turn ─▶ (end of the turn) the socket's stream ─▶ one write of the system
+ *       └──▶ (a Buffer) the stream, which is corked ───────┘
  *
  * Frames are whole and made by the gateway (frame.ts). Those of one turn go out together, with the answer to the upgrade too, if it is of the same turn: a write costs the same whatever
  * it carries. With compression they go through `ws`.
  *
- * State: whether the stream is corked; since when the client is slow. Nothing here closes a socket: it is said how much room there is, and when there was none for too long.
+ * State: what the turn has written, and whether the stream is corked; since when the client is slow. Invariant: frames come to the stream in the order in which they were written, and before
+ * a close frame that is written after them. Nothing here closes a socket: it is said how much room there is, and when there was none for too long.
  */
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@pidmesh/runtime'
 import { WebSocket } from 'ws'
 import type { Counters } from './counters.ts'
-import { payloadOf } from './frame.ts'
+import { payloadOf, type Frame } from './frame.ts'
 
 /** Of so many pushes one is timed. */
 const TIMED_EVERY = 64
@@ -31,8 +33,11 @@ export interface WriterHost {
   readonly flushLater: (writer: SocketWriter) => void
 }
 
+/** What a writer needs of a WebSocket. */
+export type WriterSocket = Pick<WebSocket, 'readyState' | 'extensions' | 'bufferedAmount' | 'send'>
+
 export interface WriterInit {
-  readonly socket: WebSocket
+  readonly socket: WriterSocket
   /** The stream that the WebSocket is on: corked, before the upgrade was answered. */
   readonly stream: Duplex
   readonly isBinary: boolean
@@ -48,13 +53,18 @@ export interface WriterOwner {
 }
 
 export class SocketWriter {
-  private readonly socket: WebSocket
+  private readonly socket: WriterSocket
   private readonly stream: Duplex
   private readonly isBinary: boolean
   private readonly host: WriterHost
   private readonly owner: WriterOwner
   private readonly isCompressed: boolean
+  /** The stream is, and what is written goes there: it holds the answer to the upgrade, or a Buffer of this turn. */
   private isCorked = true
+  /** Texts of this turn, which aren't in the stream yet. */
+  private text = ''
+  /** When the first message was written that is timed, if one of these is. */
+  private textSinceMs: number | undefined = undefined
   private slowSinceMs: number | undefined = undefined
   private awaitsDrain = false
 
@@ -72,7 +82,7 @@ export class SocketWriter {
 
   /** Bytes that wait for the client. */
   get bufferedBytes(): number {
-    return this.isCompressed ? this.socket.bufferedAmount : this.stream.writableLength
+    return this.isCompressed ? this.socket.bufferedAmount : this.stream.writableLength + this.text.length
   }
 
   roomFor(bytes: number): Room {
@@ -94,34 +104,57 @@ export class SocketWriter {
     return nowMs - this.slowSinceMs >= host.slowTimeoutMs
   }
 
-  writeMessage(frame: Buffer): void {
+  writeMessage(frame: Frame): void {
     const { counters, clock } = this.host
     counters.messagesOut++
-    this.write(frame, counters.messagesOut % TIMED_EVERY === 0 ? this.onWritten(clock.monotonicMs()) : undefined)
+    this.write(frame, counters.messagesOut % TIMED_EVERY === 0 ? clock.monotonicMs() : undefined)
   }
 
-  write(frame: Buffer, onWritten?: () => void): void {
+  /** `sinceMs`: it is timed from then on until the system has taken it. */
+  write(frame: Frame, sinceMs?: number): void {
     const { host, socket, stream, isBinary } = this
     if (socket.readyState !== WebSocket.OPEN) return
     host.counters.bytesOut += frame.length
+    const isText = typeof frame === 'string' && !this.isCompressed
     if (!this.isCorked) {
+      if (this.text === '') host.flushLater(this)
+      if (isText) {
+        this.text += frame
+        this.textSinceMs ??= sinceMs
+        return
+      }
       this.isCorked = true
       stream.cork()
-      host.flushLater(this)
+      this.push()
     }
+    const onWritten = this.onWritten(sinceMs)
     if (this.isCompressed) socket.send(payloadOf(frame), { binary: isBinary }, onWritten)
+    else if (isText) stream.write(frame, 'latin1', onWritten)
     else stream.write(frame, onWritten)
+  }
+
+  /** What was written so far is in the stream from now on. */
+  push(): void {
+    const { stream, text, textSinceMs } = this
+    if (text === '') return
+    this.text = ''
+    this.textSinceMs = undefined
+    // Its client may have ended the connection since.
+    if (stream.writable) stream.write(text, 'latin1', this.onWritten(textSinceMs))
   }
 
   /** The end of the turn. */
   flush(): void {
+    this.push()
+    if (!this.isCorked) return
     this.isCorked = false
     this.stream.uncork()
   }
 
-  private onWritten(startMs: number): () => void {
+  private onWritten(sinceMs: number | undefined): (() => void) | undefined {
+    if (sinceMs === undefined) return undefined
     const { clock, counters } = this.host
-    return () => counters.pushLatencySeconds.observe((clock.monotonicMs() - startMs) / 1_000)
+    return () => counters.pushLatencySeconds.observe((clock.monotonicMs() - sinceMs) / 1_000)
   }
 
   private becomeSlow(): void {

@@ -12,7 +12,8 @@ afterEach(() => lab.stop())
 
 /** Where the length of a frame takes another form, with the brackets of a message. */
 const LENGTHS = [
-  0, 1, 120, 121, 122, 123, 124, 125, 126, 127, 65_530, 65_531, 65_532, 65_533, 65_534, 65_535, 65_536, 70_000,
+  0, 1, 120, 121, 122, 123, 124, 125, 126, 127, 4_093, 4_094, 4_095, 4_096, 4_097, 65_530, 65_531, 65_532, 65_533,
+  65_534, 65_535, 65_536, 70_000,
 ]
 
 class Many extends LabSession {

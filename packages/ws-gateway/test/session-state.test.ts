@@ -6,6 +6,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Frame } from '../src/frame.ts'
 import { ReplayRing, type RingLimits } from '../src/replay-ring.ts'
 import { SessionState } from '../src/session-state.ts'
 
@@ -295,7 +296,7 @@ describe('a session that many places want', () => {
     readonly at: SessionState
     readonly number: number
     readonly seq: number
-    readonly missed: readonly Buffer[]
+    readonly missed: readonly Frame[]
     readonly shown: Buffer
     readonly nonces: readonly Buffer[]
   }

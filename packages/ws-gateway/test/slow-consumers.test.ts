@@ -7,6 +7,7 @@ import { Lab, type LabClient, type LabOptions, type Principal } from './lab.ts'
 
 type Command =
   | { readonly type: 'fill'; readonly count: number }
+  | { readonly type: 'many'; readonly count: number }
   | { readonly type: 'drop'; readonly message: string }
   | { readonly type: 'coalesce'; readonly key: string; readonly message: string }
   | { readonly type: 'echo'; readonly message: unknown }
@@ -24,6 +25,9 @@ class Pusher extends SocketSession<Command, unknown, Principal> {
     switch (command.type) {
       case 'fill':
         for (let index = 0; index < command.count; index++) statuses.push(this.push({ index, CHUNK }))
+        return
+      case 'many':
+        for (let index = 0; index < command.count; index++) statuses.push(this.push(`message ${index}`))
         return
       case 'drop':
         statuses.push(this.push(command.message, { droppable: true }))
@@ -106,6 +110,15 @@ describe('above the soft limit', () => {
     expect(await again.next('resume_failed')).toMatchObject({ why: 'gap', seq: statuses.length })
     await again.next('welcome')
   })
+})
+
+it('what is sent in the turn that comes to the hard limit is read before the close with 4008', async () => {
+  const client = await start({ softBufferedBytes: 512, maxBufferedBytes: 1024 })
+  tell({ type: 'many', count: 100 })
+  expect(await client.closed).toEqual({ code: 4008, reason: 'slow_consumer' })
+  const sent = statuses.filter((status) => status === 'sent').length
+  expect(sent).toBeGreaterThan(10)
+  expect(client.messages).toEqual(Array.from({ length: sent }, (_, index) => `message ${index}`))
 })
 
 it('above the hard limit the socket is closed at once with 4008, no more than it waits, and other sessions go on', async () => {

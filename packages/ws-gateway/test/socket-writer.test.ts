@@ -1,0 +1,104 @@
+/**
+ * The frames of a turn on their way to a socket's stream: in order, together, and at its end.
+ */
+import { PassThrough } from 'node:stream'
+import { expect, it } from 'vitest'
+import { VirtualClock } from '@pidmesh/runtime/testing'
+import { WebSocket } from 'ws'
+import { Counters } from '../src/counters.ts'
+import { frameOf } from '../src/frame.ts'
+import { SocketWriter } from '../src/socket-writer.ts'
+
+interface Bench {
+  readonly writer: SocketWriter
+  readonly stream: PassThrough
+  /** What the writes so far were, each as text. */
+  readonly writes: string[]
+  readonly errors: unknown[]
+  /** The writers that were to be flushed at the end of the turn. */
+  readonly later: SocketWriter[]
+}
+
+/** A writer whose answer to the upgrade has gone out. */
+function open(extensions = ''): Bench {
+  const [stream, writes, errors, later]: [PassThrough, string[], unknown[], SocketWriter[]] = [
+    new PassThrough(),
+    [],
+    [],
+    [],
+  ]
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
+  stream.write = (chunk: unknown, ...rest: unknown[]) => {
+    writes.push(typeof chunk === 'string' ? chunk : (chunk as Buffer).toString('latin1'))
+    return write(chunk, ...rest)
+  }
+  stream.on('error', (error) => errors.push(error))
+  stream.cork()
+  const writer = new SocketWriter({
+    socket: { readyState: WebSocket.OPEN, extensions, bufferedAmount: 0, send: () => undefined },
+    stream,
+    isBinary: false,
+    host: {
+      clock: new VirtualClock(),
+      counters: new Counters(),
+      softBufferedBytes: 1_000,
+      maxBufferedBytes: 2_000,
+      slowTimeoutMs: 1_000,
+      flushLater: (waiting) => later.push(waiting),
+    },
+    owner: { isStarting: false, onRelieved: () => undefined },
+  })
+  writer.flush()
+  return { writer, stream, writes, errors, later }
+}
+
+const text = (payload: string) => frameOf(payload, false)
+const long = Buffer.from('a Buffer')
+
+it('texts of a turn are one write, at its end', () => {
+  const { writer, writes, later } = open()
+  for (const payload of ['one', 'two', 'three']) writer.write(text(payload))
+  expect(later).toEqual([writer])
+  expect(writes).toEqual([])
+  writer.flush()
+  expect(writes).toEqual(['\x81\x03one\x81\x03two\x81\x05three'])
+})
+
+it('a Buffer keeps its place among texts, and all go out at the end of the turn', () => {
+  const { writer, stream, writes, later } = open()
+  writer.write(text('before'))
+  writer.write(long)
+  writer.write(text('after'))
+  expect(later).toEqual([writer])
+  expect(stream.read()).toBeNull()
+  writer.flush()
+  expect(writes).toEqual(['\x81\x06before', 'a Buffer', '\x81\x05after'])
+  expect(String(stream.read())).toContain('after')
+})
+
+it('the next turn is one of its own', () => {
+  const { writer, writes, later } = open()
+  for (const payload of ['one', 'two']) {
+    writer.write(text(payload))
+    writer.flush()
+  }
+  expect(later).toEqual([writer, writer])
+  expect(writes).toEqual(['\x81\x03one', '\x81\x03two'])
+})
+
+it('what the turn has written waits for the client', () => {
+  const { writer } = open()
+  writer.write(text('x'.repeat(998)))
+  expect(writer.bufferedBytes).toBe(1_002)
+  expect(writer.roomFor(1)).toBe('tight')
+  expect(writer.roomFor(1_000)).toBe('full')
+})
+
+it('what is written when the client has ended the connection is no error', async () => {
+  const { writer, stream, writes, errors } = open()
+  writer.write(text('too late'))
+  stream.end()
+  writer.flush()
+  await new Promise((resolve) => setImmediate(resolve))
+  expect({ writes, errors }).toEqual({ writes: [], errors: [] })
+})
