@@ -84,7 +84,8 @@ export function start<
 
 /**
  * Starts a server that is linked to the calling process, its parent: when the parent exits so does the server, after `terminate` if it traps exits.
- * @throws StartError — see `start`. As with every link the caller also gets the exit signal of a server that fails to start, unless it took too long.
+ * @throws StartError — see `start`. As with every link the caller also gets the exit signal of a server that fails to start, unless it took too long, or
+ * its name was taken.
  */
 export function startLink<
   Calls extends object,

@@ -1,7 +1,7 @@
 /**
  * Servers whose names are in a `Via`: one that fails to start gives back its own name and nobody else's, and a `Via` that fails, or doesn't answer, hides no reason and holds nobody up.
  */
-import { cast, child, DynamicSupervisor, GenServer, start, type InitResult } from '@pidmesh/gen-server'
+import { cast, child, DynamicSupervisor, GenServer, start, startLink, type InitResult } from '@pidmesh/gen-server'
 import { via, type Awaitable, type Pid, type SendStatus, type Via, type ViaCapabilities } from '@pidmesh/runtime'
 import { describe, expect, it } from 'vitest'
 import { useLab } from './lab.ts'
@@ -65,6 +65,27 @@ describe('a start that comes to nothing', () => {
       expect(names.held.map(({ pid }) => pid)).toEqual([first])
     },
   )
+
+  // OTP: `gen:init_it` acknowledges with `{error, {already_started, Pid}}`, and its process ends with `normal`.
+  it('since the name is taken ends nobody who is linked to it', async () => {
+    class Taken extends Names {
+      override registerName(name: string, pid: Pid): Awaitable<'yes' | 'no'> {
+        return this.whereisName(name) === undefined ? super.registerName(name, pid) : 'no'
+      }
+    }
+    const name = via(new Taken(), 'room')
+    const first = await lab.run(start(lab.a, Room, ['ok'], { name }))
+    const { self } = await lab.process({ trapExit: false })
+    const trapping = await lab.process({ trapExit: true })
+    for (const starter of [self, trapping.self])
+      expect(await lab.failure(startLink(starter, Room, ['ok'], { name }))).toMatchObject({
+        code: 'ERR_ALREADY_STARTED',
+        pid: first,
+      })
+    await lab.settle()
+    expect(self.isAlive).toBe(true)
+    expect(trapping.messages).toMatchObject([{ type: 'EXIT', reason: 'normal' }])
+  })
 
   it('since its process was killed, or has taken too long, takes the name from nobody else either', async () => {
     class Slow extends GenServer {

@@ -202,7 +202,8 @@ function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody 
         }
         case 'stop':
           tellStartFailed(self, initialised.reason)
-          return self.exit(initialised.reason)
+          // As in OTP that the name is taken is told to who starts it, and to no link: it would end a process that has asked for no more than a server.
+          return self.exit(report.ending?.type === 'already_started' ? 'normal' : initialised.reason)
         case 'ignore':
           report.ending = initialised
           return self.exit('normal')
