@@ -181,6 +181,47 @@ describe('a suspended server', () => {
     expect(events).toEqual(['init', 'info note 0', 'info note 1', 'info note 2', 'info last'])
   })
 
+  // OTP: `sys:suspend_loop` receives selectively.
+  it('that is suspended again by a message that has waited is asked, and resumed, by those behind it', async () => {
+    const server = await tally(0)
+    await lab.run(sys.suspend(lab.a, server))
+    for (let i = 0; i < 3; i++) cast(lab.a, server, { type: 'add', by: 1 })
+    await lab.settle()
+    const asked = Promise.all([
+      sys.resume(lab.a, server),
+      sys.suspend(lab.a, server),
+      call(lab.a, server, { type: 'get' }),
+      sys.getStatus(lab.a, server),
+      sys.resume(lab.a, server),
+      sys.getStatus(lab.a, server),
+    ])
+    cast(lab.a, server, { type: 'add', by: 10 })
+    await expect(lab.run(asked)).resolves.toMatchObject([
+      undefined,
+      undefined,
+      3,
+      { status: 'suspended' },
+      undefined,
+      { status: 'running' },
+    ])
+    await expect(lab.run(sys.getState(lab.a, server))).resolves.toEqual({ count: 13 })
+  })
+
+  it('that is suspended again by a message that has waited terminates when its parent has exited meanwhile', async () => {
+    const ends: string[] = []
+    const { self: parent } = await lab.process({ trapExit: false })
+    const server = await lab.run(startLink(parent, Tally, [0, ends], { trapExit: true }))
+    await lab.run(sys.suspend(lab.a, server))
+    for (let i = 0; i < 3; i++) cast(lab.a, server, { type: 'add', by: 1 })
+    await lab.settle()
+    void sys.resume(lab.a, server)
+    void sys.suspend(lab.a, server)
+    lab.a.exit(parent.pid, 'shutdown')
+    await lab.settle()
+    expect(ends).toEqual(['shutdown'])
+    expect(lab.a.isProcessAlive(server)).toBe(false)
+  })
+
   it('terminates when its parent exits', async () => {
     const ends: string[] = []
     const { self: parent } = await lab.process({ trapExit: false })

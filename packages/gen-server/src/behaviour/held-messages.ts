@@ -29,6 +29,24 @@ export class HeldMessages {
     log.warn({ messages: this.size }, `the server is suspended, and ${this.size} messages wait for sys.resume`)
   }
 
+  /**
+   * Takes out the oldest of which `read` makes something, from the place `from` on. Each is read once.
+   * @returns what was made of it, and the place of the one after it; `undefined` if there is none
+   */
+  takeRead<Read>(
+    from: number,
+    read: (message: unknown) => Read | undefined,
+  ): { readonly read: Read; readonly context: KeptContext | undefined; readonly next: number } | undefined {
+    for (let index = this.first + from; index < this.messages.length; index++) {
+      const held = this.messages[index]
+      const found = held === undefined ? undefined : read(held.message)
+      if (found === undefined) continue
+      this.messages.splice(index, 1)
+      return { read: found, context: held?.context, next: index - this.first }
+    }
+    return undefined
+  }
+
   /** The oldest. */
   shift(): HeldMessage {
     const message = this.messages[this.first]

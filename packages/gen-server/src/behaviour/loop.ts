@@ -43,6 +43,11 @@ import {
   type SystemRequest,
 } from './system-protocol.ts'
 
+/** A message that doesn't wait for `resume`. */
+type Urgent =
+  | { readonly type: 'system'; readonly message: SystemMessage }
+  | { readonly type: 'exit'; readonly message: ExitMessage }
+
 /** To itself: there are messages left that were kept. */
 class HeldNote {
   readonly type: string = NOTE
@@ -97,10 +102,38 @@ export class ServerLoop {
   }
 
   private takeSuspended(message: unknown): void | Promise<void> {
-    const system = readSystemMessage(message)
-    if (system !== undefined) return this.answer(system)
-    if (this.isParentsExit(message)) return this.end(message.reason, message)
+    const urgent = this.readUrgent(message)
+    if (urgent !== undefined) return this.takeUrgent(urgent)
     this.hold(message)
+    return undefined
+  }
+
+  /** What a suspended server handles, too. */
+  private readUrgent(message: unknown): Urgent | undefined {
+    const system = readSystemMessage(message)
+    if (system !== undefined) return { type: 'system', message: system }
+    return this.isParentsExit(message) ? { type: 'exit', message } : undefined
+  }
+
+  private takeUrgent(urgent: Urgent): void | Promise<void> {
+    return urgent.type === 'system' ? this.answer(urgent.message) : this.end(urgent.message.reason, urgent.message)
+  }
+
+  /**
+   * It was suspended by a message that was kept. Those behind it are in no mailbox, and nobody would come to a `resume` among them: as in OTP, where a suspended server
+   * takes what is for it from wherever in the mailbox it is.
+   */
+  private takeHeldUrgent(): void | Promise<void> {
+    for (let from = 0; this.suspended && this.held !== undefined;) {
+      const found = this.held.takeRead(from, (message) => this.readUrgent(message))
+      if (found === undefined) return undefined
+      if (this.held.size === 0) this.held = undefined
+      const { read, context, next } = found
+      const outcome = context === undefined ? this.takeUrgent(read) : context(() => this.takeUrgent(read))
+      // Only its end takes time, or has begun.
+      if (outcome instanceof Promise || !this.self.isAlive) return outcome
+      from = next
+    }
     return undefined
   }
 
@@ -155,8 +188,9 @@ export class ServerLoop {
       const outcome = context === undefined ? this.take(message) : context(() => this.take(message))
       if (outcome instanceof Promise) return outcome.then(() => this.handleHeld(left - 1))
     }
+    const ended = this.takeHeldUrgent()
     this.judge()
-    return undefined
+    return ended
   }
 
   /** Are there messages left that were kept? They are for a later turn: others may want theirs. */
