@@ -56,7 +56,7 @@ export function start(
 
 /**
  * A dynamic supervisor as a child of another supervisor.
- * @param options of the specification, and those of `startLink`; `id` is by default the name, if that is a text, or else `dynamic_supervisor`;
+ * @param options of the specification, and those of `startLink`; `id` is by default the name, also of one in a `Via`, or else `dynamic_supervisor`;
  * `shutdown` is Infinity
  * @throws PidmeshError `ERR_BAD_OPTION`
  */
@@ -67,7 +67,7 @@ export function childSpec(
   const { spec, rest } = split(options)
   const init = checkInit(flags, rest)
   return {
-    id: typeof rest.name === 'string' ? rest.name : 'dynamic_supervisor',
+    id: nameOf(rest) ?? 'dynamic_supervisor',
     type: 'supervisor',
     ...spec,
     start: (self) => startServerLink(self, SupervisorServer, [init], serverOptions(rest)),

@@ -104,7 +104,7 @@ export function start(
 
 /**
  * A supervisor as a child of another one.
- * @param options of the specification, and those of `startLink`; `id` is by default the name, if that is a text, or else `supervisor`; `shutdown`
+ * @param options of the specification, and those of `startLink`; `id` is by default the name, also of one in a `Via`, or else `supervisor`; `shutdown`
  * is Infinity
  * @throws PidmeshError `ERR_BAD_OPTION`, `ERR_BAD_CHILD_SPEC`
  */
@@ -126,7 +126,7 @@ export function childSpec(
   const { spec, rest } = split(options)
   const init = checkInit(flags, children, rest)
   return {
-    id: typeof rest.name === 'string' ? rest.name : 'supervisor',
+    id: nameOf(rest) ?? 'supervisor',
     type: 'supervisor',
     ...spec,
     start: (self) => startServerLink(self, SupervisorServer, [init], serverOptions(rest)),

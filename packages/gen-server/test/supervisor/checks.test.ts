@@ -78,6 +78,22 @@ describe('child', () => {
     )
     expect(ids).toEqual(['Any', 'here', 'room:1', 'mine'])
   })
+
+  it('of a supervisor is the same, or else what it is', () => {
+    const options = [{}, { name: 'here' }, { name: via(untyped({}), 'rooms:1') }, { name: 'here', id: 'mine' }]
+    expect(options.map((each) => Supervisor.childSpec({}, [], each).id)).toEqual([
+      'supervisor',
+      'here',
+      'rooms:1',
+      'mine',
+    ])
+    expect(options.map((each) => DynamicSupervisor.childSpec({}, each).id)).toEqual([
+      'dynamic_supervisor',
+      'here',
+      'rooms:1',
+      'mine',
+    ])
+  })
 })
 
 describe('supervisors', () => {
