@@ -1,7 +1,7 @@
 /**
  * Log lines through pino: one root logger, a child per node and process. Lines are JSON on standard error unless a pino logger is given.
  */
-import { pino, type Logger as PinoLogger } from 'pino'
+import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino'
 import type { Logger } from '../ports.ts'
 
 export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug'
@@ -14,10 +14,21 @@ export interface PinoLoggerOptions {
 /** Never logged, wherever they stand in a line. */
 const REDACTED = ['cookie', '*.cookie', 'token', '*.token', 'password', '*.password']
 
+/** That wait for room on a disk that is full: what is more is lost, in place of being kept until the memory is full as well. */
+const MAX_WAITING_BYTES = 4 * 1_024 * 1_024
+
 export function pinoLogger(options: PinoLoggerOptions = {}): Logger {
+  return wrapPino(pino({ level: options.level ?? 'info', redact: REDACTED, base: null }, standardError()))
+}
+
+function standardError(): DestinationStream {
   // Synchronous, so that the line which says why a process of the OS ends is not lost with it.
-  const stream = pino.destination({ dest: 2, sync: true })
-  return wrapPino(pino({ level: options.level ?? 'info', redact: REDACTED, base: null }, stream))
+  const stream = pino.destination({ dest: 2, sync: true, maxLength: MAX_WAITING_BYTES })
+  // A fault of logging can't be logged.
+  stream.on('error', () => undefined)
+  // A line that is lost is not tried, and so would never find that there is room for the others again: an empty one, which takes none, does.
+  stream.on('drop', () => stream.write(''))
+  return stream
 }
 
 /** Makes a pidmesh logger of a pino logger that the application has already. */
