@@ -1,7 +1,8 @@
 /**
  * `pidmesh certs`: writes certificates into a directory. Private keys are readable by their owner only.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NodeName } from '@pidmesh/runtime'
 import {
@@ -57,6 +58,7 @@ async function authorityIn(directory: string, from: Date, written: string[]): Pr
       certificate: readFileSync(paths.certificate, 'utf8'),
       privateKey: readFileSync(paths.privateKey, 'utf8'),
     }
+    checkAuthority(authority, paths)
     const end = authorityEnd(authority)
     if (end <= from) {
       const problem = `the authority ${paths.certificate} has expired on ${dayOf(end)}`
@@ -69,6 +71,27 @@ async function authorityIn(directory: string, from: Date, written: string[]): Pr
   const authority = await createAuthority({ from })
   write(paths, authority, written)
   return authority
+}
+
+/** The files may be anybody's, or one of each of two authorities: what they sign would be believed by no node. */
+function checkAuthority(authority: KeyPair, paths: Paths): void {
+  const certificate = readPem(paths.certificate, 'certificate', () => new X509Certificate(authority.certificate))
+  const key: KeyObject = readPem(paths.privateKey, 'private key', () => createPrivateKey(authority.privateKey))
+  if (!certificate.ca) throw new Error(`${paths.certificate} is not the certificate of an authority`)
+  if (!certificate.checkPrivateKey(key))
+    throw new Error(`${paths.privateKey} is not the key of ${paths.certificate}, but of another certificate`)
+  if (key.asymmetricKeyType !== 'ec')
+    throw new Error(
+      `${paths.privateKey} is a key of type ${key.asymmetricKeyType}: certificates are signed with those of type ec only`,
+    )
+}
+
+function readPem<T>(path: string, what: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw new Error(`there is no ${what} that can be read in ${path}`, { cause: error })
+  }
 }
 
 function dayOf(time: Date): string {
@@ -91,10 +114,18 @@ function filesOf(directory: string, name: NodeName | 'ca'): string[] {
   return [certificate, privateKey]
 }
 
+/** Both are written beside their places, and put there when they are whole: on a disk that is full what was there stays. */
 function write(paths: Paths, { certificate, privateKey }: KeyPair, written: string[]): void {
-  writeFileSync(paths.certificate, certificate)
-  // A file that is there already keeps its mode when it is written over.
-  rmSync(paths.privateKey, { force: true })
-  writeFileSync(paths.privateKey, privateKey, { mode: 0o600 })
+  const drafts = { certificate: `${paths.certificate}.draft`, privateKey: `${paths.privateKey}.draft` }
+  try {
+    // A file that is there already keeps its mode when it is written over.
+    for (const draft of Object.values(drafts)) rmSync(draft, { force: true })
+    writeFileSync(drafts.certificate, certificate, { flag: 'wx' })
+    writeFileSync(drafts.privateKey, privateKey, { flag: 'wx', mode: 0o600 })
+    renameSync(drafts.privateKey, paths.privateKey)
+    renameSync(drafts.certificate, paths.certificate)
+  } finally {
+    for (const draft of Object.values(drafts)) rmSync(draft, { force: true })
+  }
   written.push(paths.certificate, paths.privateKey)
 }

@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { nodeName } from '@pidmesh/runtime'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeCertificates, type Written } from '../src/certs.ts'
@@ -111,6 +113,47 @@ describe('pidmesh certs', () => {
     await make(['a@h'])
     rmSync(join(directory, 'ca-key.pem'))
     await expect(make(['b@h'])).rejects.toThrowError(/ca-key\.pem is not/)
+  })
+
+  it('signs nothing with the key of another authority', async () => {
+    await make(['a@h'])
+    const key = readFileSync(join(directory, 'ca-key.pem'))
+    for (const name of ['ca.pem', 'ca-key.pem']) rmSync(join(directory, name))
+    await make(['b@h'])
+    writeFileSync(join(directory, 'ca-key.pem'), key)
+    await expect(make(['c@h'])).rejects.toThrowError(/ca-key\.pem is not the key of .*ca\.pem/)
+    expect(existsSync(join(directory, 'c@h.pem'))).toBe(false)
+  })
+
+  it('signs nothing with the certificate of a node', async () => {
+    await make(['a@h'])
+    for (const end of ['.pem', '-key.pem'])
+      writeFileSync(join(directory, `ca${end}`), readFileSync(join(directory, `a@h${end}`)))
+    await expect(make(['b@h'])).rejects.toThrowError(/ca\.pem is not the certificate of an authority/)
+  })
+
+  it.each([
+    ['ca.pem', /there is no certificate that can be read in .*ca\.pem/],
+    ['ca-key.pem', /there is no private key that can be read in .*ca-key\.pem/],
+  ])('says that it is %s which can not be read', async (name, problem) => {
+    await make(['a@h'])
+    writeFileSync(join(directory, name), 'half a file')
+    await expect(make(['b@h'])).rejects.toThrowError(problem)
+  })
+
+  it('leaves what was there on a disk that is full, and nothing else', async () => {
+    await make(['a@h'])
+    const files = (): Record<string, string> =>
+      Object.fromEntries(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name), 'utf8')]))
+    const before = files()
+    const pidmesh = fileURLToPath(new URL('../bin/pidmesh.js', import.meta.url))
+    // No file may have a byte: as near to a full disk as anybody may come.
+    const limited = ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath, pidmesh]
+    const { status, stderr } = spawnSync('sh', [...limited, 'certs', '--force', '--out', directory, 'a@h'], {
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^pidmesh: EFBIG/)])
+    expect(files()).toEqual(before)
   })
 })
 
