@@ -1,8 +1,11 @@
 /**
  * The key that tokens are verified with, and the algorithms that fit it (RFC 7518, RFC 8037).
  */
-import { createPublicKey, createSecretKey, KeyObject, type JsonWebKey } from 'node:crypto'
+import { createPublicKey, createSecretKey, KeyObject, type JsonWebKeyInput } from 'node:crypto'
 import { PidmeshError } from '@pidmesh/runtime'
+
+/** Named by way of who takes one: later types of Node.js have it under another name. */
+type JsonWebKey = JsonWebKeyInput['key']
 
 export type JwtAlgorithm =
   | 'HS256'
