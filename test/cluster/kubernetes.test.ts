@@ -206,6 +206,13 @@ describe('a pod', () => {
     await alone.isReadyWith(0)
   })
 
+  it('listens for SIGTERM before it loads what takes its time, and ends at once', async () => {
+    const preload = new URL('support/end-at-once.mjs', import.meta.url).href
+    const pod = mesh.start('pidmesh-0', '127.0.0.1', { NODE_OPTIONS: `--import ${preload}` })
+    await until('it has ended', () => pod.child.exitCode !== null || pod.child.signalCode !== null, SLOW)
+    expect([pod.child.exitCode, pod.child.signalCode, pod.stderr]).toEqual([0, null, 'gRPC is not loaded yet\n'])
+  })
+
   it('with the certificate of another pod says so, and fails', async () => {
     const { TLS_CERTIFICATE_FILE = '', TLS_KEY_FILE = '' } = mesh.environment('pidmesh-2')
     const imposter = mesh.start('pidmesh-1', '127.0.0.2', { TLS_CERTIFICATE_FILE, TLS_KEY_FILE })

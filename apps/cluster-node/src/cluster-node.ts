@@ -6,16 +6,16 @@
 // Ready means: up, and connected with another node, or alone for JOIN_WAIT_MS. A node that others refuse, or that refuses them, for its cookie or its certificate,
 // is not alone: it would be ready beside them, and the next one would be replaced. Once ready it stays so until it is told to end: if nodes lose each
 // other, clients are served by all of them, not by none.
+//
+// It listens for signals before it loads what a node is made of, which takes seconds where CPU time is short: as process 1 of a container it would not be ended
+// by a SIGTERM that comes meanwhile, nor ever hear of it.
 
 import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { GlobalEts } from '@pidmesh/global-ets'
-import { dns, startNode } from '@pidmesh/runtime'
 import type { Node } from '@pidmesh/runtime'
 
-import { startChat } from './chat.ts'
 import type { ChatGateway } from './chat.ts'
 import { createProbeServer } from './probes.ts'
 import type { Phase } from './probes.ts'
@@ -49,6 +49,7 @@ async function main(): Promise<void> {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(settings, server))
     await listen(server, settings)
     node = await join(settings)
+    const [{ GlobalEts }, { startChat }] = await Promise.all([import('@pidmesh/global-ets'), import('./chat.ts')])
     gateway = await startChat(node, await GlobalEts.start(node, { policy: 'newest' }), server)
     await othersFound(node, settings.joinWaitMs)
     if (phase === 'starting') phase = 'ready'
@@ -60,7 +61,7 @@ async function main(): Promise<void> {
   }
 }
 
-function join({
+async function join({
   name,
   bindHost,
   meshPort,
@@ -73,6 +74,7 @@ function join({
 }: Settings): Promise<Node> {
   const read = (path: string): string => readFileSync(path, 'utf8')
   if (tlsFiles !== undefined) checkCertificate(read(tlsFiles.certificate), name)
+  const { dns, startNode } = await import('@pidmesh/runtime')
   return startNode({
     name,
     bindHost,

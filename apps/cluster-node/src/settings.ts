@@ -66,7 +66,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
             privateKey: required('TLS_KEY_FILE'),
           },
     dnsName: required('DNS_NAME'),
-    dnsServers: optional('DNS_SERVERS')?.split(','),
+    dnsServers: optional('DNS_SERVERS')
+      ?.split(',')
+      .map((server) => server.trim()),
     joinWaitMs: integer('JOIN_WAIT_MS', 0, 600_000),
     drainMs: integer('DRAIN_MS', 0, 600_000),
   }

@@ -32,6 +32,13 @@ describe('the settings of a node', () => {
     })
   })
 
+  it('may have blanks between name servers', () => {
+    expect(readSettings({ ...env, DNS_SERVERS: '10.0.0.10, 10.0.0.11 ' }).dnsServers).toEqual([
+      '10.0.0.10',
+      '10.0.0.11',
+    ])
+  })
+
   it('may be without TLS and name servers', () => {
     expect(readSettings({ ...env, DNS_SERVERS: '' })).toMatchObject({ tlsFiles: undefined, dnsServers: undefined })
   })
