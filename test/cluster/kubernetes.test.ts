@@ -135,6 +135,15 @@ describe('the manifest', () => {
     })
   })
 
+  it('is of an image that is made without the keys that the documents write, which are not for git either', () => {
+    const folders = `${readme}${read('docs/operations.md')}`.matchAll(/certs --out (\S+)/g)
+    const keys = [...new Set([...folders].map(([, folder]) => `${folder}/ca-key.pem`))]
+    expect(keys).toEqual(['certs/ca-key.pem', 'certs-new/ca-key.pem'])
+    const ignored = spawnSync('git', ['check-ignore', '--no-index', ...keys], { cwd: root, encoding: 'utf8' })
+    expect(ignored.stdout.trim().split('\n')).toEqual(keys)
+    expect(read('deploy/kubernetes/Dockerfile.dockerignore').split('\n')).toContain('**/*.pem')
+  })
+
   it('is of an image that is made with the tools of this repository', () => {
     const [pnpm] = /pnpm@[\d.]+/.exec(read('.ci/run')) ?? []
     expect(new Set(dockerfile.match(/pnpm@[\d.]+/g))).toEqual(new Set([pnpm]))
