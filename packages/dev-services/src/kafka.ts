@@ -8,12 +8,11 @@
  *
  * Topics are made by who wants them, never by asking for one.
  */
-import { execFile, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { freePorts } from './ports.ts'
-import { ServerProcess, ServiceMissing, makeFolder } from './server-process.ts'
+import { ServerProcess, ServiceMissing, makeFolder, runToEnd } from './server-process.ts'
 
 const PACKAGE = join(import.meta.dirname, '..')
 const CACHE = join(PACKAGE, '../../node_modules/.cache/pidmesh')
@@ -229,7 +228,7 @@ async function startBroker(place: Place, all: readonly Place[], tls: KafkaTlsFil
   const { folder } = place
   const config = join(folder, 'server.properties')
   writeFileSync(config, configuration(place, all, tls))
-  await format(config)
+  await format(config, folder)
   const server = await ServerProcess.start({
     name: 'Kafka',
     command: ['java', ...JAVA_OPTIONS, ...classPath(), 'kafka.Kafka', config],
@@ -241,10 +240,10 @@ async function startBroker(place: Place, all: readonly Place[], tls: KafkaTlsFil
   return new KafkaService(server, place)
 }
 
-async function format(config: string): Promise<void> {
+async function format(config: string, folder: string): Promise<void> {
   const scram = `SCRAM-SHA-256=[name=${USER.username},password=${USER.password}]`
   const of = ['format', '--cluster-id', CLUSTER_ID, '--config', config, '--add-scram', scram]
-  await promisify(execFile)('java', [...JAVA_OPTIONS, ...classPath(), 'kafka.tools.StorageTool', ...of])
+  await runToEnd(['java', ...JAVA_OPTIONS, ...classPath(), 'kafka.tools.StorageTool', ...of], folder)
 }
 
 /** A way to a broker: what it is called, where it is, how it is spoken to. */

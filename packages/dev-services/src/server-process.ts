@@ -8,7 +8,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -19,6 +19,11 @@ const GUARD = `
   read -r _ && isTold=yes
   kill -CONT "$!"; kill "$!"; wait "$!"
   if [ -z "$isTold" ] && [ -n "$PIDMESH_SERVICE_TEMPORARY" ]; then rm -rf "$PIDMESH_SERVICE_TEMPORARY"; fi`
+/** Of what ends by itself, a group of processes: ends it, and removes the folder, if stdin ends before it is told that there is nothing left to do. */
+const RUN_GUARD = `
+  read -r _ && exit
+  kill -KILL -- "-$1"
+  rm -rf "$2" || { sleep 1; rm -rf "$2"; }`
 const LOOK_AGAIN_MS = 20
 /** A server that is told to end, and doesn't, is killed. */
 const END_WITHIN_MS = 15_000
@@ -174,6 +179,29 @@ function stateIn(stat: string): string {
 
 function lastLinesOf(log: string): string {
   return readFileSync(log, 'utf8').trimEnd().split('\n').slice(-SHOWN_LINES).join('\n')
+}
+
+/**
+ * Runs what ends by itself, before a server is started: what makes its data. It is gone with us, and the folder too, however we end.
+ * @throws Error by rejection, with the last lines that it has said, if it fails
+ */
+export async function runToEnd([program, ...args]: readonly [string, ...string[]], folder: string): Promise<void> {
+  const log = join(folder, 'run.log')
+  const output = openSync(log, 'w')
+  // Detached, as a server is; and a group of its own, which ends as a whole: it may be a script.
+  const child = spawn(program, args, { stdio: ['ignore', output, output], detached: true })
+  closeSync(output)
+  const guard = spawn('sh', ['-c', RUN_GUARD, 'guard', String(child.pid), folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  guard.stdin?.on('error', () => undefined)
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    if (code !== 0) throw new Error(`${program} has ended with ${code ?? signal}; it has said:\n${lastLinesOf(log)}`)
+  } finally {
+    guard.stdin?.end('done\n')
+  }
 }
 
 /** A folder of its own for a server; removed by who has made it, or by the guard. */

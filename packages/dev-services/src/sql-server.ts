@@ -5,13 +5,11 @@
  *
  * Which server it is, a `SqlServerKind` says. Nobody else's server is touched, no configuration of the system is read, and root has no way in over TCP.
  */
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { freePort, isAnswering } from './ports.ts'
-import { ServerProcess, ServiceMissing, makeFolder } from './server-process.ts'
+import { ServerProcess, ServiceMissing, makeFolder, runToEnd } from './server-process.ts'
 
 const DATABASE = 'pidmesh'
 const USER = 'pidmesh'
@@ -21,7 +19,6 @@ const READY_WITHIN_MS = 30_000
 const MAX_TRIES = 3
 /** Written by the server when it has its port: that it listens, and not somebody else. */
 const PID_FILE = 'server.pid'
-/** Of a look whether it answers. */
 /** Small and quick. What was committed outlives a kill of the process, not one of the machine. */
 const FRUGAL = [
   '--innodb-buffer-pool-size=8M',
@@ -96,7 +93,7 @@ export class SqlService {
     const both = [`--datadir=${join(folder, 'data')}`, ...asRoot, ...FRUGAL]
     const init = join(folder, 'init.sql')
     try {
-      await promisify(execFile)(install[0], [...install.slice(1), ...both])
+      await runToEnd([...install, ...both], folder)
       writeFileSync(init, initOf(access, kind), { mode: 0o600 })
       const server = await ServerProcess.start({
         name: kind.name,

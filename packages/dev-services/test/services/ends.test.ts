@@ -3,9 +3,11 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { mustSkip, redisMissing } from '@pidmesh/dev-services'
-import { describe, expect, it } from 'vitest'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mariadbMissing, mustSkip, redisMissing } from '@pidmesh/dev-services'
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 const STARTER = `
   const { startRedis } = await import(process.argv[1])
@@ -37,5 +39,22 @@ describe.skipIf(mustSkip(redisMissing()))('a server, and its folder', () => {
     }
     await expect.poll(() => [existsSync(folder), isAlive(pid)], { timeout: 10_000 }).toEqual([false, false])
     if (how === 'stop') await expect.poll(() => starter.exitCode, { timeout: 10_000 }).toBe(0)
+  })
+})
+
+describe.skipIf(mustSkip(mariadbMissing()))('the data of a server that is not yet started', () => {
+  it('is gone after a kill of who has it made', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'pidmesh-ends-'))
+    onTestFinished(() => rmSync(place, { recursive: true, force: true }))
+    const program = new URL('../../dist/index.js', import.meta.url).href
+    const starting = `const { startMariadb } = await import(${JSON.stringify(program)}); await startMariadb()`
+    const starter = spawn(process.execPath, ['--input-type=module', '-e', starting], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, TMPDIR: place },
+    })
+    const isMade = (): boolean => readdirSync(place).some((folder) => existsSync(join(place, folder, 'data')))
+    await expect.poll(isMade, { timeout: 10_000, interval: 10 }).toBe(true)
+    starter.kill('SIGKILL')
+    await expect.poll(() => readdirSync(place), { timeout: 10_000 }).toEqual([])
   })
 })
