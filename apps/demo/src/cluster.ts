@@ -95,7 +95,7 @@ function endText({ code, signal }: Ended): string {
 
 function onInterrupt(): void {
   if (!isStopping) return stop(0)
-  if (Date.now() - stoppingSinceMs < SAME_CTRL_C_MS) return
+  if (performance.now() - stoppingSinceMs < SAME_CTRL_C_MS) return
   for (const node of nodes) node.kill()
   process.exit(130)
 }
@@ -109,7 +109,7 @@ function fail(line: string | undefined, exitCode = 1): void {
 function stop(exitCode: number): void {
   if (isStopping) return
   isStopping = true
-  stoppingSinceMs = Date.now()
+  stoppingSinceMs = performance.now()
   stopping.abort()
   void stopAll().then(() => process.exit(exitCode))
 }

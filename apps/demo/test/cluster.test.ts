@@ -29,6 +29,8 @@ beforeAll(() => {
 
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
+type LauncherOptions = { fake?: string; stdin?: 'pipe' | number; nodeOptions?: string }
+
 class Launcher {
   readonly child: ChildProcess
   readonly ended: Promise<number | NodeJS.Signals | null>
@@ -36,10 +38,10 @@ class Launcher {
   errors = ''
   #changed = (): void => undefined
 
-  constructor(args: string, { fake = '', stdin = 'pipe' }: { fake?: string; stdin?: 'pipe' | number } = {}) {
+  constructor(args: string, { fake = '', stdin = 'pipe', nodeOptions = '' }: LauncherOptions = {}) {
     this.child = spawn(process.execPath, [join(dir, 'cluster.js'), ...args.split(' ').filter(Boolean)], {
       stdio: [stdin, 'pipe', 'pipe'],
-      env: { ...process.env, FAKE_NODE: fake },
+      env: { ...process.env, FAKE_NODE: fake, NODE_OPTIONS: nodeOptions },
     })
     this.child.stdout?.on('data', (data: Buffer) => {
       this.output += data.toString()
@@ -130,6 +132,18 @@ describe('the launcher', () => {
     launcher.child.kill('SIGTERM')
     expect(await launcher.ended).toBe(0)
     expect(launcher.left).toEqual([])
+  })
+
+  it('ends at once on a second Ctrl-C, with code 130, also while the clock of the machine is put back', async () => {
+    const nodeOptions = '--import data:text/javascript,let/**/t=Date.now();Date.now=()=>(t-=1000)'
+    const launcher = await new Launcher(FREE, { fake: 'chat2=stubborn', nodeOptions }).up()
+    let ended: number | NodeJS.Signals | null | undefined
+    void launcher.ended.then((code) => (ended = code))
+    // One that comes too soon is taken for the first, which a package manager may have handed on.
+    const again = setInterval(() => launcher.child.kill('SIGINT'), 50)
+    await expect.poll(() => ended, { timeout: 10_000 }).toBeDefined()
+    clearInterval(again)
+    expect(ended).toBe(130)
   })
 
   it('goes on without a node that died, and ends with the last one', async () => {
