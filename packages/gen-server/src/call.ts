@@ -14,6 +14,7 @@ import {
   type Context,
   type Ref,
   type RequestOutcome,
+  type Telemetry,
   type Within,
 } from '@pidmesh/runtime'
 import { CallError } from './errors.ts'
@@ -52,10 +53,17 @@ export function call<Calls, const Request extends Given<Calls>>(
 }
 
 function callVia(self: Context, server: ViaName, request: unknown, timeoutMs: number): Promise<unknown> {
+  const sent = { server, request, timeoutMs, givenMs: timeoutMs }
+  const { telemetry } = self
+  if (telemetry !== undefined)
+    return observe(telemetry, self, sent, async () => {
+      const { target, leftMs } = await resolve(self, server, timeoutMs)
+      return askQuietly(self, target, { ...sent, timeoutMs: leftMs })
+    })
   return unawaited(
     (async () => {
       const { target, leftMs } = await resolve(self, server, timeoutMs)
-      return ask(self, target, { server, request, timeoutMs: leftMs, givenMs: timeoutMs })
+      return ask(self, target, { ...sent, timeoutMs: leftMs })
     })(),
   )
 }
@@ -111,16 +119,39 @@ interface Sent {
 
 /** No async function: each call would pay for its promise. */
 function ask(self: Context, target: Exclude<ServerAddress, ViaName>, sent: Sent): Promise<unknown> {
-  const { server, request, timeoutMs, givenMs } = sent
-  if (isSelf(self, target)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
-  const build = (tag: Ref): CallMessage => ({ type: '$gen_call', from: { pid: self.pid, tag }, request })
+  const { server, timeoutMs, givenMs } = sent
   const { telemetry } = self
-  if (telemetry === undefined)
-    return self.requestAs(target, build, timeoutMs, (outcome) =>
-      outcome.type === 'reply' ? outcome.value : new Failure(() => callError(outcome, server, givenMs)),
-    )
-  const observed = new ObservedCall(telemetry, self, describe(server), request)
-  return askObserved(observed, observed.ask(self, target, build, timeoutMs), sent)
+  if (telemetry !== undefined) return observe(telemetry, self, sent, () => askQuietly(self, target, sent))
+  checkOther(self, target, server)
+  return self.requestAs(target, messageOf(self, sent), timeoutMs, (outcome) =>
+    outcome.type === 'reply' ? outcome.value : new Failure(() => callError(outcome, server, givenMs)),
+  )
+}
+
+/** Within what observes it. */
+function askQuietly(self: Context, target: Exclude<ServerAddress, ViaName>, sent: Sent): Promise<RequestOutcome> {
+  checkOther(self, target, sent.server)
+  return self.request(target, messageOf(self, sent), sent.timeoutMs)
+}
+
+function messageOf(self: Context, { request }: Sent): (tag: Ref) => CallMessage {
+  return (tag) => ({ type: '$gen_call', from: { pid: self.pid, tag }, request })
+}
+
+/** @throws CallError `ERR_CALL_SELF` */
+function checkOther(self: Context, target: Exclude<ServerAddress, ViaName>, server: ServerAddress): void {
+  if (isSelf(self, target)) throw new CallError('ERR_CALL_SELF', 'calling_self', describe(server))
+}
+
+/** All of the call, from the look for who has the name on: an event, and a span, of each that fails, too. */
+function observe(
+  telemetry: Telemetry,
+  self: Context,
+  sent: Sent,
+  work: () => Promise<RequestOutcome>,
+): Promise<unknown> {
+  const observed = new ObservedCall(telemetry, self, describe(sent.server), sent.request)
+  return askObserved(observed, observed.run(work), sent)
 }
 
 /** As the call without it, with listeners told in a microtask of their own. `then` keeps the caller's frames in the stack of an error. */
@@ -137,7 +168,7 @@ function askObserved(observed: ObservedCall, asked: Promise<RequestOutcome>, sen
       throw error
     },
     (error: unknown) => {
-      observed.abort(error)
+      observed.reject(error)
       heedLater(replied)
       throw error
     },

@@ -20,7 +20,7 @@ import {
 } from '@pidmesh/runtime'
 import type { Behaviour, Handled } from './behaviour/behaviour.ts'
 import { tagOf } from './behaviour/shown-value.ts'
-import type { CallErrorCode } from './errors.ts'
+import { CallError, type CallErrorCode } from './errors.ts'
 import { isCallMessage, isCastMessage } from './protocol.ts'
 import type { SupervisionReport } from './supervisor/effects.ts'
 import type {
@@ -87,12 +87,12 @@ export class ObservedCall {
     this.observation = telemetry.begin(this.operation)
   }
 
-  /** As `self.request`. */
-  ask(self: Context, ...request: Parameters<Context['request']>): Promise<RequestOutcome> {
+  /** Looks for the server, if it must, and asks it. Gives, and throws, what `work` does. */
+  run(work: () => Promise<RequestOutcome>): Promise<RequestOutcome> {
     try {
-      return this.observation.run(() => self.request(...request))
+      return this.observation.run(work)
     } catch (thrown) {
-      this.abort(thrown)
+      this.reject(thrown)
       throw thrown
     }
   }
@@ -103,12 +103,14 @@ export class ObservedCall {
 
   /** There was no reply. */
   fail(code: CallErrorCode, reason: ExitReason): void {
-    this.end(CALL_OUTCOMES[code], code === 'ERR_CALL_EXIT' ? reason : undefined)
+    const outcome = CALL_OUTCOMES[code]
+    this.end(outcome, outcome === 'exit' || outcome === 'failed' ? reason : undefined)
   }
 
-  /** It could not be sent, or the caller has ended. */
-  abort(thrown: unknown): void {
-    this.end('failed', reasonOfThrown(thrown))
+  /** Nobody was found to ask, it could not be sent, or the caller has ended. */
+  reject(thrown: unknown): void {
+    if (thrown instanceof CallError) this.fail(thrown.code, thrown.serverReason)
+    else this.end('failed', reasonOfThrown(thrown))
   }
 
   private end(outcome: CallOutcome, reason: ExitReason | undefined): void {

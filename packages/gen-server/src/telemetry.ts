@@ -39,7 +39,7 @@ export interface HandleOperation {
 
 export type Operation = CallOperation | HandleOperation
 
-/** How a call has ended: its reply, or as the `ERR_CALL_…` says; `failed`: it could not be sent, or the caller has ended. */
+/** How a call has ended: its reply, or as the `ERR_CALL_…` says; `failed`: it could not be sent, who has the name could not be told, the caller has called itself, or has ended. */
 export type CallOutcome = 'reply' | 'timeout' | 'noproc' | 'nodedown' | 'exit' | 'failed'
 
 /**
@@ -50,7 +50,7 @@ export type HandleOutcome = 'reply' | 'noreply' | 'stop' | 'crash' | 'exited'
 
 /** Fields that end in `Ms` are milliseconds of the node's monotonic clock. More types may come: pass over what you don't know. */
 export type TelemetryEvent =
-  /** A `call` is over, at the client. */
+  /** A `call` is over, at the client. To find who has a name in a `Via` is part of it. */
   | {
       readonly type: 'call_made'
       readonly node: NodeName

@@ -210,6 +210,39 @@ describe('Calls that are made', () => {
     await lab.run(call(lab.a, via(names, 'its name'), untyped({ type: 'go' })))
     expect(brief(/call_made/)).toMatchObject([{ server: 'via its name', outcome: 'reply' }])
   })
+
+  it.each<[string, (pid: Pid) => unknown, object]>([
+    ['and the store is slow', (pid) => wait(lab.a.self, 40).then(() => pid), { outcome: 'reply', durationMs: 40 }],
+    ['and nobody has the name', () => undefined, { outcome: 'noproc', durationMs: 0 }],
+    ['and the store says late that nobody has it', () => wait(lab.a.self, 40), { outcome: 'noproc', durationMs: 40 }],
+    ['and the store says nothing', () => new Promise(() => undefined), { outcome: 'timeout', durationMs: 50 }],
+    [
+      'and the store has failed',
+      () => Promise.reject(new RangeError('no store')),
+      { outcome: 'failed', reason: { error: { name: 'RangeError' } } },
+    ],
+    ['and it is the caller’s own', () => lab.a.self.pid, { outcome: 'failed', reason: 'calling_self' }],
+  ])('through a Via, %s: to find who has the name is part of the call', async (_what, resolveName, expected) => {
+    const pid = await puppet({ handleCall: ({ make }) => make.reply() })
+    events = []
+    const operations: string[] = []
+    telemetry.instrument(lab.a, ({ type }, run) => {
+      operations.push(type)
+      run()
+    })
+    const names = { resolveName: () => resolveName(pid) } as never
+    await lab.run(call(lab.a, via(names, 'its name'), untyped({ type: 'go' }), 50).catch(() => undefined))
+    expect(brief(/call_made/)).toMatchObject([
+      { server: 'via its name', request: 'go', reason: undefined, ...expected },
+    ])
+    expect(operations.filter((type) => type === 'call')).toHaveLength(1)
+  })
+
+  it('to itself: failed', async () => {
+    const { self } = await lab.process()
+    await lab.failure(call(self, self.pid as never, untyped({ type: 'go' })))
+    expect(brief(/call_made/)).toMatchObject([{ outcome: 'failed', reason: 'calling_self' }])
+  })
 })
 
 describe('Starts and ends', () => {
