@@ -40,7 +40,7 @@ interface Host {
   node: Node | undefined
   alive: boolean
   wanted: boolean
-  /** Runs the node's queue; says whether work is left. */
+  /** Runs the node's queue; says whether work is left. `undefined` once the node has stopped. */
   turn: (() => boolean) | undefined
   stalledUntilMs: number | undefined
   /** Timers that were due while it was stalled. */
@@ -90,7 +90,10 @@ export class TestCluster {
     const { host: hostName = name, ...options } = given
     if (typeof hostName !== 'string' || hostName === '')
       throw badOption(`host of start must be the name of a host, not ${shown(hostName)}`)
-    const running = this.hosts.flatMap((host) => (host.alive && host.node !== undefined ? [host.node.address] : []))
+    // One that has been stopped has no turns any more: as a seed it would be dialed for ever.
+    const running = this.hosts.flatMap((host) =>
+      host.alive && host.turn !== undefined && host.node !== undefined ? [host.node.address] : [],
+    )
     const host: Host = {
       name: hostName,
       node: undefined,
@@ -103,14 +106,14 @@ export class TestCluster {
     this.hosts.push(host)
     const starting = startNodeWith(
       { name: `${name}@127.0.0.1`, cookie: 'test-cookie', seeds: running, ...options },
-      () => {
+      ({ logger = this.log }) => {
         this.known.add(hostName)
         return {
           clock: this.clockOf(host),
           random: this.random,
           pump: this.pumpOf(host),
           transport: this.network.transport(hostName),
-          log: this.log,
+          log: logger,
         }
       },
     )

@@ -2,7 +2,7 @@
  * What a test cluster does to its nodes.
  */
 import { handler } from '@pidmesh/runtime'
-import { TestCluster } from '@pidmesh/runtime/testing'
+import { MemoryLogger, TestCluster } from '@pidmesh/runtime/testing'
 import { beforeEach, describe, expect, it } from 'vitest'
 
 describe('a test cluster', () => {
@@ -64,6 +64,36 @@ describe('a test cluster', () => {
     expect(a.nodes()).toEqual(['b@127.0.0.1'])
     await cluster.advance(3_000)
     expect(a.nodes()).toEqual([])
+  })
+
+  it('a node that has been stopped is no seed of those that start after it, its own next life included', async () => {
+    const a = await cluster.start('a')
+    const b = await cluster.start('b')
+    await cluster.run(b.stop())
+    const dialed: string[] = []
+    cluster.network.observe((event) => event.type === 'dial' && dialed.push(event.address))
+    await cluster.start('c')
+    const again = await cluster.start('b')
+    await cluster.advance(60_000)
+    expect(a.nodes()).toEqual(['b@127.0.0.1', 'c@127.0.0.1'])
+    expect(dialed).not.toContain(b.address)
+    expect(again.nodes()).toEqual(['a@127.0.0.1', 'c@127.0.0.1'])
+    expect(cluster.log.lines.filter(({ level }) => level === 'warn')).toEqual([])
+  })
+
+  it('a node with a logger of its own logs there, and the others in `log`', async () => {
+    const own = new MemoryLogger()
+    const a = await cluster.start('a', { logger: own })
+    const b = await cluster.start('b')
+    for (const node of [a, b])
+      node.spawn(() => {
+        throw new RangeError(`on ${node.name}`)
+      })
+    await cluster.settle()
+    const crashes = ({ lines }: MemoryLogger): unknown[] =>
+      lines.filter(({ fields }) => fields['report'] === 'crash').map(({ fields }) => fields['node'])
+    expect(crashes(own)).toEqual([a.name])
+    expect(crashes(cluster.log)).toEqual([b.name])
   })
 
   it('who is not told that a connection has broken finds out when the other dials him', async () => {
