@@ -12,7 +12,10 @@ export interface TestClusterOptions {
   readonly latencyMs?: number | readonly [least: number, most: number]
   /** What the socket of a connection holds of what is on its way: only what is more counts as buffered at its node. @default 65_536 */
   readonly socketBytes?: number
-  /** Turns and timers without time going on, and without an end to them: a livelock in what is tested. @default 1_000_000 */
+  /**
+   * Turns and timers without time going on, and without an end to them: a livelock in what is tested. Also moments at which timers fire in one `run`, for a promise
+   * that never settles. @default 1_000_000
+   */
   readonly maxTurns?: number
 }
 

@@ -1,6 +1,9 @@
 /**
  * What would have ended the OS process: unhandled rejections and uncaught exceptions while something runs.
  */
+// By import: see test-cluster.ts.
+import { setImmediate } from 'node:timers'
+
 export async function faultsOf(act: () => Promise<void>): Promise<unknown[]> {
   const faults: unknown[] = []
   const note = (fault: unknown): void => void faults.push(fault)

@@ -8,7 +8,8 @@
  *   cluster.partition(['a'], ['b'])
  *
  * Nothing happens by itself: turns run, frames arrive and timers fire only within `settle`, `advance` and `run`. Among nodes that are ready at the same
- * time the seed chooses who is next. Promises of user code settle between turns.
+ * time the seed chooses who is next. Promises of user code settle between turns; those that wait for something outside, a real timer or a socket, are not waited
+ * for.
  *
  * Faults: cuts, breaks, latency and rates are the network's (`cluster.network`), with the usual ones as methods here; crashes, stalls and wall clocks are a host's.
  *
@@ -16,6 +17,8 @@
  * on; then its timers fire, late, before it reads what has been sent to it, as in an event loop that something has held up. What can't be done, to a host that was
  * never started for example, is a PidmeshError at the caller, and nothing has happened: a fault that strikes nobody is none.
  */
+// By import: a test runner's fake timers take the place of the global one, and never fire by themselves.
+import { setImmediate } from 'node:timers'
 import { PidmeshError, shown } from '../errors.ts'
 import { startNodeWith, type Node } from '../node/node.ts'
 import type { NodeOptions } from '../options.ts'
@@ -52,6 +55,7 @@ export class TestCluster {
   readonly network: MemoryNetwork
   readonly log: MemoryLogger = new MemoryLogger()
   private readonly random: ReturnType<typeof seededRandom>
+  private readonly seed: number
   private readonly maxTurns: number
   private hosts: Host[] = []
   /** Every name that a host was ever started under. The network knows those too that only have a transport. */
@@ -62,6 +66,7 @@ export class TestCluster {
   /** @throws PidmeshError `ERR_BAD_OPTION` */
   constructor(options: TestClusterOptions = {}) {
     const { seed, latencyMs, socketBytes, maxTurns } = checkClusterOptions(options)
+    this.seed = seed
     this.random = seededRandom(seed)
     const [least, most] = latencyMs
     const drawLatencyMs = (): number => least + (most - least) * this.random.fraction()
@@ -143,12 +148,20 @@ export class TestCluster {
       done = true
     })
     finished.catch(() => undefined)
+    const beganMs = this.clock.monotonicMs()
     for (let rounds = 0; ; rounds++) {
       await this.settle()
       if (done) return finished
-      if (rounds > this.maxTurns || !this.clock.fireNext(Infinity))
-        throw new Error('the cluster has come to rest and the promise is still pending')
+      if (rounds > this.maxTurns)
+        throw this.stillPending(`after ${Math.round(this.clock.monotonicMs() - beganMs)} ms of the cluster's time`)
+      if (!this.clock.fireNext(Infinity)) throw this.stillPending('and nothing is left to happen in the cluster')
     }
+  }
+
+  private stillPending(when: string): Error {
+    return new Error(
+      `the promise that was given to run is still pending, ${when} (seed ${this.seed}): it can't settle, or waits for what is outside of the cluster, as a real timer or a socket is`,
+    )
   }
 
   /** Runs all that can happen without time going on. */
@@ -159,7 +172,7 @@ export class TestCluster {
       if (host !== undefined) this.step(host)
       else if (!this.clock.fireNext(this.clock.monotonicMs())) return
     }
-    throw new Error(`the cluster does not come to rest within ${this.maxTurns} turns`)
+    throw new Error(`the cluster does not come to rest within ${this.maxTurns} turns (seed ${this.seed})`)
   }
 
   /** Lets so much time pass, with all that happens in it. @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT` */

@@ -2,8 +2,8 @@
  * What a test cluster does to its nodes.
  */
 import { handler } from '@pidmesh/runtime'
-import { MemoryLogger, TestCluster } from '@pidmesh/runtime/testing'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { faultsOf, MemoryLogger, TestCluster } from '@pidmesh/runtime/testing'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 describe('a test cluster', () => {
   let cluster: TestCluster
@@ -94,6 +94,29 @@ describe('a test cluster', () => {
       lines.filter(({ fields }) => fields['report'] === 'crash').map(({ fields }) => fields['node'])
     expect(crashes(own)).toEqual([a.name])
     expect(crashes(cluster.log)).toEqual([b.name])
+  })
+
+  it('a promise that never settles is told as that, with the seed: nothing is left to happen, or so much time has gone', async () => {
+    const never = new Promise(() => undefined)
+    await expect(cluster.run(never)).rejects.toThrow(/still pending, and nothing is left .*\(seed 1\)/)
+    const ticking = new TestCluster({ seed: 7, maxTurns: 200 })
+    await ticking.start('a')
+    await ticking.start('b')
+    await expect(ticking.run(never)).rejects.toThrow(/still pending, after \d{4,} ms of the cluster's time \(seed 7\)/)
+  })
+
+  it("goes on while a test runner's fake timers stand still", async () => {
+    vi.useFakeTimers()
+    try {
+      const a = await cluster.start('a')
+      await cluster.start('b')
+      await cluster.advance(500)
+      expect(a.nodes()).toEqual(['b@127.0.0.1'])
+      expect(await faultsOf(async () => undefined)).toEqual([])
+      await cluster.stop()
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('who is not told that a connection has broken finds out when the other dials him', async () => {
