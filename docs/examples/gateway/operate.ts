@@ -20,7 +20,10 @@ const port = 0
 // #region server
 const metrics = new Metrics({ node, names, groups, gateway })
 const server = createServer((_request, response) => {
-  void metrics.text().then((text) => response.setHeader('Content-Type', metrics.contentType).end(text))
+  metrics.text().then(
+    (text) => response.setHeader('Content-Type', metrics.contentType).end(text),
+    (error: unknown) => response.writeHead(500).end(String(error)), // a source has failed, or a metric of yours in the same registry
+  )
 }).listen(port, '127.0.0.1')
 // #endregion
 await once(server, 'listening')

@@ -53,7 +53,17 @@ export function single(value: number | undefined): readonly Sample[] {
   return value === undefined ? [] : [{ labels: {}, value }]
 }
 
-/** A sample of each entry, by its key. */
-export function each(label: string, counts: ReadonlyMap<string | number, number> | undefined): readonly Sample[] {
-  return [...(counts ?? [])].map(([key, value]) => ({ labels: { [label]: String(key) }, value }))
+/**
+ * A sample of each entry, by its key. Those of `always` are shown at 0 before the first is counted: Prometheus can't tell by how much a series has grown that was not there
+ * before, so the first drop after a start would be none to `increase`.
+ */
+export function each(
+  label: string,
+  counts: ReadonlyMap<string | number, number> | undefined,
+  always: readonly string[] = [],
+): readonly Sample[] {
+  if (counts === undefined) return []
+  const shown = new Map(always.map((key) => [key, 0]))
+  for (const [key, value] of counts) shown.set(String(key), value)
+  return [...shown].map(([key, value]) => ({ labels: { [label]: key }, value }))
 }

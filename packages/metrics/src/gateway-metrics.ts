@@ -39,6 +39,10 @@ const CLOSE_CODES: readonly string[] = [
   4_400,
 ].map(String)
 
+/** Those of the gateway. */
+const DROP_REASONS: readonly string[] = ['droppable', 'coalesced', 'unencodable', 'no_socket']
+const RESUME_RESULTS: readonly string[] = ['resumed', 'moved', 'gap', 'gone', 'refused', 'busy']
+
 export const GATEWAY_METRICS: readonly Definition<GatewayStats>[] = [
   {
     type: 'gauge',
@@ -89,7 +93,7 @@ export const GATEWAY_METRICS: readonly Definition<GatewayStats>[] = [
     labels: ['reason'],
     read: ({ unencodable, dropped }) => [
       ...(unencodable === undefined ? [] : each('reason', new Map([['unencodable', unencodable]]))),
-      ...each('reason', dropped),
+      ...each('reason', dropped, DROP_REASONS),
     ],
   },
   {
@@ -112,7 +116,7 @@ export const GATEWAY_METRICS: readonly Definition<GatewayStats>[] = [
     name: 'gateway_resumes_total',
     help: 'Sessions that clients wanted to go on with, by the result.',
     labels: ['result'],
-    read: ({ resumes }) => each('result', resumes),
+    read: ({ resumes }) => each('result', resumes, RESUME_RESULTS),
   },
   {
     type: 'histogram',

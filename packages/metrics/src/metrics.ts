@@ -43,8 +43,11 @@ export class Metrics {
    *
    * @example
    *   const metrics = new Metrics({ node, names, groups, gateway })
-   *   createServer(async (_request, response) => {
-   *     response.setHeader('Content-Type', metrics.contentType).end(await metrics.text())
+   *   createServer((_request, response) => {
+   *     metrics.text().then(
+   *       (text) => response.setHeader('Content-Type', metrics.contentType).end(text),
+   *       (error) => response.writeHead(500).end(String(error)),
+   *     )
    *   }).listen(9_464, '127.0.0.1')
    */
   constructor(options: MetricsOptions) {

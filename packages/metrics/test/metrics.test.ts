@@ -1,7 +1,7 @@
 import { GlobalEts, ProcessGroups } from '@pidmesh/global-ets'
 import { Metrics, type GatewayStats } from '@pidmesh/metrics'
 import { startNode, type Node } from '@pidmesh/runtime'
-import { CLOSE, Gateway, SocketSession } from '@pidmesh/ws-gateway'
+import { CLOSE, Gateway, SocketSession, type DropReason, type ResumeResult } from '@pidmesh/ws-gateway'
 import { Counter, Registry, type OpenMetricsContentType } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
@@ -112,6 +112,25 @@ describe('of what a gateway counts', () => {
     expect(series.get('pidmesh_gateway_upgrades_refused_total{status="401"}')).toBe(6)
     expect(series.get('pidmesh_gateway_sockets_closed_total{code="4008"}')).toBe(7)
     expect(series.get('pidmesh_gateway_resumes_total{result="gap"}')).toBe(8)
+  })
+
+  it('each reason and each result is there before the first is counted, at 0; the others come with their first', async () => {
+    type Reasons = Readonly<Record<DropReason, 0>>
+    type Results = Readonly<Record<ResumeResult, 0>>
+    const reasons: Reasons = { droppable: 0, coalesced: 0, unencodable: 0, no_socket: 0 }
+    const results: Results = { resumed: 0, moved: 0, gap: 0, gone: 0, refused: 0, busy: 0 }
+    const series = await ofGateway({ dropped: new Map([['coalesced', 2]]), resumes: new Map() })
+    const of = (metric: string): unknown[] => [...series].filter(([key]) => key.startsWith(`pidmesh_gateway_${metric}`))
+    expect(of('messages_dropped')).toEqual(
+      Object.entries({ ...reasons, coalesced: 2 }).map(([reason, count]) => [
+        `pidmesh_gateway_messages_dropped_total{reason="${reason}"}`,
+        count,
+      ]),
+    )
+    expect(of('resumes')).toEqual(
+      Object.keys(results).map((result) => [`pidmesh_gateway_resumes_total{result="${result}"}`, 0]),
+    )
+    expect([...of('upgrades_refused'), ...of('sockets_closed')]).toEqual([])
   })
 
   it('what is not there is not shown', async () => {
