@@ -60,6 +60,7 @@ export interface Trace {
   readonly options: TraceOptions
   readonly listener: TraceListener
   readonly processes: Set<Process>
+  hasFailed: boolean
 }
 
 export class Tracing {
@@ -80,7 +81,7 @@ export class Tracing {
     andNew: boolean,
     { options, listener }: Pick<Trace, 'options' | 'listener'>,
   ): () => void {
-    const trace: Trace = { options, listener, processes: new Set() }
+    const trace: Trace = { options, listener, processes: new Set(), hasFailed: false }
     if (andNew) this.ofAll.add(trace)
     for (const process of processes) join(process, trace)
     return () => this.end(trace)
@@ -123,6 +124,9 @@ export class Tracing {
   }
 
   private fail(trace: Trace, thrown: unknown): void {
+    // A listener that is async is told of much before the first of its promises has failed.
+    if (trace.hasFailed) return
+    trace.hasFailed = true
     this.end(trace)
     this.log.error({ reason: reasonOfThrown(thrown) }, 'a trace has been ended: its listener threw')
   }

@@ -195,6 +195,24 @@ describe('trace', () => {
     ])
   })
 
+  it('whose listener rejects is ended and logged once, however much it was told of before that', async () => {
+    const pid = actor()
+    let told = 0
+    const listener = (): unknown => {
+      told++
+      return Promise.reject(new Error('a bad listener'))
+    }
+    const faults = await faultsOf(async () => {
+      node.trace(pid, { receive: true }, listener)
+      for (let sent = 0; sent < 50; sent++) node.send(pid, sent)
+      await cluster.settle()
+    })
+    expect([faults, told]).toEqual([[], 50])
+    expect(cluster.log.lines.filter((line) => line.level === 'error')).toMatchObject([
+      { message: 'a trace has been ended: its listener threw' },
+    ])
+  })
+
   it('a process that is not traced, or no more, holds nothing of it', async () => {
     const pid = actor()
     await cluster.settle()
