@@ -11,7 +11,7 @@ export interface PinoLoggerOptions {
   readonly level?: LogLevel
 }
 
-/** Never logged, wherever they stand in a line. */
+/** A net under mistakes, of two meshes: what stands at the top of a line, or in one of its fields, and nothing deeper. The runtime itself logs none of these. */
 const REDACTED = ['cookie', '*.cookie', 'token', '*.token', 'password', '*.password']
 
 /** That wait for room on a disk that is full: what is more is lost, in place of being kept until the memory is full as well. */

@@ -13,7 +13,8 @@
  *
  * Faults: cuts, breaks, latency and rates are the network's (`cluster.network`), with the usual ones as methods here; crashes, stalls and wall clocks are a host's.
  *
- * Invariants: a crashed node runs no more code: its pump, its timers and its frames are dropped, and no clean-up of it runs. A stalled node runs none until it goes
+ * Invariants: a crashed node has no more turns: its pump, its timers and its frames are dropped, and no clean-up of it runs (code that awaits something outside
+ * goes on when that settles, and reaches nobody). A stalled node runs none until it goes
  * on; then its timers fire, late, before it reads what has been sent to it, as in an event loop that something has held up. What can't be done, to a host that was
  * never started for example, is a PidmeshError at the caller, and nothing has happened: a fault that strikes nobody is none.
  */
@@ -222,7 +223,7 @@ export class TestCluster {
   }
 
   /**
-   * As `kill -9`: its links end, and nothing of it runs any more. `isTold: false` is a power failure: the other nodes find out by their ticks.
+   * As `kill -9`: its links end, and it has no more turns. `isTold: false` is a power failure: the other nodes find out by their ticks.
    * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
    */
   crash(name: string, options: CrashOptions = {}): void {
