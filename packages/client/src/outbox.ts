@@ -26,9 +26,10 @@ export interface Outbox {
 
 /** So many messages the gateway may get before it says so. */
 export const UNTOLD = 16
-/** The gateway takes 256 in a frame, and 64 KiB; a character may have three bytes. */
+/** The gateway takes 256 in a frame. */
 const MAX_FRAME_MESSAGES = 64
-const MAX_FRAME_SIZE = 16 * 1024
+/** How large a frame the gateway takes it doesn't say, and one that is larger ends the session: nobody allows less than 4 KiB, and a character may have three bytes. */
+const MAX_FRAME_SIZE = 1024
 
 export const EMPTY_OUTBOX: Outbox = { entries: [], first: 0, sent: 0, tried: 0 }
 

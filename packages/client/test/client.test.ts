@@ -267,6 +267,17 @@ describe('messages of the client', () => {
     expect(socket.messages).toEqual(Array.from({ length: 25 }, (_, message) => message))
   })
 
+  it('are not put together to a frame that is too large for who takes each of them', () => {
+    const { socket, client } = bench()
+    const long = '€'.repeat(1_300)
+    for (const message of [long, long, ...Array.from({ length: 40 }, () => '€'.repeat(40))]) client.send(message)
+    socket.welcomes()
+    const frames = socket.sent.filter((frame) => Array.isArray(frame))
+    expect(frames.flat()).toHaveLength(42)
+    expect(frames.length).toBeLessThan(10)
+    for (const frame of frames) expect(Buffer.byteLength(JSON.stringify(frame))).toBeLessThan(4 * 1024)
+  })
+
   it('stay in order if a listener sends while others go out', () => {
     const { socket, client } = bench()
     client.on('open', () => client.send('by the listener'))
