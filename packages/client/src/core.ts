@@ -45,7 +45,7 @@ type Of<Type extends Event['type']> = Extract<Event, { type: Type }>
 const MALFORMED = 'a malformed frame'
 
 const STABLE_MS = 5_000
-/** A tick that is so late has slept: what has come meanwhile may not have been looked at yet. */
+/** A tick that is so late has slept: what has come meanwhile may not have been looked at yet. Once: in a page that is not seen each tick is late, for ever. */
 const LATE_MS = 2_000
 
 export function step(state: State, event: Event, moment: Moment): Step {
@@ -198,15 +198,15 @@ function onBeat(state: State, phase: Open, moment: Moment): Step {
   const { nowMs } = moment
   const { pingedMs = Infinity, heardMs } = phase
   const lateMs = nowMs - pingedMs - settings.pingTimeoutMs
-  if (lateMs >= 0 && lateMs < LATE_MS) return giveUp(state, moment, 'no answer to a ping')
+  if (lateMs >= 0 && (lateMs < LATE_MS || phase.hasSlept)) return giveUp(state, moment, 'no answer to a ping')
   const pings = lateMs >= 0 || (pingedMs === Infinity && nowMs - heardMs >= settings.pingAfterMs)
-  const beaten = pings ? ping(state, phase, moment) : same(state)
+  const beaten = pings ? ping(state, phase, moment, lateMs >= 0) : same(state)
   const acked = acknowledge(beaten.state, moment)
   return before(flush(acked.state, moment), ...beaten.effects, ...acked.effects)
 }
 
-function ping(state: State, phase: Open, { nowMs }: Moment): Step {
-  return to(state, { ...phase, pingedMs: nowMs }, control(phase.id, { type: 'ping' }))
+function ping(state: State, phase: Open, { nowMs }: Moment, hasSlept?: boolean): Step {
+  return to(state, { ...phase, pingedMs: nowMs, hasSlept }, control(phase.id, { type: 'ping' }))
 }
 
 function onWake(state: State, moment: Moment): Step {

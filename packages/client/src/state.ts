@@ -53,6 +53,8 @@ export type Phase =
       readonly heardMs: number
       /** When a ping was sent that nothing has come after. */
       readonly pingedMs?: number | undefined
+      /** The last ping was sent because the answer to the one before may have been slept through. */
+      readonly hasSlept?: boolean | undefined
       readonly ackDueMs?: number | undefined
       readonly flushDueMs?: number | undefined
       readonly bucket: Bucket

@@ -137,6 +137,25 @@ describe('a connection', () => {
     expect(client.state).toBe('waiting')
   })
 
+  it('asks once more only: a page that is not seen has all its timers late, and the gateway may be gone', () => {
+    const { socket, clock, told, client } = bench()
+    const minute = (): void => {
+      clock.sleep(60_000)
+      clock.advance(0)
+    }
+    socket.welcomes()
+    for (let round = 0; round < 10; round++) {
+      minute()
+      minute()
+      socket.says({ type: 'pong' })
+    }
+    client.wake()
+    minute()
+    expect(client.state).toBe('open')
+    minute()
+    expect(told.at(-1)).toEqual(['close', { code: 1006, reason: 'no answer to a ping', retryInMs: 125 }])
+  })
+
   it('gives up an attempt that is not ready in time', () => {
     const { socket, clock, told } = bench()
     socket.opens()
