@@ -124,21 +124,23 @@ export function startClient<ClientMessage, ServerMessage>(
     try {
       socket = new options.WebSocket(url, [codec.subprotocol])
     } catch (error) {
-      // A page that came by https may not open a plain socket.
-      dispatch({ type: 'closed', id, code: 1006, reason: String(error) })
+      // A page that came by https may not open a plain socket. Not at once: of the first one `connect` has nobody to tell yet.
+      clock.after(0, () => dispatch({ type: 'closed', id, code: 1006, reason: String(error) }))
       return
     }
+    let failure: string | undefined
     socket.binaryType = 'arraybuffer'
     current = { id, socket }
     socket.onopen = () => dispatch({ type: 'opened', id })
     socket.onmessage = ({ data }: { readonly data: unknown }) => onFrame(id, data)
-    socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {
+    socket.onclose = ({ code, reason: told }: { readonly code: number; readonly reason: string }) => {
       if (current?.id !== id) return
       current = undefined
+      const reason = told || failure || ''
       dispatch({ type: 'closed', id, code, reason, isRetried: guard(() => options.shouldRetry?.(code, reason)) })
     }
-    // `close` follows. Without a listener that of `ws` would end the program.
-    socket.onerror = () => undefined
+    // `close` follows. Browsers don't say what it was; and without a listener that of `ws` would end the program.
+    socket.onerror = ({ message }: { readonly message?: string }) => (failure = message)
   }
 
   function onFrame(id: number, data: unknown): void {

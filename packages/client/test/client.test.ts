@@ -156,6 +156,17 @@ describe('a connection', () => {
     expect(told.at(-1)).toEqual(['close', { code: 1006, reason: 'no answer to a ping', retryInMs: 125 }])
   })
 
+  it('tells why it came to nothing where the socket says so, and the reason of the close frame where there is one', () => {
+    const shouldRetry = vi.fn<(code: number, reason: string) => undefined>()
+    const { socket, told, next } = bench({ shouldRetry })
+    socket.fails('connect ECONNREFUSED 127.0.0.1:1')
+    const reason = 'connect ECONNREFUSED 127.0.0.1:1'
+    expect(told).toEqual([['close', { code: 1006, reason, retryInMs: 125 }]])
+    expect(shouldRetry).toHaveBeenCalledWith(1006, reason)
+    next().closes(1011, 'internal_error')
+    expect(told.at(-1)).toMatchObject(['close', { code: 1011, reason: 'internal_error' }])
+  })
+
   it('gives up an attempt that is not ready in time', () => {
     const { socket, clock, told } = bench()
     socket.opens()

@@ -83,6 +83,12 @@ export class FakeSocket implements SocketLike {
     call(this.onclose, { code, reason })
   }
 
+  /** As a socket of Node.js does that comes to nothing: it says why, and in the close event there is no word of it. */
+  fails(message: string): void {
+    call(this.onerror, { message })
+    this.closes()
+  }
+
   /** Opens, and the gateway begins a session. */
   welcomes(fields: object = { resume: { token: 't1', graceMs: 60_000 }, ackEvery: 16 }): void {
     this.opens()

@@ -58,14 +58,19 @@ it('the WebSocket of the platform is used if there is one', () => {
   expect(urls).toEqual(['wss://a/ws?x=1'])
 })
 
-it('a WebSocket that refuses the address is a gateway that can not be reached', () => {
+it('a WebSocket that refuses the address is a gateway that can not be reached, and who listens hears of it', () => {
   class Refusing extends FakeSocket {
     constructor(url: string, protocols: string[]) {
       super(url, protocols)
       throw new Error('mixed content')
     }
   }
-  const client = connect({ ...good, WebSocket: Refusing })
+  const clock = new FakeClock()
+  const client = connect({ ...good, clock, WebSocket: Refusing, random: () => 0.5 })
+  const told: unknown[] = []
+  client.on('close', (close) => told.push(close))
+  clock.advance(0)
+  expect(told).toEqual([{ code: 1006, reason: 'Error: mixed content', retryInMs: 125 }])
   expect(client.state).toBe('waiting')
   client.close()
 })
