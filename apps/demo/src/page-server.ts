@@ -53,6 +53,7 @@ export function createPageServer({ name, page, urls, names, isReady }: PageServe
   const app = new Hono()
   const policy = contentSecurityPolicy(urls)
   const here = urls.find((node) => node.name === name)
+  const isElsewhere = here !== undefined && new URL(here.url).hostname !== 'localhost'
   const index = page.get('/')
   const files =
     index === undefined ? page : new Map([...page, ['/', withNodes(index, { here: name, nodes: urls, names })]])
@@ -68,7 +69,7 @@ export function createPageServer({ name, page, urls, names, isReady }: PageServe
 
   app.get('*', (c) => {
     // Sockets are for pages that come from an address in `urls`, and people type `localhost`.
-    if (here !== undefined && /^localhost(:|$)/.test(c.req.header('host') ?? '')) return c.redirect(here.url, 307)
+    if (isElsewhere && /^localhost(:|$)/.test(c.req.header('host') ?? '')) return c.redirect(here.url, 307)
     const file = files.get(c.req.path)
     if (file !== undefined) return c.body(file.body, 200, { 'Content-Type': file.type, 'Cache-Control': file.cache })
     if (c.req.path === '/' && page.size === 0) return c.text('The page is not built: pnpm build\n', 503)

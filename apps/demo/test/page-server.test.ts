@@ -26,9 +26,12 @@ afterEach(async () => {
   rmSync(dir, { recursive: true })
 })
 
-async function serve(page = join(dir, 'page')): Promise<(path: string, host?: string) => Promise<Response>> {
+async function serve(
+  page = join(dir, 'page'),
+  url = 'http://127.0.0.1:8081',
+): Promise<(path: string, host?: string) => Promise<Response>> {
   const urls = [
-    { name: 'chat1@127.0.0.1', url: 'http://127.0.0.1:8081' },
+    { name: 'chat1@127.0.0.1', url },
     { name: 'chat2@127.0.0.1', url: 'http://127.0.0.1:8082' },
     { name: '</script>', url: 'http://127.0.0.1:8083' },
   ]
@@ -97,6 +100,11 @@ it('sends who comes by way of `localhost` to the address that its sockets are fo
   const answer = await get('/', 'localhost')
   expect(answer.status).toBe(307)
   expect(answer.headers.get('location')).toBe('http://127.0.0.1:8081')
+})
+
+it('serves who comes by way of `localhost` if that is the address itself', async () => {
+  const get = await serve(undefined, 'http://localhost:8081')
+  expect((await get('/', 'localhost')).status).toBe(200)
 })
 
 it('says whether the node is ready', async () => {
