@@ -6,10 +6,17 @@
 import { decode, encode } from '@msgpack/msgpack'
 import { notSendable, type Codec } from './codec.ts'
 
+/** What the gateway takes: docs/gateway-protocol.md. */
+const MAX_LEVELS = 64
+/** The last of all Dates, which the gateway takes for one too many. */
+const END_OF_DATES_MS = 8.64e15
+/** Has no form in UTF-8. JSON has one for it. */
+const LONE_SURROGATE = /\p{Surrogate}/u
+
 export const msgpack: Codec = {
   subprotocol: 'pidmesh.msgpack.1',
   encode: (message) => {
-    if (message === undefined) throw notSendable(undefined)
+    if (message === undefined || !isTaken(message, MAX_LEVELS)) throw notSendable(undefined)
     try {
       return encode(message, { ignoreUndefined: true })
     } catch (error) {
@@ -29,6 +36,16 @@ export const msgpack: Codec = {
   },
   control: (control) => encode(control, { ignoreUndefined: true }),
   decode: (data) => decode(new Uint8Array(data as ArrayBuffer)),
+}
+
+/** The gateway would close for good, or get something else: a Date that is none is 1970 in MessagePack. */
+function isTaken(value: unknown, levels: number): boolean {
+  if (typeof value === 'string') return !LONE_SURROGATE.test(value)
+  if (value instanceof Date) return value.getTime() < END_OF_DATES_MS
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return true
+  if (levels === 0) return false
+  const parts: readonly (readonly [string, unknown])[] = Object.entries(value)
+  return parts.every(([key, part]) => key !== '__proto__' && isTaken(key, 0) && isTaken(part, levels - 1))
 }
 
 /** Of an array with less than 65,536 items: a frame has far fewer. */
