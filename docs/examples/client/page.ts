@@ -13,7 +13,11 @@ interface Page {
 export function enter({ show, reload, showOffline }: Page): Client<ToServer, FromServer> {
   const client = connect<ToServer, FromServer>({
     urls: ['wss://a.example.org/ws', 'wss://b.example.org/ws'],
-    token: async () => (await fetch('/token')).text(),
+    token: async () => {
+      const answer = await fetch('/token')
+      if (!answer.ok) throw new Error(`no token: ${answer.status}`) // it is asked again, later; an error's page would be a wrong token
+      return answer.text()
+    },
   })
 
   client.on('message', (message) => show(message))

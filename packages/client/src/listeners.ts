@@ -32,17 +32,27 @@ export interface Listeners {
 export function createListeners(onError: (error: unknown) => void): Listeners {
   let all: readonly Kept[] = []
 
+  function report(error: unknown): void {
+    try {
+      onError(error)
+    } catch {
+      // There is nobody left to tell.
+    }
+  }
+
   function guard<Result>(run: () => Result): Result | undefined {
     try {
       return run()
     } catch (error) {
-      try {
-        onError(error)
-      } catch {
-        // There is nobody left to tell.
-      }
+      report(error)
       return undefined
     }
+  }
+
+  function call({ listener }: Kept, args: readonly unknown[]): void {
+    const given: unknown = Reflect.apply(listener, undefined, args)
+    // One that is async throws by rejecting: nobody else would catch that, and Node.js would end the program.
+    if (given instanceof Promise) given.catch(report)
   }
 
   return {
@@ -52,7 +62,7 @@ export function createListeners(onError: (error: unknown) => void): Listeners {
       return () => void (all = all.filter((other) => other !== kept))
     },
     tell: (name, args) => {
-      for (const kept of all) if (kept.name === name) guard(() => void Reflect.apply(kept.listener, undefined, args))
+      for (const kept of all) if (kept.name === name) guard(() => call(kept, args))
     },
     guard,
   }

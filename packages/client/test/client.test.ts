@@ -524,6 +524,19 @@ describe('a listener', () => {
     expect(heard).toEqual(['a', 'closed'])
   })
 
+  it('that is async and rejects is told of, as one that throws', async () => {
+    const onError = vi.fn<(error: unknown) => void>(() => {
+      throw new Error('not even that')
+    })
+    const { socket, client } = bench({ onError })
+    const rejects = (): unknown => Promise.reject(new Error('mine'))
+    client.on('message', rejects)
+    socket.welcomes()
+    socket.says(['a', 'b'])
+    await settled()
+    expect(onError.mock.calls).toEqual([[new Error('mine')], [new Error('mine')]])
+  })
+
   it('that throws is told of, and harms nothing else', () => {
     const onError = vi.fn<(error: unknown) => void>()
     const { socket, client, told, next } = bench({ onError })
