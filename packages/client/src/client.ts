@@ -12,6 +12,7 @@ import { step } from './core.ts'
 import { createListeners, type ClientEvents } from './listeners.ts'
 import type { CheckedOptions, SocketLike } from './options.ts'
 import { hasRoom, waiting } from './outbox.ts'
+import { quietly } from './quietly.ts'
 import {
   clientState,
   dueMs,
@@ -51,24 +52,22 @@ export function startClient<ClientMessage, ServerMessage>(
   options: CheckedOptions,
 ): Client<ClientMessage, ServerMessage> {
   const { codec, clock, memory, random, settings } = options
-  const { add, tell, guard } = createListeners(options.onError)
+  const { add, tell, guard, report } = createListeners(options.onError)
   const saved = guard(() => memory?.load())
   let core: State = initialState(settings, resumeStateOf(saved), random())
   let current: { readonly id: number; readonly socket: SocketLike } | undefined
   let timer: { readonly dueMs: number; readonly cancel: () => void } | undefined
   const effects: Effect[] = []
-  let isRunning = false
 
   function dispatch(event: Event): void {
     const next = step(core, event, { nowMs: clock.nowMs(), fraction: random() })
     core = next.state
+    const isRunning = effects.length > 0
     effects.push(...next.effects)
     if (isRunning) return
-    isRunning = true
     // Also those that come meanwhile.
     for (const effect of effects) run(effect)
     effects.length = 0
-    isRunning = false
     schedule()
   }
 
@@ -93,16 +92,16 @@ export function startClient<ClientMessage, ServerMessage>(
       case 'save':
         return guard(() => memory?.save(effect.resume))
       case 'tellMessages':
-        return tellMessages(effect.messages, effect.firstSeq)
+        return tellMessages(effect.messages, effect.seq)
       case 'tell':
-        return tell(effect.name, [effect.event])
+        return tell(effect.name, effect.event)
     }
   }
 
   function tellMessages(messages: readonly unknown[], firstSeq: number): void {
     messages.forEach((message, index) => {
       // A listener may have closed the client.
-      if (core.phase.is !== 'closed') tell('message', [message, firstSeq + index])
+      if (core.phase.is !== 'closed') tell('message', message, firstSeq + index)
     })
   }
 
@@ -113,7 +112,7 @@ export function startClient<ClientMessage, ServerMessage>(
     new Promise<unknown>((resolve) => resolve(given())).then(
       (token) => dispatch({ type: 'token', id, token: typeof token === 'string' ? token : undefined }),
       (error: unknown) => {
-        guard(() => options.onError(error))
+        report(error)
         dispatch({ type: 'tokenFailed', id })
       },
     )
@@ -128,7 +127,7 @@ export function startClient<ClientMessage, ServerMessage>(
       clock.after(0, () => dispatch({ type: 'closed', id, code: 1006, reason: String(error) }))
       return
     }
-    let failure: string | undefined
+    let failure = ''
     socket.binaryType = 'arraybuffer'
     current = { id, socket }
     socket.onopen = () => dispatch({ type: 'opened', id })
@@ -136,33 +135,25 @@ export function startClient<ClientMessage, ServerMessage>(
     socket.onclose = ({ code, reason: told }: { readonly code: number; readonly reason: string }) => {
       if (current?.id !== id) return
       current = undefined
-      const reason = told || failure || ''
+      const reason = told || failure
       dispatch({ type: 'closed', id, code, reason, isRetried: guard(() => options.shouldRetry?.(code, reason)) })
     }
     // `close` follows. Browsers don't say what it was; and without a listener that of `ws` would end the program.
-    socket.onerror = ({ message }: { readonly message?: string }) => (failure = message)
+    socket.onerror = ({ message = '' }: { readonly message?: string }) => (failure = message)
   }
 
   function onFrame(id: number, data: unknown): void {
-    let frame: unknown
-    try {
-      frame = codec.decode(data)
-    } catch {
-      // It is told as what it is.
-    }
+    // What is no frame is told as that.
+    const frame = quietly(() => codec.decode(data))
     if (Array.isArray(frame)) dispatch({ type: 'messages', id, messages: frame as readonly unknown[] })
     else dispatch({ type: 'control', id, control: serverControl(frame) })
   }
 
   function write(id: number, frame: Encoded | undefined): void {
     if (current?.id !== id) return
-    try {
-      // What its codec doesn't encode is missing there: the next socket may do better.
-      if (frame === undefined) current.socket.close()
-      else current.socket.send(frame)
-    } catch {
-      // It is closing, and will say so. The session will say what it has got.
-    }
+    const { socket } = current
+    // What its codec doesn't encode is missing there: the next socket may do better. One that throws is closing, and will say so; the session will say what it has got.
+    quietly(() => (frame === undefined ? socket.close() : socket.send(frame)))
   }
 
   /** A dead gateway never answers the closing handshake: the socket is forgotten at once. */
@@ -170,11 +161,8 @@ export function startClient<ClientMessage, ServerMessage>(
     if (current?.id !== id) return
     const { socket } = current
     current = undefined
-    try {
-      socket.close(code)
-    } catch {
-      // It has failed already.
-    }
+    // If that throws, it has failed already.
+    quietly(() => socket.close(code))
   }
 
   function schedule(): void {
@@ -182,17 +170,19 @@ export function startClient<ClientMessage, ServerMessage>(
     // A timer that comes too early does no harm.
     if (timer !== undefined && timer.dueMs <= due && due !== Infinity) return
     timer?.cancel()
+    timer =
+      due === Infinity
+        ? undefined
+        : { dueMs: due, cancel: clock.after(Math.max(0, Math.ceil(due - clock.nowMs())), onTimer) }
+  }
+
+  function onTimer(): void {
     timer = undefined
-    if (due === Infinity) return
-    const cancel = clock.after(Math.max(0, Math.ceil(due - clock.nowMs())), () => {
-      timer = undefined
-      dispatch({ type: 'tick' })
-    })
-    timer = { dueMs: due, cancel }
+    dispatch({ type: 'tick' })
   }
 
   // It is due.
-  dispatch({ type: 'tick' })
+  onTimer()
   return {
     get state() {
       return clientState(core)

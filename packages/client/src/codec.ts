@@ -23,8 +23,15 @@ export interface Codec {
 export const json: Codec = {
   subprotocol: 'pidmesh.json.1',
   encode: (message) => {
-    const text = jsonText(message)
-    if (text === undefined) throw notSendable(undefined)
+    let text: string | undefined
+    let cause: unknown
+    try {
+      text = JSON.stringify(message)
+    } catch (error) {
+      // A cycle, a BigInt, a toJSON that throws.
+      cause = error
+    }
+    if (text === undefined) throw notSendable(cause)
     return text
   },
   frame: (messages) => `[${messages.join()}]`,
@@ -34,13 +41,4 @@ export const json: Codec = {
 
 export function notSendable(cause: unknown): ClientError {
   return new ClientError('ERR_NOT_SENDABLE', 'the message has no form in the codec', { cause })
-}
-
-function jsonText(message: unknown): string | undefined {
-  try {
-    return JSON.stringify(message)
-  } catch (error) {
-    // A cycle, a BigInt, a toJSON that throws.
-    throw notSendable(error)
-  }
 }

@@ -22,6 +22,7 @@ import { afterClose } from './close-codes.ts'
 import type { GapReason, ServerControl, Terms } from './controls.ts'
 import { add, confirm, restart, rewind } from './outbox.ts'
 import {
+  beatMs,
   before,
   clientState,
   control,
@@ -89,28 +90,27 @@ function afterAttempt(state: State, event: AttemptEvent, moment: Moment): Step {
 
 // To a gateway.
 
-function attempt(state: State, moment: Moment): Step {
+function attempt(state: State, { nowMs }: Moment): Step {
   const id = state.lastId + 1
-  const { settings } = state
-  const deadlineMs = moment.nowMs + settings.connectTimeoutMs
-  return to({ ...state, lastId: id }, { is: 'authorizing', id, deadlineMs }, { type: 'askToken', id })
+  const dueMs = nowMs + state.settings.connectTimeoutMs
+  return to({ ...state, lastId: id }, { is: 'authorizing', id, dueMs }, { type: 'askToken', id })
 }
 
 function onToken(state: State, { id, token }: Of<'token'>, { nowMs }: Moment): Step {
   const { phase, settings, cursor } = state
   if (phase.is === 'open' && token !== undefined) return to(state, phase, control(id, { type: 'auth', token }))
   if (phase.is !== 'authorizing') return same(state)
-  const deadlineMs = nowMs + settings.connectTimeoutMs
+  const dueMs = nowMs + settings.connectTimeoutMs
   const url = settings.urls[cursor] ?? ''
-  return to(state, { is: 'connecting', id, token, deadlineMs }, { type: 'open', id, url })
+  return to(state, { is: 'connecting', id, token, dueMs }, { type: 'open', id, url })
 }
 
 function onOpened(state: State): Step {
   const { phase, session } = state
   if (phase.is !== 'connecting') return same(state)
-  const { id, token, deadlineMs } = phase
+  const { id, token, dueMs } = phase
   const resume = resumeOf(session)
-  return to(state, { is: 'joining', id, deadlineMs }, control(id, { type: 'hello', token, resume }))
+  return to(state, { is: 'joining', id, dueMs }, control(id, { type: 'hello', token, resume }))
 }
 
 // From the gateway.
@@ -118,7 +118,7 @@ function onOpened(state: State): Step {
 function onControl(state: State, told: ServerControl, moment: Moment): Step {
   const { phase, outbox, settings } = state
   if (told.type === 'malformed') return giveUp(state, moment, MALFORMED)
-  if (phase.is === 'joining') return onAnswer(state, told, moment)
+  if (phase.is === 'joining') return onAnswer(state, phase.id, told, moment)
   if (phase.is !== 'open') return same(state)
   const heard = to(state, hear(phase, moment))
   if (told.type === 'received') return same({ ...heard.state, outbox: confirm(outbox, told.received) })
@@ -127,13 +127,13 @@ function onControl(state: State, told: ServerControl, moment: Moment): Step {
 }
 
 /** To `hello`. */
-function onAnswer(state: State, told: ServerControl, moment: Moment): Step {
+function onAnswer(state: State, id: number, told: ServerControl, moment: Moment): Step {
   const { session, outbox } = state
   if (told.type === 'resume_failed') return lose(state, told.why, told.seq)
-  if (told.type === 'resumed') return join(same({ ...state, outbox: rewind(outbox, told.received) }), told, moment)
+  if (told.type === 'resumed') return join(same({ ...state, outbox: rewind(outbox, told.received) }), id, told, moment)
   if (told.type !== 'welcome') return same(state)
   const why = session?.token === undefined ? 'not_resumable' : 'gone'
-  return join(session === undefined ? same(state) : lose(state, why, session.seq), told, moment)
+  return join(session === undefined ? same(state) : lose(state, why, session.seq), id, told, moment)
 }
 
 /** The session can't be gone on with. */
@@ -152,12 +152,11 @@ function lose(state: State, why: GapReason, seq: number): Step {
 
 function join(
   { state, effects }: Step,
+  id: number,
   { type, seq, terms }: Extract<ServerControl, { terms: Terms }>,
   moment: Moment,
 ): Step {
-  if (state.phase.is !== 'joining') return { state, effects }
   const { nowMs } = moment
-  const { id } = state.phase
   const phase: Open = { is: 'open', id, sinceMs: nowMs, heardMs: nowMs, bucket: { tokens: Infinity, atMs: nowMs } }
   const session = { ...terms, seq, acked: seq }
   return before(
@@ -175,7 +174,7 @@ function onMessages(state: State, messages: readonly unknown[], moment: Moment):
   const next = { ...session, seq: session.seq + messages.length }
   return before(
     acknowledge({ ...state, phase: hear(phase, moment), session: next }, moment),
-    { type: 'tellMessages', messages, firstSeq: session.seq + 1 },
+    { type: 'tellMessages', messages, seq: session.seq + 1 },
     { type: 'save', resume: resumeOf(next) },
   )
 }
@@ -194,13 +193,11 @@ function onTick(state: State, moment: Moment): Step {
 }
 
 function onBeat(state: State, phase: Open, moment: Moment): Step {
-  const { settings } = state
-  const { nowMs } = moment
-  const { pingedMs = Infinity, heardMs } = phase
-  const lateMs = nowMs - pingedMs - settings.pingTimeoutMs
-  if (lateMs >= 0 && (lateMs < LATE_MS || phase.hasSlept)) return giveUp(state, moment, 'no answer to a ping')
-  const pings = lateMs >= 0 || (pingedMs === Infinity && nowMs - heardMs >= settings.pingAfterMs)
-  const beaten = pings ? ping(state, phase, moment, lateMs >= 0) : same(state)
+  const { pingedMs, hasSlept } = phase
+  const lateMs = moment.nowMs - beatMs(phase, state.settings)
+  const hasAsked = pingedMs !== undefined
+  if (hasAsked && lateMs >= 0 && (lateMs < LATE_MS || hasSlept)) return giveUp(state, moment, 'no answer to a ping')
+  const beaten = lateMs < 0 ? same(state) : ping(state, phase, moment, hasAsked)
   const acked = acknowledge(beaten.state, moment)
   return before(flush(acked.state, moment), ...beaten.effects, ...acked.effects)
 }
@@ -211,10 +208,9 @@ function ping(state: State, phase: Open, { nowMs }: Moment, hasSlept?: boolean):
 
 function onWake(state: State, moment: Moment): Step {
   const { phase } = state
-  const { nowMs } = moment
   if (phase.is === 'waiting') {
-    const due = { ...phase, dueMs: Math.max(nowMs, phase.notBeforeMs) }
-    return onTick({ ...state, phase: due }, moment)
+    const dueMs = Math.max(moment.nowMs, phase.notBeforeMs)
+    return onTick({ ...state, phase: { ...phase, dueMs } }, moment)
   }
   return phase.is === 'open' && phase.pingedMs === undefined ? ping(state, phase, moment) : same(state)
 }

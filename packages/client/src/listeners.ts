@@ -1,6 +1,7 @@
 /**
  * Who listens to what. A listener that throws harms nobody: what it has thrown is told, and the others are called.
  */
+import { quietly } from './quietly.ts'
 import type { Close, ClientState, Gap } from './state.ts'
 
 export interface ClientEvents<ServerMessage> {
@@ -24,7 +25,9 @@ interface Kept {
 export interface Listeners {
   /** Gives the function that ends it. What is added or ended while others are called counts from the next event on. */
   readonly add: (name: string, listener: (...args: never[]) => void) => () => void
-  readonly tell: (name: string, args: readonly unknown[]) => void
+  readonly tell: (name: string, ...args: readonly unknown[]) => void
+  /** To the application: what it has thrown. */
+  readonly report: (error: unknown) => void
   /** Runs what is the application's. */
   readonly guard: <Result>(run: () => Result) => Result | undefined
 }
@@ -33,26 +36,20 @@ export function createListeners(onError: (error: unknown) => void): Listeners {
   let all: readonly Kept[] = []
 
   function report(error: unknown): void {
-    try {
-      onError(error)
-    } catch {
-      // There is nobody left to tell.
-    }
+    // If that throws, there is nobody left to tell.
+    quietly(() => onError(error))
   }
 
   function guard<Result>(run: () => Result): Result | undefined {
     try {
-      return run()
+      const given = run()
+      // What is async throws by rejecting: nobody else would catch that, and Node.js would end the program.
+      if (given instanceof Promise) given.catch(report)
+      return given
     } catch (error) {
       report(error)
       return undefined
     }
-  }
-
-  function call({ listener }: Kept, args: readonly unknown[]): void {
-    const given: unknown = Reflect.apply(listener, undefined, args)
-    // One that is async throws by rejecting: nobody else would catch that, and Node.js would end the program.
-    if (given instanceof Promise) given.catch(report)
   }
 
   return {
@@ -61,9 +58,11 @@ export function createListeners(onError: (error: unknown) => void): Listeners {
       all = [...all, kept]
       return () => void (all = all.filter((other) => other !== kept))
     },
-    tell: (name, args) => {
-      for (const kept of all) if (kept.name === name) guard(() => call(kept, args))
+    tell: (name, ...args) => {
+      for (const { name: told, listener } of all)
+        if (told === name) guard((): unknown => listener(...(args as readonly never[])))
     },
     guard,
+    report,
   }
 }

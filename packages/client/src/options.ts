@@ -2,9 +2,10 @@
  * What `connect` can be told, and the check of it.
  */
 import { json, type Codec, type Encoded } from './codec.ts'
-import { fieldsOf } from './controls.ts'
+import { fieldsOf, isCount } from './controls.ts'
 import { ClientError } from './errors.ts'
 import { UNTOLD } from './outbox.ts'
+import { quietly } from './quietly.ts'
 import type { ResumeState, Settings } from './state.ts'
 
 /** What the client needs of a WebSocket: browsers' has it, and that of `ws`. */
@@ -126,8 +127,7 @@ export function checkOptions(options: ClientOptions): CheckedOptions {
   }
   const { urls, token, codec = json, WebSocket = globalThis.WebSocket, memory, shouldRetry } = options
   const { onError = report, random = Math.random, clock = SYSTEM_CLOCK } = options
-  if (WebSocket === undefined)
-    throw new ClientError('ERR_NO_WEBSOCKET', 'no WebSocket here: pass that of the package ws as the option WebSocket')
+  if (WebSocket === undefined) throw new ClientError('ERR_NO_WEBSOCKET', 'no WebSocket: pass that of the package ws')
   if (token !== undefined && typeof token !== 'string' && typeof token !== 'function') throw bad('token')
   return {
     settings: { ...checkNumbers(options), urls: checkUrls(urls), asksForTokens: typeof token === 'function' },
@@ -144,7 +144,7 @@ function checkNumbers(options: ClientOptions): typeof NUMBERS {
   const checked = { ...NUMBERS }
   for (const name of Object.keys(NUMBERS) as (keyof typeof NUMBERS)[]) {
     const value = options[name] ?? checked[name]
-    if (!Number.isInteger(value) || value < 1 || value > MAX_NUMBER) throw bad(name)
+    if (!isCount(value) || value < 1 || value > MAX_NUMBER) throw bad(name)
     checked[name] = value
   }
   // The gateway says what it has got after 16 messages: who may send fewer would wait for ever.
@@ -157,19 +157,15 @@ function checkUrls(urls: unknown): readonly string[] {
   const list: readonly unknown[] = Array.isArray(urls) ? urls : [urls]
   if (list.length === 0) throw bad('urls')
   return list.map((text) => {
-    try {
-      const url = new URL(text as string)
-      // What follows `#` a WebSocket refuses.
-      if (/^(ws|http)s?:$/.test(url.protocol)) return url.href.replace(/^http/, 'ws').replace(/#.*/, '')
-    } catch {
-      // No address at all.
-    }
-    throw bad(`urls: ${String(text)}`)
+    const href = quietly(() => new URL(text as string).href) ?? ''
+    if (!/^(ws|http)s?:/.test(href)) throw bad(`urls: ${String(text)}`)
+    // What follows `#` a WebSocket refuses.
+    return href.replace(/^http/, 'ws').replace(/#.*/, '')
   })
 }
 
 function bad(what: string): ClientError {
-  return new ClientError('ERR_BAD_OPTION', `a bad option: ${what}`)
+  return new ClientError('ERR_BAD_OPTION', `bad option: ${what}`)
 }
 
 /** As if nobody had caught it, but that Node.js does not end of it. */

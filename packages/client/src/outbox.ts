@@ -19,6 +19,8 @@ export interface OutboxLimits {
 
 export interface Outbox {
   readonly entries: readonly Encoded[]
+  /** Of all of them. */
+  readonly size: number
   readonly first: number
   readonly sent: number
   readonly tried: number
@@ -26,21 +28,21 @@ export interface Outbox {
 
 /** So many messages the gateway may get before it says so. */
 export const UNTOLD = 16
-/** The gateway takes 256 in a frame. */
-const MAX_FRAME_MESSAGES = 64
 /** How large a frame the gateway takes it doesn't say, and one that is larger ends the session: nobody allows less than 4 KiB, and a character may have three bytes. */
 const MAX_FRAME_SIZE = 1024
+/** Of a message, whatever it is: the gateway takes 256 in a frame. */
+const MIN_SIZE = 8
 
-export const EMPTY_OUTBOX: Outbox = { entries: [], first: 0, sent: 0, tried: 0 }
+export const EMPTY_OUTBOX: Outbox = { entries: [], size: 0, first: 0, sent: 0, tried: 0 }
 
 /** @param size Of one more; of text: its length */
-export function hasRoom({ entries }: Outbox, limits: OutboxLimits, size: number): boolean {
-  if (entries.length < UNTOLD) return true
-  return entries.length < limits.maxQueued && sizeOf(entries) + size <= limits.maxQueuedBytes
+export function hasRoom(outbox: Outbox, limits: OutboxLimits, size: number): boolean {
+  const { length } = outbox.entries
+  return length < UNTOLD || (length < limits.maxQueued && outbox.size + size <= limits.maxQueuedBytes)
 }
 
 export function add(outbox: Outbox, entry: Encoded): Outbox {
-  return { ...outbox, entries: [...outbox.entries, entry] }
+  return { ...outbox, entries: [...outbox.entries, entry], size: outbox.size + entry.length }
 }
 
 /** How many wait for a socket, or for their turn on it. */
@@ -48,15 +50,19 @@ export function waiting({ entries, sent }: Outbox): number {
   return entries.length - sent
 }
 
-/** The next frames, with `most` messages together at most. */
+/** The next frames, with `most` messages together at most; of a part of one none. */
 export function take(outbox: Outbox, most: number): { readonly outbox: Outbox; readonly frames: readonly Encoded[][] } {
   const frames: Encoded[][] = []
-  const next = outbox.entries.slice(outbox.sent, outbox.sent + Math.floor(most))
+  const next = outbox.entries.slice(outbox.sent, outbox.sent + most)
+  let size = Infinity
   for (const entry of next) {
-    const frame = frames.at(-1)
-    if (frame !== undefined && frame.length < MAX_FRAME_MESSAGES && sizeOf(frame) + entry.length <= MAX_FRAME_SIZE)
-      frame.push(entry)
-    else frames.push([entry])
+    const own = MIN_SIZE + entry.length
+    size += own
+    if (size <= MAX_FRAME_SIZE) frames.at(-1)?.push(entry)
+    else {
+      frames.push([entry])
+      size = own
+    }
   }
   const sent = outbox.sent + next.length
   return { outbox: { ...outbox, sent, tried: Math.max(sent, outbox.tried) }, frames }
@@ -80,9 +86,7 @@ export function restart(outbox: Outbox): Outbox {
 }
 
 function letGo({ entries, sent, tried }: Outbox, count: number, first: number): Outbox {
-  return { entries: entries.slice(count), first, sent: Math.max(0, sent - count), tried: tried - count }
-}
-
-function sizeOf(entries: readonly Encoded[]): number {
-  return entries.reduce((sum, { length }) => sum + length, 0)
+  const left = entries.slice(count)
+  const size = left.reduce((sum, { length }) => sum + length, 0)
+  return { entries: left, size, first, sent: Math.max(0, sent - count), tried: tried - count }
 }

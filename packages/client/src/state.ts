@@ -36,16 +36,16 @@ export interface Session {
 /** `id` tells one attempt from another: what comes of a socket that was given up changes nothing. */
 export type Phase =
   /** It is asked for a token. */
-  | { readonly is: 'authorizing'; readonly id: number; readonly deadlineMs: number }
+  | { readonly is: 'authorizing'; readonly id: number; readonly dueMs: number }
   /** The socket opens. */
   | {
       readonly is: 'connecting'
       readonly id: number
-      readonly deadlineMs: number
+      readonly dueMs: number
       readonly token: string | undefined
     }
   /** The gateway has been greeted. */
-  | { readonly is: 'joining'; readonly id: number; readonly deadlineMs: number }
+  | { readonly is: 'joining'; readonly id: number; readonly dueMs: number }
   | {
       readonly is: 'open'
       readonly id: number
@@ -136,7 +136,7 @@ export type Effect =
   /** `code` undefined: the session shall go on. */
   | { readonly type: 'closeSocket'; readonly id: number; readonly code: 1000 | undefined }
   | { readonly type: 'save'; readonly resume: ResumeState | undefined }
-  | { readonly type: 'tellMessages'; readonly messages: readonly unknown[]; readonly firstSeq: number }
+  | { readonly type: 'tellMessages'; readonly messages: readonly unknown[]; readonly seq: number }
   | ({ readonly type: 'tell' } & Told)
 
 export type Told =
@@ -165,17 +165,20 @@ export function initialState(settings: Settings, resume: ResumeState | undefined
 }
 
 export function clientState({ phase }: State): ClientState {
-  return 'deadlineMs' in phase ? 'connecting' : phase.is
+  return 'id' in phase && phase.is !== 'open' ? 'connecting' : phase.is
 }
 
 /** When a `tick` is due; Infinity: never. */
 export function dueMs({ phase, settings }: State): number {
-  if ('deadlineMs' in phase) return phase.deadlineMs
-  if (phase.is === 'waiting') return phase.dueMs
+  if ('dueMs' in phase) return phase.dueMs
   if (phase.is === 'closed') return Infinity
-  const { heardMs, pingedMs, ackDueMs = Infinity, flushDueMs = Infinity } = phase
-  const beatMs = pingedMs === undefined ? heardMs + settings.pingAfterMs : pingedMs + settings.pingTimeoutMs
-  return Math.min(beatMs, ackDueMs, flushDueMs)
+  const { ackDueMs = Infinity, flushDueMs = Infinity } = phase
+  return Math.min(beatMs(phase, settings), ackDueMs, flushDueMs)
+}
+
+/** When the gateway is to be asked whether it is there, or should have answered. */
+export function beatMs({ heardMs, pingedMs }: Open, { pingAfterMs, pingTimeoutMs }: Settings): number {
+  return pingedMs === undefined ? heardMs + pingAfterMs : pingedMs + pingTimeoutMs
 }
 
 export function same(state: State): Step {
