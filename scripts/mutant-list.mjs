@@ -190,8 +190,8 @@ export const mutants = [
   one(
     'a dial that has failed is not tried again',
     'distribution/dialer.ts',
-    'if (!this.forgetUnwanted(target) && this.isDialedUnasked(target)) this.retry(target)',
-    'this.forgetUnwanted(target)',
+    'if (!this.book.forgetUnwanted(target) && this.book.isDialedUnasked(target)) this.retry(target)',
+    'this.book.forgetUnwanted(target)',
   ),
   one(
     'a node that was disconnected on purpose is dialed again',

@@ -10,15 +10,11 @@
  * address: it makes the next dial come later, or sooner.
  */
 import { sameIdentity, type NodeIdentity, type NodeName } from '../ids.ts'
-import type { Clock, Logger, Random, TimerHandle } from '../ports.ts'
+import type { Clock, Logger, Random } from '../ports.ts'
 import type { PeerAddress } from '../wire/frame.ts'
-import type { ConnectFailure, Connection } from './connection.ts'
+import { AddressBook, renew, type Dial, type Target } from './address-book.ts'
+import type { ConnectFailure } from './connection.ts'
 
-/** What the dialer needs of a connection that is being made. */
-export type Dial = Pick<Connection, 'close' | 'claimedPeer'>
-
-/** Addresses learnt from peers that are remembered at most. */
-const MAX_LEARNT = 1_024
 /** A learnt address that could not be reached for so long is forgotten. */
 const FORGET_AFTER_MS = 10 * 60_000
 /** A seed at which no node was found for so long may be a wrong address. */
@@ -41,56 +37,23 @@ export interface DialerOptions {
   readonly dial: (address: string, onFailed: (failure: ConnectFailure) => void, onUp: (node: NodeName) => void) => Dial
 }
 
-interface Target {
-  readonly address: string
-  /** Why it is dialed; one of them is true. */
-  isSeed: boolean
-  isListed: boolean
-  isLearnt: boolean
-  /** Who is there, as far as is known. */
-  node: NodeName | undefined
-  /**
-   * `node` was found there by a dial of ours, or wants to be dialed there, and has not been connected from elsewhere since. Otherwise it was there once, or somebody who
-   * has proved nothing has said that it is.
-   */
-  isProven: boolean
-  failures: number
-  /** Its node was connected, and is not any more. */
-  isLost: boolean
-  /** When the last attempt has failed: nobody gets another by a send before the backoff is over. */
-  failedAtMs: number | undefined
-  unreachableSinceMs: number | undefined
-  connection: Dial | undefined
-  timer: TimerHandle | undefined
-  /** When the timer fires. */
-  dueMs: number
-  lastRefusal: string | undefined
-  /** It is a seed at which no node was ever found, and that has been logged. */
-  isMissed: boolean
-  /** Dials in turn that have found something else than a node. */
-  strangeDials: number
-  /** Those who wait for the outcome of the attempt that is under way, or of the next. */
-  onOutcome: Array<(failure: ConnectFailure | undefined) => void>
-}
-
 export class Dialer {
   private readonly options: DialerOptions
-  private readonly targets = new Map<string, Target>()
-  private readonly byNode = new Map<NodeName, Set<Target>>()
-  /** Nodes that were disconnected on purpose, by us or by themselves: left alone until someone wants them back. */
-  private readonly held = new Set<NodeName>()
+  private readonly book: AddressBook
   /** Those who wait until a node is connected, and which. */
   private readonly onConnected = new Map<() => void, NodeName>()
   private stopped = false
 
   constructor(options: DialerOptions) {
     this.options = options
+    const { dialsLearnt, isConnected } = options
+    this.book = new AddressBook({ dialsLearnt, isConnected, onForgotten: (target) => this.onForgotten(target) })
   }
 
   /** Dials a seed, now and whenever it is not connected. Resolves with the outcome of the first attempt: `undefined` if it is connected. */
   addSeed(address: string): Promise<ConnectFailure | undefined> {
     return new Promise((resolve) => {
-      const target = this.find(address)
+      const target = this.book.find(address)
       target.isSeed = true
       target.onOutcome.push(resolve)
       this.attempt(target)
@@ -99,21 +62,19 @@ export class Dialer {
 
   learn({ name, address }: PeerAddress): void {
     if (address === '') return
-    const known = this.targets.get(address)
-    if (known === undefined && this.countLearnt() >= MAX_LEARNT && !this.forgetOldest()) return
-    const target = known ?? this.find(address)
-    target.isLearnt = true
+    const target = this.book.learn(address)
+    if (target === undefined) return
     if (target.node !== name) {
-      if (target.connection !== undefined || this.isThere(target)) return
-      this.found(target, name)
-      this.renew(target)
+      if (target.connection !== undefined || this.book.isThere(target)) return
+      this.book.found(target, name)
+      renew(target)
     }
     if (!this.options.isConnected(name)) target.isProven = true
     // It has moved. Where each is dialed unasked, its old address is forgotten when it has been silent for long enough.
     if (!this.options.dialsLearnt)
-      for (const other of this.targetsOf(name)) if (other !== target) this.forgetLearnt(other)
+      for (const other of this.book.of(name)) if (other !== target) this.book.forgetLearnt(other)
     // One that is known, too, may have been left alone for the node that was there before.
-    if (target.timer === undefined && this.isDialedUnasked(target)) this.attempt(target)
+    if (target.timer === undefined && this.book.isDialedUnasked(target)) this.attempt(target)
   }
 
   /**
@@ -122,15 +83,14 @@ export class Dialer {
    */
   list(addresses: ReadonlySet<string>): void {
     if (this.stopped) return
-    for (const target of [...this.targets.values()]) {
+    for (const target of this.book.all) {
       if (!target.isListed || addresses.has(target.address)) continue
       target.isListed = false
-      target.isLearnt &&= this.isThere(target)
-      this.forgetUnwanted(target)
+      target.isLearnt &&= this.book.isThere(target)
+      this.book.forgetUnwanted(target)
     }
     for (const address of addresses) {
-      const known = this.targets.get(address)
-      const target = known ?? this.find(address)
+      const target = this.book.find(address)
       target.isListed = true
       // One that is known is being dialed already, unless it was only remembered.
       if (target.timer === undefined) this.attempt(target)
@@ -139,7 +99,7 @@ export class Dialer {
 
   /** A dial of ours is under way that has led to this node, or to one that says it is. */
   isDialing(node: NodeIdentity): boolean {
-    for (const { connection } of this.targets.values()) {
+    for (const { connection } of this.book.all) {
       const claimed = connection?.claimedPeer
       if (claimed !== undefined && sameIdentity(claimed, node)) return true
     }
@@ -148,28 +108,28 @@ export class Dialer {
 
   /** The node has been disconnected on purpose. */
   hold(node: NodeName): void {
-    const [oldest] = this.held
-    if (oldest !== undefined && this.held.size >= MAX_LEARNT) this.release(oldest)
-    this.held.add(node)
+    const oldest = this.book.oneTooManyHeld
+    if (oldest !== undefined) this.release(oldest)
+    this.book.hold(node)
   }
 
   /** The node has been disconnected on purpose, and nobody has wanted it back. */
   isLeftAlone(node: NodeName): boolean {
-    return this.held.has(node)
+    return this.book.isLeftAlone(node)
   }
 
   /** There is a connection to the node, whoever has dialed: it wants to be dialed at `address`. Other addresses of it may be another node's by now. */
   onUp({ name, address }: PeerAddress): void {
     this.release(name)
     for (const [tell, wanted] of this.onConnected) if (wanted === name) tell()
-    const there = this.targets.get(address)
+    const there = this.book.get(address)
     if (there !== undefined && there.node !== name) {
-      this.found(there, name)
-      this.renew(there)
+      this.book.found(there, name)
+      renew(there)
     }
-    for (const target of this.targetsOf(name)) {
+    for (const target of this.book.of(name)) {
       target.isProven = target === there
-      if (!this.isSettled(target)) this.retry(target)
+      if (!this.book.isSettled(target)) this.retry(target)
     }
   }
 
@@ -178,24 +138,24 @@ export class Dialer {
    * asked for. One that was lost, or that the last dial hasn't found, is a node that can't be reached.
    */
   canReach(node: NodeName): boolean {
-    if (this.held.has(node)) return false
-    for (const target of this.byNode.get(node) ?? []) {
+    if (this.book.isLeftAlone(node)) return false
+    for (const target of this.book.of(node)) {
       if (target.isLost) continue
       if (target.connection !== undefined && target.failures === 0) return true
-      if (!this.isDialedUnasked(target) && !this.isPaused(target)) return true
+      if (!this.book.isDialedUnasked(target) && !this.isPaused(target)) return true
     }
     return false
   }
 
   /** Dials a node whose addresses are known, now. Resolves with whether it is connected: as soon as it is, or when no dial has come to anything. */
   async redial(node: NodeName): Promise<boolean> {
-    this.held.delete(node)
+    this.book.unhold(node)
     let stopWaiting = (): void => undefined
     const connected = new Promise<void>((resolve) => {
       this.onConnected.set(resolve, node)
       stopWaiting = () => this.onConnected.delete(resolve)
     })
-    const outcomes = this.targetsOf(node).map((target) => this.outcomeOf(target))
+    const outcomes = this.book.of(node).map((target) => this.outcomeOf(target))
     await Promise.race([connected, Promise.all(outcomes)])
     stopWaiting()
     return this.options.isConnected(node)
@@ -203,8 +163,8 @@ export class Dialer {
 
   /** The connection to a node was lost: dials it again soon. */
   onDown(node: NodeName): void {
-    for (const target of this.targetsOf(node)) {
-      if (!this.isDialedUnasked(target)) continue
+    for (const target of this.book.of(node)) {
+      if (!this.book.isDialedUnasked(target)) continue
       target.isLost = true
       this.retry(target)
     }
@@ -212,128 +172,21 @@ export class Dialer {
 
   stop(): void {
     this.stopped = true
-    for (const target of this.targets.values()) {
+    for (const target of this.book.all) {
       target.timer?.cancel()
       target.connection?.close()
       this.settle(target, { type: 'unreachable', detail: 'this node has been stopped' })
     }
-    this.targets.clear()
-    this.byNode.clear()
+    this.book.clear()
   }
 
   /** It is left alone no longer. */
   private release(node: NodeName): void {
-    if (!this.held.delete(node)) return
-    for (const target of this.targetsOf(node)) {
-      if (this.forgetUnwanted(target)) continue
-      if (this.isDialedUnasked(target)) this.retry(target)
+    if (!this.book.unhold(node)) return
+    for (const target of this.book.of(node)) {
+      if (this.book.forgetUnwanted(target)) continue
+      if (this.book.isDialedUnasked(target)) this.retry(target)
     }
-  }
-
-  private targetsOf(node: NodeName): Target[] {
-    return [...(this.byNode.get(node) ?? [])]
-  }
-
-  /** Who is at the address, as far as is known. That it is proven is for the caller to say. */
-  private found(target: Target, node: NodeName): void {
-    if (target.node === node) return
-    this.lose(target)
-    target.node = node
-    target.isProven = false
-    const targets = this.byNode.get(node)
-    if (targets === undefined) this.byNode.set(node, new Set([target]))
-    else targets.add(target)
-  }
-
-  /** What was tried there before says nothing any more. */
-  private renew(target: Target): void {
-    target.failures = 0
-    target.isLost = false
-    target.failedAtMs = undefined
-    target.unreachableSinceMs = undefined
-    target.lastRefusal = undefined
-    target.strangeDials = 0
-  }
-
-  private lose(target: Target): void {
-    const { node } = target
-    if (node === undefined) return
-    const targets = this.byNode.get(node)
-    targets?.delete(target)
-    if (targets?.size === 0) this.byNode.delete(node)
-  }
-
-  /** Its node is connected, and that is where it is. */
-  private isThere({ node, isProven }: Target): boolean {
-    return node !== undefined && isProven && this.options.isConnected(node)
-  }
-
-  /** Its node has been disconnected on purpose, and that is where it was. */
-  private isHeld({ node, isProven }: Target): boolean {
-    return node !== undefined && isProven && this.held.has(node)
-  }
-
-  /** No dial is wanted. An address that is only learnt is dialed for its node, wherever that is; a seed and what is listed for whoever is there. */
-  private isSettled(target: Target): boolean {
-    if (this.isThere(target) || this.isHeld(target)) return true
-    const { node, isSeed, isListed } = target
-    return node !== undefined && !isSeed && !isListed && (this.options.isConnected(node) || this.held.has(node))
-  }
-
-  private isInUse({ connection, node }: Target): boolean {
-    return connection !== undefined || (node !== undefined && this.options.isConnected(node))
-  }
-
-  /** Makes room for another address. Says whether it could. */
-  private forgetOldest(): boolean {
-    for (const target of this.targets.values()) if (this.forgetLearnt(target)) return true
-    return false
-  }
-
-  /** Forgets the address if it is one that was learnt, and nothing else. */
-  private forgetLearnt(target: Target): boolean {
-    if (!target.isLearnt || this.isInUse(target)) return false
-    target.isLearnt = false
-    return this.forgetUnwanted(target)
-  }
-
-  private remove(target: Target): void {
-    target.timer?.cancel()
-    this.targets.delete(target.address)
-    this.lose(target)
-  }
-
-  private countLearnt(): number {
-    let count = 0
-    for (const { isLearnt } of this.targets.values()) if (isLearnt) count++
-    return count
-  }
-
-  /** The address as a target, a new one if there is none yet: the caller says why it is one. */
-  private find(address: string): Target {
-    const known = this.targets.get(address)
-    if (known !== undefined) return known
-    const target: Target = {
-      address,
-      isSeed: false,
-      isListed: false,
-      isLearnt: false,
-      node: undefined,
-      isProven: false,
-      failures: 0,
-      isLost: false,
-      failedAtMs: undefined,
-      unreachableSinceMs: undefined,
-      connection: undefined,
-      timer: undefined,
-      dueMs: 0,
-      lastRefusal: undefined,
-      isMissed: false,
-      strangeDials: 0,
-      onOutcome: [],
-    }
-    this.targets.set(address, target)
-    return target
   }
 
   /** Resolves when an attempt, this one or the next, has come to an end that isn't just the other side's dial getting in its way. */
@@ -348,18 +201,13 @@ export class Dialer {
     }
   }
 
-  /** Whether it is dialed without being asked for. */
-  private isDialedUnasked({ isSeed, isListed }: Target): boolean {
-    return isSeed || isListed || this.options.dialsLearnt
-  }
-
   private isPaused({ failedAtMs }: Target): boolean {
     return failedAtMs !== undefined && this.options.clock.monotonicMs() - failedAtMs < this.options.backoffMs.most
   }
 
   private attempt(target: Target): void {
     if (this.stopped || target.connection !== undefined) return
-    if (this.isSettled(target)) {
+    if (this.book.isSettled(target)) {
       this.settle(target, undefined)
       return
     }
@@ -367,33 +215,26 @@ export class Dialer {
       target.address,
       (failure) => this.onFailed(target, failure),
       (node) => {
-        this.found(target, node)
+        this.book.found(target, node)
         target.isProven = true
         target.connection = undefined
-        this.renew(target)
+        renew(target)
         this.settle(target, undefined)
-        this.forgetUnwanted(target)
+        this.book.forgetUnwanted(target)
       },
     )
   }
 
-  /**
-   * Says whether the target is forgotten. A dial that is under way is left to come to its end, so that the tie of two dials is still seen; and the address of a
-   * node that is left alone is remembered: found again it would be a stranger's.
-   */
-  private forgetUnwanted(target: Target): boolean {
-    if (target.isSeed || target.isListed || target.isLearnt || target.connection !== undefined) return false
-    if (this.isHeld(target)) return false
-    this.remove(target)
+  private onForgotten(target: Target): void {
+    target.timer?.cancel()
     this.settle(target, { type: 'unreachable', detail: 'the address is no longer known' })
-    return true
   }
 
   private onFailed(target: Target, failure: ConnectFailure): void {
     target.connection = undefined
     target.failures++
     this.settle(target, failure)
-    if (this.forgetUnwanted(target)) return
+    if (this.book.forgetUnwanted(target)) return
     if (failure.type !== 'refused') {
       const { address, isListed } = target
       const detail = 'detail' in failure ? failure.detail : undefined
@@ -416,11 +257,12 @@ export class Dialer {
           'seed not reached for half a minute, and dialed on: is the address right?',
         )
       }
-      if (!this.forgetUnwanted(target) && this.isDialedUnasked(target)) this.retry(target)
+      if (!this.book.forgetUnwanted(target) && this.book.isDialedUnasked(target)) this.retry(target)
       return
     }
     // Nothing of it is proven: good enough to try again when that node is lost, or wanted.
-    if (failure.peer !== undefined && !target.isLearnt && !this.isSettled(target)) this.found(target, failure.peer.name)
+    if (failure.peer !== undefined && !target.isLearnt && !this.book.isSettled(target))
+      this.book.found(target, failure.peer.name)
     this.onRefused(target, failure)
   }
 
@@ -438,11 +280,11 @@ export class Dialer {
     switch (failure.code) {
       case 'self':
         this.missed(target)
-        if (!this.forgetUnwanted(target)) this.retry(target, NEEDLESS_PAUSE_MS)
+        if (!this.book.forgetUnwanted(target)) this.retry(target, NEEDLESS_PAUSE_MS)
         return
       case 'already_connected':
         if (failure.by === 'peer') this.retry(target)
-        else if (this.isDialedUnasked(target)) this.retry(target, NEEDLESS_PAUSE_MS)
+        else if (this.book.isDialedUnasked(target)) this.retry(target, NEEDLESS_PAUSE_MS)
         return
       case 'simultaneous':
         this.retry(target)
@@ -457,8 +299,8 @@ export class Dialer {
           this.options.log.warn({ address: target.address, code: failure.code, by: failure.by }, 'connection refused')
         }
         // Somebody is there, but not the node that was.
-        if (!this.isInUse(target)) this.missed(target)
-        if (!this.forgetUnwanted(target)) this.retry(target, REFUSED_PAUSE_MS)
+        if (!this.book.isInUse(target)) this.missed(target)
+        if (!this.book.forgetUnwanted(target)) this.retry(target, REFUSED_PAUSE_MS)
     }
   }
 
