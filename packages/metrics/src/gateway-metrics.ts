@@ -12,6 +12,10 @@ export interface GatewaySource {
 export interface GatewayStats {
   /** Sockets that are open now. */
   readonly connections: number
+  /** Whether it takes new sockets. */
+  readonly isReady?: boolean
+  /** Of its clients those whose token is being looked at, or who have not shown one yet. */
+  readonly unauthenticated?: number
   /** Sessions, now: with a socket, and without one that may come back. */
   readonly sessions?: { readonly attached: number; readonly detached: number }
   readonly messagesIn: number
@@ -50,6 +54,20 @@ export const GATEWAY_METRICS: readonly Definition<GatewayStats>[] = [
     help: 'Sockets that are open.',
     labels: [],
     read: ({ connections }) => single(connections),
+  },
+  {
+    type: 'gauge',
+    name: 'gateway_unauthenticated',
+    help: 'Clients whose token is being looked at, or who have not shown one yet.',
+    labels: [],
+    read: ({ unauthenticated }) => single(unauthenticated),
+  },
+  {
+    type: 'gauge',
+    name: 'gateway_ready',
+    help: 'Whether it takes new sockets: 0 while it drains, and once it has stopped.',
+    labels: [],
+    read: ({ isReady }) => single(isReady === undefined ? undefined : Number(isReady)),
   },
   {
     type: 'gauge',

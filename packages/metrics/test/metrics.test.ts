@@ -80,7 +80,12 @@ it('a gateway is there with what it counts', async () => {
       this.push(message)
     }
   }
-  const gateway = await Gateway.start(node, { port: 0, names, session: Echo, authenticate: () => 'anybody' })
+  const gateway = await Gateway.start(node, {
+    port: 0,
+    names,
+    session: Echo,
+    authenticate: ({ url }) => (url.search === '' ? 'anybody' : new Promise(() => undefined)),
+  })
   const metrics = new Metrics({ node, names, groups, gateway })
   const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/ws`)
   await new Promise((resolve) => socket.once('open', resolve))
@@ -90,8 +95,15 @@ it('a gateway is there with what it counts', async () => {
   expect(series.get('pidmesh_gateway_sockets')).toBe(1)
   expect(series.get('pidmesh_gateway_messages_received_total')).toBe(1)
   expect(series.get('pidmesh_gateway_messages_sent_total')).toBe(1)
+  expect(series.get('pidmesh_gateway_ready')).toBe(1)
+  expect(series.get('pidmesh_gateway_unauthenticated')).toBe(0)
+  const unknown = new WebSocket(`ws://127.0.0.1:${gateway.port}/ws?user=nobody`).on('error', () => undefined)
+  await expect.poll(async () => seriesOf(await metrics.text()).get('pidmesh_gateway_unauthenticated')).toBe(1)
+  unknown.terminate()
   await gateway.stop()
-  expect(seriesOf(await metrics.text()).get('pidmesh_gateway_sockets_closed_total{code="1012"}')).toBe(1)
+  const stopped = seriesOf(await metrics.text())
+  expect(stopped.get('pidmesh_gateway_sockets_closed_total{code="1012"}')).toBe(1)
+  expect(stopped.get('pidmesh_gateway_ready')).toBe(0)
 })
 
 describe('of what a gateway counts', () => {
