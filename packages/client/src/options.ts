@@ -40,38 +40,38 @@ export interface ClientOptions {
   /** One gateway or several: `ws:`, `wss:`, `http:` or `https:`. It begins with any of them, and after a failure goes on to the next. */
   readonly urls: string | readonly string[]
   /** Who the client is. A function is called for each connection, and when the gateway says that the token will expire. */
-  readonly token?: string | (() => string | undefined | Promise<string | undefined>)
+  readonly token?: string | (() => string | undefined | Promise<string | undefined>) | undefined
   /** @default JSON */
-  readonly codec?: Codec
+  readonly codec?: Codec | undefined
   /** @default globalThis.WebSocket */
-  readonly WebSocket?: SocketConstructor
+  readonly WebSocket?: SocketConstructor | undefined
   /** Its answer counts, not the client's own; `undefined`: the client's own does. */
-  readonly shouldRetry?: (code: number, reason: string) => boolean | undefined
-  readonly memory?: ResumeMemory
+  readonly shouldRetry?: ((code: number, reason: string) => boolean | undefined) | undefined
+  readonly memory?: ResumeMemory | undefined
   /** What a listener, or another function of the application, has thrown. @default reportError, or the console */
-  readonly onError?: (error: unknown) => void
+  readonly onError?: ((error: unknown) => void) | undefined
 
   /** Messages that may wait, or be on their way, at once: at least 16. @default 1000 */
-  readonly maxQueued?: number
+  readonly maxQueued?: number | undefined
   /** And so much of them together, encoded. @default 1048576 */
-  readonly maxQueuedBytes?: number
+  readonly maxQueuedBytes?: number | undefined
   /** What waits goes out so fast, and twice so much at once: half of what a gateway allows by default. @default 50 */
-  readonly maxMessagesPerSecond?: number
+  readonly maxMessagesPerSecond?: number | undefined
   /** For a token, and then for a connection to be ready. @default 10000 */
-  readonly connectTimeoutMs?: number
+  readonly connectTimeoutMs?: number | undefined
   /** After so long a silence the gateway is asked whether it is there. @default 20000 */
-  readonly pingAfterMs?: number
+  readonly pingAfterMs?: number | undefined
   /** And given up if it says nothing for so long. @default 10000 */
-  readonly pingTimeoutMs?: number
+  readonly pingTimeoutMs?: number | undefined
   /** The first retry comes within so long. @default 250 */
-  readonly minRetryMs?: number
+  readonly minRetryMs?: number | undefined
   /** None waits longer, unless the gateway says so. @default 30000 */
-  readonly maxRetryMs?: number
+  readonly maxRetryMs?: number | undefined
 
   /** @default performance.now and setTimeout */
-  readonly clock?: ClientClock
+  readonly clock?: ClientClock | undefined
   /** Numbers in [0, 1). @default Math.random */
-  readonly random?: () => number
+  readonly random?: (() => number) | undefined
 }
 
 export interface CheckedOptions {

@@ -1,5 +1,6 @@
 import { ClientError, connect, type ClientOptions } from '@pidmesh/client'
 import { afterEach, expect, it, vi } from 'vitest'
+import { checkOptions } from '../src/options.ts'
 import { FakeClock, FakeSocket } from './fakes.ts'
 
 const good = { urls: 'ws://a/', WebSocket: FakeSocket, clock: new FakeClock() }
@@ -35,6 +36,26 @@ it.each([
 
 it('what is no object at all is refused', () => {
   expect(() => void Reflect.apply(connect, undefined, [undefined])).toThrow(ClientError)
+})
+
+it('an option that is undefined is one that was not given', () => {
+  const unset: { readonly [Option in Exclude<keyof ClientOptions, keyof typeof good>]: undefined } = {
+    token: undefined,
+    codec: undefined,
+    shouldRetry: undefined,
+    memory: undefined,
+    onError: undefined,
+    maxQueued: undefined,
+    maxQueuedBytes: undefined,
+    maxMessagesPerSecond: undefined,
+    connectTimeoutMs: undefined,
+    pingAfterMs: undefined,
+    pingTimeoutMs: undefined,
+    minRetryMs: undefined,
+    maxRetryMs: undefined,
+    random: undefined,
+  }
+  expect(checkOptions({ ...good, ...unset })).toEqual(checkOptions(good))
 })
 
 it('where there is no WebSocket, it says whose can be passed', () => {

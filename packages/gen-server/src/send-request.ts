@@ -44,7 +44,7 @@ export interface LabelledResponse<Reply, Label> {
 
 export interface SendRequestOptions {
   /** Gives the caller a message with the response when it has come, for `checkResponse`. @default false */
-  readonly toMailbox?: boolean
+  readonly toMailbox?: boolean | undefined
 }
 
 /** A request that was sent. Of one process, for whoever of its code waits for it. */

@@ -8,25 +8,25 @@ import { QUOTA, type Quota } from './engine/quota.ts'
 
 export interface GlobalEtsOptions<M extends NameMeta = NameMeta> {
   /** The table's name, the same on all nodes. Tables of different scopes know nothing of each other. @default 'default' */
-  readonly scope?: string
+  readonly scope?: string | undefined
   /** Who keeps a name that two nodes claim. The same on all nodes, which compare its name: tables that differ don't see each other. @default 'smaller_node' */
-  readonly policy?: ConflictPolicy
+  readonly policy?: ConflictPolicy | undefined
   /**
    * What becomes of a process that has lost a name in a clash: `exit`: it ends with `{ name_conflict: { name, winner, policy } }`, and is killed if it hasn't ended
    * 5 s later; `tell`: it gets a `NameLostMessage`, and lives on. @default 'exit'
    */
-  readonly loser?: 'exit' | 'tell'
+  readonly loser?: 'exit' | 'tell' | undefined
   /** Recognises the metadata of the table's names, and gives it its type: what it refuses can't be registered here. @default any sendable object */
-  readonly metadata?: (meta: NameMeta) => meta is M
+  readonly metadata?: ((meta: NameMeta) => meta is M) | undefined
   /** Names that begin with one of these are counted all the time: see `count`. 16 at most. @default none */
-  readonly countedPrefixes?: readonly string[]
+  readonly countedPrefixes?: readonly string[] | undefined
   /**
    * Keeps the names in order, for `select` with a prefix or a range: it takes as long as what it finds. Otherwise it looks at all names. The order takes
    * about 10 bytes a name, and half a microsecond a registration. @default false
    */
-  readonly ordered?: boolean
+  readonly ordered?: boolean | undefined
   /** What is taken of one other node. @default 1,000,000 names, 100,000 operations a second (and 10 s worth of them at once) */
-  readonly quota?: { readonly maxNamesPerNode?: number; readonly maxOpsPerSecond?: number }
+  readonly quota?: { readonly maxNamesPerNode?: number; readonly maxOpsPerSecond?: number } | undefined
 }
 
 export interface CheckedOptions {

@@ -39,11 +39,11 @@ import { checkCount, checkScope } from './names-options.ts'
 
 export interface ProcessGroupsOptions<M extends NameMeta = NameMeta> {
   /** The same on all nodes. Groups of different scopes know nothing of each other. @default 'default' */
-  readonly scope?: string
+  readonly scope?: string | undefined
   /** Recognises the metadata of members, and gives it its type: what it refuses can't join here. @default any sendable object */
-  readonly metadata?: (meta: NameMeta) => meta is M
+  readonly metadata?: ((meta: NameMeta) => meta is M) | undefined
   /** What is taken of one other node. @default 1,000,000 memberships, 100,000 operations a second (and 10 s worth of them at once) */
-  readonly quota?: { readonly maxMembersPerNode?: number; readonly maxOpsPerSecond?: number }
+  readonly quota?: { readonly maxMembersPerNode?: number; readonly maxOpsPerSecond?: number } | undefined
 }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof ProcessGroupsOptions>(['scope', 'metadata', 'quota'])

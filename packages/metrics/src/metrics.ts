@@ -16,14 +16,14 @@ import { WAY_METRICS, type WaySource, type WayStats } from './way-metrics.ts'
 export interface MetricsOptions {
   readonly node: NodeSource
   /** What keeps names: what `GlobalEts.start`, `LocationVia.start` or `BroadcastVia.start` has resolved with. */
-  readonly names?: TableSource | WaySource
+  readonly names?: TableSource | WaySource | undefined
   /** The table of groups: what `ProcessGroups.start` has resolved with. */
-  readonly groups?: TableSource
-  readonly gateway?: GatewaySource
+  readonly groups?: TableSource | undefined
+  readonly gateway?: GatewaySource | undefined
   /** Before the name of each metric. @default 'pidmesh_' */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /** Where the metrics are registered, beside others of yours. Two nodes in one registry need two prefixes. @default one of its own */
-  readonly registry?: AnyRegistry
+  readonly registry?: AnyRegistry | undefined
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof MetricsOptions>([

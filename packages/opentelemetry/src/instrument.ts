@@ -12,7 +12,7 @@ import { contextOf, formatReason, isErrorReason, PidmeshError, type Caller, type
 
 export interface InstrumentOptions {
   /** Makes the spans. @default the registered tracer provider's, with the name `@pidmesh/opentelemetry` */
-  readonly tracer?: Tracer
+  readonly tracer?: Tracer | undefined
 }
 
 /**

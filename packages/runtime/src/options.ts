@@ -23,68 +23,68 @@ export interface NodeOptions {
    */
   readonly cookie: string | readonly [string, ...string[]]
   /** The port for other nodes; 0 lets the system choose. @default 0 */
-  readonly port?: number
+  readonly port?: number | undefined
   /** The address to listen on. @default the host of the name */
-  readonly bindHost?: string
+  readonly bindHost?: string | undefined
   /** `host:port` of nodes to connect to, now and whenever they are not connected. This node's own address among them is passed over. */
-  readonly seeds?: readonly string[]
+  readonly seeds?: readonly string[] | undefined
   /**
    * Finds other nodes, and goes on finding them: `watchedFile`, `dns`, one of your own, or several. What is listed is dialed as seeds are, while it is listed.
    * `startNode` doesn't wait for it. @default none
    */
-  readonly discovery?: Discovery | readonly Discovery[]
+  readonly discovery?: Discovery | readonly Discovery[] | undefined
   /** `host:port` at which others reach this node. @default the host of the name and the port */
-  readonly advertise?: string
+  readonly advertise?: string | undefined
   /**
    * Mutual TLS between the nodes, with certificates that name them: see docs/operations.md. Texts in PEM form. @default none: connections are not encrypted
    */
-  readonly tls?: TlsOptions
+  readonly tls?: TlsOptions | undefined
   /**
    * What the nodes speak with each other, the same on all of them: gRPC; or frames over TCP alone, or over TLS, which is faster. See docs/operations.md.
    * @default 'grpc'
    */
-  readonly transport?: TransportKind
+  readonly transport?: TransportKind | undefined
   /**
    * Connects to each node that others tell it of, so that all are connected with all: what `GlobalEts` wants. As `-connect_all` of `erl`. If `false`, their addresses
    * are remembered, and each is dialed when something is first sent to it. @default true
    */
-  readonly connectAll?: boolean
+  readonly connectAll?: boolean | undefined
   /**
    * As `-hidden` of `erl`: connects to its seeds only, is not told to other nodes, and is not among their `nodes()`. For tools. @default false
    */
-  readonly hidden?: boolean
+  readonly hidden?: boolean | undefined
   /**
    * Allows listening on an address other than loopback without `tls`. @default false
    */
-  readonly allowInsecureBind?: boolean
+  readonly allowInsecureBind?: boolean | undefined
   /**
    * After how much silence a node counts as dead: four ticks, looked at eight times a tick. A node's own event loop may stall for up to five
    * eighths of it without a false alarm. @default 4000
    */
-  readonly netTickTimeMs?: number
+  readonly netTickTimeMs?: number | undefined
   /**
    * Waits awake for what another node is about to send, as `+sbwt` of `erl`: for 0.4 ms at most after it has sent something itself, if the two have taken turns quickly until now, as in calls one
    * after the other. That uses the core meanwhile, unless somebody else wants it. See docs/operations.md. @default true
    */
-  readonly busyWait?: boolean
+  readonly busyWait?: boolean | undefined
   /** Milliseconds of processes' turns after which sockets and timers get theirs. @default 5 */
-  readonly turnBudgetMs?: number
+  readonly turnBudgetMs?: number | undefined
   /**
    * Milliseconds from which on a handler that runs without a pause is logged (`long_schedule`), as the BEAM's system_monitor does; `Infinity` for never.
    * @default 50
    */
-  readonly longScheduleMs?: number
+  readonly longScheduleMs?: number | undefined
   /** How many messages may wait for a process, and what happens to one more: for all processes that have no option of their own. */
-  readonly mailbox?: Partial<MailboxOptions>
+  readonly mailbox?: Partial<MailboxOptions> | undefined
   /**
    * Lets a context travel with messages, to whoever handles them: OpenTelemetry's, with the package `@pidmesh/opentelemetry`. See docs/telemetry.md.
    * @default none
    */
-  readonly propagation?: Propagation
+  readonly propagation?: Propagation | undefined
   /** Lines go here instead of to standard error. */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
   /** @default 'info' */
-  readonly logLevel?: LogLevel
+  readonly logLevel?: LogLevel | undefined
 }
 
 export interface CheckedNodeOptions {

@@ -18,26 +18,26 @@ export interface KafkaTopicOptions {
   /** Brokers to begin with, as `host:port`. The others are asked for. */
   readonly brokers: readonly string[]
   /** All nodes of a cluster have the same one; no other cluster has it. @default 'pidmesh' */
-  readonly topic?: string
+  readonly topic?: string | undefined
   /** Makes the topic if it is not there. @default true */
-  readonly createTopic?: boolean
+  readonly createTopic?: boolean | undefined
   /** Of a topic that is made here. @default 4 */
-  readonly partitions?: number
+  readonly partitions?: number | undefined
   /** Of a topic that is made here: how many brokers have it. @default what the brokers make a topic with (`default.replication.factor`) */
-  readonly replicas?: number
+  readonly replicas?: number | undefined
   /** A message is published when the leader of its partition has it, or when all replicas that are in step have. @default 1 */
-  readonly acks?: 1 | 'all'
+  readonly acks?: 1 | 'all' | undefined
   /** How long a start, or a publish, may take. @default 5000 */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** How long a message waits for others to be sent with it. Those of one turn of the event loop are always sent together. @default 0 */
-  readonly lingerMs?: number
+  readonly lingerMs?: number | undefined
   /** How many bytes may wait for brokers. What is over that is refused. @default 16 MiB */
-  readonly maxWaitingBytes?: number
+  readonly maxWaitingBytes?: number | undefined
   /** What the brokers' logs call this node. @default 'pidmesh' */
-  readonly clientId?: string
-  readonly sasl?: KafkaSasl
+  readonly clientId?: string | undefined
+  readonly sasl?: KafkaSasl | undefined
   /** Options of Node's `tls.connect`: `ca`, `cert` and `key`, in PEM form, among them; `true` for its defaults. @default false */
-  readonly tls?: boolean | TlsOptions
+  readonly tls?: boolean | TlsOptions | undefined
 }
 
 export interface Address {

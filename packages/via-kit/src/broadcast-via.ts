@@ -30,7 +30,7 @@ import { StoreHealth } from './store-health.ts'
 export interface BroadcastViaOptions {
   readonly broker: MessageBroker
   /** Of messages that the broker has not confirmed. More are not sent: `noconnection`. @default 16 MiB */
-  readonly maxPendingBytes?: number
+  readonly maxPendingBytes?: number | undefined
 }
 
 export interface BroadcastStats {

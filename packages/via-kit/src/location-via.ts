@@ -50,11 +50,11 @@ import { OwnRows } from './own-rows.ts'
 export interface LocationViaOptions {
   readonly store: LocationStore
   /** How a push goes to another node: over the mesh that the nodes make, or over a broker, for nodes that are not connected with each other. @default the mesh */
-  readonly channel?: MessageBroker
+  readonly channel?: MessageBroker | undefined
   /** Calls of others that may wait for the store: one more is refused. Of a store in parts each takes half of what is left of it at most. @default 10,000 */
-  readonly maxPending?: number
+  readonly maxPending?: number | undefined
   /** The same on all nodes whose names belong together; a node takes part in a scope once. What nodes tell each other is separate, the rows of a store are not: give it another prefix or table. @default `default` */
-  readonly scope?: string
+  readonly scope?: string | undefined
 }
 
 export interface LocationStats {

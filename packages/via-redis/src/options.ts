@@ -49,11 +49,11 @@ export interface RedisTls {
 
 export interface CommonOptions {
   /** For `rediss:`, of servers and sentinels. */
-  readonly tls?: RedisTls
+  readonly tls?: RedisTls | undefined
   /** Before each key and each channel. @default 'pidmesh:' */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /** In ms: how long a call waits for Redis. @default 2_000 */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 export interface LocationsTuning extends CommonOptions {

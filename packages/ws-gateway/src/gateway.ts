@@ -45,9 +45,9 @@ const STOP_GRACE_MS = 2_500
 
 export interface DrainOptions {
   /** Over so long the sockets are closed, evenly. @default 30000 */
-  readonly overMs?: number
+  readonly overMs?: number | undefined
   /** So long it is then waited for clients that are to go on elsewhere. @default 10000 */
-  readonly handOverMs?: number
+  readonly handOverMs?: number | undefined
 }
 
 export class Gateway<ClientMessage, ServerMessage, Principal> {

@@ -38,7 +38,7 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   /** Where sessions register their names. */
   readonly names: Via
   /** Where sessions have their rooms: `ProcessGroups`. Without it there are no rooms, no presence, and no names of the policy `multi`. @default none */
-  readonly groups?: Groups
+  readonly groups?: Groups | undefined
   /** The class of the sessions: one instance, and one process, for each client. */
   readonly session: SessionClass<ClientMessage, ServerMessage, Principal>
   /**
@@ -52,73 +52,73 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
    * The same for all sessions of one principal: a session can be resumed by its own principal only, and presence tells it to others. @default the principal, if it is a text; otherwise
    * its JSON, with the keys in order
    */
-  readonly principalId?: (principal: NoInfer<Principal>) => string
+  readonly principalId?: ((principal: NoInfer<Principal>) => string) | undefined
   /** What clients may send, as any Standard Schema (zod, valibot, …); anything else closes with 4400. @default any JSON */
-  readonly messages?: MessageSchema<ClientMessage>
+  readonly messages?: MessageSchema<ClientMessage> | undefined
 
   /** The port to listen on; 0 lets the system choose. Give this or `server`. */
-  readonly port?: number
+  readonly port?: number | undefined
   /** The address to listen on. @default '127.0.0.1' */
-  readonly host?: string
+  readonly host?: string | undefined
   /** An HTTP server of yours, already listening or not: the gateway takes its upgrades for `path`, and leaves the rest. */
-  readonly server?: Server
+  readonly server?: Server | undefined
   /** @default '/ws' */
-  readonly path?: string
+  readonly path?: string | undefined
   /** Which web pages may connect: origins such as `https://chat.example`, or '*' for all. @default pages of the same host; no Origin at all is accepted */
-  readonly origins?: readonly string[] | '*'
+  readonly origins?: readonly string[] | '*' | undefined
   /** Where else than in `Authorization`, the subprotocol and messages a token may be: a cookie of this name, a query parameter of this name. @default nowhere */
-  readonly tokens?: CredentialOptions
+  readonly tokens?: CredentialOptions | undefined
   /** Addresses or networks (`10.0.0.0/8`) of proxies that tell the client's address in `X-Forwarded-For`. @default none */
-  readonly trustedProxies?: readonly string[]
+  readonly trustedProxies?: readonly string[] | undefined
   /** Makes what answers `/metrics` on the gateway's own port, and in `handleRequest`. @default none */
-  readonly metrics?: (gateway: { readonly stats: GatewayStats }) => MetricsSource
+  readonly metrics?: ((gateway: { readonly stats: GatewayStats }) => MetricsSource) | undefined
 
   /** How sessions outlive their sockets; `false`: they don't. */
-  readonly resume?: Partial<ResumeOptions> | false
+  readonly resume?: Partial<ResumeOptions> | false | undefined
 
   /** A larger message closes with 1009. @default 65536 */
-  readonly maxPayloadBytes?: number
+  readonly maxPayloadBytes?: number | undefined
   /** More of one client closes with 4005. Pings count, too. @default 100 */
-  readonly maxMessagesPerSecond?: number
+  readonly maxMessagesPerSecond?: number | undefined
   /** So many may come at once, in one frame too. @default 256 */
-  readonly messageBurst?: number
+  readonly messageBurst?: number | undefined
   /** Above so many bytes that wait for a client droppable messages are left out, and of coalescible ones all but the latest. @default 262144 */
-  readonly softBufferedBytes?: number
+  readonly softBufferedBytes?: number | undefined
   /** Bytes that may wait for a client; more closes with 4008. @default 1048576 */
-  readonly maxBufferedBytes?: number
+  readonly maxBufferedBytes?: number | undefined
   /** A client for which more than `softBufferedBytes` have waited for so long is closed with 4008. @default 10000 */
-  readonly slowTimeoutMs?: number
+  readonly slowTimeoutMs?: number | undefined
   /** Messages of one client that may wait for its session; more waits in the socket, but for what was read in one
    * chunk of up to 64 KiB. @default 64 */
-  readonly maxPendingMessages?: number
+  readonly maxPendingMessages?: number | undefined
   /** Further sockets are refused with 503. @default 100000 */
-  readonly maxConnections?: number
+  readonly maxConnections?: number | undefined
   /** Further sockets of one address are refused with 429; of IPv6 a /64 counts as one. @default 1000 */
-  readonly maxConnectionsPerAddress?: number
+  readonly maxConnectionsPerAddress?: number | undefined
   /** Clients of whom it isn't known yet who they are; further ones are refused with 503. @default 1000 */
-  readonly maxAuthenticating?: number
+  readonly maxAuthenticating?: number | undefined
   /** For `authenticate`, and for the client to say `hello`. @default 5000 */
-  readonly authenticateTimeoutMs?: number
+  readonly authenticateTimeoutMs?: number | undefined
   /**
    * `handleConnect` may take so long, and a session from another node until it has run `handleResume` here; then the socket is closed with 1011. If the session doesn't answer there it is
    * closed with 1013, at half of it. @default 10000
    */
-  readonly connectTimeoutMs?: number
+  readonly connectTimeoutMs?: number | undefined
   /** A session whose socket is closed has so long to finish what it is at; then it is killed. @default 10000 */
-  readonly sessionEndTimeoutMs?: number
+  readonly sessionEndTimeoutMs?: number | undefined
   /** A client that was silent for so long is pinged. @default 25000 */
-  readonly pingIntervalMs?: number
+  readonly pingIntervalMs?: number | undefined
   /** A client that doesn't answer a ping for so long is closed with 4010. @default 10000 */
-  readonly pingTimeoutMs?: number
+  readonly pingTimeoutMs?: number | undefined
   /** permessage-deflate. It costs several times the CPU and memory of a connection. @default false */
-  readonly compression?: boolean
+  readonly compression?: boolean | undefined
   /**
    * Shares of the heap's limit: above `refuseAt` new sockets get 503, above `shedAt` the slowest clients are closed with 1013, until it is `margin` below.
    * @default { refuseAt: 0.85, shedAt: 0.95, margin: 0.05 }
    */
-  readonly heapThresholds?: Partial<LoadThresholds>
+  readonly heapThresholds?: Partial<LoadThresholds> | undefined
   /** How much of the heap's limit is in use, from 0 to 1. @default V8's own figures */
-  readonly heapShare?: () => number
+  readonly heapShare?: (() => number) | undefined
 }
 
 export interface CheckedGatewayOptions<ClientMessage, ServerMessage, Principal> {
@@ -265,11 +265,7 @@ function checkListen({
   port,
   host = '127.0.0.1',
   server,
-}: {
-  readonly port?: number
-  readonly host?: string
-  readonly server?: Server
-}): ListenOn {
+}: Pick<GatewayOptions<never, unknown, unknown>, 'port' | 'host' | 'server'>): ListenOn {
   if ((port === undefined) === (server === undefined)) throw bad('give either port or server')
   if (server !== undefined) return { server }
   if (port === undefined || !Number.isInteger(port) || port < 0 || port > 65_535)

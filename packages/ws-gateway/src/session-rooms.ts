@@ -22,7 +22,7 @@ export type Broadcast = (group: string, message: unknown, except: Pid | undefine
 
 export interface BroadcastOptions {
   /** Not to this session, which is the sender's own, usually. */
-  readonly except?: Pid
+  readonly except?: Pid | undefined
 }
 
 export interface RoomsComponents {

@@ -71,9 +71,9 @@ export interface RegisterOptions {
    * `unique`: the first keeps the name, unless its client has no socket any more; the second is closed with 4009. `replace`: the last one gets the name, the client of the one
    * before is closed with 4013. `multi`: all have it, and what is sent to it goes to each. @default 'unique'
    */
-  readonly policy?: NamePolicy
+  readonly policy?: NamePolicy | undefined
   /** What every node knows with the name. */
-  readonly meta?: NameMeta
+  readonly meta?: NameMeta | undefined
 }
 
 /** What a session has of its process. Made by the gateway. */

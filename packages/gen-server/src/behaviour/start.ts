@@ -36,15 +36,15 @@ import { ServerLoop } from './loop.ts'
 
 export interface StartOptions {
   /** Registers the server, on this node or in a `Via`, before `init` runs. */
-  readonly name?: string | ViaName
+  readonly name?: string | ViaName | undefined
   /** Milliseconds that `init` may take before the process is killed. @default Infinity */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** A text for logs and observation. @default none */
-  readonly label?: string
+  readonly label?: string | undefined
   /** Starts out trapping exits, so that `terminate` runs when the parent exits. @default false */
-  readonly trapExit?: boolean
+  readonly trapExit?: boolean | undefined
   /** How many messages may wait, and what happens to one more. @default the node's `mailbox` option */
-  readonly mailbox?: Partial<MailboxOptions>
+  readonly mailbox?: Partial<MailboxOptions> | undefined
 }
 
 /** How a server and the one who starts it are bound. Only to one that it is linked to is a server's starter its parent. */

@@ -26,15 +26,15 @@ export interface EtsOptions<Key extends string, Type extends EtsType> {
   /** The field that is the key of a row. */
   readonly key: Key
   /** @default 'set' */
-  readonly type?: Type
+  readonly type?: Type | undefined
   /** Who may read and write: all processes of the node; all read, and the owner writes; the owner only. @default 'protected' */
-  readonly protection?: EtsProtection
+  readonly protection?: EtsProtection | undefined
   /** Makes the table found by its name: see `Ets.whereis`. @default false */
-  readonly named?: boolean
+  readonly named?: boolean | undefined
   /** @default nobody: the table ends with its owner */
   readonly heir?: EtsHeir | undefined
   /** Rows at most: one more is refused, with `ERR_TABLE_FULL`. @default no limit */
-  readonly maxRows?: number
+  readonly maxRows?: number | undefined
 }
 
 export interface CheckedEtsOptions {

@@ -43,7 +43,7 @@ export interface ProcessInfo {
 
 export interface ProcessInfoOptions {
   /** How many messages of the mailbox to show, the oldest first. @default 0 */
-  readonly messages?: number
+  readonly messages?: number | undefined
 }
 
 export const PROCESS_INFO_OPTIONS: readonly (keyof ProcessInfoOptions)[] = ['messages']

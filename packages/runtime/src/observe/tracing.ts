@@ -15,19 +15,19 @@ import { reasonOfThrown, type ExitReason } from '../reasons.ts'
 /** Which events are told. */
 export interface TraceOptions {
   /** Messages that the process sends. @default false */
-  readonly send?: boolean
+  readonly send?: boolean | undefined
   /** Messages that are put into its mailbox, those of the runtime included. @default false */
-  readonly receive?: boolean
+  readonly receive?: boolean | undefined
   /** Processes that it spawns. @default false */
-  readonly spawn?: boolean
+  readonly spawn?: boolean | undefined
   /** Its end. @default false */
-  readonly exit?: boolean
+  readonly exit?: boolean | undefined
   /** Links that it makes or ends. @default false */
-  readonly link?: boolean
+  readonly link?: boolean | undefined
   /** Names that it is given or loses. @default false */
-  readonly register?: boolean
+  readonly register?: boolean | undefined
   /** Processes that it spawns are traced too, and so on: `set_on_spawn`. @default false */
-  readonly inherit?: boolean
+  readonly inherit?: boolean | undefined
 }
 
 /** `atMs` is the time of the node's monotonic clock in milliseconds. */

@@ -35,13 +35,13 @@ export function handler<Message = unknown>(
 
 export interface SpawnOptions {
   /** Registers the process under this name on its node. @throws PidmeshError `ERR_NAME_TAKEN` from `spawn`. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** A text for logs and observation; no address. */
-  readonly label?: string
+  readonly label?: string | undefined
   /** Starts out trapping exits. @default false */
-  readonly trapExit?: boolean
+  readonly trapExit?: boolean | undefined
   /** How many messages may wait, and what happens to one more. @default the node's `mailbox` option */
-  readonly mailbox?: Partial<MailboxOptions>
+  readonly mailbox?: Partial<MailboxOptions> | undefined
 }
 
 export const SPAWN_OPTIONS: readonly (keyof SpawnOptions)[] = ['name', 'label', 'trapExit', 'mailbox']

@@ -42,24 +42,24 @@ export interface MonitorOptions {
    * - `reply_demonitor`: the same, or the first message to it, which ends the monitor too.
    * @default no alias
    */
-  readonly alias?: 'explicit_unalias' | 'demonitor' | 'reply_demonitor'
+  readonly alias?: 'explicit_unalias' | 'demonitor' | 'reply_demonitor' | undefined
 }
 
 export interface MonitorNodesOptions {
   /** @default 'visible' */
-  readonly nodeType?: NodeType | 'all'
+  readonly nodeType?: NodeType | 'all' | undefined
 }
 
 export interface DemonitorOptions {
   /** Also removes the monitor's `DOWN` from the mailbox if it is there already. @default false */
-  readonly flush?: boolean
+  readonly flush?: boolean | undefined
   /** Makes `demonitor` say whether the monitor was still there; without it the answer is always `true`. @default false */
-  readonly info?: boolean
+  readonly info?: boolean | undefined
 }
 
 export interface AliasOptions {
   /** Closes the alias with the first message to it. @default false */
-  readonly reply?: boolean
+  readonly reply?: boolean | undefined
 }
 
 const ALIAS_MODES: ReadonlySet<unknown> = new Set<MonitorOptions['alias']>([

@@ -28,7 +28,7 @@ export interface ReceiveTimeout {
 /** Which messages a `receive` takes. */
 export interface ReceiveOptions<T> extends ReceiveTimeout {
   /** Called for each message once, the oldest first. One that throws rejects the receive and leaves the messages. @default all messages */
-  readonly match?: ((message: unknown) => message is T) | ((message: unknown) => boolean)
+  readonly match?: ((message: unknown) => message is T) | ((message: unknown) => boolean) | undefined
 }
 
 const RECEIVE_OPTIONS: readonly (keyof ReceiveOptions<unknown>)[] = ['match', 'timeoutMs']

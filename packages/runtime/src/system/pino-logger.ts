@@ -8,7 +8,7 @@ export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug'
 
 export interface PinoLoggerOptions {
   /** @default 'info' */
-  readonly level?: LogLevel
+  readonly level?: LogLevel | undefined
 }
 
 /** A net under mistakes, of two meshes: what stands at the top of a line, or in one of its fields, and nothing deeper. The runtime itself logs none of these. */

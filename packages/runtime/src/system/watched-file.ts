@@ -16,7 +16,7 @@ const LOOK_AGAIN_MS = 5_000
 
 export interface WatchedFileOptions {
   /** The file is looked at so often even if nothing is told of it. @default 5000 */
-  readonly refreshMs?: number
+  readonly refreshMs?: number | undefined
 }
 
 /**

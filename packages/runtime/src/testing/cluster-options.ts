@@ -7,16 +7,16 @@ import { isSocketBytes } from '../transport/memory-checks.ts'
 
 export interface TestClusterOptions {
   /** Chooses who is next, and all random numbers of the nodes. @default 1 */
-  readonly seed?: number
+  readonly seed?: number | undefined
   /** From one node to another; two numbers: drawn between them for each direction of each connection. @default 1 */
-  readonly latencyMs?: number | readonly [least: number, most: number]
+  readonly latencyMs?: number | readonly [least: number, most: number] | undefined
   /** What the socket of a connection holds of what is on its way: only what is more counts as buffered at its node. @default 65_536 */
-  readonly socketBytes?: number
+  readonly socketBytes?: number | undefined
   /**
    * Turns and timers without time going on, and without an end to them: a livelock in what is tested. Also moments at which timers fire in one `run`, for a promise
    * that never settles. @default 1_000_000
    */
-  readonly maxTurns?: number
+  readonly maxTurns?: number | undefined
 }
 
 export interface CheckedClusterOptions {

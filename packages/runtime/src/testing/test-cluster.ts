@@ -34,9 +34,9 @@ import { VirtualClock } from './virtual-clock.ts'
 
 export interface TestNodeOptions extends Partial<NodeOptions> {
   /** @default all nodes that are running */
-  readonly seeds?: readonly string[]
+  readonly seeds?: readonly string[] | undefined
   /** What faults and `crash` call it: so a second node of the same name, an impostor, can be told from the first. @default the name */
-  readonly host?: string
+  readonly host?: string | undefined
 }
 
 interface Host {
