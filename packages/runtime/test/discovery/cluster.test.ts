@@ -5,6 +5,7 @@ import { handler, type Discovery, type Node, type NodeOptions } from '@pidmesh/r
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FakeDiscovery } from './fake-discovery.ts'
+import { watchDials } from './watched-dials.ts'
 
 const NOBODY = '127.0.0.1:9'
 
@@ -17,17 +18,10 @@ beforeEach(() => {
   cluster = new TestCluster()
   discovery = new FakeDiscovery()
   dialed = []
-  const transport = cluster.network.transport.bind(cluster.network)
-  cluster.network.transport = (hostName) => {
-    const real = transport(hostName)
-    return {
-      ...real,
-      dial: (address, events) => {
-        dialed.push(address)
-        return real.dial(address, events)
-      },
-    }
-  }
+  watchDials(cluster, (_host, address) => {
+    dialed.push(address)
+    return address
+  })
 })
 
 afterEach(() => cluster.stop())

@@ -5,6 +5,7 @@ import { type Node, type NodeOptions } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FakeDiscovery } from '../discovery/fake-discovery.ts'
+import { watchDials } from '../discovery/watched-dials.ts'
 
 const PORT = 7_001
 const SEED = `127.0.0.1:${PORT}`
@@ -20,17 +21,10 @@ beforeEach(() => {
   cluster = new TestCluster()
   discovery = new FakeDiscovery()
   dialed = []
-  const transport = cluster.network.transport.bind(cluster.network)
-  cluster.network.transport = (hostName) => {
-    const real = transport(hostName)
-    return {
-      ...real,
-      dial: (address, events) => {
-        dialed.push(`${hostName} ${address}`)
-        return real.dial(address.replace('another', '127.0.0.1'), events)
-      },
-    }
-  }
+  watchDials(cluster, (hostName, address) => {
+    dialed.push(`${hostName} ${address}`)
+    return address.replace('another', '127.0.0.1')
+  })
 })
 
 afterEach(() => cluster.stop())
