@@ -25,7 +25,7 @@ import { Handshakes, type Role } from './handshakes.ts'
 import { lookMs, type LivenessOptions } from './liveness.ts'
 import { Peer, type PeerLimits } from './peer.ts'
 import { Ties } from './ties.ts'
-import { Approach, type ApproachEnd, type PendingNode } from './pending-node.ts'
+import { Approach, type OnApproachEnd } from './pending-node.ts'
 
 /** We have ended the connection, though its other side may be well. */
 const LOSING: ReadonlySet<NodeDownReason> = new Set<NodeDownReason>(['buffer_limit', 'no_progress', 'protocol_error'])
@@ -56,8 +56,8 @@ export interface PeersOptions {
   readonly onUp: (peer: Peer) => void
   /** Everything of the connection is over: links, monitors and then node monitors are to be told. */
   readonly onDown: (peer: Peer, reason: NodeDownReason) => void
-  /** Nothing has come of dialing a node: its links and monitors are to be told. */
-  readonly onUnreached: (node: PendingNode, end: ApproachEnd) => void
+  /** Nothing has come of dialing a node: links and monitors, and then node monitors are to be told. */
+  readonly onUnreached: OnApproachEnd
 }
 
 export class Peers {

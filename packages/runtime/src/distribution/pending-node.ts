@@ -30,6 +30,9 @@ export interface ApproachLimits {
 /** Why nothing comes of it: no connection, or a connection to another life of the node. */
 export type ApproachEnd = 'noconnection' | 'noproc'
 
+/** Is told of all lives at once, for which it is over: who watches the node is told last. */
+export type OnApproachEnd = (lives: readonly PendingNode[], end: ApproachEnd) => void
+
 export class PendingNode implements RemoteNode {
   readonly identity: NodeIdentity
   readonly relations: RemoteRelations = new RemoteRelations()
@@ -114,7 +117,7 @@ export class Approach {
   }
 
   /** There is a connection: `peer` takes over. `onEnd` is told of what was meant for other lives of the node. */
-  handOver(peer: Peer, onEnd: (node: PendingNode, end: ApproachEnd) => void): void {
+  handOver(peer: Peer, onEnd: OnApproachEnd): void {
     const isMeant = ({ identity }: PendingNode): boolean =>
       identity.incarnation === ANY_LIFE || identity.incarnation === peer.identity.incarnation
     const nodes = [...this.byLife.values()]
@@ -123,13 +126,16 @@ export class Approach {
     // They are let go as all who wait for the connection.
     for (const resolve of this.waiting) void peer.drained().then(resolve)
     // Last: what is told may lead to more that is sent, which is to come after the rest.
-    for (const node of nodes) if (!isMeant(node)) onEnd(node, 'noproc')
+    onEnd(
+      nodes.filter((node) => !isMeant(node)),
+      'noproc',
+    )
   }
 
   /** There will be no connection. */
-  giveUp(onEnd: (node: PendingNode, end: ApproachEnd) => void): void {
+  giveUp(onEnd: OnApproachEnd): void {
     this.full = true
-    for (const node of this.byLife.values()) onEnd(node, 'noconnection')
+    onEnd([...this.byLife.values()], 'noconnection')
     for (const resolve of this.waiting) resolve('noconnection')
   }
 }

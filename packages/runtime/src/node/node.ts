@@ -132,10 +132,11 @@ export class Node {
       onSignal: (remote, signal) => this.kernel.inbound.receive(remote, signal),
       onUp: (peer) => this.kernel.nodeMonitors.nodeUp(peer.identity.name, nodeTypeOf(peer)),
       onDown: (peer, reason) => this.connectionLost(peer, reason),
-      onUnreached: (node, end) => {
-        this.kernel.links.connectionLost(node, end)
-        this.kernel.monitors.connectionLost(node, end)
-        if (end === 'noconnection') this.kernel.nodeMonitors.unreached(node.identity.name)
+      onUnreached: (lives, end) => {
+        for (const node of lives) this.kernel.links.connectionLost(node, end)
+        for (const node of lives) this.kernel.monitors.connectionLost(node, end)
+        const [any] = lives
+        if (any !== undefined && end === 'noconnection') this.kernel.nodeMonitors.unreached(any.identity.name)
       },
     })
     this.discovered = new Discovered({

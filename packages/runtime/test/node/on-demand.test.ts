@@ -187,6 +187,29 @@ describe('with connectAll: false', () => {
     expect(await cluster.run(b.self.sendOk(sink, 'lost'))).toBe('noconnection')
   })
 
+  it('nodedown of a node that can not be found comes after all EXITs and DOWNs, of processes and of names', async () => {
+    cluster.crash('c')
+    await cluster.advance(100)
+    const seen: unknown[] = []
+    b.spawn(
+      handler((self) => {
+        self.trapExit = true
+        self.monitorNode(c.name, true)
+        self.monitor({ name: 'sink', node: c.name })
+        self.monitor(sink)
+        self.link(sink)
+        return (message) => void seen.push(message)
+      }),
+    )
+    await cluster.advance(6_000)
+    expect(seen).toMatchObject([
+      { type: 'EXIT', reason: 'noconnection' },
+      { type: 'DOWN', reason: 'noconnection' },
+      { type: 'DOWN', reason: 'noconnection' },
+      { type: 'nodedown', reason: 'disconnect' },
+    ])
+  })
+
   it('what waits for a connection is bounded, and busy says so', async () => {
     const statuses = new Set<string>()
     for (let n = 0; n < 60; n++) statuses.add(b.send(sink, new Uint8Array(512 * 1024)))
