@@ -146,6 +146,23 @@ describe.each<TransportKind>(['grpc', 'tcp'])('with tls, over %s,', (transport) 
       .toContainEqual(expect.stringContaining('the other side may have refused the certificate of this node'))
   })
 
+  it('of a program whose certificate counts, and that says something else than a node does, a node says so, and nothing of certificates', async () => {
+    const log = new MemoryLogger()
+    const a = await start('a', { tls: await tlsOf('a'), logger: log })
+    const { ca, certificate: cert, privateKey: key } = await tlsOf('b')
+    const port = Number(a.address.slice(a.address.lastIndexOf(':') + 1))
+    const program = connectTls({ host: '127.0.0.1', port, ca, cert, key, checkServerIdentity: () => undefined })
+    program.on('error', () => undefined)
+    await once(program, 'secureConnect')
+    program.write('GET / HTTP/1.1\r\n\r\n')
+    // What the server says first comes when it has seen the certificate.
+    await Promise.race([once(program, 'session'), once(program, 'close')])
+    program.end()
+    await expect
+      .poll(() => detailsOf(log), { timeout: 10_000 })
+      .toEqual(['TLS was made, and what was said on it is nothing of a node'])
+  })
+
   it('a node that dials takes no older TLS than 1.3', async () => {
     const { ca, certificate: cert, privateKey: key } = await tlsOf('a')
     const outcomes: unknown[] = []

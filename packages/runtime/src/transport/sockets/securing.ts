@@ -9,6 +9,9 @@ import { detailOf } from './socket-error.ts'
 /** Of a connection that was closed and nothing said: a node that refuses our certificate says no word of it. */
 const NO_REASON = 'closed without a word: the other side may have refused the certificate of this node'
 
+/** Its certificate counts, and so does ours, or it would have said nothing. */
+const SAID_OTHER = 'TLS was made, and what was said on it is nothing of a node'
+
 export interface SecuringOptions {
   readonly tls: TlsOptions
   /** What both sides speak, if they are to agree on it (ALPN). */
@@ -24,7 +27,13 @@ export function securing({ tls, protocol, onSecured, explain }: SecuringOptions)
   const { ca, certificate: cert, privateKey: key } = tls
   const ALPNProtocols = protocol === undefined ? undefined : [protocol]
   const options = { ca, cert, key, minVersion: 'TLSv1.3', requestCert: true, ALPNProtocols } as const
-  const server = createServer(options, onSecured)
+  const server = createServer(options, (secure) => {
+    const socket = socketBelow(secure)
+    socket?.once('close', () => {
+      if (secure.bytesRead > 0) explain(socket, SAID_OTHER)
+    })
+    onSecured(secure)
+  })
   server.on('tlsClientError', (error, secure) => {
     const detail = refusalOf(error, secure)
     const socket = socketBelow(secure)
