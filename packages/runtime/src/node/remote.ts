@@ -32,10 +32,13 @@ export function spawnOn(
   args: readonly unknown[],
   options: SpawnOptions = {},
 ): Promise<Pid> {
-  return heeded(spawnHeld(contextOf(caller), checkSpawn({ node, name, args, options }), (pid) => pid))
+  return heeded(spawnHeld(contextOf(caller), checkSpawn({ node, name, args, options }), 'untold', (pid) => pid))
 }
 
-/** As `spawnOn` and `link` in one step: none of its ends is missed. */
+/**
+ * As `spawnOn` and `link` in one step: none of its ends is missed. One that is spawned, and whose connection is lost before it runs, has ended with `noconnection`: the
+ * exit signal says so, and there is no `ERR_NODEDOWN`.
+ */
 export function spawnLinkOn(
   self: Context,
   node: NodeName,
@@ -45,14 +48,14 @@ export function spawnLinkOn(
 ): Promise<Pid> {
   const linking = contextOf(self)
   return heeded(
-    spawnHeld(linking, checkSpawn({ node, name, args, options }), (pid) => {
+    spawnHeld(linking, checkSpawn({ node, name, args, options }), 'told', (pid) => {
       linking.link(pid)
       return pid
     }),
   )
 }
 
-/** As `spawnOn` and `monitor` in one step: its `DOWN` has the reason of its end, however soon that is. */
+/** As `spawnOn` and `monitor` in one step: its `DOWN` has the reason of its end, however soon that is. As with `spawnLinkOn` this may be `noconnection`. */
 export function spawnMonitorOn(
   self: Context,
   node: NodeName,
@@ -62,7 +65,7 @@ export function spawnMonitorOn(
 ): Promise<{ readonly pid: Pid; readonly ref: Ref }> {
   const watching = contextOf(self)
   const spawn = checkSpawn({ node, name, args, options })
-  return heeded(spawnHeld(watching, spawn, (pid) => ({ pid, ref: watching.monitor(pid) })))
+  return heeded(spawnHeld(watching, spawn, 'told', (pid) => ({ pid, ref: watching.monitor(pid) })))
 }
 
 interface Spawn {
@@ -91,10 +94,14 @@ function checkCalled(node: NodeName, name: string, args: readonly unknown[]): vo
   if (!Array.isArray(args)) throw new PidmeshError('ERR_BAD_ARGUMENT', `arguments are a list, not ${shown(args)}`)
 }
 
-/** `relate` sets up relations while the process waits to run, and gives what the caller gets: what it sends arrives before the order to go. */
+/**
+ * `relate` sets up relations while the process waits to run, and gives what the caller gets: what it sends arrives before the order to go. `told`: by these he is told of
+ * its end, and needs the pid, or the reference, that he is told of.
+ */
 async function spawnHeld<Related>(
   self: Context,
   { node, name, args, options }: Spawn,
+  ofItsEnd: 'told' | 'untold',
   relate: (pid: Pid) => Related,
 ): Promise<Related> {
   const server = { name: REMOTE_SERVER, node }
@@ -105,7 +112,8 @@ async function spawnHeld<Related>(
   switch (reply.type) {
     case 'spawned': {
       const related = relate(reply.pid)
-      if (self.send(server, { type: '$go', held: reply.held } satisfies GoMessage) === 'noconnection')
+      const status = self.send(server, { type: '$go', held: reply.held } satisfies GoMessage)
+      if (status === 'noconnection' && ofItsEnd === 'untold')
         throw unreachable({ type: 'down', reason: 'noconnection' }, node, name)
       return related
     }

@@ -146,6 +146,37 @@ describe('spawnOn', () => {
     expect(faults).toEqual([])
   })
 
+  describe('of a node whose connection is lost together with its answer', () => {
+    beforeEach(() => {
+      far.exportFunctions(functions)
+      const server = far.whereis('$remote')
+      if (server === undefined) throw new Error('nobody runs exported functions')
+      // The answer is sent, and the goodbye comes with it.
+      far.trace(server, { send: true }, () => queueMicrotask(() => far.disconnectNode(near.name)))
+    })
+
+    it('rejects with ERR_NODEDOWN, if it is to be neither linked nor watched', async () => {
+      expect(await asProcess((self) => spawnOn(self, far.name, 'slow', []).catch(codeOf))).toBe('ERR_NODEDOWN')
+      expect(near.nodes()).toEqual([])
+    })
+
+    it('with a link gives the pid of which the EXIT tells', async () => {
+      const [pid, exit] = await asProcess(async (self) => [
+        await spawnLinkOn(self, far.name, 'slow', []),
+        await self.receive<{ from: Pid; reason: unknown }>('EXIT'),
+      ])
+      expect(exit).toMatchObject({ from: pid, reason: 'noconnection' })
+    })
+
+    it('with a monitor gives the reference that the DOWN has', async () => {
+      const [{ pid, ref }, down] = await asProcess(async (self) => [
+        await spawnMonitorOn(self, far.name, 'slow', []),
+        await self.receive<{ ref: Ref; pid: Pid; reason: unknown }>('DOWN'),
+      ])
+      expect(down).toMatchObject({ ref, pid, reason: 'noconnection' })
+    })
+  })
+
   it('is not subject to the limit that the node has for mailboxes', async () => {
     const small = await cluster.start('small', { mailbox: { limit: 5, policy: 'drop' } })
     await cluster.advance(100)
