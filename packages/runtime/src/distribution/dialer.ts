@@ -198,6 +198,8 @@ export class Dialer {
         if (target.timer === undefined || tries === 0) this.attempt(target)
       })
       if (failure === undefined || !isTie(failure)) return
+      // Forgotten since, or this node has stopped: no other try comes.
+      if (this.book.get(target.address) !== target) return
     }
   }
 

@@ -4,7 +4,10 @@ import { expect, it } from 'vitest'
 import type { ConnectFailure } from '../../src/distribution/connection.ts'
 import { Dialer } from '../../src/distribution/dialer.ts'
 
-it('who waits for a node whose address vanishes between two tries is told that it is not connected', async () => {
+it.each([
+  ['whose address vanishes', (dialer: Dialer) => dialer.list(new Set())],
+  ['of which none is dialed any more, since this one stops,', (dialer: Dialer) => dialer.stop()],
+])('who waits for a node %s between two tries is told that it is not connected', async (_what, end) => {
   const b = nodeName('b@127.0.0.1')
   const tie: ConnectFailure = {
     type: 'refused',
@@ -31,8 +34,7 @@ it('who waits for a node whose address vanishes between two tries is told that i
   const outcome = dialer.redial(b)
   // Its own try, and then the next is on its way.
   fail(tie)
-  await new Promise((resolve) => setImmediate(resolve))
-  dialer.list(new Set())
+  end(dialer)
   expect(await outcome).toBe(false)
 })
 
