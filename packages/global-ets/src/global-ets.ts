@@ -178,6 +178,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     checkKey('name', name)
     checkPid(pid)
     checkTakeover(options)
+    this.table.checkRunning()
     const { meta, expectedEpoch }: { readonly meta?: M; readonly expectedEpoch?: number } = options ?? {}
     const kept = this.checkedMeta(meta)
     const { table } = this.table.replica
@@ -185,16 +186,18 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     if (expectedEpoch !== undefined && expectedEpoch !== (holder === NONE ? 0 : table.rows.epochOf(holder)))
       return undefined
     if (!this.table.watchEnd(pid)) return undefined
-    if (holder !== NONE) {
+    if (holder !== NONE && !this.table.isOwn(holder)) {
       const claim: Claim = { key: name, owner: pid.origin, id: pid.id, epoch: table.epoch + 1, meta: kept.meta }
-      if (!this.table.isOwn(holder) && !table.precedes(claim, table.claimOf(holder))) return undefined
-      if (this.table.isOwn(holder) && table.rows.idOf(holder) !== pid.id) {
-        const loser = this.table.pidOf(holder)
-        this.table.remove(holder)
-        this.endLoser(name, loser, pid)
-      }
+      if (!table.precedes(claim, table.claimOf(holder))) return undefined
     }
-    return this.table.put(name, pid, kept) ? table.epoch : undefined
+    // The row of ours may stand behind the holder's: a clash whose loser hasn't been told yet, and wouldn't be any more.
+    const own = table.find(table.own, name)
+    const loser = own === NONE || table.rows.idOf(own) === pid.id ? undefined : this.table.pidOf(own)
+    if (loser !== undefined) this.table.remove(own)
+    const epoch = this.table.put(name, pid, kept) ? table.epoch : undefined
+    // When the name is taken: who is ended may register what he finds free.
+    if (loser !== undefined) this.endLoser(name, loser, pid)
+    return epoch
   }
 
   /** What the gateway and other users of a `Via` may ask of it. `newestWins`: with the policy `newest`. */
@@ -210,11 +213,16 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     }
   }
 
-  /** Gives up a name of this node; if a process is given, only if that has it. A name that isn't this node's is left as it is. */
+  /**
+   * Gives up a name of this node; if a process is given, only if that has it. A name that isn't this node's is left as it is; when the table was stopped none is.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for what is no name or pid
+   */
   unregisterName(name: string, pid?: Pid): 'ok' {
+    if (pid !== undefined) checkPid(pid)
     const slot = this.ownRow(name)
-    if (slot !== NONE && (pid === undefined || this.table.replica.table.rows.idOf(slot) === pid.id))
-      this.table.remove(slot)
+    if (slot === NONE || !this.table.isRunning) return 'ok'
+    // Processes of two nodes may have the same id.
+    if (pid === undefined || pid.equals(this.table.pidOf(slot))) this.table.remove(slot)
     return 'ok'
   }
 

@@ -102,6 +102,19 @@ describe('as simple_global', () => {
     expect(b.names.whereisName('x')).toBeUndefined()
   })
 
+  it('unregisterName for a process leaves the name to any other, one of another node with the same id included', async () => {
+    const [a, b] = [await join('a'), await join('b')]
+    let [own, other] = [collector(a.node).pid, collector(b.node).pid]
+    while (own.id < other.id) own = collector(a.node).pid
+    while (other.id < own.id) other = collector(b.node).pid
+    expect(own.id).toBe(other.id)
+    a.names.registerName('x', own)
+    expect(a.names.unregisterName('x', other)).toBe('ok')
+    expect(a.names.whereisName('x')?.equals(own)).toBe(true)
+    expect(a.names.unregisterName('x', own)).toBe('ok')
+    expect(a.names.whereisName('x')).toBeUndefined()
+  })
+
   it('a message to a name reaches its process from any node, and noproc is said of a name that nobody has', async () => {
     const a = await join('a')
     const b = await join('b')

@@ -129,6 +129,45 @@ describe('takeover', () => {
     expect(a.node.isProcessAlive(pid)).toBe(true)
     expect(a.names.metaOf('x')).toEqual({ room: 'lobby' })
   })
+
+  it('of a name that another node has just won here ends its holder here, too, who has not been told of that', async () => {
+    const a = await join(cluster, 'a', { policy: 'newest' })
+    const b = await join(cluster, 'b', { policy: 'newest' })
+    const standby = idle(a)
+    const [second, told] = collector(a, trap)
+    let holder: Pid | undefined
+    const [first] = collector(a, (self) => {
+      // Between the end of this one and what is said to `second`: both have lost by one message.
+      self.signal.addEventListener('abort', () => {
+        holder = a.names.whereisName('two')
+        a.names.takeover('two', standby)
+      })
+    })
+    await cluster.settle()
+    a.names.registerName('one', first)
+    a.names.registerName('two', second)
+    const onB = idle(b)
+    // The others make b's epochs the larger ones.
+    for (const name of ['more', 'and more', 'one', 'two']) b.names.registerName(name, onB)
+    await cluster.advance(50)
+    expect(holder?.equals(onB)).toBe(true)
+    expect(b.names.whereisName('two')?.equals(standby)).toBe(true)
+    expect(told).toMatchObject([{ type: 'EXIT', reason: { name_conflict: { name: 'two' } } }])
+  })
+
+  it('has the name before its holder ends: who registers at that end finds it taken', async () => {
+    const a = await join(cluster, 'a')
+    const [now, standby] = [idle(a), idle(a)]
+    const answers: string[] = []
+    const [old] = collector(a, (self) => {
+      self.signal.addEventListener('abort', () => answers.push(a.names.registerName('x', standby)))
+    })
+    await cluster.settle()
+    a.names.registerName('x', old)
+    a.names.takeover('x', now)
+    expect(answers).toEqual(['no'])
+    expect(a.names.whereisName('x')?.equals(now)).toBe(true)
+  })
 })
 
 describe('who loses a name', () => {
@@ -437,7 +476,10 @@ describe('the end of a table', () => {
     await cluster.advance(10)
     expect(b.names.registeredNames()).toEqual([])
     expect(a.node.isProcessAlive(pid)).toBe(true)
-    expect(() => a.names.registerName('y', pid)).toThrowError(expect.objectContaining({ code: 'ERR_NODE_STOPPED' }))
+    const stopped = expect.objectContaining({ code: 'ERR_NODE_STOPPED' })
+    expect(() => a.names.registerName('y', pid)).toThrowError(stopped)
+    expect(() => a.names.takeover('y', pid, { expectedEpoch: 3 })).toThrowError(stopped)
+    expect(a.names.unregisterName('x')).toBe('ok')
     const again = await cluster.run(GlobalEts.start<Meta>(a.node))
     again.registerName('z', pid)
     await cluster.advance(50)

@@ -136,10 +136,14 @@ export class ReplicatedTable<Change> {
     await this.node.self.awaitDown(pid, Infinity)
   }
 
+  /** Whether there is a server, or will be one. */
+  get isRunning(): boolean {
+    return !this.isStopped && !this.node.isStopping
+  }
+
   /** @throws PidmeshError `ERR_NODE_STOPPED` if there is no server, and will be none */
   checkRunning(): void {
-    if (this.isStopped || this.node.isStopping)
-      throw new PidmeshError('ERR_NODE_STOPPED', 'the table is not running on this node')
+    if (!this.isRunning) throw new PidmeshError('ERR_NODE_STOPPED', 'the table is not running on this node')
   }
 
   /** The server, if one runs. */
@@ -232,7 +236,7 @@ export class ReplicatedTable<Change> {
   }
 
   private isFilling(): boolean {
-    if (this.isStopped || this.node.isStopping) return false
+    if (!this.isRunning) return false
     return (
       this.server === undefined ||
       this.server.isAskingWhoIsThere ||
@@ -304,7 +308,7 @@ export class ReplicatedTable<Change> {
   private onServerGone(): void {
     this.server = undefined
     this.replica.serverGone()
-    if (this.isStopped || this.node.isStopping) {
+    if (!this.isRunning) {
       this.letGo()
       return
     }
@@ -320,7 +324,7 @@ export class ReplicatedTable<Change> {
   private startLater(attempt: number): void {
     const delayMs = Math.min(RESTART_MOST_MS, RESTART_FIRST_MS * 2 ** Math.min(attempt - 1, 10))
     this.node.clock.setTimer(delayMs, () => {
-      if (this.isStopped || this.node.isStopping) return
+      if (!this.isRunning) return
       const { restarts } = this
       this.startServer().catch((error: unknown) => {
         const problem = String(error)
