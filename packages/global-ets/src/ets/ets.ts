@@ -23,7 +23,7 @@ import { checkEtsOptions, isOfSameNode, type EtsOptions, type KeyField, type Key
 import { checkPattern, type CheckedPattern, type Pattern } from './pattern.ts'
 import { rowsInRange, rowsWithPrefix, type KeyPrefix, type KeyRange } from './range.ts'
 import type { Page, ReadableTable } from './readable-table.ts'
-import type { EtsType } from './rows.ts'
+import type { EtsType, Rows } from './rows.ts'
 import type { Slot } from './slots.ts'
 import { Tables, type Table } from './tables.ts'
 import { Tid } from './tid.ts'
@@ -136,7 +136,7 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
 
   /**
    * A field of the row that has the key, or `absent` if none has it. Of sets.
-   * @throws PidmeshError `ERR_BAD_ARGUMENT` if none has it, and there is no `absent`
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` if none has it, and there is no `absent`; for a bag
    */
   lookupElement<Field extends keyof Row>(
     this: Ets<Row, Key, EtsSetType>,
@@ -144,7 +144,7 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
     field: Field,
     ...absent: [] | [Row[Field]]
   ): Row[Field] {
-    const [row] = this.lookup(key)
+    const [row] = setOf(this.reading()).lookup(checkKey(key))
     if (row !== undefined) return row[field]
     if (absent.length === 0) throw bad('the table has no such key')
     return absent[0]
@@ -174,7 +174,7 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
 
   /**
    * Changes fields of the row that has the key. Says whether there is one; with `absent`, that with the changes is inserted if there is none. Of sets.
-   * @throws PidmeshError `ERR_BAD_ARGUMENT` if the key is among the fields, `ERR_TABLE_FULL`
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` if the key is among the fields, for a bag; `ERR_TABLE_FULL`
    */
   updateElement(
     this: Ets<Row, Key, EtsSetType>,
@@ -182,7 +182,7 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
     changes: Partial<Omit<Row, Key>>,
     absent?: Omit<Row, Key>,
   ): boolean {
-    const table = this.writing()
+    const table = setOf(this.writing())
     const [row] = table.lookup(checkKey(key))
     if (typeof changes !== 'object' || changes === null || Object.hasOwn(changes, table.keyField))
       throw bad('what is changed are fields other than the key')
@@ -195,7 +195,7 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
 
   /**
    * Counts: changes a field, or several one after the other, and gives what they have become. If no row has the key it begins with `absent`. Of sets.
-   * @throws PidmeshError `ERR_BAD_ARGUMENT` for a field that is no integer, or a key that isn't there and no `absent`; `ERR_TABLE_FULL`
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for a field that is no integer, a key that isn't there and no `absent`, a bag; `ERR_TABLE_FULL`
    */
   updateCounter<Update extends CounterUpdate<Row, Key>>(
     this: Ets<Row, Key, EtsSetType>,
@@ -215,7 +215,7 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
     updates: GivenUpdate | readonly GivenUpdate[],
     absent?: Omit<Row, Key>,
   ): unknown {
-    const table = this.writing()
+    const table = setOf(this.writing())
     const [known] = table.lookup(checkKey(key))
     const base = known ?? (absent && table.copyOf({ ...absent, [table.keyField]: key } as Row))
     if (base === undefined) throw bad('the table has no such key')
@@ -297,6 +297,12 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
     const { rows, last } = this.reading().page(pattern, limit, behind)
     return { rows, more: last === undefined ? undefined : () => this.page(pattern, limit, last) }
   }
+}
+
+/** The types keep bags away; but of what type a table is that was found by its name is what the caller says. */
+function setOf<Row extends object>(rows: Rows<Row>): Rows<Row> {
+  if (rows.isBag) throw bad(`this is of sets: in a ${rows.type} a key has several rows`)
+  return rows
 }
 
 function isList<T>(value: T | readonly T[]): value is readonly T[] {

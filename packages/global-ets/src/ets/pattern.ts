@@ -16,7 +16,7 @@ export type Pattern<Row> =
 export interface CheckedPattern<Row> {
   /** The pattern names the key's value. */
   readonly key: { readonly value: unknown } | undefined
-  /** Of all fields, or of all but a key that is named by its value. */
+  /** Of all fields: a key that an `ordered_set` finds by its order may be another value, 1 for 1n. */
   readonly matches: (row: Row) => boolean
 }
 
@@ -32,11 +32,10 @@ export function checkPattern<Row extends object>(pattern: Pattern<Row>, keyField
     throw new PidmeshError('ERR_BAD_ARGUMENT', "a pattern can't be read", { cause })
   }
   const named = fields.find(([name, wanted]) => name === keyField && typeof wanted !== 'function')
-  const others = fields.filter((field) => field !== named)
   return {
     key: named === undefined ? undefined : { value: named[1] },
     matches: (row) =>
-      others.every(([name, wanted]) => {
+      fields.every(([name, wanted]) => {
         const value: unknown = Reflect.get(row, name)
         return typeof wanted === 'function'
           ? Reflect.apply(wanted, undefined, [value]) === true

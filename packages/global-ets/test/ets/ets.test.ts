@@ -147,6 +147,16 @@ describe('counters and elements', () => {
     expect(table.lookupElement('b', 'guests', 0)).toBe(0)
     expect(() => table.lookupElement('b', 'guests')).toThrow(code('ERR_BAD_ARGUMENT'))
   })
+
+  it('updateCounter, updateElement and lookupElement are of sets: a bag that is only said to be one is an error, and stays as it is', () => {
+    const bag = Ets.new<Room, 'name'>(node, 'rooms', { key: 'name', type: 'bag', named: true })
+    bag.insert({ name: 'a', guests: 1 })
+    const said = Ets.whereis<Room, 'name'>(node, 'rooms')
+    expect(() => said?.updateCounter('a', { field: 'guests', by: 1 })).toThrow(code('ERR_BAD_ARGUMENT'))
+    expect(() => said?.updateElement('a', { guests: 2 })).toThrow(code('ERR_BAD_ARGUMENT'))
+    expect(() => said?.lookupElement('a', 'guests')).toThrow(code('ERR_BAD_ARGUMENT'))
+    expect(bag.tab2list()).toEqual([{ name: 'a', guests: 1 }])
+  })
 })
 
 describe('order', () => {
@@ -170,6 +180,19 @@ describe('order', () => {
     const texts = Ets.new<Room, 'name'>(node, 't', { key: 'name', type: 'ordered_set' })
     texts.insert(['user:1', 'user:2', 'users', 'use'].map((name) => ({ name, guests: 0 })))
     expect(texts.prefix('user:').map(({ name }) => name)).toEqual(['user:1', 'user:2'])
+  })
+
+  it('a key in a pattern is an exact value: of an ordered set, where 1 and 1n are one key, they are not one pattern', () => {
+    const table = Ets.new<{ id: number | bigint | readonly number[] }, 'id'>(node, 't', {
+      key: 'id',
+      type: 'ordered_set',
+    })
+    table.insert([{ id: 1 }, { id: [-0] }])
+    expect(table.lookup(1n)).toEqual([{ id: 1 }])
+    expect(table.select({ id: 1n })).toEqual([])
+    expect(table.selectDelete({ id: 1n })).toBe(0)
+    expect(table.selectCount({ id: 1 })).toBe(1)
+    expect(table.selectCount({ id: [0] })).toBe(1)
   })
 
   it('prefix and range are of an ordered_set: a table that is only said to be one is an error, not an empty list', () => {
