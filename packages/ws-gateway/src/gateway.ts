@@ -110,6 +110,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       schema: options.messages,
       helloTimeoutMs: options.authenticateTimeoutMs,
       flushLater: (writer) => turnEnd.add(writer),
+      sharedBytes: (frame) => turnEnd.bytesOf(frame),
       onHello: (connection, hello) => void reception.onHello(connection, hello),
       onAuth: (connection, token) => reception.onAuth(connection, token),
       onClosed: (connection) => this.onClosed(connection),

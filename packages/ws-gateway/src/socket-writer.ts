@@ -18,6 +18,13 @@ import { payloadOf, type Frame } from './frame.ts'
 
 /** Of so many pushes one is timed. */
 const TIMED_EVERY = 64
+/**
+ * Of what waits for a client so much may be texts, each of which the system's write copies for each client. What comes on top are Buffers, which all that are sent the same share: of a
+ * broadcast to many who read slowly each would keep a copy otherwise.
+ */
+const MAX_TEXTS_BYTES = 16 * 1_024
+/** What is shorter stays a text: a Buffer takes as much by itself. */
+const MIN_SHARED_BYTES = 256
 
 /** How much a client may still be sent: `tight` above the soft limit, `full` above the hard one, `none` if it has no socket that is open. */
 export type Room = 'enough' | 'tight' | 'full' | 'none'
@@ -31,6 +38,8 @@ export interface WriterHost {
   readonly slowTimeoutMs: number
   /** Calls the writer's `flush` at the end of the turn. */
   readonly flushLater: (writer: SocketWriter) => void
+  /** The bytes of a text frame, the same for all that the turn sends it to. */
+  readonly sharedBytes: (frame: string) => Buffer
 }
 
 /** What a writer needs of a WebSocket. */
@@ -115,7 +124,7 @@ export class SocketWriter {
     const { host, socket, stream, isBinary } = this
     if (socket.readyState !== WebSocket.OPEN) return
     host.counters.bytesOut += frame.length
-    const isText = typeof frame === 'string' && !this.isCompressed
+    const isText = typeof frame === 'string' && !this.isCompressed && this.isTextFor(frame.length)
     if (!this.isCorked) {
       if (this.text === '') host.flushLater(this)
       if (isText) {
@@ -128,9 +137,18 @@ export class SocketWriter {
       this.push()
     }
     const onWritten = this.onWritten(sinceMs)
-    if (this.isCompressed) socket.send(payloadOf(frame), { binary: isBinary }, onWritten)
-    else if (isText) stream.write(frame, 'latin1', onWritten)
-    else stream.write(frame, onWritten)
+    if (isText) {
+      stream.write(frame, 'latin1', onWritten)
+      return
+    }
+    const bytes = typeof frame === 'string' ? host.sharedBytes(frame) : frame
+    if (this.isCompressed) socket.send(payloadOf(bytes), { binary: isBinary }, onWritten)
+    else stream.write(bytes, onWritten)
+  }
+
+  /** Whether a frame that can be a text goes out as one. */
+  private isTextFor(bytes: number): boolean {
+    return bytes < MIN_SHARED_BYTES || this.bufferedBytes + bytes <= MAX_TEXTS_BYTES
   }
 
   /** What was written so far is in the stream from now on. */

@@ -8,10 +8,13 @@ import { WebSocket } from 'ws'
 import { Counters } from '../src/counters.ts'
 import { frameOf } from '../src/frame.ts'
 import { SocketWriter } from '../src/socket-writer.ts'
+import { TurnEnd } from '../src/turn-end.ts'
 
 interface Bench {
   readonly writer: SocketWriter
   readonly stream: PassThrough
+  /** What was given to the stream so far. */
+  readonly chunks: (string | Buffer)[]
   /** What the writes so far were, each as text. */
   readonly writes: string[]
   readonly errors: unknown[]
@@ -20,16 +23,13 @@ interface Bench {
 }
 
 /** A writer whose answer to the upgrade has gone out. */
-function open(extensions = ''): Bench {
-  const [stream, writes, errors, later]: [PassThrough, string[], unknown[], SocketWriter[]] = [
-    new PassThrough(),
-    [],
-    [],
-    [],
-  ]
+function open({ extensions = '', turn = new TurnEnd() } = {}): Bench {
+  const stream = new PassThrough()
+  const [chunks, writes, errors, later]: [(string | Buffer)[], string[], unknown[], SocketWriter[]] = [[], [], [], []]
   const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
-  stream.write = (chunk: unknown, ...rest: unknown[]) => {
-    writes.push(typeof chunk === 'string' ? chunk : (chunk as Buffer).toString('latin1'))
+  stream.write = (chunk: string | Buffer, ...rest: unknown[]) => {
+    chunks.push(chunk)
+    writes.push(typeof chunk === 'string' ? chunk : chunk.toString('latin1'))
     return write(chunk, ...rest)
   }
   stream.on('error', (error) => errors.push(error))
@@ -45,11 +45,12 @@ function open(extensions = ''): Bench {
       maxBufferedBytes: 2_000,
       slowTimeoutMs: 1_000,
       flushLater: (waiting) => later.push(waiting),
+      sharedBytes: (frame) => turn.bytesOf(frame),
     },
     owner: { isStarting: false, onRelieved: () => undefined },
   })
   writer.flush()
-  return { writer, stream, writes, errors, later }
+  return { writer, stream, chunks, writes, errors, later }
 }
 
 const text = (payload: string) => frameOf(payload, false)
@@ -92,6 +93,31 @@ it('what the turn has written waits for the client', () => {
   expect(writer.bufferedBytes).toBe(1_002)
   expect(writer.roomFor(1)).toBe('tight')
   expect(writer.roomFor(1_000)).toBe('full')
+})
+
+it('of what waits for clients who read slowly little is copied for each: the rest is the same memory for all', () => {
+  const turn = new TurnEnd()
+  const slow = [open({ turn }), open({ turn })]
+  const payloads = Array.from({ length: 40 }, (_, index) => `${index} ${'ä'.repeat(500)}`)
+  for (const payload of payloads) {
+    const frame = text(payload)
+    for (const { writer } of slow) writer.write(frame)
+  }
+  for (const { writer } of slow) writer.flush()
+  const [one = [], other = []] = slow.map(({ chunks }) => chunks)
+  const texts = one.filter((chunk) => typeof chunk === 'string')
+  expect(texts.join('').length).toBeLessThanOrEqual(16 * 1024)
+  const buffers = one.filter((chunk) => typeof chunk !== 'string')
+  expect(buffers.length).toBeGreaterThan(20)
+  expect(buffers.every((buffer) => other.includes(buffer))).toBe(true)
+  expect(slow[0]?.writes.join('')).toBe(payloads.map((payload) => text(payload)).join(''))
+})
+
+it('a text that is no longer than a Buffer takes by itself stays one, whatever waits', () => {
+  const { writer, chunks } = open()
+  for (let index = 0; index < 1_000; index++) writer.write(text('x'.repeat(50)))
+  writer.flush()
+  expect(chunks.map((chunk) => typeof chunk)).toEqual(['string'])
 })
 
 it('what is written when the client has ended the connection is no error', async () => {
