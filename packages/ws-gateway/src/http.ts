@@ -34,7 +34,9 @@ export function answerHttp(request: IncomingMessage, response: ServerResponse, s
 
 async function answerMetrics(response: ServerResponse, metrics: MetricsSource, log: Logger): Promise<void> {
   try {
-    const text = await metrics.text()
+    const text = (await metrics.text()) as unknown
+    // Looked at before the head is written: after that it can't be said any more that it failed.
+    if (typeof text !== 'string') throw new TypeError('the metrics are no text')
     answer(response, 200, text, metrics.contentType)
   } catch (error) {
     log.error({ problem: String(error) }, 'the metrics could not be had')

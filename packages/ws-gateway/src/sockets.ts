@@ -1,13 +1,13 @@
 /**
  * The open sockets of a gateway: looked at once a second, drained one after the other, the slowest shed when memory runs out.
  */
-import type { Clock, Logger, Random, TimerHandle } from '@pidmesh/runtime'
+import { shown, type Clock, type Logger, type Random, type TimerHandle } from '@pidmesh/runtime'
 import { CLOSE, type CloseCause } from './close-codes.ts'
 import type { Connection } from './connection.ts'
 import type { SocketDistributions } from './counters.ts'
 import { drainPlan } from './drain-plan.ts'
 import { BOUNDS, Histogram } from './histogram.ts'
-import { nextLoad, type Load, type LoadThresholds } from './load.ts'
+import { heapShare as heapShareOfV8, nextLoad, type Load, type LoadThresholds } from './load.ts'
 import { retryAfterMs, withRetryHint, type RetryHint } from './retry-hint.ts'
 
 const BEAT_MS = 1_000
@@ -36,6 +36,8 @@ export class Sockets {
   private timer: TimerHandle | undefined = undefined
   private onLast: () => void = () => undefined
   private readonly readings: number[] = []
+  /** `heapShare` has failed, and that is in the log. */
+  private isBlind = false
 
   constructor(options: SocketsOptions) {
     this.options = options
@@ -108,15 +110,30 @@ export class Sockets {
   }
 
   private beat(): void {
-    const { clock, heapShare, heapThresholds, log } = this.options
+    const { clock, heapThresholds, log } = this.options
     const [nowMs, wallMs] = [clock.monotonicMs(), clock.wallMs()]
     for (const connection of this.connections) connection.beat(nowMs, wallMs)
-    this.readings.push(heapShare())
+    this.readings.push(this.heapShare())
     if (this.readings.length > READINGS) this.readings.shift()
     const load = nextLoad(this.load, Math.min(...this.readings), heapThresholds)
     if (load !== this.load) log.warn({ load, before: this.load }, 'what the heap allows has changed')
     this.load = load
     if (load === 'shed') this.shed()
+  }
+
+  /** The user's reading may fail, as a file may be away: the node must not end of it, nor go without. */
+  private heapShare(): number {
+    try {
+      const share = this.options.heapShare()
+      if (!Number.isFinite(share)) throw new TypeError(`it gave ${shown(share)}`)
+      this.isBlind = false
+      return share
+    } catch (error) {
+      if (!this.isBlind)
+        this.options.log.error({ problem: shown(error) }, "heapShare failed: V8's own figures are taken in its place")
+      this.isBlind = true
+      return heapShareOfV8()
+    }
   }
 
   /** Those for which most waits give most back. */

@@ -35,6 +35,8 @@ it('metrics that fail are 500, and no metrics are 426', async () => {
   expect((await get(0, '/metrics')).status).toBe(500)
   await lab.addNode('plain')
   expect((await get(1, '/metrics')).status).toBe(426)
+  await lab.addNode('odd', { metrics: () => ({ contentType: 'text/plain', text: () => 5 as never }) })
+  expect((await get(2, '/metrics')).status).toBe(500)
 })
 
 it('goes down with its node: clients are told to come again, and nothing is logged as an error', async () => {

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest'
-import { heapShare, nextLoad, type Load } from '../src/load.ts'
+import { MemoryLogger, seededRandom, VirtualClock } from '@pidmesh/runtime/testing'
+import { DEFAULT_THRESHOLDS, heapShare, nextLoad, type Load } from '../src/load.ts'
+import { Sockets } from '../src/sockets.ts'
 
 const walk = (...shares: number[]): Load[] => {
   let load: Load = 'ok'
@@ -28,4 +30,29 @@ it('the thresholds may be others', () => {
 it('the share of this heap is one', () => {
   expect(heapShare()).toBeGreaterThan(0)
   expect(heapShare()).toBeLessThan(1)
+})
+
+it('a reading of the user that fails ends nothing, is logged once, and V8 is asked in its place', () => {
+  const [clock, log] = [new VirtualClock(), new MemoryLogger()]
+  const readings: (() => number)[] = [
+    () => {
+      throw new Error('the file is away')
+    },
+    () => NaN,
+    () => 0.9,
+  ]
+  const random = seededRandom(1)
+  const sockets = new Sockets({
+    ...{ clock, log, random, heapThresholds: DEFAULT_THRESHOLDS },
+    heapShare: () => (readings.length > 1 ? readings.shift() : readings[0])?.() ?? 0,
+  })
+  sockets.start()
+  for (let beat = 0; beat < 2; beat++) clock.fireNext(Infinity)
+  expect(sockets.load).toBe('ok')
+  expect(log.lines.map(({ level, message }) => `${level}: ${message}`)).toEqual([
+    "error: heapShare failed: V8's own figures are taken in its place",
+  ])
+  for (let beat = 0; beat < 5; beat++) clock.fireNext(Infinity)
+  expect(sockets.load).toBe('refuse')
+  sockets.stop()
 })
