@@ -1,9 +1,10 @@
 /**
  * The options of a gateway: checked once, with every default in one place.
  */
+import { constants } from 'node:buffer'
 import type { IncomingHttpHeaders, Server } from 'node:http'
 import type { BlockList } from 'node:net'
-import { PidmeshError, type Awaitable, type Groups, type Via } from '@pidmesh/runtime'
+import { PidmeshError, shown, type Awaitable, type Groups, type Via } from '@pidmesh/runtime'
 import { trustedProxies } from './client-address.ts'
 import { checkCredentialOptions, type CredentialOptions, type FoundToken } from './credentials.ts'
 import type { GatewayStats } from './counters.ts'
@@ -153,6 +154,8 @@ export interface CheckedGatewayOptions<ClientMessage, ServerMessage, Principal> 
   readonly heapShare: () => number
 }
 
+const { MAX_STRING_LENGTH } = constants
+
 const KNOWN: ReadonlySet<string> = new Set<keyof GatewayOptions<never, never, never>>([
   'names',
   'groups',
@@ -216,12 +219,18 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
     if (groups !== undefined && typeof groups?.[method] !== 'function')
       throw bad('groups must be Groups, such as ProcessGroups')
   }
-  if (messages !== undefined && typeof messages['~standard']?.validate !== 'function')
+  if (messages !== undefined && typeof messages?.['~standard']?.validate !== 'function')
     throw bad('messages must be a Standard Schema')
   if (metrics !== undefined && typeof metrics !== 'function') throw bad('metrics must be a function')
   if (origins !== undefined && origins !== '*') checkOrigins(origins)
   if (typeof path !== 'string' || !path.startsWith('/')) throw bad('path must begin with /')
+  // Any other would never be that of a request.
+  if (pathnameOf(path) !== path)
+    throw bad(`path must be as it stands in a URL, without a query, not ${JSON.stringify(path)}`)
   const maxConnections = positive('maxConnections', options.maxConnections, 100_000)
+  const maxPayloadBytes = positive('maxPayloadBytes', options.maxPayloadBytes, 64 * 1024)
+  if (maxPayloadBytes > MAX_STRING_LENGTH)
+    throw bad(`maxPayloadBytes must be ${MAX_STRING_LENGTH} or less: a longer text can't be read`)
   const rate = positive('maxMessagesPerSecond', options.maxMessagesPerSecond, 100)
   const softBufferedBytes = positive('softBufferedBytes', options.softBufferedBytes, 256 * 1024)
   const maxBufferedBytes = positive('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024)
@@ -239,7 +248,7 @@ export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): 
     trustedProxies: trustedProxies(options.trustedProxies ?? []),
     metrics,
     resume: checkResume(options.resume, maxConnections),
-    maxPayloadBytes: positive('maxPayloadBytes', options.maxPayloadBytes, 64 * 1024),
+    maxPayloadBytes,
     rate: { perSecond: rate, burst: positive('messageBurst', options.messageBurst, Math.max(256, rate)) },
     softBufferedBytes: Math.min(softBufferedBytes, maxBufferedBytes),
     maxBufferedBytes,
@@ -267,10 +276,21 @@ function checkListen({
   server,
 }: Pick<GatewayOptions<never, unknown, unknown>, 'port' | 'host' | 'server'>): ListenOn {
   if ((port === undefined) === (server === undefined)) throw bad('give either port or server')
-  if (server !== undefined) return { server }
+  if (server !== undefined) {
+    if (typeof server?.on !== 'function' || typeof server.address !== 'function')
+      throw bad('server must be an HTTP server')
+    return { server }
+  }
   if (port === undefined || !Number.isInteger(port) || port < 0 || port > 65_535)
     throw bad(`port must be an integer from 0 to 65535, not ${String(port)}`)
+  // Of an empty one Node would make all addresses.
+  if (typeof host !== 'string' || host === '')
+    throw bad(`host must be a name or an address, not ${shown(host)}: '0.0.0.0' or '::' for all`)
   return { port, host }
+}
+
+function pathnameOf(path: string): string | undefined {
+  return URL.canParse(path, 'http://gateway') ? new URL(path, 'http://gateway').pathname : undefined
 }
 
 function checkResume(

@@ -454,10 +454,19 @@ describe('the gateway', () => {
       { names: undefined },
       { session: class {} },
       { messages: 5 },
+      { messages: null },
       { origins: 'http://x' },
       { origins: ['http://x/'] },
+      { host: '' },
+      { host: null },
+      { port: undefined, server: {} },
+      { path: '/ws?room=1' },
+      { path: '//ws' },
+      { path: '/größe' },
+      { maxPayloadBytes: 2 ** 32 },
     ]) {
-      await expect(Gateway.start(node, options(wrong as never))).rejects.toMatchObject({ code: 'ERR_BAD_OPTION' })
+      const started = Gateway.start(node, options(wrong as never))
+      await expect(started, JSON.stringify(wrong)).rejects.toMatchObject({ code: 'ERR_BAD_OPTION' })
     }
   })
 
