@@ -88,16 +88,19 @@ export class Router {
     const local: Process[] = []
     const remote = new Map<RemoteNode, number[]>()
     let status: SendStatus = 'ok'
+    let areAllHere = true
     for (const pid of pids) {
       if (from.traces !== undefined) this.tellOfSend(from, pid, message)
-      const process = this.isHere(pid) ? this.processOf(pid) : undefined
-      const node = process === undefined && !this.isHere(pid) ? this.remoteOf(pid) : undefined
+      const isHere = this.isHere(pid)
+      const process = isHere ? this.processOf(pid) : undefined
+      const node = isHere ? undefined : this.remoteOf(pid)
+      if (!isHere) areAllHere = false
       if (process !== undefined) local.push(process)
       else if (node !== undefined) addTo(remote, node, pid.id)
       else if (this.absence(pid) === 'noconnection') status = 'noconnection'
     }
-    // What can't be sent to another node is refused before anyone has got it; and it is refused whether the others are connected or not.
-    const payload = local.length < pids.length ? this.messages.encode(message) : undefined
+    // What can't be sent to another node is refused before anyone has got it; and it is refused whether the others are connected or not. A process of this node that has ended is of this node.
+    const payload = areAllHere ? undefined : this.messages.encode(message)
     const { scheduler, propagator } = this.kernel
     const carrier = propagator?.capture()
     for (const process of local) scheduler.deliver(process, message, process === from, carrier)

@@ -90,6 +90,17 @@ describe('sendAll', () => {
     expect(nodes[0]?.sendAll(pids, new Uint8Array(2 * 1024 * 1024))).toBe('busy')
   })
 
+  it('what cannot be sent to another node goes to those of this one, also if one of them has ended', async () => {
+    const [a] = nodes
+    const pids = receivers(1).slice(0, 1)
+    const dead = a?.spawn(() => undefined) as Pid
+    await cluster.advance(10)
+    const message = () => 1
+    expect(a?.sendAll([dead, ...pids, dead], message)).toBe('ok')
+    await cluster.advance(10)
+    expect([...got.values()]).toEqual([[message]])
+  })
+
   it('what cannot be sent to another node reaches nobody, and an empty list nobody at all', async () => {
     const pids = receivers(1)
     const [a] = nodes
