@@ -179,7 +179,10 @@ export class Connection implements SocketListener, WriterOwner {
   /** Nothing, in the bare protocol. */
   writeControl(control: object): void {
     if (this.codec.name === 'bare') return
-    this.writeFrame(frameOf(this.codec.encodeControl(this.withExpiry(control)), false))
+    const frame = frameOf(this.codec.encodeControl(this.withExpiry(control)), false)
+    // A client that asks, and doesn't read what it is answered, is as slow as any other.
+    if (this.stage === 'open' && this.roomFor(frame.length) === 'full') this.close(CLOSE.slowConsumer)
+    else this.writeFrame(frame)
   }
 
   /** Closes the socket. What was sent before still goes out if the client reads; if it doesn't, the socket is cut off soon. */

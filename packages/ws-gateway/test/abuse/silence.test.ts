@@ -1,5 +1,6 @@
 // PURPOSE: clients that stop: they don't read, don't answer, don't close. What they have is given back in time.
 
+import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import { LabSession } from '../lab.ts'
 import { AbuseLab } from './bystander.ts'
@@ -60,4 +61,19 @@ it('who does not read what it is sent is closed with 4008, what waited for it is
   expect(most).toBeLessThan(1024 * 1024 + 100_100)
   await abuse.expectUnharmed({ detached: 1 })
   expect(abuse.stats.bufferedBytes.sum).toBe(0)
+})
+
+it('who asks and does not read the answers is closed with 4008, too', async () => {
+  const abuse = await AbuseLab.start({ maxMessagesPerSecond: 1_000_000, messageBurst: 1_000_000 })
+  const client = await abuse.raw('asks')
+  client.socket.pause()
+  const questions = Buffer.concat(
+    Array.from({ length: 5_000 }, () => bytesOf({ opcode: OPCODE.text, payload: '{"type":"ping"}' })),
+  )
+  // The system keeps some megabytes of the answers before any wait for the client.
+  for (let sent = 0; sent < 100 && abuse.stats.closed.size === 0; sent++) {
+    if (!client.socket.write(questions)) await Promise.race([once(client.socket, 'drain'), client.gone])
+  }
+  expect(abuse.stats.closed).toEqual(new Map([[4008, 1]]))
+  await abuse.expectUnharmed({ detached: 1 })
 })
