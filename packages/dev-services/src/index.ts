@@ -1,4 +1,5 @@
 export { makeCertificates, opensslMissing, type CertificateOf, type Certificates } from './certificates.ts'
+export { erlangMissing, ErlangProcess } from './erlang.ts'
 export { mariadbMissing, startMariadb } from './mariadb.ts'
 export { mysqlMissing, startMysql } from './mysql.ts'
 export { type SqlServerOptions, type SqlService } from './sql-server.ts'

@@ -6,6 +6,7 @@
  *
  * `PIDMESH_HISTORIES=5000` plays more of them, `PIDMESH_SEED=7` others. A failure prints the shortest history that was found, and how to replay it.
  */
+import { erlangMissing, mustSkip } from '@pidmesh/dev-services'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Beam } from './beam.ts'
@@ -66,33 +67,22 @@ describe('processes on one node', () => {
   )
 })
 
-describe('processes on one node, as on BEAM', () => {
-  let beam: Beam | string
+describe.skipIf(mustSkip(erlangMissing()))('processes on one node, as on BEAM', () => {
+  let beam: Beam
 
   beforeAll(async () => {
     beam = await Beam.start()
-    if (typeof beam !== 'string') return
-    if (process.env['PIDMESH_NO_SKIP'] === '1') throw new Error(beam)
-    console.warn(`tests against BEAM skipped: ${beam}`)
   }, 30_000)
 
-  afterAll(async () => {
-    if (typeof beam === 'object') await beam.stop()
-  })
+  afterAll(() => beam.stop())
 
-  it(
-    'a random history gives on BEAM what it gives here',
-    { timeout: 30_000 + WITH_BEAM * 100 },
-    async ({ skip, task }) => {
-      if (typeof beam === 'string') return skip(beam)
-      const onBeam = beam
-      await expectAlike(task.name, WITH_BEAM, histories(COMMANDS), async (history) =>
-        difference(history, {
-          ours: asOnBeam(await ours.play(history)),
-          BEAM: await onBeam.play(history),
-          model: asOnBeam(await model.play(history)),
-        }),
-      )
-    },
-  )
+  it('a random history gives on BEAM what it gives here', { timeout: 30_000 + WITH_BEAM * 100 }, async ({ task }) => {
+    await expectAlike(task.name, WITH_BEAM, histories(COMMANDS), async (history) =>
+      difference(history, {
+        ours: asOnBeam(await ours.play(history)),
+        BEAM: await beam.play(history),
+        model: asOnBeam(await model.play(history)),
+      }),
+    )
+  })
 })

@@ -1,73 +1,9 @@
 /**
- * Plays histories on OTP's gen_statem: compiles statem_player.erl into a temporary folder and talks to one `erl` in lines of text.
+ * Histories as terms for statem_player.erl, which plays them on OTP's gen_statem.
  */
-import { execFile, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import type { Act, History, Key, Message, Observation, Return } from './history.ts'
+import type { Act, History, Key, Message, Return } from './history.ts'
 
-const SOURCE = fileURLToPath(new URL('statem_player.erl', import.meta.url))
-
-export class Beam {
-  private readonly folder: string
-  private readonly erl: ChildProcessWithoutNullStreams
-  private readonly lines: AsyncIterator<string>
-  private complaints = ''
-
-  private constructor(folder: string) {
-    this.folder = folder
-    const code = ['-noinput', '-pa', folder, '-s', 'statem_player', 'main']
-    this.erl = spawn('erl', ['+S', '1', '-noshell', ...code], { stdio: ['pipe', 'pipe', 'pipe'] })
-    this.erl.stderr.on('data', (data: Buffer) => {
-      this.complaints += data.toString()
-    })
-    this.erl.on('error', (error) => {
-      this.complaints += error.message
-    })
-    // What can't be written is told by the end of its output.
-    this.erl.stdin.on('error', () => undefined)
-    this.lines = createInterface({ input: this.erl.stdout })[Symbol.asyncIterator]()
-  }
-
-  /** The player, or why there is none. */
-  static async start(): Promise<Beam | string> {
-    const folder = await mkdtemp(join(tmpdir(), 'pidmesh-statem-'))
-    try {
-      await promisify(execFile)('erlc', ['-Werror', '-o', folder, SOURCE])
-      return new Beam(folder)
-    } catch (error) {
-      await rm(folder, { recursive: true })
-      if ((error as { code?: unknown }).code !== 'ENOENT') throw error
-      return 'there is no Erlang on this machine: apt-get install erlang-nox'
-    }
-  }
-
-  async play(history: History): Promise<Observation> {
-    this.erl.stdin.write(`${textOf(history)}.\n`)
-    const seen: string[] = []
-    for (;;) {
-      const { value, done } = await this.lines.next()
-      if (done === true) throw new Error(`erl has ended: ${this.complaints}`)
-      if (value === 'end') return seen
-      seen.push(value)
-    }
-  }
-
-  async stop(): Promise<void> {
-    const gone = new Promise((resolve) => {
-      this.erl.once('close', resolve)
-    })
-    this.erl.stdin.end()
-    if (this.erl.exitCode === null) await gone
-    await rm(this.folder, { recursive: true })
-  }
-}
-
-function textOf({ enters, init, returns, messages }: History): string {
+export function textOf({ enters, init, returns, messages }: History): string {
   const both = returns.map(({ event, enter }) => `{${returnText(event)},${returnText(enter)}}`)
   return `{${enters},${actsText(init)},[${both.join()}],[${messages.map(messageText).join()}]}`
 }

@@ -1,36 +1,18 @@
-%% Plays histories of one state machine on OTP's gen_statem, as beam.ts tells it.
-%%
-%%   in    one history a line, an Erlang term: {Enters, InitActions, Returns, Messages}
-%%   out   what its callbacks saw, its replies and its end, a line each, then `end`
+%% Plays histories of one state machine on OTP's gen_statem, as beam.ts tells it: terms {Enters, InitActions, Returns, Messages}.
 %%
 %% All messages are in the mailbox before the machine is in its first state; the answer of sys:get_state says that it has come to rest.
 -module(statem_player).
 -behaviour(gen_statem).
 -export([main/0, callback_mode/0, init/1, handle_event/4, terminate/3]).
 
-main() ->
-    logger:remove_handler(default),
-    process_flag(trap_exit, true),
-    Port = open_port({fd, 0, 1}, [in, out, binary, eof, {line, 1000000}]),
-    director(Port).
-
-director(Port) ->
-    receive
-        {Port, {data, {eol, Line}}} ->
-            {ok, Tokens, _} = erl_scan:string(binary_to_list(Line)),
-            {ok, History} = erl_parse:parse_term(Tokens),
-            port_command(Port, [play(History), <<"end\n">>]),
-            director(Port);
-        {Port, eof} ->
-            halt()
-    end.
+main() -> director:run(fun play/1).
 
 play({Enters, Actions, Returns, Messages}) ->
     Director = self(),
     put_mode(Enters),
-    {ok, Pid} = gen_statem:start_link(?MODULE, {Director, from(Actions, Director), from(Returns, Director), from(Messages, Director)}, []),
+    {ok, Pid} = gen_statem:start_link(?MODULE, {from(Actions, Director), from(Returns, Director), from(Messages, Director)}, []),
     try sys:get_state(Pid) of
-        {State, _} -> Director ! {seen, ["waits in ", atom_to_list(State)]}
+        {State, _} -> director:see(["waits in ", atom_to_list(State)])
     catch
         exit:_ -> ok
     end,
@@ -41,8 +23,8 @@ play({Enters, Actions, Returns, Messages}) ->
 
 seen() ->
     receive
-        {seen, Text} -> [Text, $\n | seen()];
-        {Call, reply} -> ["reply ", integer_to_list(Call), $\n | seen()]
+        {seen, Text} -> [Text | seen()];
+        {Call, reply} -> [["reply ", integer_to_list(Call)] | seen()]
     after 0 ->
         []
     end.
@@ -58,28 +40,25 @@ put_mode(false) -> persistent_term:put(mode, handle_event_function).
 
 callback_mode() -> persistent_term:get(mode).
 
-init({Director, Actions, Returns, Messages}) ->
-    put(director, Director),
+init({Actions, Returns, Messages}) ->
     put(returns, Returns),
     [self() ! Message || Message <- Messages],
     {ok, a, data, Actions}.
 
 handle_event(enter, Previous, State, data) ->
-    see(["enter ", atom_to_list(State), " from ", atom_to_list(Previous)]),
+    director:see(["enter ", atom_to_list(State), " from ", atom_to_list(Previous)]),
     return(2);
 handle_event(Type, Content, State, data) ->
-    see([type(Type), $\s, integer_to_list(Content), " in ", atom_to_list(State)]),
+    director:see([type(Type), $\s, integer_to_list(Content), " in ", atom_to_list(State)]),
     return(1).
 
-terminate({Reason, _}, State, data) -> see(["end ", atom_to_list(Reason), $\s, atom_to_list(State)]);
-terminate(Reason, State, data) -> see(["end ", atom_to_list(Reason), $\s, atom_to_list(State)]).
+terminate({Reason, _}, State, data) -> director:see(["end ", atom_to_list(Reason), $\s, atom_to_list(State)]);
+terminate(Reason, State, data) -> director:see(["end ", atom_to_list(Reason), $\s, atom_to_list(State)]).
 
 type({call, _}) -> "call";
 type(timeout) -> "event_timeout";
 type({timeout, Name}) -> ["timeout:", atom_to_list(Name)];
 type(Type) -> atom_to_list(Type).
-
-see(Text) -> get(director) ! {seen, Text}.
 
 return(Which) ->
     case get(returns) of
