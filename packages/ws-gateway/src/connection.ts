@@ -23,7 +23,7 @@ import type { Identity } from './principal.ts'
 import { SocketClosed, SocketMessages } from './session-protocol.ts'
 import type { SessionClient } from './session-client.ts'
 import { SocketWriter, type Room, type WriterHost, type WriterOwner } from './socket-writer.ts'
-import { fullBucket, giveBack, take, type Bucket, type Rate } from './token-bucket.ts'
+import { giveBack, take, type FullAtMs, type Rate } from './token-bucket.ts'
 import { TokenExpiry } from './token-expiry.ts'
 import { validate, type MessageSchema } from './validate.ts'
 
@@ -68,12 +68,14 @@ export class Connection implements SocketListener, WriterOwner {
   private readonly socket: GatewaySocket
   private readonly writer: SocketWriter
   private readonly host: ConnectionHost
-  private readonly bucket: Bucket
   private stage: Stage
+  /** Of whole milliseconds, as all that is kept of each connection: they take less memory. */
   private heardMs: number
   private pingedMs: number | undefined = undefined
   /** Of the stage: until when the hello must be here, or the client's close frame. */
-  private deadlineMs = Infinity
+  private deadlineMs: number | undefined = undefined
+  /** Of the tokens that messages are paid for with. */
+  private tokensFullAtMs: FullAtMs = undefined
   /** Frames that have come before the session was there. */
   private early: Decoded[] | undefined = undefined
   /** The last number that the client has acknowledged: who goes on with a session has done so before. */
@@ -95,9 +97,8 @@ export class Connection implements SocketListener, WriterOwner {
     this.host = host
     this.identity = undefined
     if (identity !== undefined) this.authenticated(identity)
-    const nowMs = host.clock.monotonicMs()
+    const nowMs = this.nowMs()
     this.heardMs = nowMs
-    this.bucket = fullBucket(host.rate, nowMs)
     this.stage = codec.name === 'bare' ? 'starting' : 'hello'
     if (this.stage === 'hello') this.deadlineMs = nowMs + host.helloTimeoutMs
     this.writer = new SocketWriter({ socket, stream, isBinary: codec.isBinary, host, owner: this })
@@ -192,7 +193,7 @@ export class Connection implements SocketListener, WriterOwner {
     const { socket, host } = this
     this.closedWith = code
     host.counters.countClose(code)
-    this.deadlineMs = host.clock.monotonicMs() + CLOSE_GRACE_MS
+    this.deadlineMs = this.nowMs() + CLOSE_GRACE_MS
     try {
       socket.close(code, reason)
     } catch (error) {
@@ -223,7 +224,7 @@ export class Connection implements SocketListener, WriterOwner {
 
   beat(nowMs: number, wallMs: number): void {
     const { stage, socket, host } = this
-    if (nowMs >= this.deadlineMs) {
+    if (this.deadlineMs !== undefined && nowMs >= this.deadlineMs) {
       if (stage === 'hello') this.close(CLOSE.authTimeout)
       else if (stage === 'closing') socket.terminate()
       return
@@ -263,13 +264,24 @@ export class Connection implements SocketListener, WriterOwner {
   private takes(): boolean {
     this.heard()
     if (this.stage === 'closing') return false
-    if (take(this.bucket, this.host.rate, this.heardMs)) return true
+    if (this.pay(1)) return true
     this.close(CLOSE.rateLimited)
     return false
   }
 
+  private pay(tokens: number): boolean {
+    const taken = take(this.tokensFullAtMs, this.host.rate, this.heardMs, tokens)
+    if (taken === undefined) return false
+    this.tokensFullAtMs = taken
+    return true
+  }
+
+  private nowMs(): number {
+    return Math.floor(this.host.clock.monotonicMs())
+  }
+
   private heard(): void {
-    this.heardMs = this.host.clock.monotonicMs()
+    this.heardMs = this.nowMs()
     this.pingedMs = undefined
   }
 
@@ -312,7 +324,7 @@ export class Connection implements SocketListener, WriterOwner {
       return
     }
     this.stage = 'starting'
-    this.deadlineMs = Infinity
+    this.deadlineMs = undefined
     this.host.onHello(this, hello)
   }
 
@@ -347,7 +359,7 @@ export class Connection implements SocketListener, WriterOwner {
     if (outcome === 'bad') this.refuse('an ack of what was not sent')
     if (outcome !== 'ok' || seq <= this.acked) return
     this.acked = seq
-    giveBack(this.bucket, this.host.rate)
+    this.tokensFullAtMs = giveBack(this.tokensFullAtMs, this.host.rate)
   }
 
   private onMessages(values: readonly unknown[]): void {
@@ -363,7 +375,7 @@ export class Connection implements SocketListener, WriterOwner {
       messages.push(validated.message)
     }
     // Of several in one frame the first is paid for.
-    if (!take(this.bucket, host.rate, this.heardMs, messages.length - 1)) {
+    if (!this.pay(messages.length - 1)) {
       this.close(CLOSE.rateLimited)
       return
     }

@@ -96,7 +96,7 @@ export class SessionClient {
 
   attach(connection: Connection, shown?: Uint8Array): void {
     this.wait?.end()
-    this.attachedMs = this.self.monotonicMs()
+    this.attachedMs = Math.floor(this.self.monotonicMs())
     this.outbox.connection = connection
     connection.session = this
     this.state?.attach(Buffer.from(this.hub.components.random.bytes(NONCE_BYTES)), shown)

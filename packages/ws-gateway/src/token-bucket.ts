@@ -1,7 +1,9 @@
 /**
- * A token bucket: so many a second, and so many at once. Pure, but for the state that it is given: two numbers, as there is one for each connection.
+ * A token bucket: so many a second, and so many at once. Pure: of its state there is one number, as there is one for each connection, and none before the first token is taken.
  *
  * A bucket holds `burst` tokens at most and begins full. What is taken comes back at `perSecond`. A take that fails takes nothing.
+ *
+ * The number is when the bucket will be full again (the generic cell rate algorithm, ITU-T I.371): each token that is taken puts it off by what one takes to come back.
  */
 export interface Rate {
   /** Tokens that come back in a second. */
@@ -10,30 +12,24 @@ export interface Rate {
   readonly burst: number
 }
 
-export interface Bucket {
-  tokens: number
-  /** When `tokens` was true. */
-  atMs: number
-}
+/** When it is full again; `undefined`: it is, nothing was ever taken. */
+export type FullAtMs = number | undefined
 
-export function fullBucket(rate: Rate, nowMs: number): Bucket {
-  return { tokens: rate.burst, atMs: nowMs }
-}
+/** Sums of fractions differ by so much, and a token is not refused for it. */
+const TOLERANCE_MS = 1e-3
 
-/** Whether there were `cost` tokens to take. More than `burst` never are. */
-export function take(bucket: Bucket, rate: Rate, nowMs: number, cost: number = 1): boolean {
-  bucket.tokens = tokensAt(bucket, rate, nowMs)
-  bucket.atMs = Math.max(bucket.atMs, nowMs)
-  if (bucket.tokens < cost) return false
-  bucket.tokens -= cost
-  return true
+/** Takes `cost` tokens. `undefined` if there are fewer; of more than `burst` there always are. */
+export function take(fullAtMs: FullAtMs, rate: Rate, nowMs: number, cost: number = 1): number | undefined {
+  const nextMs = Math.max(fullAtMs ?? nowMs, nowMs) + tokensMs(rate, cost)
+  return nextMs - nowMs > tokensMs(rate, rate.burst) + TOLERANCE_MS ? undefined : nextMs
 }
 
 /** One that was taken counts for nothing. */
-export function giveBack(bucket: Bucket, rate: Rate): void {
-  bucket.tokens = Math.min(rate.burst, bucket.tokens + 1)
+export function giveBack(fullAtMs: FullAtMs, rate: Rate): FullAtMs {
+  return fullAtMs === undefined ? undefined : fullAtMs - tokensMs(rate, 1)
 }
 
-function tokensAt({ tokens, atMs }: Bucket, { perSecond, burst }: Rate, nowMs: number): number {
-  return Math.min(burst, tokens + (Math.max(0, nowMs - atMs) / 1_000) * perSecond)
+/** What it takes until so many have come back. */
+function tokensMs({ perSecond }: Rate, count: number): number {
+  return (count * 1_000) / perSecond
 }

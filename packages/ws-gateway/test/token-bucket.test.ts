@@ -1,36 +1,71 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { fullBucket, giveBack, take } from '../src/token-bucket.ts'
+import { giveBack, take, type FullAtMs, type Rate } from '../src/token-bucket.ts'
 
 const rate = { perSecond: 10, burst: 3 }
 
+/** One that is full. */
+class Bucket {
+  private readonly rate: Rate
+  private fullAtMs: FullAtMs = undefined
+
+  constructor(given: Rate = rate) {
+    this.rate = given
+  }
+
+  /** Whether there were so many. */
+  take(nowMs: number, cost?: number): boolean {
+    const taken = take(this.fullAtMs, this.rate, nowMs, cost)
+    this.fullAtMs = taken ?? this.fullAtMs
+    return taken !== undefined
+  }
+
+  giveBack(): void {
+    this.fullAtMs = giveBack(this.fullAtMs, this.rate)
+  }
+}
+
 it('a bucket gives its burst at once, and then as many a second as its rate', () => {
-  const bucket = fullBucket(rate, 0)
-  expect([1, 2, 3, 4].map(() => take(bucket, rate, 0))).toEqual([true, true, true, false])
-  expect(take(bucket, rate, 99)).toBe(false)
-  expect(take(bucket, rate, 100)).toBe(true)
-  expect(take(bucket, rate, 100)).toBe(false)
+  const bucket = new Bucket()
+  expect([1, 2, 3, 4].map(() => bucket.take(0))).toEqual([true, true, true, false])
+  expect(bucket.take(99)).toBe(false)
+  expect(bucket.take(100)).toBe(true)
+  expect(bucket.take(100)).toBe(false)
+})
+
+it('a burst is whole whatever fraction of a millisecond a token takes, and whenever it is', () => {
+  for (const perSecond of [3, 7, 11, 300, 999, 7_777])
+    for (const nowMs of [0, 0.1, 123_456.789, 2 ** 33 + 0.3]) {
+      const bucket = new Bucket({ perSecond, burst: 256 })
+      const taken = Array.from({ length: 257 }, () => bucket.take(nowMs))
+      expect(taken.filter(Boolean).length, `${perSecond} a second at ${nowMs}`).toBe(256)
+    }
 })
 
 it('a bucket that was left alone for long has its burst, and no more', () => {
-  const bucket = fullBucket(rate, 0)
-  expect(take(bucket, rate, 3_600_000, 3)).toBe(true)
-  expect(take(bucket, rate, 3_600_000)).toBe(false)
+  const bucket = new Bucket()
+  expect(bucket.take(3_600_000, 3)).toBe(true)
+  expect(bucket.take(3_600_000)).toBe(false)
+  expect(bucket.take(7_200_000, 3)).toBe(true)
+  expect(bucket.take(7_200_000)).toBe(false)
 })
 
 it('a take that fails takes nothing, and one of more than the burst always fails', () => {
-  const bucket = fullBucket(rate, 0)
-  expect(take(bucket, rate, 0, 4)).toBe(false)
-  expect(take(bucket, rate, 0, 3)).toBe(true)
+  const bucket = new Bucket()
+  expect(bucket.take(0, 4)).toBe(false)
+  expect(bucket.take(0, 3)).toBe(true)
 })
 
 it('what is given back can be taken again, and is no more than the burst', () => {
-  const bucket = fullBucket(rate, 0)
-  giveBack(bucket, rate)
-  expect(take(bucket, rate, 0, 3)).toBe(true)
-  expect(take(bucket, rate, 0)).toBe(false)
-  giveBack(bucket, rate)
-  expect(take(bucket, rate, 0)).toBe(true)
+  const bucket = new Bucket()
+  bucket.giveBack()
+  expect(bucket.take(0)).toBe(true)
+  bucket.giveBack()
+  bucket.giveBack()
+  expect(bucket.take(0, 3)).toBe(true)
+  expect(bucket.take(0)).toBe(false)
+  bucket.giveBack()
+  expect(bucket.take(0)).toBe(true)
 })
 
 it('in no time is more taken than the burst and what has come back, nor is a clock that goes back a gift', () => {
@@ -39,14 +74,14 @@ it('in no time is more taken than the burst and what has come back, nor is a clo
   })
   fc.assert(
     fc.property(steps, (takes) => {
-      const bucket = fullBucket(rate, 0)
+      const bucket = new Bucket()
       let nowMs = 0
       let latestMs = 0
       let taken = 0
       for (const [passedMs, cost] of takes) {
         nowMs += passedMs
         latestMs = Math.max(latestMs, nowMs)
-        if (take(bucket, rate, nowMs, cost)) taken += cost
+        if (bucket.take(nowMs, cost)) taken += cost
         expect(taken).toBeLessThanOrEqual(rate.burst + (latestMs / 1_000) * rate.perSecond + 1e-6)
       }
     }),
