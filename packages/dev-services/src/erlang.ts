@@ -3,11 +3,10 @@
  * are compiled in memory, and it ends with its stdin, and so with us, however we end.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
-import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { isInstalled } from './programs.ts'
 
-/** Its arguments are the paths of the modules. */
+/** Its arguments are the paths of the modules. What ends it is told on standard error, where no line of theirs is. */
 const RUN = `
   [First | _] = Files = init:get_plain_arguments(),
   [begin
@@ -16,7 +15,11 @@ const RUN = `
    end || File <- Files],
   io:put_chars("ready\\n"),
   Main = list_to_existing_atom(filename:basename(First, ".erl")),
-  Main:main().`
+  try Main:main()
+  catch Class:Reason:Stack ->
+    io:put_chars(standard_error, io_lib:format("~p~n", [{Class, Reason, Stack}])),
+    halt(1)
+  end.`
 
 /** What is missing, and how to get it. */
 export function erlangMissing(): string | undefined {
@@ -26,6 +29,8 @@ export function erlangMissing(): string | undefined {
 export class ErlangProcess {
   private readonly erl: ChildProcessWithoutNullStreams
   private readonly lines: AsyncIterator<string, undefined>
+  /** It has ended, and all that it has said is read. */
+  private readonly closed: Promise<unknown>
   private complaints = ''
 
   private constructor(modules: readonly string[]) {
@@ -34,6 +39,7 @@ export class ErlangProcess {
       // No file with a dump, should it crash.
       env: { ...process.env, ERL_CRASH_DUMP_BYTES: '0' },
     })
+    this.closed = new Promise((resolve) => this.erl.once('close', resolve))
     this.erl.stderr.on('data', (data: Buffer) => {
       this.complaints += data.toString()
     })
@@ -65,13 +71,14 @@ export class ErlangProcess {
   /** @throws Error by rejection, with what it has complained of, if it has ended */
   async line(): Promise<string> {
     const { value } = await this.lines.next()
-    if (value === undefined) throw new Error(`erl has ended: ${this.complaints}`)
-    return value
+    if (value !== undefined) return value
+    // Its output may end before what it has complained of is read.
+    await this.closed
+    throw new Error(`erl has ended: ${this.complaints}`)
   }
 
   /** At once, whatever it is at. */
   async stop(): Promise<void> {
-    const gone = once(this.erl, 'close')
-    if (this.erl.kill('SIGKILL')) await gone
+    if (this.erl.kill('SIGKILL')) await this.closed
   }
 }
