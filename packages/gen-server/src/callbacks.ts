@@ -37,13 +37,12 @@ const IDLE: IdleTimeoutMessage = { type: 'idle_timeout' }
 /** Runs the `init` of an instance that has just been made. */
 export function initialise(
   self: Context,
-  debug: Debug,
   server: AnyServer,
   args: readonly unknown[],
 ): Initialised | Promise<Initialised> {
   server.enter(self)
   const result: InitResult | Promise<InitResult> = server.init(...(args as readonly never[]))
-  const enter = (outcome: InitResult): Initialised => initialised(new Callbacks(self, server, debug), outcome)
+  const enter = (outcome: InitResult): Initialised => initialised(new Callbacks(self, server), outcome)
   return result instanceof Promise ? result.then(enter) : enter(result)
 }
 
@@ -67,15 +66,14 @@ export class Callbacks implements Behaviour {
   /** What `init` has asked for. */
   first: Next | undefined = undefined
   hasReplied = false
+  debug: Debug | undefined = undefined
   private readonly self: Context
   private readonly server: AnyServer
-  private readonly debug: Debug
   private idle: IdleTimeout | undefined = undefined
 
-  constructor(self: Context, server: AnyServer, debug: Debug) {
+  constructor(self: Context, server: AnyServer) {
     this.self = self
     this.server = server
-    this.debug = debug
   }
 
   get name(): string {
@@ -199,7 +197,7 @@ export class Callbacks implements Behaviour {
   private reply(from: From, value: unknown): void {
     this.hasReplied = true
     reply(this.self, from, value)
-    if (this.debug.isOn) this.debug.tell({ type: 'out', to: from.pid, message: value })
+    this.debug?.tell({ type: 'out', to: from.pid, message: value })
   }
 }
 

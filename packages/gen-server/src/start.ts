@@ -13,7 +13,6 @@ import {
 } from '@pidmesh/runtime'
 import type { Init } from './behaviour/behaviour.ts'
 import { badArgument, badOption, checkOptions } from './arguments.ts'
-import { Debug } from './behaviour/debug.ts'
 import { ServerLoop } from './behaviour/loop.ts'
 import { shownValue } from './behaviour/shown-value.ts'
 import { launchAs, type Bond, type Launched, type StartOptions } from './behaviour/start.ts'
@@ -138,11 +137,10 @@ export function enterLoop(
   checkOptions('enterLoop', options, ENTER_OPTIONS)
   const { parent } = options
   if (parent !== undefined && !isPid(parent)) throw badOption('parent must be a pid')
-  const debug = new Debug(self)
   server.enter(self)
-  const behaviour = new Callbacks(self, server, debug)
+  const behaviour = new Callbacks(self, server)
   tellStarted(self, behaviour)
-  return new ServerLoop({ self, behaviour, debug, parent }).start()
+  return new ServerLoop({ self, behaviour, parent }).start()
 }
 
 const ENTER_OPTIONS: ReadonlySet<string> = new Set(['parent'])
@@ -191,11 +189,9 @@ function initOf(server: new () => object, args: readonly unknown[]): Init {
   if (typeof server !== 'function' || !isServer(server.prototype))
     throw badArgument(`what is started is a class of servers, not ${shownValue(server)}`)
   if (!Array.isArray(args)) throw badArgument(`the arguments of init are given as a list, not ${shownValue(args)}`)
-  return (self, debug) => {
+  return (self) => {
     const made = new server()
-    return made instanceof GenStatem
-      ? initialiseStatem(self, debug, made, args)
-      : initialise(self, debug, made as AnyServer, args)
+    return made instanceof GenStatem ? initialiseStatem(self, made, args) : initialise(self, made as AnyServer, args)
   }
 }
 

@@ -134,6 +134,8 @@ export class Door {
     stream.cork()
     this.webSockets.handleUpgrade(request, stream, head, (socket) => {
       const { counters, enter } = this.components
+      // The WebSocket looks after its stream.
+      stream.off('error', destroyIt)
       counters.connections++
       this.addresses.enter(limitKey(visitor.request.remoteAddress))
       if (visitor.identity === undefined) counters.unauthenticated++

@@ -1,5 +1,5 @@
 /**
- * The WebSocket that a gateway's `WebSocketServer` makes: it tells its connection what happens, which is the only one that listens. So it has no table of listeners: that would be a quarter of a kilobyte a socket.
+ * The WebSocket that a gateway's `WebSocketServer` makes: it tells its connection what happens, which is the only one that listens. So it has no table of listeners, not even an empty one: that would be 184 bytes a socket, and a quarter of a kilobyte more in use.
  */
 import { WebSocket, type RawData } from 'ws'
 
@@ -15,6 +15,8 @@ export interface SocketListener {
 }
 
 export class GatewaySocket extends WebSocket {
+  /** Of Node.js: the table of listeners. Where there is none it makes one when somebody listens. */
+  protected _events: object | undefined = undefined
   private listener: SocketListener | undefined = undefined
 
   /** From now on it is told what happens on the socket. */

@@ -2,9 +2,9 @@
  * What a kind of server (GenServer, Supervisor, GenStatem) is to the layer that all of them share: OTP's `gen` and `sys` on one side, the module that they
  * call back on the other.
  *
- *   launch(…) ──▶ init(self, debug) ──▶ Behaviour ──▶ begin() ──▶ handle(message) … ──▶ terminate(reason)
- *                                          ▲
- *                       sys.… ─────────────┘ getState, replaceState, formatStatus
+ *   launch(…) ──▶ init(self) ──▶ Behaviour ──▶ begin() ──▶ handle(message) … ──▶ terminate(reason)
+ *                                   ▲
+ *                sys.… ─────────────┘ getState, replaceState, formatStatus
  *
  * The layer takes the messages that are for any server (start.ts, loop.ts): the start, system messages, the parent's exit. All others come to `handle`, one
  * at a time, each to its end.
@@ -18,6 +18,9 @@ export interface Behaviour {
 
   /** Set to true by a behaviour when it answers a call, and to false by the loop, if somebody wants to know. @default it isn't told */
   hasReplied?: boolean
+
+  /** Set by the loop as long as `sys` watches the server: then the behaviour tells it of each reply. */
+  debug?: Debug | undefined
 
   /** Runs once, after the start has been reported and before any message. */
   begin?(): Handled | Promise<Handled>
@@ -60,4 +63,4 @@ export interface Status {
 export type Initialised = { readonly type: 'ok'; readonly behaviour: Behaviour } | Stop | { readonly type: 'ignore' }
 
 /** Runs in the new process, first of all. One that throws or rejects fails the start. */
-export type Init = (self: Context, debug: Debug) => Initialised | Promise<Initialised>
+export type Init = (self: Context) => Initialised | Promise<Initialised>

@@ -28,7 +28,7 @@ import {
 } from '@pidmesh/runtime'
 import { handleObserved, tellEnded } from '../observed.ts'
 import type { Behaviour, Handled } from './behaviour.ts'
-import type { Debug } from './debug.ts'
+import { Debug } from './debug.ts'
 import { HeldMessages } from './held-messages.ts'
 import { endDetails } from './end-details.ts'
 import { isInstance } from '../is-instance.ts'
@@ -58,7 +58,6 @@ const NOTE = '$note'
 export interface LoopOptions {
   readonly self: Context
   readonly behaviour: Behaviour
-  readonly debug: Debug
   /** Whose exit ends the server. `undefined`: nobody's. */
   readonly parent: Pid | undefined
 }
@@ -66,7 +65,6 @@ export interface LoopOptions {
 export class ServerLoop {
   private readonly self: Context
   private readonly behaviour: Behaviour
-  private readonly debug: Debug
   private readonly parent: Pid | undefined
   /** What it was sent while it was suspended, as long as there is any of it. */
   private held: HeldMessages | undefined = undefined
@@ -74,10 +72,9 @@ export class ServerLoop {
   /** Neither suspended, nor with messages kept, nor watched: there is nothing to look after. */
   private isPlain = true
 
-  constructor({ self, behaviour, debug, parent }: LoopOptions) {
+  constructor({ self, behaviour, parent }: LoopOptions) {
     this.self = self
     this.behaviour = behaviour
-    this.debug = debug
     this.parent = parent
   }
 
@@ -153,7 +150,7 @@ export class ServerLoop {
   }
 
   private run(message: unknown): void | Promise<void> {
-    if (!this.isPlain && this.debug.isOn && message !== BEGIN) this.debug.tell({ type: 'in', message })
+    if (!this.isPlain && message !== BEGIN) this.behaviour.debug?.tell({ type: 'in', message })
     let handled: Handled | Promise<Handled>
     try {
       handled = message === BEGIN ? this.behaviour.begin?.() : this.handle(message)
@@ -204,7 +201,14 @@ export class ServerLoop {
   }
 
   private judge(): void {
-    this.isPlain = !this.suspended && this.held === undefined && !this.debug.isOn
+    const { behaviour } = this
+    if (behaviour.debug?.isOn === false) behaviour.debug = undefined
+    this.isPlain = !this.suspended && this.held === undefined && behaviour.debug === undefined
+  }
+
+  /** Most servers are never watched, and have none. */
+  private debug(): Debug {
+    return (this.behaviour.debug ??= new Debug(this.self))
   }
 
   private isParentsExit(message: unknown): message is ExitMessage {
@@ -234,7 +238,7 @@ export class ServerLoop {
   }
 
   private perform(request: SystemRequest): unknown {
-    const { behaviour, debug } = this
+    const { behaviour } = this
     switch (request.type) {
       case 'get_state':
         return behaviour.getState()
@@ -253,22 +257,27 @@ export class ServerLoop {
       case 'stop':
         return undefined
       case 'trace':
-        return debug.trace(request.on)
+        return this.debug().trace(request.on)
       case 'install':
-        return debug.install(request.listener)
+        return this.debug().install(request.listener)
       case 'remove':
-        return debug.remove(request.listener)
+        return behaviour.debug?.remove(request.listener)
       case 'statistics':
-        return request.flag === 'get' ? debug.read() : debug.statistics(request.flag)
+        return request.flag === 'get' ? behaviour.debug?.read() : this.debug().statistics(request.flag)
       default:
         return assertNever(request)
     }
   }
 
   private status(): ServerStatus {
-    const { behaviour, debug, suspended } = this
+    const { behaviour, suspended } = this
     const { state } = behaviour.formatStatus({ state: behaviour.getState() })
-    return { module: behaviour.name, status: suspended ? 'suspended' : 'running', state, statistics: debug.read() }
+    return {
+      module: behaviour.name,
+      status: suspended ? 'suspended' : 'running',
+      state,
+      statistics: behaviour.debug?.read(),
+    }
   }
 
   /** The answer may be more than can be sent to the node that asks. */

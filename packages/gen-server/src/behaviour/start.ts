@@ -3,7 +3,7 @@
  *
  *   launch ──spawn──▶ the new process
  *     │                 1. registers its name (a local one is its own from the spawn on)   taken ─▶ already_started
- *     │                 2. init(self, debug) ─▶ a behaviour | stop | ignore | throws
+ *     │                 2. init(self) ─▶ a behaviour | stop | ignore | throws
  *     │                 3. gives its name back, if there is no behaviour
  *     ◀─── ready ────── 4. says so, or ends
  *                       5. behaviour.begin(), then messages
@@ -31,7 +31,6 @@ import { StartError } from '../errors.ts'
 import { tellStarted, tellStartFailed } from '../observed.ts'
 import { refused } from '../unawaited.ts'
 import type { Init, Initialised } from './behaviour.ts'
-import { Debug } from './debug.ts'
 import { ServerLoop } from './loop.ts'
 
 export interface StartOptions {
@@ -185,12 +184,11 @@ interface BodyOptions {
 
 function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody {
   return handler((self): MessageHandler | Promise<MessageHandler> => {
-    const debug = new Debug(self)
     const beganMs = self.telemetry === undefined ? undefined : self.monotonicMs()
     const enter = (initialised: Initialised): MessageHandler | Promise<MessageHandler> => {
       switch (initialised.type) {
         case 'ok': {
-          const loop = new ServerLoop({ self, behaviour: initialised.behaviour, debug, parent })
+          const loop = new ServerLoop({ self, behaviour: initialised.behaviour, parent })
           if (self.isAlive) {
             const tookMs = beganMs === undefined ? undefined : self.monotonicMs() - beganMs
             tellStarted(self, initialised.behaviour, tookMs)
@@ -217,7 +215,7 @@ function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody 
     }
     let initialised: Initialised | Promise<Initialised>
     try {
-      initialised = name instanceof ViaName ? initUnder(name, self, () => init(self, debug), report) : init(self, debug)
+      initialised = name instanceof ViaName ? initUnder(name, self, () => init(self), report) : init(self)
     } catch (thrown) {
       return fail(thrown)
     }

@@ -45,19 +45,17 @@ const SHOWN = 100
 /** Runs `init`. */
 export function initialiseStatem(
   self: Context,
-  debug: Debug,
   statem: AnyStatem,
   args: readonly unknown[],
 ): Initialised | Promise<Initialised> {
   statem.enter(self)
   const result: StatemInitResult | Promise<StatemInitResult> = statem.init(...(args as readonly never[]))
-  const enter = (outcome: StatemInitResult): Initialised => initialised({ self, debug, statem }, outcome)
+  const enter = (outcome: StatemInitResult): Initialised => initialised({ self, statem }, outcome)
   return result instanceof Promise ? result.then(enter) : enter(result)
 }
 
 interface Parts {
   readonly self: Context
-  readonly debug: Debug
   readonly statem: AnyStatem
 }
 
@@ -92,16 +90,15 @@ class TimeoutNote {
 
 class StatemCallbacks implements Behaviour {
   hasReplied = false
+  debug: Debug | undefined = undefined
   private readonly self: Context
-  private readonly debug: Debug
   private readonly statem: AnyStatem
   private readonly actions: readonly InitAction[]
   private readonly timers = new Map<number, Ref>()
   private machine: Machine
 
-  constructor({ self, debug, statem }: Parts, state: State, actions: readonly InitAction[]) {
+  constructor({ self, statem }: Parts, state: State, actions: readonly InitAction[]) {
     this.self = self
-    this.debug = debug
     this.statem = statem
     this.actions = actions
     this.machine = machineIn(state, statem.begin(this))
@@ -210,7 +207,7 @@ class StatemCallbacks implements Behaviour {
         case 'reply':
           this.hasReplied = true
           reply(this.self, effect.to, effect.value)
-          if (this.debug.isOn) this.debug.tell({ type: 'out', to: effect.to.pid, message: effect.value })
+          this.debug?.tell({ type: 'out', to: effect.to.pid, message: effect.value })
           break
         case 'start_timer': {
           const note = new TimeoutNote(effect.timeout, effect.timer)
