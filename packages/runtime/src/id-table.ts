@@ -31,6 +31,8 @@ export function randomIdHash(random: Random): IdHash {
 const LEAST_PLACES = 4
 /** Fewer than this part of the places are taken: there are too many. */
 const SPARSE = 16
+/** To this part of the places they are brought down then: a quarter of them is taken, so neither the next that comes nor the next that goes makes it move again. */
+const SHRINK = 4
 /** So many are kept all the same. */
 const KEPT_PLACES = 64
 /** As many as are kept of a table that all processes of a node have in common: of a hundred callers the entries are there and gone with each of their rounds. */
@@ -92,7 +94,7 @@ export class IdTable<T extends object> {
     this.count--
     this.closeGap(place)
     if (this.count * SPARSE < this.items.length && this.items.length > this.keptPlaces)
-      this.resize(this.items.length / 2)
+      this.resize(Math.max(this.keptPlaces, LEAST_PLACES, this.items.length / SHRINK))
     return true
   }
 
@@ -148,7 +150,9 @@ export class IdTable<T extends object> {
     this.shift = Math.clz32(places / BLOCK_PLACES) + 1
     this.ids = new Array<number>(places).fill(0)
     this.items = new Array<T | undefined>(places).fill(undefined)
-    for (const [place, item] of items.entries()) {
+    // No iterator: while a hundred thousand processes come or go, going through their places is a good part of it.
+    for (let place = 0; place < items.length; place++) {
+      const item = items[place]
       if (item === undefined) continue
       const id = ids[place] ?? 0
       const at = this.placeOf(id)

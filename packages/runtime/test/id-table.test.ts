@@ -73,4 +73,18 @@ describe('A table by ids', () => {
       expect(table.values().map(({ id }) => id)).toEqual([9_998, 9_999, 10_000])
     }
   })
+  it('from which all go moves what is left seldom, and has room for what comes then', () => {
+    const table = new IdTable<Item>()
+    for (let id = 1; id <= 10_000; id++) table.set(id, { id })
+    const moves: number[] = []
+    for (let id = 1; id <= 10_000; id++) {
+      const before = table.places
+      table.delete(id)
+      if (table.places === before) continue
+      moves.push(table.places)
+      if (table.places > 64) expect(table.size * 5).toBeGreaterThan(table.places)
+      expect(table.size * 2).toBeLessThan(table.places)
+    }
+    expect(moves).toEqual([8_192, 2_048, 512, 128, 64])
+  })
 })
