@@ -80,10 +80,15 @@ interface Entry extends Held {
 }
 
 /** One that is under way. */
-interface Takeover {
+interface Registration {
   readonly pid: Pid
   /** Until the name is unregistered meanwhile. */
   isWanted: boolean
+  /** Another node has said meanwhile that it has taken the name: perhaps after this was written, and before its answer has come. */
+  isDoubted: boolean
+}
+
+interface Takeover extends Registration {
   /** The process has had the name before, and its metadata was changed since. */
   isChanged: boolean
 }
@@ -102,8 +107,7 @@ export class LocationVia implements Via {
   private readonly upkeep: NameUpkeep<Entry>
   private readonly channel: NodeChannel
   private readonly held: HeldNames<Entry>
-  /** Registrations that are under way; `isWanted` until it is unregistered meanwhile. */
-  private readonly registering = new Map<string, { readonly pid: Pid; isWanted: boolean }>()
+  private readonly registering = new Map<string, Registration>()
   private readonly taking = new Map<string, Set<Takeover>>()
   /** Names of which another node has said that they may be another's: they are looked up, each once at a time. `again`: it has said so since. */
   private readonly lookedUp = new Map<string, 'once' | 'again'>()
@@ -200,11 +204,11 @@ export class LocationVia implements Via {
     const meta = this.check(name, pid, given)
     if (this.held.of(name).length > 0 || this.registering.has(name) || !this.held.watch(pid)) return 'no'
     const row = this.rows.make(name, { pid, meta })
-    const registration = { pid, isWanted: true }
+    const registration = { pid, isWanted: true, isDoubted: false }
     this.registering.set(name, registration)
     try {
       if ((await this.rows.put(row)) !== 'ours') return 'no'
-      if (registration.isWanted) return this.keep({ name, pid, meta, row }) ? 'yes' : 'no'
+      if (registration.isWanted) return this.keep({ name, pid, meta, row }, registration) ? 'yes' : 'no'
       void this.upkeep.release(row)
       return 'no'
     } catch (error) {
@@ -289,14 +293,15 @@ export class LocationVia implements Via {
     if (!this.held.watch(pid)) return undefined
     const own = this.held.find(name, pid)
     const row = this.rows.make(name, { pid, meta }, own?.row.owner)
-    const takeover = { pid, isWanted: true, isChanged: false }
+    const takeover = { pid, isWanted: true, isDoubted: false, isChanged: false }
     const all = this.taking.get(name) ?? new Set()
     this.taking.set(name, all.add(takeover))
     try {
       const { epoch, former } = await this.rows.take(row)
       if (!takeover.isWanted) return void this.giveBack(row, former)
       for (const entry of this.held.of(name)) if (!entry.pid.equals(pid)) this.giveUp(entry, pid)
-      const isKept = this.keep(takeover.isChanged ? this.changed({ name, pid, meta, row }) : { name, pid, meta, row })
+      const taken = { name, pid, meta, row }
+      const isKept = this.keep(takeover.isChanged ? this.changed(taken) : taken, takeover)
       if (former !== undefined) this.tellTaken(former, name)
       return isKept ? epoch : undefined
     } catch (error) {
@@ -338,10 +343,13 @@ export class LocationVia implements Via {
   }
 
   /** `false` if the process has ended meanwhile. */
-  private keep(entry: Entry): boolean {
-    if (this.stopping === undefined && this.held.add(entry)) return true
-    void this.upkeep.release(entry.row)
-    return false
+  private keep(entry: Entry, { isDoubted }: Registration): boolean {
+    if (this.stopping !== undefined || !this.held.add(entry)) {
+      void this.upkeep.release(entry.row)
+      return false
+    }
+    if (isDoubted) this.onTaken(entry.name)
+    return true
   }
 
   /** Those that are under way, by all processes or by one. */
@@ -394,6 +402,9 @@ export class LocationVia implements Via {
   // Other nodes.
 
   private onTaken(name: string): void {
+    const registration = this.registering.get(name)
+    if (registration !== undefined) registration.isDoubted = true
+    for (const takeover of this.takeovers(name)) takeover.isDoubted = true
     if (this.held.of(name).length === 0) return
     if (this.lookedUp.has(name)) this.lookedUp.set(name, 'again')
     else void this.lookUp(name)

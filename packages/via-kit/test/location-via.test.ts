@@ -33,6 +33,23 @@ class LateStore extends FakeStore {
   }
 }
 
+/** Does what it is asked at once, and its answer is on its way for so long. */
+class FarStore extends FakeStore {
+  wayMs = 0
+
+  override async put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
+    return this.arrived(await super.put(rows))
+  }
+
+  override async take(rows: readonly LocationRow[]): Promise<readonly Answer<TakenLocation>[]> {
+    return this.arrived(await super.take(rows))
+  }
+
+  private arrived<T>(answer: T): Promise<T> {
+    return new Promise((resolve) => this.server.clock.setTimer(this.wayMs, () => resolve(answer)))
+  }
+}
+
 class TerseStore extends FakeStore {
   override find(): Promise<readonly []> {
     return Promise.resolve([])
@@ -259,6 +276,28 @@ describe('who has lost a name to a takeover', () => {
     await lab.pass(TTL_MS)
     expect((await lab.run(lab.members[1].names.resolveName('ann')))?.equals(former)).toBe(true)
   })
+
+  it.each(['registerName', 'takeover'] as const)(
+    'and hears of it before the answer to its own %s has come, gives way as soon as that has',
+    async (call) => {
+      const { lab, stores } = await storesLab((server) => new FarStore(server))
+      const [one, other] = lab.members
+      // Also where another process of the node has the name meanwhile, and is looked after.
+      const former = call === 'takeover' ? await registered(lab, 'ann') : undefined
+      const loser = lab.spawn(one)
+      for (const store of stores.slice(0, 1)) store.wayMs = 500
+      const answer = one.names[call]('ann', loser)
+      await lab.pass(100)
+      const winner = lab.spawn(other)
+      await lab.run(other.names.takeover('ann', winner))
+      await lab.run<unknown>(answer)
+      for (const store of stores) store.wayMs = 0
+      // Long before the next refresh.
+      await lab.pass(20)
+      for (const pid of [former, loser]) expect(pid !== undefined && one.node.isProcessAlive(pid)).toBe(false)
+      expect((await lab.run(one.names.resolveName('ann')))?.equals(winner)).toBe(true)
+    },
+  )
 
   it('over a channel that fails, has lost it: the takeover says so, and it is told by its next refresh', async () => {
     const lab = await startLab((node, server) =>
