@@ -10,7 +10,7 @@ const NO_TABLE = 1146
 const DEADLOCK = 1213
 const LOCK_WAIT_TIMEOUT = 1205
 
-/** Of what we know better than by its class. The numbers are the same in MySQL and MariaDB. */
+/** Of what we know better than by its class. The numbers are the same in MySQL and MariaDB, but for one. */
 const KNOWN: ReadonlyMap<number, readonly [StoreErrorCode, string]> = new Map([
   [1040, ['ERR_STORE_UNAVAILABLE', 'it has too many connections']],
   [1044, ['ERR_STORE_UNFIT', 'the user has no right to the database']],
@@ -18,6 +18,14 @@ const KNOWN: ReadonlyMap<number, readonly [StoreErrorCode, string]> = new Map([
   [1049, ['ERR_STORE_UNFIT', 'there is no such database']],
   [1053, ['ERR_STORE_UNAVAILABLE', 'it is about to stop']],
   [1114, ['ERR_STORE_UNFIT', 'it is full']],
+  // Handshakes that were broken off, as they took longer than a call: it counts them, and forgets them with one that succeeds.
+  [
+    1129,
+    [
+      'ERR_STORE_UNFIT',
+      'it has blocked this host, from which too many connections came to nothing: see max_connect_errors',
+    ],
+  ],
   [1130, ['ERR_STORE_UNFIT', 'it lets nobody in from this host']],
   [1142, ['ERR_STORE_UNFIT', 'the user lacks a right to the table']],
   [1143, ['ERR_STORE_UNFIT', 'the user lacks a right to a column of the table']],
@@ -32,8 +40,13 @@ const KNOWN: ReadonlyMap<number, readonly [StoreErrorCode, string]> = new Map([
   [1364, ['ERR_STORE_UNFIT', 'the table has a column without which no row can be written']],
   [1665, ['ERR_STORE_UNFIT', 'its binlog_format is STATEMENT: ROW and MIXED are fine']],
   [1792, ['ERR_STORE_UNFIT', 'it is read-only']],
+  [1820, ['ERR_STORE_UNFIT', 'the password of the user has expired']],
   [1836, ['ERR_STORE_UNFIT', 'it is read-only']],
+  [1862, ['ERR_STORE_UNFIT', 'the password of the user has expired']],
+  [3118, ['ERR_STORE_UNFIT', 'the account of the user is locked']],
   [3159, ['ERR_STORE_UNFIT', 'it wants encrypted connections: see the option ssl']],
+  // MariaDB's number of what is 3118 in MySQL.
+  [4151, ['ERR_STORE_UNFIT', 'the account of the user is locked']],
 ])
 
 /**

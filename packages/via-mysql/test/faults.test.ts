@@ -12,6 +12,12 @@ describe('an error of the server', () => {
   it.each([
     [{ errno: 1045, sqlState: '28000' }, 'ERR_STORE_UNFIT'],
     [{ errno: 1290, sqlState: 'HY000' }, 'ERR_STORE_UNFIT'],
+    // Of the class of what may be over at another moment, and nevertheless somebody has to do something.
+    [{ errno: 1820, sqlState: 'HY000' }, 'ERR_STORE_UNFIT'],
+    [{ errno: 1862, sqlState: 'HY000' }, 'ERR_STORE_UNFIT'],
+    [{ errno: 3118, sqlState: 'HY000' }, 'ERR_STORE_UNFIT'],
+    // Before a handshake there is no SQLSTATE.
+    [{ errno: 1129, code: 'ER_HOST_IS_BLOCKED' }, 'ERR_STORE_UNFIT'],
     [{ errno: 1054, sqlState: '42S22' }, 'ERR_STORE_UNFIT'],
     [{ errno: 1406, sqlState: '22001' }, 'ERR_STORE_UNFIT'],
     // Of the class of access and syntax, and nevertheless over some time.

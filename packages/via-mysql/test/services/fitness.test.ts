@@ -69,6 +69,18 @@ describeServers('what can’t be used', (server) => {
     expect(await refusal({ ...asAdmin, database: SECRET })).toContain('there is no such database')
   })
 
+  it('an account that is locked, and one whose password has expired, are told as what they are', async () => {
+    const table = fixture.freshTable()
+    const url = await limited('ALL', table)
+    const alter = (what: string): Promise<unknown> =>
+      fixture.admin.query(`ALTER USER 'limited_user'@'127.0.0.1' ${what}`)
+    await alter('ACCOUNT LOCK')
+    expect(await refusal({ url, table })).toContain('the account of the user is locked')
+    await alter('ACCOUNT UNLOCK')
+    await alter('PASSWORD EXPIRE')
+    expect(await refusal({ url, table })).toContain('the password of the user has expired')
+  })
+
   it('a server without TLS is no server for who asks for TLS', async () => {
     const { url } = fixture.service
     expect(await refusal({ url, ssl: { allowAnyServer: true } })).toContain('HANDSHAKE_NO_SSL_SUPPORT')
