@@ -5,10 +5,11 @@
 import { certificateProblemOf, StoreError } from '@pidmesh/via-kit'
 import { ErrorReply } from 'redis'
 
-/** What Redis says when it can't now, and can later. */
-const LATER = /^(LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|OOM|MISCONF|NOREPLICAS|ASK|MOVED|UNKILLABLE)\b/
+/** What Redis says when it can't now, and can later. Redis 6 says what a command of a script has failed with behind the script and the line. */
+const LATER =
+  /^(?:ERR Error running script .*: -)?(LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|OOM|MISCONF|NOREPLICAS|ASK|MOVED|UNKILLABLE)\b/
 const FULL = /^ERR max number of clients/
-/** Redis 6 says it in the middle: the script has failed. */
+/** In the middle, as well. */
 const READ_ONLY = /\bREADONLY\b/
 const WRONG_TYPE = /\bWRONGTYPE\b/
 const NO_RIGHT = /^NOPERM\b|\bcan't run this command\b|\bcan't access\b/
@@ -82,8 +83,9 @@ function replied(message: string, place: string): StoreError {
     return unfit(place, 'refuses the user a right: commands, keys and channels are listed in the README')
   if (WRONG_TYPE.test(message)) return unfit(place, 'has something else under a key of ours: see the option prefix')
   if (FULL.test(message)) return unavailable(place, 'takes no more connections')
+  const later = LATER.exec(message)?.[1]
+  if (later !== undefined) return unavailable(place, `can't now: ${later}`)
   const word = /^[A-Z]+\b/.exec(message)?.[0] ?? 'an error'
-  if (LATER.test(message)) return unavailable(place, `can't now: ${word}`)
   return unfit(
     place,
     `refuses a command: ${word}. It must be Redis 6 or later, for sharded channels 7, and no cluster unless it is given as one`,

@@ -100,6 +100,15 @@ describe('what Redis says', () => {
     ["OOM command not allowed when used memory > 'maxmemory'.", 'ERR_STORE_UNAVAILABLE'],
     ['ERR max number of clients reached', 'ERR_STORE_UNAVAILABLE'],
     ['MISCONF Redis is configured to save RDB snapshots', 'ERR_STORE_UNAVAILABLE'],
+    // By Redis 6, of a script.
+    [
+      "ERR Error running script (call to f_0a9a51): @user_script:24: @user_script: 24: -OOM command not allowed when used memory > 'maxmemory'. ",
+      'ERR_STORE_UNAVAILABLE',
+    ],
+    [
+      'ERR Error running script (call to f_0a9a51): @user_script:24: @user_script: 24: -MISCONF Redis is configured to save RDB snapshots. ',
+      'ERR_STORE_UNAVAILABLE',
+    ],
   ])('%s: %s, and nothing of it is passed on but its first word', (reply, code) => {
     const error = storeError(new ErrorReply(reply), 'host:1')
     expect(error).toMatchObject({ name: 'StoreError', code })
