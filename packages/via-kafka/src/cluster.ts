@@ -219,13 +219,15 @@ function distinct(addresses: readonly Address[]): readonly Address[] {
 
 /**
  * `undefined` if there is no topic.
- * @throws BrokerFault if it may not be looked at
+ * @throws BrokerFault if it may not be looked at, or can't be at the moment
  */
 export function viewOf({ brokers, topics }: MetadataResponse, name: string): TopicView | undefined {
   const topic = topics.find((each) => each.name === name)
   if (topic === undefined || topic.errorCode === UNKNOWN_TOPIC) return undefined
   if (topic.errorCode === TOPIC_REFUSED) throw new BrokerFault('unfit', 'TOPIC_AUTHORIZATION_FAILED')
   if (topic.errorCode === BAD_TOPIC) throw new BrokerFault('unfit', 'INVALID_TOPIC_EXCEPTION')
+  // It has no id and no partitions then: taken for the topic, that would be another one, to be read from its beginning.
+  if (topic.errorCode !== NO_ERROR) throw new BrokerFault('moved', `code ${topic.errorCode} of Kafka's protocol`)
   const addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
   const leaders = new Map<number, Address>()
   for (const { partitionIndex, leaderId } of topic.partitions) {
@@ -236,6 +238,7 @@ export function viewOf({ brokers, topics }: MetadataResponse, name: string): Top
 }
 
 /** Codes of Kafka's protocol. */
+const NO_ERROR = 0
 const UNKNOWN_TOPIC = 3
 const BAD_TOPIC = 17
 const TOPIC_REFUSED = 29
