@@ -4,6 +4,7 @@
 import { call } from '@pidmesh/gen-server'
 import { SocketSession } from '@pidmesh/ws-gateway'
 import { describe, expect, it } from 'vitest'
+import { gatewayName, type WhereIs } from '../src/gateway-server.ts'
 import { keyPurpose, openToken, sessionOf } from '../src/resume-token.ts'
 import type { ClaimCall, CommitCall, SessionCall } from '../src/session-protocol.ts'
 import type { SimLab, SimMessage, SimOptions, SimPrincipal, SimSocket } from './simulation/sim-lab.ts'
@@ -511,6 +512,30 @@ describe('a move that comes to nothing', () => {
     const third = await hello(lab, 2, { token, seq: 0 })
     expect(typesOf(third)).toEqual(['resume_failed', 'welcome'])
   })
+
+  it.each([
+    { how: 'throws', handleTakeover: () => Promise.reject(new Error('broken')) },
+    { how: 'never ends', handleTakeover: () => new Promise<void>(() => undefined) },
+  ])(
+    'because handleTakeover $how, leaves nothing there: nobody is sent to a session that is no more',
+    async (broken) => {
+      class Broken extends SocketSession<SimMessage, unknown, SimPrincipal> {
+        override handleTakeover() {
+          return broken.handleTakeover()
+        }
+      }
+      const lab = await labOf(2, { session: Broken, connectTimeoutMs: 2_000 })
+      const first = await hello(lab, 0)
+      const token = tokenOf(first)
+      const second = await hello(lab, 1, { token, seq: 0 })
+      await lab.cluster.advance(2_000)
+      expect([typesOf(second), second.closed]).toEqual([['resumed'], 1011])
+      const { node } = lab.at(1)
+      const nonce = openToken(node.deriveKeys(keyPurpose(Broken)), token, 'ann')?.nonce ?? Buffer.alloc(0)
+      const asked = call<WhereIs, WhereIs>(node, gatewayName(Broken), { type: 'where_is', nonce })
+      expect(await lab.cluster.run(asked)).toBeUndefined()
+    },
+  )
 
   it('because another one is under way, sends its client away for a moment: one of two with the same token gets the session', async () => {
     const lab = await labOf(3)
