@@ -96,6 +96,8 @@ export class GatewayProcess {
     try {
       if (this.process !== undefined && this.isAlive) await stop(owner, this.process, 'shutdown', graceMs)
       await Promise.all(pids.map((pid) => owner.self.awaitDown(pid, graceMs)))
+      // Nobody looks after them any more, and they would have their names for as long as the node runs.
+      for (const pid of pids) this.kill(pid)
     } catch {
       // The node stops, and all its processes have ended.
     }

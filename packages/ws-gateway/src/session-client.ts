@@ -8,7 +8,7 @@
  * Invariants: a session has one socket at most; whose socket it isn't neither acknowledges nor ends it.
  */
 import type { Context, Pid } from '@pidmesh/runtime'
-import { CLOSE } from './close-codes.ts'
+import { CLOSE, type CloseCause } from './close-codes.ts'
 import type { Codec } from './codec/codec.ts'
 import type { Connection } from './connection.ts'
 import type { Frame } from './frame.ts'
@@ -221,6 +221,18 @@ export class SessionClient {
   /** The session must come to know that its socket is closed, and to terms with that, in time. Its process may hang: so the gateway says this, and not the process. */
   socketIsClosed(connection: Connection): void {
     if (connection === this.connection && this.self.isAlive) this.ownWait().watch(0)
+  }
+
+  /** The session is at the last that it does, and its client still has the socket: it is closed in time also if that never ends. */
+  isEnding(cause: CloseCause): void {
+    const { connection } = this
+    if (connection !== undefined && this.self.isAlive) this.ownWait().watch(0, () => connection.close(cause))
+  }
+
+  /** It was to be a session: one that has come from another node, and can't go on here, is looked for by its former tokens already. If its gateway has ended meanwhile it runs still, perhaps for ever. */
+  startHasFailed(): void {
+    this.sessionHasEnded()
+    if (this.self.isAlive) this.hub.watch(this.pid, 0)
   }
 
   /** The session's process has ended. */

@@ -84,9 +84,12 @@ export class SessionHub {
   }
 
   /** A session that is at something that never ends doesn't see that its time is over, and would hold its names for ever: it is killed somewhat later, unless the timer is cancelled. */
-  watch(session: Pid, leftMs: number): TimerHandle {
+  watch(session: Pid, leftMs: number, before?: () => void): TimerHandle {
     const { clock, sessionEndTimeoutMs, kill } = this.components
-    return clock.setTimer(leftMs + sessionEndTimeoutMs, () => kill(session))
+    return clock.setTimer(leftMs + sessionEndTimeoutMs, () => {
+      before?.()
+      kill(session)
+    })
   }
 
   /** One that has waited does so no more. */

@@ -20,7 +20,7 @@ import {
   type ReplyOf,
 } from '@pidmesh/gen-server'
 import { ExitError, hasType, Pid, reasonOfThrown, type Awaitable, type ExitReason } from '@pidmesh/runtime'
-import { conflictOf } from './close-cause.ts'
+import { causeOfExit, conflictOf } from './close-cause.ts'
 import { CLOSE, closeReason, isCloseReason } from './close-codes.ts'
 import type { Connection } from './connection.ts'
 import { PresenceChange } from './presence-server.ts'
@@ -126,7 +126,11 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
   }
 
   override async terminate(reason: ExitReason): Promise<void> {
-    if (this.#departure?.to === undefined) await this.#session.terminate(reason)
+    if (this.#departure?.to !== undefined) return
+    const done = this.#session.terminate(reason)
+    if (!(done instanceof Promise)) return
+    this.#client.isEnding(causeOfExit(reason))
+    await done
   }
 
   /** Nothing of a client's is shown. */

@@ -147,8 +147,7 @@ export class SessionStarter {
       // A session has no `ignore`.
       if (pid !== undefined) this.hand(connection, pid)
     } catch (error) {
-      // One that has come from another node, and can't go on here, is looked for by its former tokens already.
-      connection.session?.sessionHasEnded()
+      connection.session?.startHasFailed()
       const reason = error instanceof StartError ? error.reason : 'internal'
       if (!isResumeFailed(reason)) return connection.close(causeOfExit(reason))
       const { why, seq } = reason.resume_failed

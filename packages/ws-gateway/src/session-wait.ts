@@ -49,9 +49,9 @@ export class SessionWait {
     if (this.deadline !== undefined && this.self.isAlive) this.self.cancelTimer(this.deadline)
   }
 
-  /** The process has so long, and then `sessionEndTimeoutMs`, before it is killed. */
-  watch(leftMs: number): void {
+  /** The process has so long, and then `sessionEndTimeoutMs`, before it is killed, `before` which something else may be to be done. */
+  watch(leftMs: number, before?: () => void): void {
     this.watchdog?.cancel()
-    this.watchdog = this.hub.watch(this.self.pid, leftMs)
+    this.watchdog = this.hub.watch(this.self.pid, leftMs, before)
   }
 }

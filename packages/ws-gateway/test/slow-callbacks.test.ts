@@ -4,7 +4,7 @@
 import { SocketSession } from '@pidmesh/ws-gateway'
 import { describe, expect, it } from 'vitest'
 import type { SimLab, SimMessage, SimPrincipal } from './simulation/sim-lab.ts'
-import { hello, labOf, tokenOf, typesOf } from './simulation/steps.ts'
+import { hello, labOf, tell, tokenOf, typesOf } from './simulation/steps.ts'
 
 /** Longer than a session has for anything. */
 const SLOW_MS = 12_000
@@ -48,6 +48,63 @@ describe('a session that was killed', () => {
     const startMs = lab.clock.monotonicMs()
     await lab.cluster.run(lab.at(0).gateway.drain({ overMs: 0 }))
     expect(lab.clock.monotonicMs() - startMs).toBeLessThan(1_000)
+  })
+})
+
+describe('a session that comes to no end', () => {
+  const never = (): Promise<void> => new Promise(() => undefined)
+
+  class Named extends Session {
+    override handleConnect(): Promise<void> {
+      return this.registerAs('ann')
+    }
+  }
+
+  it('in terminate is killed in time, and its client told why it was to end', async () => {
+    class Hanging extends Named {
+      override terminate() {
+        return never()
+      }
+    }
+    const lab = await labOf(1, { session: Hanging })
+    const socket = await hello(lab, 0)
+    await lab.cluster.run(lab.at(0).gateway.revoke('ann'))
+    await lab.cluster.advance(11_000)
+    expect([socket.closed, lab.at(0).gateway.stats.sessions]).toEqual([4004, { attached: 0, detached: 0 }])
+  })
+
+  it.each([
+    {
+      at: 'handleConnect',
+      session: class extends Named {
+        override handleConnect() {
+          return super.handleConnect().then(never)
+        }
+      },
+    },
+    {
+      at: 'handleMessage',
+      session: class extends Named {
+        override handleMessage() {
+          return never()
+        }
+      },
+    },
+    {
+      at: 'terminate',
+      session: class extends Named {
+        override terminate() {
+          return never()
+        }
+      },
+    },
+  ])('in $at does not keep its name when its gateway has stopped', async ({ session }) => {
+    const lab = await labOf(1, { session })
+    const socket = await hello(lab, 0)
+    await tell(lab, socket, { type: 'present', room: 'any' })
+    await lab.cluster.run(lab.at(0).gateway.stop())
+    await lab.cluster.advance(11_000)
+    expect(await lab.at(0).names.resolveName('ann')).toBeUndefined()
   })
 })
 
