@@ -141,6 +141,7 @@ export class Connection implements SocketListener, WriterOwner {
     if (!this.isOpen) {
       // Closed while the session was starting.
       this.tellClosed(this.closeCode ?? 1006, '')
+      session.socketIsClosed(this)
       return
     }
     this.stage = 'open'

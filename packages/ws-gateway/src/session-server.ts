@@ -216,7 +216,10 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     this.replyTo(this.defer(request, from), { type: 'attached' })
     this.#client.resume(connection, { nonce, seq }, verdict.missed)
     // Closed for good before this session had it; and who has asked may have given up, and says it to nobody.
-    if (connection.closeCode !== undefined) this.#client.tell(new SocketClosed(connection, connection.closeCode, ''))
+    if (connection.closeCode !== undefined) {
+      this.#client.tell(new SocketClosed(connection, connection.closeCode, ''))
+      this.#client.socketIsClosed(connection)
+    }
     const resumed = this.#session.handleResume()
     return resumed instanceof Promise ? resumed.then(() => this.noreply()) : this.noreply()
   }

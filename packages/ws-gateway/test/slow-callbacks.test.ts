@@ -74,6 +74,33 @@ describe('a session that comes to no end', () => {
   })
 
   it.each([
+    { where: 'of the same node', index: 0 },
+    { where: 'of another node', index: 1 },
+  ])(
+    'in handleDisconnect is killed in time, also if its client has said good-bye before it had the socket $where',
+    async ({ index }) => {
+      class Hanging extends Named {
+        override handleMessage() {
+          return new Promise<void>((resolve) => lab.clock.setTimer(2_000, resolve))
+        }
+        override handleDisconnect() {
+          return never()
+        }
+      }
+      const lab: SimLab = await labOf(2, { session: Hanging })
+      const first = await hello(lab, 0)
+      const resume = { token: tokenOf(first), seq: 0 }
+      await tell(lab, first, { type: 'busy', ms: 2_000 })
+      const second = await hello(lab, index, resume)
+      second.sayGoodBye()
+      await lab.cluster.advance(15_000)
+      expect([typesOf(second), second.closed, first.closed]).toEqual([[], 1000, 4014])
+      expect(lab.at(index).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+      expect(await lab.at(0).names.resolveName('ann')).toBeUndefined()
+    },
+  )
+
+  it.each([
     {
       at: 'handleConnect',
       session: class extends Named {

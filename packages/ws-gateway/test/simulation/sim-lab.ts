@@ -222,6 +222,11 @@ export class SimSocket {
     this.write(0x81, Buffer.from(JSON.stringify(frame)))
   }
 
+  /** The client closes with 1000. */
+  sayGoodBye(): void {
+    this.write(0x88, Buffer.from([0x03, 0xe8]))
+  }
+
   /** The client hears nothing more, and the gateway that its socket is gone. */
   cut(): void {
     this.isCut = true
