@@ -119,8 +119,10 @@ export class SessionNames {
     // Who has it can't be asked where its node can't be reached, which doesn't mean that it is no more.
     if (!via.capabilities.reachesPids || !self.isAlive) return 'no'
     const holder = await via.resolveName(name)
-    // Free by now, or its own.
-    if (holder === undefined || holder.equals(self.pid)) return via.registerName(name, self.pid, meta)
+    // Free by now.
+    if (holder === undefined) return via.registerName(name, self.pid, meta)
+    // Its own: it has asked for it twice at once.
+    if (holder.equals(self.pid)) return (await via.setMeta(name, meta)) === 'ok' ? 'yes' : 'no'
     if (!(await this.yields(holder)) || !self.isAlive) return 'no'
     if (!canTakeOver(via)) return this.registerWhenFree(name, meta)
     // Others may have asked it at the same time, and one of them has the name by now.
@@ -171,7 +173,10 @@ export class SessionNames {
 
   private async join(name: string, meta: NameMeta): Promise<'yes' | 'no'> {
     if (this.via.capabilities.holders === 'many') return this.via.registerName(name, this.self.pid, meta)
-    await wanted(this.groups).join(groupOfName(name), this.self.pid, meta)
+    const joined = wanted(this.groups).join(groupOfName(name), this.self.pid, meta)
+    // Before that is waited for: who asks for it twice at once would be in the group twice.
+    this.keep({ name, policy: 'multi', meta })
+    await joined
     return 'yes'
   }
 }

@@ -72,11 +72,13 @@ export class SessionRooms {
     const { self, idOf } = this.components
     const groups = wanted(this.components.groups)
     const member: MemberMeta = { id: idOf(), ...this.mark, meta }
-    const isIn = this.joined.has(room)
-    if (isIn) await groups.setMeta(groupOfRoom(room), self.pid, member)
-    else await groups.join(groupOfRoom(room), self.pid, member)
+    const entered = this.joined.has(room)
+      ? groups.setMeta(groupOfRoom(room), self.pid, member)
+      : groups.join(groupOfRoom(room), self.pid, member)
+    // Before that is waited for: who enters twice at once would be in the group twice, and who leaves meanwhile would stay.
     this.joined.set(room, meta)
     this.former?.left.delete(groupOfRoom(room))
+    await entered
   }
 
   /** After it nothing of the room comes to the session, and nobody sees it there. */

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SocketSession } from '@pidmesh/ws-gateway'
 import { WebSocket } from 'ws'
 import { Lab, type LabClient } from './lab.ts'
+import type { SimMessage, SimPrincipal } from './simulation/sim-lab.ts'
+import { hello, labOf } from './simulation/steps.ts'
 
 let lab: Lab
 
@@ -312,4 +315,35 @@ it('a policy that is none is an error of the session', async () => {
   const client = await lab.connect(0, 'odd')
   client.send({ type: 'register', name: 'odd', policy: 'newest' as 'unique' })
   expect((await client.closed).code).toBe(1011)
+})
+
+describe('a session that asks for the next before it has what it has asked for', () => {
+  class Session extends SocketSession<SimMessage, unknown, SimPrincipal> {}
+
+  it.each(['unique', 'replace', 'multi'] as const)('has its name once, if that is %s', async (policy) => {
+    class Named extends Session {
+      override async handleConnect() {
+        await Promise.all([this.registerAs('ann', { policy }), this.registerAs('ann', { policy })])
+      }
+    }
+    const simulated = await labOf(1, { session: Named })
+    const socket = await hello(simulated, 0)
+    expect(await simulated.at(0).gateway.push('ann', 'to ann')).toBe('ok')
+    await simulated.cluster.settle()
+    expect([socket.closed, socket.messages]).toEqual([undefined, ['to ann']])
+  })
+
+  it('is in a room once, and not at all when it has left', async () => {
+    class Member extends Session {
+      override async handleConnect() {
+        const { rooms } = this
+        await Promise.all([rooms.join('twice'), rooms.join('twice'), rooms.join('left'), rooms.leave('left')])
+      }
+    }
+    const simulated = await labOf(1, { session: Member })
+    const socket = await hello(simulated, 0)
+    for (const room of ['twice', 'left']) simulated.at(0).gateway.broadcast(room, `to ${room}`)
+    await simulated.cluster.settle()
+    expect(socket.messages).toEqual(['to twice'])
+  })
 })
