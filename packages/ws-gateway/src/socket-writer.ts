@@ -96,10 +96,13 @@ export class SocketWriter {
 
   roomFor(bytes: number): Room {
     const { softBufferedBytes, maxBufferedBytes } = this.host
-    const waiting = this.bufferedBytes + bytes
+    const { bufferedBytes } = this
+    const waiting = bufferedBytes + bytes
     if (waiting <= softBufferedBytes) return 'enough'
     this.becomeSlow()
-    return waiting > maxBufferedBytes ? 'full' : 'tight'
+    if (waiting > maxBufferedBytes) return 'full'
+    // Where nothing waits a message may be larger than that: there would never be more room for it.
+    return bufferedBytes === 0 ? 'enough' : 'tight'
   }
 
   /** Whether more than the soft limit has waited for too long. */

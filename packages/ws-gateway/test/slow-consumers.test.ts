@@ -69,6 +69,15 @@ async function fillUp(client: LabClient, softBytes: number): Promise<void> {
   }
 }
 
+it('to a client for which nothing waits a message goes that is larger than the soft limit by itself, droppable or coalescible', async () => {
+  const client = await start({ softBufferedBytes: 1_024 })
+  const large = 'x'.repeat(2_000)
+  tell({ type: 'drop', message: large })
+  expect(await client.received(1)).toEqual([large])
+  tell({ type: 'coalesce', key: 'a', message: large })
+  expect(await client.received(2)).toEqual([large, large])
+})
+
 describe('above the soft limit', () => {
   const options: LabOptions = { softBufferedBytes: 64 * 1024, maxBufferedBytes: 16 * 1024 * 1024 }
 

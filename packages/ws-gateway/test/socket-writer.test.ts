@@ -89,6 +89,7 @@ it('the next turn is one of its own', () => {
 
 it('what the turn has written waits for the client', () => {
   const { writer } = open()
+  expect([1_001, 2_001].map((bytes) => writer.roomFor(bytes))).toEqual(['enough', 'full'])
   writer.write(text('x'.repeat(998)))
   expect(writer.bufferedBytes).toBe(1_002)
   expect(writer.roomFor(1)).toBe('tight')
