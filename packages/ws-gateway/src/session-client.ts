@@ -237,6 +237,7 @@ export class SessionClient {
 
   /** The session's process has ended. */
   sessionHasEnded(): void {
+    this.outbox.isClosed = true
     this.wait?.end()
     this.forgetFormer()
   }

@@ -39,7 +39,7 @@ export interface OutboxComponents {
 export class SessionOutbox {
   connection: Connection | undefined = undefined
   readonly codec: Codec
-  /** The session is somewhere else, and what is pushed here reaches nobody. */
+  /** The session is somewhere else, or has ended: what is pushed here reaches nobody. */
   isClosed = false
   private readonly self: Context
   private readonly ring: ReplayRing | undefined

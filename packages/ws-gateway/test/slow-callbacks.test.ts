@@ -177,3 +177,20 @@ describe('what a user’s code throws or gives that is none of what it may', () 
     expect(typesOf(await hello(lab, 0))).toEqual(['welcome'])
   })
 })
+
+it('what a session pushes after its end is dropped, and not said to be kept', async () => {
+  const ended: Ended[] = []
+  class Ended extends Session {
+    override terminate() {
+      ended.push(this)
+    }
+    say() {
+      return this.push('late')
+    }
+  }
+  const lab = await labOf(1, { session: Ended })
+  const socket = await hello(lab, 0)
+  socket.cut()
+  await lab.cluster.advance(61_000)
+  expect(ended.map((session) => session.say())).toEqual(['dropped'])
+})
