@@ -22,7 +22,7 @@ import type { Counters } from './counters.ts'
 import { GatewaySocket } from './gateway-socket.ts'
 import type { CheckedGatewayOptions, UpgradeRequest } from './options.ts'
 import type { Identity } from './principal.ts'
-import { isOriginAllowed, parseUpgrade, refuse, urlOf, type Refusal } from './upgrade.ts'
+import { isOriginAllowed, parseUpgrade, pathOf, refuse, urlOf, type Refusal } from './upgrade.ts'
 
 /** An upgrade that no listener of a shared server takes is cut off after so long. */
 const UNCLAIMED_MS = 5_000
@@ -100,7 +100,7 @@ export class Door {
     socket.on('error', destroyIt)
     const url = urlOf(request)
     // On a server of the user's another path may be another listener's; one that nobody takes must not stay for ever. (`ws` ends the timeout.)
-    if (url?.pathname !== this.components.options.path && isShared) {
+    if (pathOf(request) !== this.components.options.path && isShared) {
       if (socket instanceof Socket) socket.setTimeout(UNCLAIMED_MS, () => socket.destroy())
       return
     }
@@ -146,7 +146,7 @@ export class Door {
   private async admit(request: IncomingMessage, url: URL | undefined, socket: Duplex): Promise<Refusal | Visitor> {
     const { options, counters, whyClosed, authenticate } = this.components
     if (url === undefined) return { status: 400, text: 'malformed request' }
-    if (url.pathname !== options.path) return { status: 404, text: 'no WebSocket here' }
+    if (pathOf(request) !== options.path) return { status: 404, text: 'no WebSocket here' }
     if (!isOriginAllowed(request.headers.origin, request.headers.host, options.origins))
       return { status: 403, text: 'this origin is not allowed' }
     const closed = whyClosed()

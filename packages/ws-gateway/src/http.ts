@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from '@pidmesh/runtime'
 import type { MetricsSource } from './options.ts'
-import { urlOf } from './upgrade.ts'
+import { pathOf } from './upgrade.ts'
 
 export interface HttpState {
   readonly isReady: boolean
@@ -15,7 +15,7 @@ export interface HttpState {
 /** Whether the request was for one of these. */
 export function answerHttp(request: IncomingMessage, response: ServerResponse, state: HttpState): boolean {
   if (request.method !== 'GET' && request.method !== 'HEAD') return false
-  switch (urlOf(request)?.pathname ?? '') {
+  switch (pathOf(request)) {
     case '/healthz':
       answer(response, 200, 'ok\n')
       return true

@@ -23,6 +23,17 @@ export function urlOf(request: IncomingMessage): URL | undefined {
   return request.url === undefined || !URL.canParse(request.url, base) ? undefined : new URL(request.url, base)
 }
 
+/** An absolute URL is asked for by who takes the gateway for a proxy, and is to be answered (RFC 9112 section 3.2.2). */
+const TARGET = /^(?:https?:\/\/[^/\\?#]+)?([^?#]*)/i
+
+/**
+ * The path as it stands in the request. That of the URL is another one: `/ws/../metrics` and `//ws/metrics` are `/metrics` there, and a proxy that lets `/ws` through
+ * may have gone by what stands here.
+ */
+export function pathOf({ url = '' }: IncomingMessage): string {
+  return TARGET.exec(url)?.[1] ?? ''
+}
+
 /** The request's parts that authentication may use; or why it is refused. */
 export function parseUpgrade(
   request: IncomingMessage,

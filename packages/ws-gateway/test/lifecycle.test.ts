@@ -1,6 +1,8 @@
 /**
  * A node goes down in good order, and says so to whoever asks.
  */
+import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
 import { Server } from 'node:net'
 import { MemoryLogger } from '@pidmesh/runtime/testing'
 import { Gateway } from '@pidmesh/ws-gateway'
@@ -27,6 +29,26 @@ it('answers /healthz and /readyz, /metrics if there are some, and 426 otherwise'
   expect(await get(0, '/metrics')).toEqual({ status: 200, text: 'sockets 0\n' })
   expect((await get(0, '/other')).status).toBe(426)
 })
+
+// A proxy that lets what begins with /ws through may not resolve dots.
+it.each(['/ws/../metrics', '/ws/%2e%2e/metrics', '//ws/metrics', '/ws\\..\\metrics', 'http://other/ws/../metrics'])(
+  'a path is taken as it stands: %s is not /metrics, nor one to connect to',
+  async (path) => {
+    lab = await Lab.start(1, {
+      path: '/metrics',
+      metrics: () => ({ contentType: 'text/plain', text: async () => 'all' }),
+    })
+    const statusOf = async (headers: Record<string, string>, asked = path): Promise<number | undefined> => {
+      const sent = request({ host: '127.0.0.1', port: lab.at(0).gateway.port, path: asked, headers }).end()
+      const [response] = (await once(sent, 'response')) as [IncomingMessage]
+      response.resume()
+      return response.statusCode
+    }
+    expect(await statusOf({})).toBe(426)
+    expect(await statusOf({}, 'http://other/metrics?x')).toBe(200)
+    expect(await statusOf({ Connection: 'Upgrade', Upgrade: 'websocket' })).toBe(404)
+  },
+)
 
 it('metrics that fail are 500, and no metrics are 426', async () => {
   lab = await Lab.start(1, {
