@@ -57,6 +57,16 @@ export interface ConnectionInit {
 
 type Stage = 'hello' | 'starting' | 'open' | 'closing'
 
+/** Frames that have come before the session was there. */
+interface Early {
+  readonly frames: Decoded[]
+  /** As they came: what they hold takes several times as much. */
+  bytes: number
+}
+
+/** So much is read of a client while it is found out who it is. */
+const MAX_STRANGERS_BYTES = 4 * 1024
+
 export class Connection implements SocketListener, WriterOwner {
   readonly codec: Codec
   /** What the client has come with. Let go as soon as nobody will ask again. */
@@ -76,8 +86,7 @@ export class Connection implements SocketListener, WriterOwner {
   private deadlineMs: number | undefined = undefined
   /** Of the tokens that messages are paid for with. */
   private tokensFullAtMs: FullAtMs = undefined
-  /** Frames that have come before the session was there. */
-  private early: Decoded[] | undefined = undefined
+  private early: Early | undefined = undefined
   /** The last number that the client has acknowledged: who goes on with a session has done so before. */
   acked = 0
   /** The client's messages that the session hasn't handled yet. */
@@ -145,9 +154,9 @@ export class Connection implements SocketListener, WriterOwner {
       return
     }
     this.stage = 'open'
-    const early = this.early ?? []
+    const early = this.early?.frames ?? []
     this.early = undefined
-    for (const frame of early) this.onDecoded(frame)
+    for (const frame of early) this.onDecoded(frame, 0)
     if (this.pending < this.host.maxPendingMessages) this.resumeReading()
   }
 
@@ -303,19 +312,26 @@ export class Connection implements SocketListener, WriterOwner {
       this.close(CLOSE.unsupported)
       return
     }
-    this.onDecoded(this.codec.decode(data))
+    this.onDecoded(this.codec.decode(data), data.length)
   }
 
-  private onDecoded(frame: Decoded): void {
+  private onDecoded(frame: Decoded, bytes: number): void {
     if (this.stage === 'closing') return
     if (frame.type === 'malformed') this.refuse(frame.problem)
     else if (this.stage === 'hello') this.onFirst(frame)
-    else if (this.stage === 'starting') {
-      this.early ??= []
-      this.early.push(frame)
-      if (this.early.length >= this.host.maxPendingMessages) this.socket.pause()
-    } else if (frame.type === 'control') this.onControl(controlOf(frame.control))
+    else if (this.stage === 'starting') this.keep(frame, bytes)
+    else if (frame.type === 'control') this.onControl(controlOf(frame.control))
     else this.onMessages(frame.messages)
+  }
+
+  /** Of who may be nobody little is kept: to ask who it is may take seconds, and a thousand may wait for that. */
+  private keep(frame: Decoded, bytes: number): void {
+    this.early ??= { frames: [], bytes: 0 }
+    const { early } = this
+    early.frames.push(frame)
+    early.bytes += bytes
+    const isEnough = this.isUnauthenticated && early.bytes >= MAX_STRANGERS_BYTES
+    if (isEnough || early.frames.length >= this.host.maxPendingMessages) this.socket.pause()
   }
 
   private onFirst(frame: Decoded): void {

@@ -178,6 +178,26 @@ it('what a client sends before its session is there is handled by it, in order',
   expect(await client.received(3)).toEqual([1, 2, 3])
 })
 
+it('while it is found out who a client is little is read of it, and the rest when that is known', async () => {
+  let letIn: () => void = () => undefined
+  const wait = new Promise<void>((resolve) => (letIn = resolve))
+  await start({ authenticate: ({ token }) => (token === undefined ? undefined : wait.then(() => ({ user: token }))) })
+  const client = await lab!.open(0)
+  const { sockets } = lab!.at(0).gateway as unknown as {
+    sockets: { connections: Set<{ socket: { isPaused: boolean } }> }
+  }
+  const isPaused = () => [...sockets.connections].map(({ socket }) => socket.isPaused)
+  const message = 'x'.repeat(2_048)
+  client.control({ type: 'hello', token: 'eager' })
+  client.send({ type: 'echo', message })
+  await new Promise((resolve) => client.socket.once('pong', resolve).ping())
+  expect(isPaused()).toEqual([false])
+  for (let n = 0; n < 3; n++) client.send({ type: 'echo', message })
+  await expect.poll(isPaused).toEqual([true])
+  letIn()
+  expect(await client.received(4)).toEqual([message, message, message, message])
+})
+
 describe('a token that expires', () => {
   const inMs =
     (expiresInMs: number): NonNullable<LabOptions['authenticate']> =>
