@@ -11,6 +11,18 @@ export interface ListenAddress {
   readonly host: string
 }
 
+export interface RequestLimits {
+  /** From a connection, or the first byte of a further request on it, to the end of a request's head. */
+  readonly headWithinMs: number
+  /** And to the end of its body, which nobody reads. */
+  readonly requestWithinMs: number
+  /** So often it is looked whose time is over. */
+  readonly lookEveryMs: number
+}
+
+/** Node would give 60 s for a head, 300 s for a request, and look every 30 s: a program that says nothing, or a byte now and then, would hold its connections as long. */
+const LIMITS: RequestLimits = { headWithinMs: 10_000, requestWithinMs: 10_000, lookEveryMs: 1_000 }
+
 /** Where a gateway of its own server listens, or the user's server. */
 export type ListenOn = ListenAddress | { readonly server: Server }
 
@@ -27,15 +39,20 @@ export class Listener {
   private readonly address: ListenAddress | undefined
   private readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-  constructor(on: ListenOn, { answer, onUpgrade }: ListenerComponents) {
+  /** @param limits of a server of its own */
+  constructor(on: ListenOn, { answer, onUpgrade }: ListenerComponents, limits: RequestLimits = LIMITS) {
     this.address = 'port' in on ? on : undefined
+    const { headWithinMs: headersTimeout, requestWithinMs: requestTimeout, lookEveryMs } = limits
     const server =
       'server' in on
         ? on.server
-        : createServer((request, response) => {
-            if (!answer(request, response))
-              response.writeHead(426, { 'Content-Type': 'text/plain' }).end('a WebSocket is wanted here\n')
-          })
+        : createServer(
+            { headersTimeout, requestTimeout, connectionsCheckingInterval: lookEveryMs },
+            (request, response) => {
+              if (!answer(request, response))
+                response.writeHead(426, { 'Content-Type': 'text/plain' }).end('a WebSocket is wanted here\n')
+            },
+          )
     this.server = server
     this.onUpgrade = (request, socket, head) => onUpgrade(request, socket, head, server.listenerCount('upgrade') > 1)
   }
