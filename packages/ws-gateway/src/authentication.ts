@@ -5,6 +5,8 @@ import { shown, type Awaitable, type Clock, type Logger } from '@pidmesh/runtime
 import type { UpgradeRequest } from './options.ts'
 import { Authenticated, type Identity, type Nobody } from './principal.ts'
 
+const HALF_PAIR = /\p{Surrogate}/u
+
 /** `refused`: it is nobody. `failed`: that can't be said now. */
 export type AuthenticationFailure = 'refused' | 'failed' | 'timeout'
 
@@ -33,6 +35,8 @@ export async function authenticate<Principal>(
     if (expiresAtMs !== undefined && expiresAtMs <= clock.wallMs()) return 'refused'
     const id = principalId(principal)
     if (typeof id !== 'string') throw new TypeError('principalId must give a text')
+    // In UTF-8, by which resume tokens are bound to it, two that differ in halves of pairs only would be one.
+    if (HALF_PAIR.test(id)) throw new TypeError('principalId must give well-formed Unicode')
     return { principal, id, expiresAtMs }
   } catch (error) {
     log.error({ problem: problemOf(error, request.token) }, 'authenticate failed')

@@ -32,25 +32,32 @@ export interface Identity<Principal> {
 
 /**
  * A principal's id, if nobody says another: itself if it is a text, or else its JSON with the keys in order.
- * @throws PidmeshError `ERR_BAD_ARGUMENT` of an object that shows nothing (private fields, a Map, functions only): all such would be one principal, and could have each other's sessions
+ * @throws PidmeshError `ERR_BAD_ARGUMENT` of an object that shows nothing (private fields, a Map, functions, or a list or object of such): all of the kind would be one principal, and could have
+ * each other's sessions
  */
 export function defaultPrincipalId(principal: unknown): string {
   if (typeof principal === 'string') return principal
-  const id = visible(principal)
-  if (id === undefined || (id === '{}' && !isEmptyRecord(principal)))
+  let [shows, hides] = [false, false]
+  const id = JSON.stringify(principal, (_key, value: unknown) => {
+    if (typeof value === 'bigint') value = value.toString()
+    if (typeof value !== 'object' || value === null) {
+      const isSeen = value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
+      shows ||= isSeen && value !== null
+      hides ||= !isSeen
+      return value
+    }
+    const entries = Object.entries(value)
+    hides ||= entries.length === 0 && !isEmpty(value)
+    return Array.isArray(value) ? value : Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
+  if (id === undefined || (hides && !shows))
     throw new PidmeshError('ERR_BAD_ARGUMENT', 'nothing tells principals apart: give the gateway a principalId')
   return id
 }
 
-function isEmptyRecord(value: unknown): boolean {
+/** There is nothing in it that could be hidden. */
+function isEmpty(value: object): boolean {
+  if (Array.isArray(value)) return true
   const prototype: unknown = Object.getPrototypeOf(value)
-  return (prototype === Object.prototype || prototype === null) && Reflect.ownKeys(value as object).length === 0
-}
-
-function visible(principal: unknown): string | undefined {
-  return JSON.stringify(principal, (_key, value: unknown) => {
-    if (typeof value === 'bigint') return value.toString()
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-  })
+  return (prototype === Object.prototype || prototype === null) && Reflect.ownKeys(value).length === 0
 }

@@ -127,6 +127,9 @@ it.each([
   ['a Map', new Map([['user', 'ann']])],
   ['functions', { user: () => 'ann' }],
   ['a symbol', Symbol('ann')],
+  ['private fields of what is in it', { account: new Hidden() }],
+  ['a list of Maps', [new Map([['user', 'ann']])]],
+  ['a number that is none', { user: Number.NaN }],
 ])(
   'a principal of which nothing is seen, %s, lets nobody in unless principalId tells who it is',
   async (_, principal) => {
@@ -137,6 +140,11 @@ it.each([
     expect(await upgrade(lab!.at(0).gateway.port)).toBe('open')
   },
 )
+
+it('a principal whose id is no well-formed Unicode is let in as nobody: it would be one with others in UTF-8', async () => {
+  await start({ principalId: () => 'ann\ud800' })
+  expect(await upgrade(lab!.at(0).gateway.port, { path: '/ws?user=ann' })).toBe(503)
+})
 
 it('what can be awaited is awaited, also if it is no Promise: it is not the principal', async () => {
   // As many a database has it: a query that runs when it is awaited.
