@@ -91,10 +91,15 @@ export class AddressCounts {
     return this.counts.get(key) ?? 0
   }
 
+  /** Whether it has all that it may have. */
+  isFull(key: string): boolean {
+    return this.of(key) >= this.maxPerAddress
+  }
+
   /** Whether it may have one more; then it is counted. */
   enter(key: string): boolean {
     const count = this.of(key)
-    if (count >= this.maxPerAddress || (count === 0 && this.counts.size >= this.maxAddresses)) return false
+    if (this.isFull(key) || (count === 0 && this.counts.size >= this.maxAddresses)) return false
     this.counts.set(key, count + 1)
     return true
   }

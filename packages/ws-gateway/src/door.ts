@@ -5,7 +5,7 @@
  *
  * A client that speaks a protocol with a hello may come without a token: it is asked for it then (connection.ts). Everybody else is somebody before there is a socket.
  *
- * State: how many sockets there are, how many for each address, of how many it isn't known who they are.
+ * State: how many sockets there are, how many for each address, of how many it isn't known who they are, of each address, too.
  */
 import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
@@ -26,6 +26,8 @@ import { isOriginAllowed, parseUpgrade, pathOf, refuse, urlOf, type Refusal } fr
 
 /** An upgrade that no listener of a shared server takes is cut off after so long. */
 const UNCLAIMED_MS = 5_000
+/** Of those that are being authenticated an address may have this share: a single one that says nothing must not keep all others out. */
+const STRANGERS_SHARE = 0.25
 const FULL: Refusal = { status: 503, text: 'too many connections', retryAfterS: 5 }
 const UNKNOWN_SUBPROTOCOL: Refusal = {
   status: 400,
@@ -74,11 +76,19 @@ export class Door {
   private readonly webSockets: Server<typeof GatewaySocket, typeof IncomingMessage>
   private readonly codecs: Readonly<Record<CodecName, Codec>> = createCodecs()
   private readonly addresses: AddressCounts
+  private readonly strangers: AddressCounts
 
   constructor(components: DoorComponents) {
     this.components = components
-    const { maxConnections, maxConnectionsPerAddress, maxPayloadBytes, compression } = components.options
+    const { maxConnections, maxConnectionsPerAddress, maxAuthenticating } = components.options
+    const { maxPayloadBytes, compression } = components.options
     this.addresses = new AddressCounts({ maxPerAddress: maxConnectionsPerAddress, maxAddresses: maxConnections })
+    // Who lets an address have more connections than are authenticated at once means that all come from one: that of a proxy, or of a test.
+    const share = maxConnectionsPerAddress > maxAuthenticating ? 1 : STRANGERS_SHARE
+    this.strangers = new AddressCounts({
+      maxPerAddress: Math.ceil(maxAuthenticating * share),
+      maxAddresses: maxAuthenticating,
+    })
     this.webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -112,19 +122,30 @@ export class Door {
 
   /** Who has the connection is known from now on. */
   identified(connection: Connection): void {
-    if (connection.isUnauthenticated) this.components.counters.unauthenticated--
+    if (connection.isUnauthenticated) this.strangerLeft(limitKey(connection.address))
   }
 
   left(connection: Connection): void {
     const { counters } = this.components
     counters.connections--
     this.addresses.leave(limitKey(connection.address))
-    if (connection.isUnauthenticated) counters.unauthenticated--
+    if (connection.isUnauthenticated) this.strangerLeft(limitKey(connection.address))
+  }
+
+  /** One of this address of whom it isn't known yet who he is. */
+  private strangerCame(address: string): void {
+    this.components.counters.unauthenticated++
+    this.strangers.enter(address)
+  }
+
+  private strangerLeft(address: string): void {
+    this.components.counters.unauthenticated--
+    this.strangers.leave(address)
   }
 
   private answer(verdict: Refusal | Visitor, request: IncomingMessage, stream: Duplex, head: Buffer): void {
     // Again, and here: others may have come in while this one was authenticated, at the same moment even.
-    const refusal = 'status' in verdict ? verdict : this.whyFull(verdict.request)
+    const refusal = 'status' in verdict ? verdict : this.whyFull(verdict.request, verdict.identity === undefined)
     if (refusal !== undefined) {
       this.refuse(stream, refusal)
       return
@@ -138,13 +159,13 @@ export class Door {
       stream.off('error', destroyIt)
       counters.connections++
       this.addresses.enter(limitKey(visitor.request.remoteAddress))
-      if (visitor.identity === undefined) counters.unauthenticated++
+      if (visitor.identity === undefined) this.strangerCame(limitKey(visitor.request.remoteAddress))
       enter({ socket, stream, ...visitor })
     })
   }
 
   private async admit(request: IncomingMessage, url: URL | undefined, socket: Duplex): Promise<Refusal | Visitor> {
-    const { options, counters, whyClosed, authenticate } = this.components
+    const { options, whyClosed, authenticate } = this.components
     if (url === undefined) return { status: 400, text: 'malformed request' }
     if (pathOf(request) !== options.path) return { status: 404, text: 'no WebSocket here' }
     if (!isOriginAllowed(request.headers.origin, request.headers.host, options.origins))
@@ -153,12 +174,13 @@ export class Door {
     if (closed !== undefined) return { status: 503, text: closed, retryAfterS: 1 }
     const parsed = parseUpgrade(request, url, options)
     if ('status' in parsed) return parsed
-    const full = this.whyFull(parsed)
+    const full = this.whyFull(parsed, true)
     if (full !== undefined) return full
     const offered = offeredSubprotocols(request.headers['sec-websocket-protocol'])
     const codec = this.codecs[chooseProtocol(offered).codec]
-    counters.unauthenticated++
-    const identity = await authenticate(parsed).finally(() => counters.unauthenticated--)
+    const address = limitKey(parsed.remoteAddress)
+    this.strangerCame(address)
+    const identity = await authenticate(parsed).finally(() => this.strangerLeft(address))
     if (typeof identity !== 'string') return { request: parsed, codec, identity }
     if (identity === 'timeout') return { status: 408, text: 'authentication took too long' }
     if (identity === 'failed') return { status: 503, text: 'authentication is not possible now', retryAfterS: 5 }
@@ -169,14 +191,16 @@ export class Door {
     return { request: parsed, codec, identity: undefined }
   }
 
-  private whyFull({ remoteAddress }: UpgradeRequest): Refusal | undefined {
+  private whyFull({ remoteAddress }: UpgradeRequest, isStranger: boolean): Refusal | undefined {
     const { options, counters, isOverloaded } = this.components
+    const address = limitKey(remoteAddress)
     if (counters.connections >= options.maxConnections) return FULL
     if (isOverloaded()) return { ...FULL, text: 'too much to do' }
-    if (counters.unauthenticated >= options.maxAuthenticating)
+    if (isStranger && counters.unauthenticated >= options.maxAuthenticating)
       return { ...FULL, text: 'too many connections are being authenticated' }
-    if (this.addresses.of(limitKey(remoteAddress)) >= options.maxConnectionsPerAddress)
-      return { status: 429, text: 'too many connections from this address' }
+    if (this.addresses.isFull(address)) return { status: 429, text: 'too many connections from this address' }
+    if (isStranger && this.strangers.isFull(address))
+      return { status: 429, text: 'too many connections from this address are being authenticated', retryAfterS: 1 }
     return undefined
   }
 

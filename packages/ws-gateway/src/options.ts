@@ -96,7 +96,10 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly maxConnections?: number | undefined
   /** Further sockets of one address are refused with 429; of IPv6 a /64 counts as one. @default 1000 */
   readonly maxConnectionsPerAddress?: number | undefined
-  /** Clients of whom it isn't known yet who they are; further ones are refused with 503. @default 1000 */
+  /**
+   * Clients of whom it isn't known yet who they are; further ones are refused with 503. Of one address at most a quarter of them, with 429, unless `maxConnectionsPerAddress` is more than
+   * this. @default 1000
+   */
   readonly maxAuthenticating?: number | undefined
   /** For `authenticate`, and for the client to say `hello`. @default 5000 */
   readonly authenticateTimeoutMs?: number | undefined

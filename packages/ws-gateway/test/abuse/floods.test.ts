@@ -3,7 +3,7 @@
 import { Authenticated } from '@pidmesh/ws-gateway'
 import { expect, it } from 'vitest'
 import { AbuseLab } from './bystander.ts'
-import { bytesOf, OPCODE, text } from './raw-client.ts'
+import { bytesOf, OPCODE, text, type RawClient } from './raw-client.ts'
 
 const BURST = 20
 const limits = { maxMessagesPerSecond: 10, messageBurst: BURST }
@@ -125,6 +125,47 @@ it('an address has so many connections, and an upgrade beyond them 429', async (
   // One of the 20 is the bystander's.
   expect(statuses.filter((status) => status === 101)).toHaveLength(19)
   expect(statuses.filter((status) => status === 429)).toHaveLength(81)
+  for (const { socket } of clients) socket.destroy()
+  await abuse.expectUnharmed()
+})
+
+it('an address that says nothing keeps no other out: of those that are being authenticated it has a quarter', async () => {
+  const abuse = await AbuseLab.start({
+    maxAuthenticating: 8,
+    maxConnectionsPerAddress: 8,
+    trustedProxies: ['127.0.0.1'],
+  })
+  const clients: RawClient[] = []
+  const dial = (address: string, ...more: string[]): RawClient => {
+    const headers = ['Sec-WebSocket-Protocol: pidmesh.json.1', `X-Forwarded-For: ${address}`, ...more]
+    const client = abuse.dial({ headers })
+    clients.push(client)
+    return client
+  }
+  const statuses = await Promise.all(Array.from({ length: 10 }, () => dial('192.0.2.1').status))
+  expect(statuses.filter((status) => status === 101)).toHaveLength(2)
+  expect(statuses.filter((status) => status === 429)).toHaveLength(8)
+  expect(await dial('192.0.2.1', 'Authorization: Bearer someone').status).toBe(429)
+  // An address that is no client's alone: of IPv6 a client has a /64.
+  for (const one of ['2001:db8::1', '2001:db8::2']) expect(await dial(one).status).toBe(101)
+  expect(await dial('2001:db8::3').status).toBe(429)
+  const known = dial('192.0.2.2')
+  expect(await known.status).toBe(101)
+  expect(await dial('192.0.2.2').status).toBe(101)
+  known.write(text({ type: 'hello', token: 'someone' }))
+  await expect.poll(() => known.texts.some((one) => one.includes('welcome')), { interval: 5 }).toBe(true)
+  expect(await dial('192.0.2.2').status).toBe(101)
+  for (const address of ['192.0.2.3', '192.0.2.4']) await dial(address).status
+  expect(await dial('192.0.2.5').status).toBe(503)
+  for (const { socket } of clients) socket.destroy()
+  await abuse.expectUnharmed({ detached: 1 })
+})
+
+it('who lets an address have more connections than are authenticated at once lets it have all of those, too', async () => {
+  const abuse = await AbuseLab.start({ maxAuthenticating: 4, maxConnectionsPerAddress: 5 })
+  const clients = Array.from({ length: 5 }, () => abuse.dial({ headers: ['Sec-WebSocket-Protocol: pidmesh.json.1'] }))
+  const statuses = await Promise.all(clients.map(({ status }) => status))
+  expect(statuses.toSorted((a, b) => a - b)).toEqual([101, 101, 101, 101, 503])
   for (const { socket } of clients) socket.destroy()
   await abuse.expectUnharmed()
 })
