@@ -63,4 +63,10 @@ it('two nodes of the program push to clients of each other by name', async () =>
   await expect.poll(() => alice.received).toContainEqual({ type: 'said', from: 'bob', text: 'from the other node' })
   alice.socket.send(JSON.stringify({ to: 'bob', text: 'and back' }))
   await expect.poll(() => bob.received).toContainEqual({ type: 'said', from: 'alice', text: 'and back' })
+  // A name is cut between characters: half of one is no name that can be registered, and would end the session.
+  const cut = await connect(page2, encodeURIComponent(`${'a'.repeat(31)}😀😀`))
+  cut.socket.send(JSON.stringify({ to: 'alice', text: 'by a long name' }))
+  await expect
+    .poll(() => alice.received)
+    .toContainEqual({ type: 'said', from: `${'a'.repeat(31)}😀`, text: 'by a long name' })
 })

@@ -29,6 +29,6 @@ export function startChat(node: Node, names: GlobalEts, server: Server): Promise
     names,
     session: Chat,
     messages: clientMessage,
-    authenticate: ({ url }) => ({ user: url.searchParams.get('user')?.slice(0, 32) ?? 'guest' }), // yours: check a token here
+    authenticate: ({ url }) => ({ user: /^.{1,32}/su.exec(url.searchParams.get('user') ?? '')?.[0] ?? 'guest' }), // yours: check a token here
   })
 }

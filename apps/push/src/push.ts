@@ -29,7 +29,7 @@ const gateway = await Gateway.start(node, {
   names,
   session: Chat,
   messages: clientMessage,
-  authenticate: ({ url }) => ({ user: url.searchParams.get('user')?.slice(0, 32) ?? 'guest' }), // yours: check a token here
+  authenticate: ({ url }) => ({ user: /^.{1,32}/su.exec(url.searchParams.get('user') ?? '')?.[0] ?? 'guest' }), // yours: check a token here
 })
 
 // From any node, to whichever node holds her.
