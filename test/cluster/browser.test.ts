@@ -40,6 +40,7 @@ describe('the page', () => {
     await expectMessage(alice, { kind: 'room', from: 'bob', node: chat2.name, text: 'hello from bob' })
     await expectMessage(bob, { kind: 'direct', from: 'alice', node: chat1.name, text: 'for bob only' })
     await expectMessage(alice, { kind: 'direct', from: 'bob', node: chat2.name, text: 'for alice only' })
+    await expectPanelByKeyboard(alice)
     expect([...alice.errors, ...bob.errors]).toEqual([])
   })
 
@@ -154,6 +155,34 @@ async function expectNodes(
       .map(([name, isUp]) => `${name} ${isUp ? 'up' : 'gone'}`)
       .toSorted()
   await until(`the list of nodes is ${wanted.join()}`, async () => (await shown()).join() === wanted.join())
+}
+
+/** On a narrow screen the list of rooms is over the talk: nothing behind it has the focus, and Escape closes it. */
+async function expectPanelByKeyboard(alice: ChatPage): Promise<void> {
+  const { page } = alice
+  const isInTalk = (): Promise<boolean> => page.evaluate(() => document.activeElement?.closest('main') !== null)
+  await page.setViewportSize({ width: 400, height: 640 })
+  const toggle = page.getByTestId('side-toggle')
+  await toggle.press('Enter')
+  expect(await alice.focused()).toBe('room')
+  // The room's form, the other person, three nodes.
+  for (let stop = 0; stop < 6; stop++) {
+    await page.keyboard.press('Tab')
+    expect(await isInTalk()).toBe(false)
+  }
+  await page.keyboard.press('Tab')
+  expect(await alice.focused()).toBe('side-toggle')
+  await page.keyboard.press('Tab')
+  expect(await isInTalk()).toBe(false)
+
+  await page.keyboard.press('Escape')
+  expect(await alice.focused()).toBe('side-toggle')
+  await page.keyboard.press('Tab')
+  expect(await isInTalk()).toBe(true)
+
+  await toggle.press('Enter')
+  await alice.join('attic')
+  expect(await alice.focused()).toBe('message-input')
 }
 
 async function expectMessage(

@@ -1,8 +1,8 @@
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import type { Chat } from './chat.ts'
-import { Composer } from './composer.tsx'
+import { Composer, focusMessageInput } from './composer.tsx'
 import { Header } from './header.tsx'
 import { Login } from './login.tsx'
 import { Messages } from './messages.tsx'
@@ -19,12 +19,30 @@ export function App({ chat, names }: Props): JSX.Element {
 
 function ChatView({ chat, names }: Props): JSX.Element {
   const [isSideOpen, setSideOpen] = useState(false)
+  const toggle = useRef<HTMLButtonElement>(null)
+  const focusNext = useRef<() => void>(undefined)
   const { room } = chat.stay.value
   const here = roomsOf(chat.online.value, room).find(({ name }) => name === room)?.users ?? 0
+
+  // What is behind the panel takes no focus before that is away.
+  function closeSide(focus: () => void): void {
+    focusNext.current = focus
+    setSideOpen(false)
+  }
+
+  useLayoutEffect(() => {
+    if (!isSideOpen) focusNext.current?.()
+  }, [isSideOpen])
+
   return (
     <div class="chat">
       <Header chat={chat} names={names} />
-      <Sidebar chat={chat} isOpen={isSideOpen} onChosen={() => setSideOpen(false)} />
+      <Sidebar
+        chat={chat}
+        isOpen={isSideOpen}
+        onChosen={() => closeSide(focusMessageInput)}
+        onClose={() => closeSide(() => toggle.current?.focus())}
+      />
       <main class="talk">
         <div class="talk-head">
           <h1>
@@ -35,6 +53,8 @@ function ChatView({ chat, names }: Props): JSX.Element {
           <button
             type="button"
             class="side-toggle"
+            data-testid="side-toggle"
+            ref={toggle}
             aria-expanded={isSideOpen}
             aria-controls="side"
             onClick={() => setSideOpen(!isSideOpen)}
@@ -42,8 +62,10 @@ function ChatView({ chat, names }: Props): JSX.Element {
             {isSideOpen ? 'Close' : 'Rooms & people'}
           </button>
         </div>
-        <Messages chat={chat} />
-        <Composer chat={chat} />
+        <div class="talk-body" inert={isSideOpen}>
+          <Messages chat={chat} />
+          <Composer chat={chat} />
+        </div>
       </main>
     </div>
   )

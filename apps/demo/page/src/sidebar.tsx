@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import { NAME, NAME_MAX_LENGTH } from '../../src/limits.ts'
 import type { ChatNode } from '../../src/messages.ts'
@@ -8,9 +8,33 @@ import { focusMessageInput } from './composer.tsx'
 import { NodeBadge } from './node-badge.tsx'
 import { isUp, roomsOf } from './presence.ts'
 
-type Props = { chat: Chat; isOpen: boolean; onChosen: () => void }
+/** Where it is a panel over the talk, as in style.css. */
+const NARROW = '(max-width: 720px)'
 
-export function Sidebar({ chat, isOpen, onChosen }: Props): JSX.Element {
+/** `isOpen`: as a panel. */
+type Props = { chat: Chat; isOpen: boolean; onChosen: () => void; onClose: () => void }
+
+export function Sidebar({ chat, isOpen, onChosen, onClose }: Props): JSX.Element {
+  const side = useRef<HTMLElement>(null)
+
+  useLayoutEffect(() => {
+    if (isOpen) side.current?.querySelector('button')?.focus()
+  }, [isOpen])
+
+  useEffect(() => {
+    if (!isOpen) return undefined
+    const width = matchMedia(NARROW)
+    const onKeyDown = (event: KeyboardEvent): void => {
+      if (event.key === 'Escape' && !event.isComposing) onClose()
+    }
+    window.addEventListener('keydown', onKeyDown)
+    width.addEventListener('change', onClose)
+    return () => {
+      window.removeEventListener('keydown', onKeyDown)
+      width.removeEventListener('change', onClose)
+    }
+  }, [isOpen])
+
   function chooseRoom(room: string): void {
     chat.chooseRoom(room)
     onChosen()
@@ -24,7 +48,7 @@ export function Sidebar({ chat, isOpen, onChosen }: Props): JSX.Element {
   }
 
   return (
-    <aside id="side" class={isOpen ? 'side open' : 'side'} aria-label="Rooms, people and nodes">
+    <aside id="side" ref={side} class={isOpen ? 'side open' : 'side'} aria-label="Rooms, people and nodes">
       <Rooms chat={chat} onChoose={chooseRoom} />
       <People chat={chat} onChoose={choosePerson} />
       <Nodes chat={chat} />
