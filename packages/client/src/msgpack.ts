@@ -8,8 +8,6 @@ import { notSendable, type Codec } from './codec.ts'
 
 /** What the gateway takes: docs/gateway-protocol.md. */
 const MAX_LEVELS = 64
-/** The last of all Dates, which the gateway takes for one too many. */
-const END_OF_DATES_MS = 8.64e15
 /** Has no form in UTF-8. JSON has one for it. */
 const LONE_SURROGATE = /\p{Surrogate}/u
 
@@ -41,7 +39,7 @@ export const msgpack: Codec = {
 /** The gateway would close for good, or get something else: a Date that is none is 1970 in MessagePack. */
 function isTaken(value: unknown, levels: number): boolean {
   if (typeof value === 'string') return !LONE_SURROGATE.test(value)
-  if (value instanceof Date) return value.getTime() < END_OF_DATES_MS
+  if (value instanceof Date) return !Number.isNaN(value.getTime())
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return true
   if (levels === 0) return false
   const parts: readonly (readonly [string, unknown])[] = Object.entries(value)

@@ -80,12 +80,6 @@ export class Rows<Row extends object> {
     return this.slots.get(key) !== undefined
   }
 
-  /** Puts a changed row in the place of the one that has its key. For sets. */
-  replace(row: Row): void {
-    const slot = this.slots.get(this.keyOf(row))
-    if (slot !== undefined) slot.rows[0] = row
-  }
-
   take(key: EtsKey): Row[] {
     const rows = this.slots.get(key)?.rows ?? []
     if (this.slots.remove(key)) this.count -= rows.length

@@ -173,9 +173,12 @@ class Scanner {
     if (type !== TIMESTAMP) return 'an extension'
     if (length === 4) return undefined
     if (length === 8) return this.bytes.readUInt32BE(start) >>> 2 < 1e9 ? undefined : 'not a time'
-    if (length !== 12 || this.bytes.readUInt32BE(start) >= 1e9) return 'not a time'
+    if (length !== 12) return 'not a time'
+    const nanoseconds = this.bytes.readUInt32BE(start)
     const seconds = this.bytes.readBigInt64BE(start + 4)
-    return seconds < MAX_DATE_S && seconds >= -MAX_DATE_S ? undefined : 'not a time'
+    const isLast = seconds === MAX_DATE_S && nanoseconds === 0
+    const isDate = seconds >= -MAX_DATE_S && seconds < MAX_DATE_S && nanoseconds < 1e9
+    return isDate || isLast ? undefined : 'not a time'
   }
 }
 
