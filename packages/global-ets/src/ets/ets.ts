@@ -23,8 +23,7 @@ import { checkEtsOptions, isOfSameNode, type EtsOptions, type KeyField, type Key
 import { checkPattern, type CheckedPattern, type Pattern } from './pattern.ts'
 import { rowsInRange, rowsWithPrefix, type KeyPrefix, type KeyRange } from './range.ts'
 import type { Page, ReadableTable } from './readable-table.ts'
-import type { EtsType, Rows } from './rows.ts'
-import type { Slot } from './slots.ts'
+import type { EtsType, PageStart, Rows } from './rows.ts'
 import { Tables, type Table } from './tables.ts'
 import { Tid } from './tid.ts'
 
@@ -293,9 +292,9 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
     return isList(rows) ? rows.map((row) => table.copyOf(row)) : [table.copyOf(rows)]
   }
 
-  private page(pattern: CheckedPattern<Row>, limit: number, behind: Slot<Row> | undefined): Page<Row> {
-    const { rows, last } = this.reading().page(pattern, limit, behind)
-    return { rows, more: last === undefined ? undefined : () => this.page(pattern, limit, last) }
+  private page(pattern: CheckedPattern<Row>, limit: number, start: PageStart<Row> | undefined): Page<Row> {
+    const { rows, next } = this.reading().page(pattern, limit, start)
+    return { rows, more: next === undefined ? undefined : () => this.page(pattern, limit, next) }
   }
 }
 

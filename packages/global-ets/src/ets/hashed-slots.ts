@@ -85,11 +85,14 @@ export class HashedSlots<Row> implements Slots<Row> {
     return slot.order < this.cleared ? undefined : standingBefore(slot)
   }
 
-  *walk(behind?: Link<Row>): IterableIterator<Slot<Row>, undefined> {
+  mark(): number {
+    return this.added
+  }
+
+  *walk(behind?: Link<Row>, until: number = this.added): IterableIterator<Slot<Row>, undefined> {
     // Not those that come meanwhile: who adds one at each step would never be done.
-    const { added } = this
     let slot = behind === undefined ? this.head : this.after(behind)
-    while (slot !== undefined && slot.order < added) {
+    while (slot !== undefined && slot.order < until) {
       yield slot
       slot = this.after(slot)
     }

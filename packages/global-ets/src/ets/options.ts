@@ -77,7 +77,8 @@ export function checkHeir(self: Context, heir: EtsHeir | undefined): EtsHeir | u
   if (typeof heir !== 'object' || heir === null || !(heir.pid instanceof Pid))
     throw badOption('heir must be { pid, data }')
   if (!isOfSameNode(heir.pid, self.pid)) throw badOption(`an heir is a process of the same node, not ${heir.pid}`)
-  return { pid: heir.pid, data: heir.data }
+  // One that has ended already is none, as in Erlang; one that ends later is still shown.
+  return self.isProcessAlive(heir.pid) ? { pid: heir.pid, data: heir.data } : undefined
 }
 
 export function isOfSameNode(a: Pid, b: Pid): boolean {

@@ -44,6 +44,10 @@ export class OrderedSlots<Row> implements Slots<Row> {
     return this.sorted.previous(slot)
   }
 
+  mark(): number {
+    return Infinity
+  }
+
   walk(behind?: Slot<Row>): IterableIterator<Slot<Row>, undefined> {
     return behind === undefined ? this.sorted.from() : this.sorted.after(behind)
   }

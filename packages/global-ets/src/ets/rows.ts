@@ -23,7 +23,14 @@ export type EtsType = 'set' | 'ordered_set' | 'bag' | 'duplicate_bag'
 /** Of a page: its rows, and the slot behind which the next one begins. */
 export interface RowsPage<Row> {
   readonly rows: Row[]
-  readonly last: Slot<Row> | undefined
+  /** Where the next one begins; `undefined`: there is none. */
+  readonly next: PageStart<Row> | undefined
+}
+
+/** Behind a slot, and among the slots that were there at the first page. */
+export interface PageStart<Row> {
+  readonly behind: Slot<Row>
+  readonly until: number
 }
 
 export class Rows<Row extends object> {
@@ -121,14 +128,15 @@ export class Rows<Row extends object> {
   }
 
   /** Matching rows, until there are `limit` or more: those of one key are not parted. */
-  page(pattern: CheckedPattern<Row>, limit: number, behind: Slot<Row> | undefined): RowsPage<Row> {
-    if (pattern.key !== undefined) return { rows: [...this.matching(pattern)], last: undefined }
+  page(pattern: CheckedPattern<Row>, limit: number, start: PageStart<Row> | undefined): RowsPage<Row> {
+    if (pattern.key !== undefined) return { rows: [...this.matching(pattern)], next: undefined }
     const found: Row[] = []
-    for (const slot of this.slots.walk(behind)) {
+    const until = start?.until ?? this.slots.mark()
+    for (const slot of this.slots.walk(start?.behind, until)) {
       for (const row of slot.rows.slice()) if (pattern.matches(row)) found.push(row)
-      if (found.length >= limit) return { rows: found, last: slot }
+      if (found.length >= limit) return { rows: found, next: { behind: slot, until } }
     }
-    return { rows: found, last: undefined }
+    return { rows: found, next: undefined }
   }
 
   /** Deletes those that the pattern matched before any was deleted. Says how many. */

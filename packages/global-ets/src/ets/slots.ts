@@ -25,6 +25,8 @@ export interface Slots<Row> {
   /** The next one, also of one that has been removed: what stands behind its place. */
   after(slot: Slot<Row>): Slot<Row> | undefined
   before(slot: Slot<Row>): Slot<Row> | undefined
-  /** From the first on, or from what is behind a slot. Slots may be added and removed meanwhile. */
-  walk(behind?: Slot<Row>): IterableIterator<Slot<Row>, undefined>
+  /** From the first on, or from what is behind a slot. Slots may be added and removed meanwhile. `until`: what `mark` has given. */
+  walk(behind?: Slot<Row>, until?: number): IterableIterator<Slot<Row>, undefined>
+  /** A walk that has this for its end sees none that come from now on; unless slots have the order of their keys: then it sees those that lie ahead. */
+  mark(): number
 }

@@ -226,6 +226,25 @@ describe('order', () => {
     table.insert({ id: 9 })
     expect(page.more?.()).toEqual({ rows: [], more: undefined })
   })
+
+  it('pages of a set or bag end, whatever comes between them: they are of the keys that were there at the first', () => {
+    for (const table of [
+      Ets.new<{ id: number }, 'id'>(node, 't', { key: 'id' }),
+      Ets.new<{ id: number }, 'id'>(node, 't', { key: 'id', type: 'duplicate_bag' }),
+    ]) {
+      table.insert([1, 2, 3].map((id) => ({ id })))
+      const seen: number[] = []
+      for (let page = table.select({}, 1); seen.length < 10; page = page.more()) {
+        for (const { id } of page.rows) {
+          seen.push(id)
+          table.insert({ id: id + 100 })
+        }
+        if (page.more === undefined) break
+      }
+      expect(seen).toEqual([1, 2, 3])
+      expect(table.size).toBe(6)
+    }
+  })
 })
 
 describe('who may do what', () => {
@@ -305,10 +324,16 @@ describe('the end of an owner', () => {
     expect(inherited.info()).toBeUndefined()
   })
 
-  it('gives nothing to an heir that has ended', async () => {
+  it('gives nothing to an heir that has ended, and has none that had ended before, as in Erlang', async () => {
     const [owner, heir] = [await puppet(), await puppet()]
     const table = Ets.new<Room, 'name'>(owner.self, 't', { key: 'name', heir: { pid: heir.self.pid, data: 1 } })
     node.exit(heir.self.pid, 'kill')
+    expect(table.info()?.heir).toBe(heir.self.pid)
+    expect(
+      Ets.new<Room, 'name'>(owner.self, 'later', { key: 'name', heir: { pid: heir.self.pid, data: 1 } }).info()?.heir,
+    ).toBeUndefined()
+    table.setHeir({ pid: heir.self.pid, data: 2 })
+    expect(table.info()?.heir).toBeUndefined()
     node.exit(owner.self.pid, 'kill')
     expect(table.info()).toBeUndefined()
   })
