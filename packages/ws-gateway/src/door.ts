@@ -64,6 +64,9 @@ export interface DoorComponents {
   readonly enter: (admitted: Admitted) => void
 }
 
+/** RFC 6455, 4.4, and RFC 9110, 15.5.6. */
+const NOT_OF_WEBSOCKET = ['Sec-WebSocket-Version: 13, 8', 'Allow: GET']
+
 /** Who has passed, and has no socket yet. */
 interface Visitor {
   readonly request: UpgradeRequest
@@ -102,6 +105,10 @@ export class Door {
       handleProtocols: (_offered, { headers }) =>
         chooseProtocol(offeredSubprotocols(headers['sec-websocket-protocol'])).subprotocol ?? false,
     })
+    // What is no upgrade of WebSocket `ws` would refuse by itself, and nobody would count it.
+    this.webSockets.on('wsClientError', ({ message }, stream, { method }) =>
+      this.refuse(stream, { status: method === 'GET' ? 400 : 405, text: message, headers: NOT_OF_WEBSOCKET }),
+    )
   }
 
   /** @param isShared others listen for upgrades of the same server, too */

@@ -10,10 +10,12 @@ import { findToken, unwantedQueryToken, type CredentialOptions } from './credent
 import type { UpgradeRequest } from './options.ts'
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 408 | 429 | 503
+  readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 429 | 503
   readonly text: string
   /** Seconds after which to come again. */
   readonly retryAfterS?: number
+  /** Further lines of the head. */
+  readonly headers?: readonly string[]
 }
 
 /** The URL that is asked for; `undefined` if it is none. */
@@ -69,7 +71,7 @@ export function isOriginAllowed(
 }
 
 /** Ends a connection that asked for an upgrade. */
-export function refuse(socket: Duplex, { status, text, retryAfterS }: Refusal): void {
+export function refuse(socket: Duplex, { status, text, retryAfterS, headers = [] }: Refusal): void {
   if (socket.destroyed) return
   const body = `${text}\n`
   const lines = [
@@ -78,6 +80,7 @@ export function refuse(socket: Duplex, { status, text, retryAfterS }: Refusal): 
     'Content-Type: text/plain; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...(retryAfterS === undefined ? [] : [`Retry-After: ${retryAfterS}`]),
+    ...headers,
   ]
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }

@@ -3,7 +3,7 @@
 import { encode } from '@msgpack/msgpack'
 import { describe, expect, it } from 'vitest'
 import { AbuseLab } from './bystander.ts'
-import { bytesOf, OPCODE, text, type RawClient } from './raw-client.ts'
+import { bytesOf, OPCODE, text, type RawClient, type RawUpgrade } from './raw-client.ts'
 
 const json = ['Sec-WebSocket-Protocol: pidmesh.json.1']
 const hello = { type: 'hello', token: 'someone' }
@@ -36,6 +36,20 @@ describe('an upgrade is refused with', () => {
     expect(abuse.stats.refused).toEqual(new Map([[status, 1]]))
     await abuse.expectUnharmed()
   })
+})
+
+it.each<[number, string, RawUpgrade]>([
+  [405, 'Invalid HTTP method', { method: 'POST' }],
+  [400, 'Missing or invalid Sec-WebSocket-Key header', { key: 'short' }],
+  [400, 'Missing or invalid Sec-WebSocket-Version header', { version: '7' }],
+])('an upgrade that is none of WebSocket is refused, counted, and told why: %i %s', async (status, why, upgrade) => {
+  const abuse = await AbuseLab.start()
+  const client = abuse.dial({ ...upgrade, headers: json })
+  expect(await client.status).toBe(status)
+  expect(abuse.stats.refused).toEqual(new Map([[status, 1]]))
+  expect(client.answer).toContain('\r\nSec-WebSocket-Version: 13, 8\r\n')
+  expect(client.answer.endsWith(`\r\n\r\n${why}\n`)).toBe(true)
+  await abuse.expectUnharmed()
 })
 
 describe('a hello', () => {

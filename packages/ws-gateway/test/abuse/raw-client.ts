@@ -38,9 +38,14 @@ function lengthBytes(length: number): Buffer {
 
 export interface RawUpgrade {
   readonly path?: string
+  readonly method?: string
+  readonly version?: string
+  readonly key?: string
   /** Lines of the request's head, each `Name: value`. */
   readonly headers?: readonly string[]
 }
+
+const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 
 export class RawClient {
   readonly socket: Socket
@@ -54,12 +59,17 @@ export class RawClient {
   readonly texts: string[] = []
   pings = 0
   pongs = 0
+  /** What the upgrade was answered with. */
+  answer = ''
   private unread = Buffer.alloc(0)
   private isUpgraded = false
   private onStatus: (status: number) => void = () => undefined
   private onCloseCode: (code: number | undefined) => void = () => undefined
 
-  constructor(port: number, { path = '/ws', headers = [] }: RawUpgrade = {}) {
+  constructor(
+    port: number,
+    { path = '/ws', method = 'GET', version = '13', key = KEY, headers = [] }: RawUpgrade = {},
+  ) {
     this.status = new Promise((resolve) => (this.onStatus = resolve))
     this.closeCode = new Promise((resolve) => (this.onCloseCode = resolve))
     // Half-open is allowed: the gateway's FIN is not answered.
@@ -75,12 +85,12 @@ export class RawClient {
       })
     })
     const head = [
-      `GET ${path} HTTP/1.1`,
+      `${method} ${path} HTTP/1.1`,
       'Host: gateway.test',
       'Upgrade: websocket',
       'Connection: Upgrade',
-      'Sec-WebSocket-Version: 13',
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      `Sec-WebSocket-Version: ${version}`,
+      `Sec-WebSocket-Key: ${key}`,
       ...headers,
       '\r\n',
     ]
@@ -101,7 +111,8 @@ export class RawClient {
   private readHead(): void {
     const end = this.unread.indexOf('\r\n\r\n')
     if (end < 0) return
-    const status = Number(/^HTTP\/1\.1 (\d+)/.exec(this.unread.toString('latin1'))?.[1])
+    this.answer = this.unread.toString('latin1')
+    const status = Number(/^HTTP\/1\.1 (\d+)/.exec(this.answer)?.[1])
     this.unread = this.unread.subarray(end + 4)
     this.isUpgraded = status === 101
     this.onStatus(status)
