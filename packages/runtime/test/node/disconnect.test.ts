@@ -76,6 +76,14 @@ describe('disconnectNode', () => {
   it('of a node that is not connected says so', () => {
     expect(a.disconnectNode(nodeName('nobody@127.0.0.1'))).toBe(false)
   })
+
+  it('ends no connection that is still being made, and says that there is none, as in Erlang', async () => {
+    a.disconnectNode(b.name)
+    const connected = a.connectNode(b.name)
+    expect(a.disconnectNode(b.name)).toBe(false)
+    expect(await cluster.run(connected)).toBe(true)
+    expect(a.nodes()).toEqual([b.name])
+  })
 })
 
 describe('connectNode', () => {
