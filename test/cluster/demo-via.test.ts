@@ -1,6 +1,8 @@
 // PURPOSE: the demo's chat is the same in each way of keeping names, its page says which one that is, and the store that the demo has started ends with it, whatever ends the demo.
 
-import { readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 import { kafkaMissing, mariadbMissing, redisMissing, startRedis } from '@pidmesh/dev-services'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -136,6 +138,28 @@ describe('the store of the demo', () => {
     expect(await launcher.ended).toBe(0)
     // Names are given back, and not left to their time.
     expect(await redis.command('KEYS', '*')).toBe('')
+  })
+
+  it('is not waited for if the demo ends while it starts: it ends as well, and its folder is gone', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pidmesh-slow-redis-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const told = join(folder, 'told')
+    // Says of what version it is, and of whom it is the folder; and never answers.
+    const slow = `#!/bin/sh\n[ "$1" = --version ] && exit\necho "$PIDMESH_SERVICE_TEMPORARY" >"${told}"\nexec sleep 60\n`
+    writeFileSync(join(folder, 'redis-server'), slow, { mode: 0o755 })
+    const launcher = new DemoProcess('cluster.js', ['--via', 'redis', '--port', '0', '--mesh-port', '0'], {
+      env: { PATH: `${folder}:${process.env['PATH']}` },
+    })
+    const temporary = await until(
+      'the server starts',
+      () => existsSync(told) && (readFileSync(told, 'utf8').trim() || undefined),
+    )
+    const started = descendantsOf(launcher.pid)
+    expect(started.length).toBeGreaterThan(0)
+    launcher.child.kill('SIGINT')
+    await until('the demo has ended', () => launcher.hasEnded)
+    expect(await launcher.ended).toBe(0)
+    await until('nothing is left', () => !started.some(isRunning) && !existsSync(temporary))
   })
 
   it('is said to be missing in one line, before anything is started', async () => {

@@ -31,8 +31,8 @@ const READY_WITHIN_MS = 30_000
 const SAME_CTRL_C_MS = 500
 
 const nodes: NodeProcess[] = []
-/** The store of the demo's own: started, or about to be. */
-let ownStore: Promise<Store> | undefined
+/** The store of the demo's own, once it can be used. */
+let ownStore: Store | undefined
 const stopping = new AbortController()
 let isUp = false
 let isStopping = false
@@ -116,9 +116,8 @@ function stop(exitCode: number): void {
 
 async function stopAll(): Promise<void> {
   await Promise.all(nodes.map((node) => node.stop()))
-  // What has not even started has stopped.
-  const store = await ownStore?.catch(() => undefined)
-  await store?.stop()
+  // One that is still starting ends with this process, and isn't waited for.
+  await ownStore?.stop()
 }
 
 /** Undefined if there is none: because none is wanted, or because the demo ends. */
@@ -130,8 +129,8 @@ async function storeAddress(names: NamesChoice): Promise<string | undefined> {
       await useGiven(names.via, names.store, start)
       return names.store.address
     }
-    ownStore = startStore(names.via, start)
-    return (await ownStore).address
+    ownStore = await startStore(names.via, start)
+    return ownStore.address
   } catch (error) {
     if (error instanceof StoreMissing) fail(error.message, 2)
     else if (error instanceof StoreFailed) fail(error.message)
