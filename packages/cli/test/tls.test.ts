@@ -188,6 +188,22 @@ describe.each<TransportKind>(['grpc', 'tcp'])('with tls, over %s,', (transport) 
   })
 })
 
+it.each([
+  ['grpc', 'tcp'],
+  ['tcp', 'grpc'],
+] as const)(
+  'a node of %s that dials one of %s says that the transport is another, and nothing of certificates; so does that',
+  async (own, others) => {
+    const [near, far] = [new MemoryLogger(), new MemoryLogger()]
+    const b = await startAny('b', { transport: others, tls: await tlsOf('b'), logger: far })
+    await startAny('a', { transport: own, tls: await tlsOf('a'), seeds: [b.address], logger: near })
+    await expect.poll(() => near.lines.filter(({ message }) => message === 'dial failed').length).toBeGreaterThan(0)
+    await expect.poll(() => detailsOf(far)).toEqual(['no TLS connection: no application protocol'])
+    const said = near.lines.flatMap(({ fields }) => ('detail' in fields ? [fields['detail']] : []))
+    expect(new Set(said)).toEqual(new Set(['the transport is another there, over TLS']))
+  },
+)
+
 it('a program with a certificate that cuts the connection off before it has said anything harms no node that speaks TCP', async () => {
   const options = await tlsOf('b')
   const a = await startAny('a', { tls: await tlsOf('a'), transport: 'tcp' })

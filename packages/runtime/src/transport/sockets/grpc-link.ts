@@ -10,7 +10,7 @@ import type { ClientDuplexStream, ServerDuplexStream, StatusObject } from '@grpc
 import type { Link, LinkEnd, LinkEvents } from '../../ports.ts'
 import { certifiedNames } from './certificates.ts'
 import { graceMs } from './grace.ts'
-import { MAYBE_REFUSED } from './socket-error.ts'
+import { MAYBE_REFUSED, otherTransport } from './socket-error.ts'
 
 export type Stream = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
 
@@ -145,7 +145,7 @@ export function inBrief(details: string): string {
   const before = heard.indexOf(BEFORE_ERROR)
   const after = heard.indexOf(AFTER_ERROR, before)
   const inner = before === -1 || after === -1 ? heard : errorIn(heard.slice(before + BEFORE_ERROR.length, after))
-  return inner.trim().slice(0, SHOWN_LENGTH)
+  return otherTransport(inner.trim().slice(0, SHOWN_LENGTH))
 }
 
 /** `Error: connect ECONNREFUSED 10.0.0.1:4370 (2026-01-31T12:00:00.000Z).` */

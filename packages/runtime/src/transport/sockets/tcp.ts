@@ -13,6 +13,8 @@ import { securing } from './securing.ts'
 import { TcpLink } from './tcp-link.ts'
 
 const GREETING = Buffer.from('pidmesh tcp 1\n', 'latin1')
+/** Over TLS: who speaks gRPC, `h2`, is told by the handshake. A program that names no protocol is heard. */
+const PROTOCOL = 'pidmesh-tcp'
 /** Of what another program says, for a log line. */
 const SHOWN_BYTES = 24
 
@@ -39,7 +41,7 @@ export function tcpTransport(tls?: TlsOptions): Transport {
         onGreeting(socket, greeted, () => socket.destroy())
       }
       const explain = (socket: Socket, detail: string): void => accepting.explain(socket, detail)
-      const onSocket = tls === undefined ? take : securing({ tls, onSecured: take, explain })
+      const onSocket = tls === undefined ? take : securing({ tls, protocol: PROTOCOL, onSecured: take, explain })
       const accepting = new Acceptor(onSocket, onStranger)
       acceptor = accepting
       return accepting.listen(address)
@@ -74,7 +76,16 @@ function dialed(address: string, tls: TlsOptions | undefined): Socket {
   if (tls === undefined) return connect(port, host)
   const { ca, certificate: cert, privateKey: key } = tls
   // A certificate is for a node, wherever it is dialed: the handshake compares the names.
-  return connectTls({ host, port, ca, cert, key, minVersion: 'TLSv1.3', checkServerIdentity: () => undefined })
+  return connectTls({
+    host,
+    port,
+    ca,
+    cert,
+    key,
+    minVersion: 'TLSv1.3',
+    ALPNProtocols: [PROTOCOL],
+    checkServerIdentity: () => undefined,
+  })
 }
 
 /**
