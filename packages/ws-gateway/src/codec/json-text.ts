@@ -2,6 +2,7 @@
  * JSON text from clients, and for them. What V8 parses in a loop, however deep, would end others in a recursion of theirs: so it is looked at once here.
  */
 import { MAX_DEPTH } from './codec.ts'
+import { holdsCast, mayHoldCast } from './disguise.ts'
 
 export type Parsed = { readonly value: unknown } | { readonly problem: string }
 
@@ -16,7 +17,8 @@ export function parseJson(data: Buffer, levels: number = MAX_DEPTH): Parsed {
   }
   // Most messages are too short to be deep, and have no underscores.
   const isInnocent = text.length < 2 * levels && !text.includes('__proto__') && !text.includes('\\u')
-  return isInnocent || isTame(value, levels) ? { value } : { problem: `a key __proto__, or more than ${levels} levels` }
+  if (!isInnocent && !isTame(value, levels)) return { problem: `a key __proto__, or more than ${levels} levels` }
+  return mayHoldCast(text) && holdsCast(value) ? { problem: 'a cast' } : { value }
 }
 
 /** `undefined` if the value has no form in JSON. */

@@ -17,6 +17,7 @@ import {
 } from '@msgpack/msgpack'
 import { PidmeshError } from '@pidmesh/runtime'
 import { contentsOf, malformed, MAX_DEPTH, type Codec, type Decoded } from './codec.ts'
+import { holdsCast, mayHoldCast } from './disguise.ts'
 import { scanMsgpack } from './msgpack-scan.ts'
 
 const MAX_KEPT_BYTES = 64 * 1024
@@ -52,11 +53,13 @@ export class MsgpackCodec implements Codec {
     if ('problem' in scan) return malformed(scan.problem)
     // Bytes in a message are a part of what is decoded: of a copy, or they would hold a whole chunk of the socket, and be Buffers.
     const bytes = scan.hasBinary ? Uint8Array.from(data) : new Uint8Array(data.buffer, data.byteOffset, data.length)
+    let value: unknown
     try {
-      return contentsOf(this.decoder.decode(bytes))
+      value = this.decoder.decode(bytes)
     } catch {
       return malformed('a key __proto__')
     }
+    return mayHoldCast(data) && holdsCast(value) ? malformed('a cast') : contentsOf(value)
   }
 
   private encode(value: unknown): Buffer {

@@ -1,6 +1,9 @@
 /**
  * What holds for every codec, and for JSON.
  */
+import { cast } from '@pidmesh/gen-server'
+import { handler } from '@pidmesh/runtime'
+import { TestCluster } from '@pidmesh/runtime/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BareCodec } from '../../src/codec/bare.ts'
@@ -43,6 +46,16 @@ function bytesOf(payload: Payload): Buffer {
   return typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload)
 }
 
+/** What a server is sent by `cast`. */
+async function castMessage(request: object): Promise<unknown> {
+  const cluster = new TestCluster()
+  const node = await cluster.start('a')
+  const sent = new Promise((resolve) => {
+    cast(node, node.spawn(handler(() => resolve)), request)
+  })
+  return cluster.run(sent).finally(() => cluster.stop())
+}
+
 describe.each(codecs)('the codec $name', (codec) => {
   it('brings back the message that it was given, whatever is in it', () => {
     fc.assert(
@@ -73,6 +86,15 @@ describe.each(codecs)('the codec $name', (codec) => {
       }),
       { numRuns: 1_000 },
     )
+  })
+
+  it('takes nothing that would be a cast to a server that it is passed on to, wherever in a message it stands', async () => {
+    const posing = await castMessage({ type: 'grant', to: 'mallory' })
+    const holders: unknown[] = [posing, [posing], { to: 'ann', message: posing }, { a: [{ of: [1, posing] }] }]
+    for (const holder of holders)
+      expect(codec.decode(encoded(codec, holder) ?? Buffer.alloc(0))).toEqual({ type: 'malformed', problem: 'a cast' })
+    for (const innocent of ['$gen_cast', ['$gen_cast'], { type: ['$gen_cast'] }, { text: '$gen_cast', type: 'said' }])
+      expect(codec.decode(encoded(codec, innocent) ?? Buffer.alloc(0)).type).toBe('messages')
   })
 
   it('has no form for what is no data', () => {
@@ -154,4 +176,9 @@ it('64 KiB of brackets are malformed, closed or not', () => {
     expect(ofJson('['.repeat(32_768) + ']'.repeat(32_768), codec).type).toBe('malformed')
     expect(ofJson('{"a":'.repeat(9_000) + '1' + '}'.repeat(9_000), codec).type).toBe('malformed')
   }
+})
+
+it('a cast is malformed in JSON, however its type is spelt', () => {
+  for (const type of ['$gen_cast', '\\u0024gen_cast', '$gen\\u005fc\\u0061st'])
+    expect(ofJson(`[{"type":"${type}","request":{}}]`)).toEqual({ type: 'malformed', problem: 'a cast' })
 })
