@@ -9,7 +9,7 @@
 import { start, startLink, stop, type ServerPid } from '@pidmesh/gen-server'
 import { formatReason, PidmeshError, type Context, type ExitReason, type Node, type Pid } from '@pidmesh/runtime'
 import { causeOfExit } from './close-cause.ts'
-import { gatewayName, GatewayServer, type WhereIs } from './gateway-server.ts'
+import { gatewayName, GatewayServer, type Revoked, type WhereIs } from './gateway-server.ts'
 import { PresenceServer } from './presence-server.ts'
 import type { SessionHub } from './session-hub.ts'
 
@@ -23,7 +23,7 @@ export interface ProcessComponents {
 
 export class GatewayProcess {
   private readonly components: ProcessComponents
-  private process: ServerPid<WhereIs, never> | undefined = undefined
+  private process: ServerPid<WhereIs, Revoked> | undefined = undefined
   private context: Context | undefined = undefined
   private onEmpty: () => void = () => undefined
 
@@ -48,6 +48,7 @@ export class GatewayProcess {
             self.signal.addEventListener('abort', onGone)
           },
           onSessionEnd: (pid, reason) => this.onExit(pid, reason),
+          onRevoked: (pid, cause) => hub.sessionOf(pid)?.client.isEnding(cause),
           whereIs: (nonce) => hub.whereabouts.find(nonce),
         },
       ],
@@ -121,9 +122,8 @@ export class GatewayProcess {
       this.startPresenceAgain()
       return
     }
-    const session = hub.sessions.get(pid.id)
-    // Of another node, perhaps, with the same number.
-    if (session?.pid.equals(pid) !== true) return
+    const session = hub.sessionOf(pid)
+    if (session === undefined) return
     hub.sessions.delete(pid.id)
     session.client.sessionHasEnded()
     owner.log.debug({ session: pid.toString(), reason: formatReason(reason) }, 'session ended')

@@ -9,6 +9,7 @@
  * (connection.ts), how a session begins (session-starter.ts) and what it is (session-server.ts).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { cast } from '@pidmesh/gen-server'
 import { PidmeshError, type Awaitable, type Node, type SendStatus } from '@pidmesh/runtime'
 import { authenticate } from './authentication.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
@@ -18,6 +19,7 @@ import { Counters, type GatewayStats, type SocketDistributions } from './counter
 import { Door, type Admitted } from './door.ts'
 import { GatewayError, wanted } from './errors.ts'
 import { GatewayProcess } from './gateway-process.ts'
+import { gatewayName, type Revoked } from './gateway-server.ts'
 import { answerHttp } from './http.ts'
 import { Listener } from './listener.ts'
 import {
@@ -216,7 +218,16 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     }
     const holder = await names.resolveName(name)
     const pids = [...(holder === undefined ? [] : [holder]), ...this.hub.membersOf(name)]
-    for (const pid of pids) this.owner.exit(pid, closeReason(cause))
+    for (const pid of pids) {
+      this.owner.exit(pid, closeReason(cause))
+      // One that is at something that never ends doesn't see it: its gateway has it end all the same.
+      const { code, reason } = cause
+      cast<Revoked>(
+        this.owner,
+        { name: gatewayName(this.options.session), node: pid.node },
+        { type: 'revoked', session: pid, cause: { code, reason } },
+      )
+    }
     return pids.length
   }
 

@@ -108,7 +108,7 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
    * closed with 1013, at half of it. @default 10000
    */
   readonly connectTimeoutMs?: number | undefined
-  /** A session whose socket is closed has so long to finish what it is at, and any for its `terminate`; then it is killed. @default 10000 */
+  /** A session whose socket is closed, or that is revoked, has so long to finish what it is at, and any for its `terminate`; then it is killed. @default 10000 */
   readonly sessionEndTimeoutMs?: number | undefined
   /** A client that was silent for so long is pinged. @default 25000 */
   readonly pingIntervalMs?: number | undefined

@@ -223,10 +223,9 @@ export class SessionClient {
     if (connection === this.connection && this.self.isAlive) this.ownWait().watch(0)
   }
 
-  /** The session is at the last that it does, and its client still has the socket: it is closed in time also if that never ends. */
+  /** The session is at the last that it does, or has been told to end: its client is closed, and it is killed, in time also if that never ends, or what it is at. */
   isEnding(cause: CloseCause): void {
-    const { connection } = this
-    if (connection !== undefined && this.self.isAlive) this.ownWait().watch(0, () => connection.close(cause))
+    if (this.self.isAlive) this.ownWait().watch(0, () => this.connection?.close(cause))
   }
 
   /** It was to be a session: one that has come from another node, and can't go on here, is looked for by its former tokens already. If its gateway has ended meanwhile it runs still, perhaps for ever. */

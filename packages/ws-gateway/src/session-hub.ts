@@ -72,6 +72,13 @@ export class SessionHub {
     return this.sessions.size === 0 && this.starting === 0
   }
 
+  /** The session of this gateway that has the pid. */
+  sessionOf(pid: Pid): Seat | undefined {
+    const session = this.sessions.get(pid.id)
+    // Of another node, perhaps, with the same number.
+    return session?.pid.equals(pid) === true ? session : undefined
+  }
+
   /** Whether one more session of a principal may wait for its client; then it is counted. */
   wait(principalId: string): boolean {
     const { resume } = this.components

@@ -74,6 +74,24 @@ describe('a session that comes to no end', () => {
   })
 
   it.each([
+    { where: 'its own gateway', index: 0 },
+    { where: 'that of another node', index: 1 },
+  ])('in what it is at is killed in time when it is revoked by $where, and its client told so', async ({ index }) => {
+    class Hanging extends Named {
+      override handleMessage() {
+        return never()
+      }
+    }
+    const lab = await labOf(2, { session: Hanging })
+    const socket = await hello(lab, 0)
+    await lab.cluster.advance(100)
+    await tell(lab, socket, { type: 'busy', ms: 1 })
+    expect(await lab.cluster.run(lab.at(index).gateway.revoke('ann'))).toBe(1)
+    await lab.cluster.advance(11_000)
+    expect([socket.closed, lab.at(0).gateway.stats.sessions]).toEqual([4004, { attached: 0, detached: 0 }])
+  })
+
+  it.each([
     { where: 'of the same node', index: 0 },
     { where: 'of another node', index: 1 },
   ])(
