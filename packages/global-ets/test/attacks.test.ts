@@ -3,7 +3,7 @@
  * where it asks them something. What is attacked lives on, holds no more than before, and others see what they would have seen.
  */
 import { GlobalEts, ProcessGroups } from '@pidmesh/global-ets'
-import { Pid, type Node } from '@pidmesh/runtime'
+import { Pid, Ref, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { KeyWords } from '../src/engine/key-words.ts'
@@ -79,6 +79,26 @@ describe('a hostile node', () => {
     const before = timers()
     for (let i = 0; i < 1_000; i++) forge(evil, { type: 'table_tick' })
     await cluster.advance(3_000)
+    expect(timers()).toBe(before)
+    await expectAlive()
+  })
+
+  it('that guesses the references of another one ends no copy, and sets no clocks going', async () => {
+    const evil = await cluster.start('evil')
+    await cluster.advance(50)
+    const pid = idle(b)
+    b.names.registerName('x', pid)
+    await cluster.advance(20)
+    const timers = (): number | undefined => a.node.processInfo(serverOf(a))?.timers
+    const before = timers()
+    const last = a.node.self.makeRef()
+    // References count up: among all that there were are that of the monitor on b's server, and that of the tick.
+    for (let id = 1; id <= last.id; id++) {
+      const ref = new Ref(last.origin, id)
+      for (const type of ['DOWN', 'timeout']) evil.send({ name: SERVER, node: a.node.name }, { type, ref, pid })
+    }
+    await cluster.advance(20)
+    expect(a.names.whereisName('x')?.equals(pid)).toBe(true)
     expect(timers()).toBe(before)
     await expectAlive()
   })

@@ -56,7 +56,14 @@ const REFUSED_MS = 60_000
 /** Every so many ticks one is sent though nothing has changed. */
 const IDLE_TICKS = 10
 
-/** A message of another table server, and the node that it has come from. */
+/** What is said to a server of whatever kind: calls, casts, and what `sys` asks. */
+function isForAnyServer(message: unknown): boolean {
+  if (typeof message !== 'object' || message === null) return false
+  const { type }: { readonly type?: unknown } = message
+  return typeof type === 'string' && type.startsWith('$')
+}
+
+/** A message of another node, which only its table server should have sent, and the node that it has come from. */
 class FromNode {
   readonly message: unknown
   readonly origin: NodeIdentity
@@ -84,7 +91,8 @@ export class TableServer extends GenServer {
 
   override init(table: ServedTable): void {
     this.#table = table
-    this.self.tagRemote((message, origin) => (looksLikeTableMessage(message) ? new FromNode(message, origin) : message))
+    // Also what looks like a DOWN or a timer: references count up, so that another node can guess those of this one.
+    this.self.tagRemote((message, origin) => (isForAnyServer(message) ? message : new FromNode(message, origin)))
     this.self.monitorNodes(true)
     for (const [node, view] of this.#replica.views) if (view.state === 'hidden') this.forgetLater(node)
     for (const node of table.nodes()) this.#sayHello(node, 'is new')
