@@ -280,7 +280,7 @@ export class ReplicatedTable<Change> {
       name: options.name,
       replica,
       tickMs: TICK_MS,
-      nodes: (): readonly NodeName[] => node.nodes(),
+      nodes: (): readonly NodeName[] => node.nodes('all'),
       nowMs: () => node.clock.monotonicMs(),
       isOver: (origin) => this.over.has(origin),
       onServer: (server) => this.onServer(server),

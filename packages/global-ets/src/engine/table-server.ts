@@ -33,6 +33,7 @@ export interface ServedTable {
   readonly name: string
   readonly replica: Replica
   readonly tickMs: number
+  /** Those that are connected, hidden ones included. */
   nodes(): readonly NodeName[]
   nowMs(): number
   /** Whether the connection that a message has come over is lost. */
@@ -93,7 +94,8 @@ export class TableServer extends GenServer {
     this.#table = table
     // Also what looks like a DOWN or a timer: references count up, so that another node can guess those of this one.
     this.self.tagRemote((message, origin) => (isForAnyServer(message) ? message : new FromNode(message, origin)))
-    this.self.monitorNodes(true)
+    // Hidden nodes, too: one that has a table has said hello to this one, and knows nothing of it before this one has.
+    this.self.monitorNodes(true, { nodeType: 'all' })
     for (const [node, view] of this.#replica.views) if (view.state === 'hidden') this.forgetLater(node)
     for (const node of table.nodes()) this.#sayHello(node, 'is new')
     this.#tickLater()
