@@ -306,6 +306,32 @@ describe('a process in 2,000 groups', () => {
   })
 })
 
+describe('a process that is 500 times in one group', () => {
+  it('joins and ends without a look at its other memberships, here and on other nodes', async () => {
+    const onA = await cluster.run(ProcessGroups.start(a.node))
+    const onB = await cluster.run(ProcessGroups.start(b.node))
+    await cluster.advance(20)
+    const pid = idle(a)
+    const [next, nextOfKey] = [vi.spyOn(Rows.prototype, 'next'), vi.spyOn(Rows.prototype, 'nextOfKey')]
+    try {
+      for (let at = 0; at < 500; at++) onA.join('room', pid)
+      await cluster.advance(100)
+      expect(onB.size).toBe(500)
+      // One that comes later is sent them as a snapshot, the newest first.
+      const c = await cluster.start('c')
+      const onC = await cluster.run(ProcessGroups.start(c))
+      await cluster.advance(200)
+      expect(onC.size).toBe(500)
+      a.node.exit(pid, 'kill')
+      await cluster.advance(200)
+      expect([onA.size, onB.size, onC.size]).toEqual([0, 0, 0])
+      expect(next.mock.calls.length + nextOfKey.mock.calls.length).toBeLessThan(15_000)
+    } finally {
+      for (const spy of [next, nextOfKey]) spy.mockRestore()
+    }
+  })
+})
+
 describe('what is no argument', () => {
   const badArgument = expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' })
   const { proxy, revoke } = Proxy.revocable({}, {})

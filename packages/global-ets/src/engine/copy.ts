@@ -29,6 +29,9 @@ export class Copy {
   seen = 0
   /** The sum of the hashes of its rows: equal sets of rows have equal digests, whatever their order. */
   digest = 0
+  /** The epochs of all memberships that it has, or has had, lie from the one to the other. */
+  leastEpoch: number = Infinity
+  largestEpoch: number = -Infinity
   first: number = NONE
   readonly cursors: Set<Cursor> = new Set()
   /** As `seen`, by counted prefix. */

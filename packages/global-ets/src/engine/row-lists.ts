@@ -97,7 +97,7 @@ export class RowLists {
   findClaims(copy: Copy, key: Key, id: number): number[] {
     const newest = this.findNewest(copy, key, id)
     if (newest === NONE || this.lists.kind === 'names') return newest === NONE ? [] : [newest]
-    return this.membershipsFrom(newest)
+    return this.membershipsLike(newest)
   }
 
   /** The rows of a process in a copy that looks rows up by their process. Taken before they are changed. */
@@ -158,9 +158,11 @@ export class RowLists {
     this.index.set(key, slot)
     rows.linkBefore('copy', slot, copy.first)
     copy.first = slot
-    if (copy.processes !== undefined) rows.linkBefore('process', slot, copy.processes.put(id, slot))
+    if (copy.processes !== undefined) this.linkOfProcess(copy, copy.processes, slot)
     copy.digest = (copy.digest + hash) >>> 0
     copy.count++
+    if (epoch < copy.leastEpoch) copy.leastEpoch = epoch
+    if (epoch > copy.largestEpoch) copy.largestEpoch = epoch
     return slot
   }
 
@@ -173,12 +175,7 @@ export class RowLists {
     else this.index.set(key, first)
     for (const cursor of copy.cursors) if (cursor.slot === slot) cursor.slot = rows.next('copy', slot)
     copy.first = rows.unlink('copy', slot, copy.first)
-    if (copy.processes !== undefined) {
-      // In the midst of its process's rows, or the last of them: the first stays.
-      const isFirst = rows.isFirst('process', slot)
-      const next = rows.unlink('process', slot, slot)
-      if (isFirst) copy.processes.setFirst(rows.idOf(slot), next)
-    }
+    if (copy.processes !== undefined) this.unlinkOfProcess(copy.processes, slot)
     copy.digest = (copy.digest - rows.hashOf(slot)) >>> 0
     copy.count--
     return first
@@ -210,14 +207,17 @@ export class RowLists {
     return NONE
   }
 
-  /** A membership, and those of the same process in the same group that are older: along the key or the process, whichever comes to its end first. */
-  private membershipsFrom(newest: number): number[] {
+  /**
+   * A membership, and the others of the same process in the same group: along the key or the process, whichever comes to its end first. Each from its beginning: in
+   * a copy that came as a snapshot the key's rows are the other way round.
+   */
+  private membershipsLike(newest: number): number[] {
     const { rows } = this
     const key = rows.readKey(newest, this.ofRow)
     const isLike = (slot: number): boolean =>
       rows.copyOf(slot) === rows.copyOf(newest) && rows.idOf(slot) === rows.idOf(newest) && rows.hasKey(slot, key)
     const [byKey, byProcess]: [number[], number[]] = [[], []]
-    let [ofKey, ofProcess] = [newest, newest]
+    let [ofKey, ofProcess] = [this.firstOf(key), this.copyOf(newest).processes?.first(rows.idOf(newest)) ?? NONE]
     while (ofKey !== NONE && ofProcess !== NONE) {
       if (isLike(ofKey)) byKey.push(ofKey)
       if (isLike(ofProcess)) byProcess.push(ofProcess)
@@ -227,10 +227,32 @@ export class RowLists {
     return ofKey === NONE ? byKey : byProcess
   }
 
+  /** The newest is the first: an owner takes out its processes' newest rows first. What is older than all that the copy had is what a snapshot comes to next. */
+  private linkOfProcess(copy: Copy, processes: ProcessIndex, slot: number): void {
+    const { rows } = this
+    const id = rows.idOf(slot)
+    const head = rows.epochOf(slot) < copy.leastEpoch ? processes.first(id) : NONE
+    if (head === NONE) rows.linkFirstOfProcess(slot, processes.put(id, slot))
+    else rows.linkLastOfProcess(slot, head)
+  }
+
+  private unlinkOfProcess(processes: ProcessIndex, slot: number): void {
+    const { rows } = this
+    const id = rows.idOf(slot)
+    const isFirst = rows.isFirstOfProcess(slot)
+    // Only the last one's end is written down in another, the first.
+    const isLast = !isFirst && rows.next('process', slot) === NONE
+    const next = rows.unlinkOfProcess(slot, isLast ? processes.first(id) : slot)
+    if (isFirst) processes.setFirst(id, next)
+  }
+
   /** In place of what a row is put: of the row that the copy has under the name; or of that very membership. `first`: of the key. */
   protected replaced(copy: Copy, { key, id, epoch }: RowValue, first: number): number {
     if (first === NONE) return NONE
-    return this.lists.kind === 'names' ? this.inCopy(copy, first) : this.findClaim(copy, key, id, epoch)
+    if (this.lists.kind === 'names') return this.inCopy(copy, first)
+    // An owner's next membership has a larger epoch than all before, and a snapshot goes from the newest to the oldest: nothing is looked for, however often a process is in the group.
+    if (epoch > copy.largestEpoch || epoch < copy.leastEpoch) return NONE
+    return this.findClaim(copy, key, id, epoch)
   }
 
   /** Of the rows of a key, from `first` on, the first in the copy. */

@@ -53,7 +53,12 @@ interface Page {
 export type ListKind = 'key' | 'copy' | 'process'
 
 const NEXT: Readonly<Record<ListKind, number>> = { key: KEY_NEXT, copy: COPY_NEXT, process: PROCESS_NEXT }
-const PREV: Readonly<Record<ListKind, number>> = { key: KEY_PREV, copy: COPY_PREV, process: PROCESS_PREV }
+const PREV: Readonly<Record<Exclude<ListKind, 'process'>, number>> = { key: KEY_PREV, copy: COPY_PREV }
+
+/** In the list of a process the first row has, in place of the one before it, the last one: below `NONE`. */
+function asLast(slot: number): number {
+  return NONE - 1 - slot
+}
 
 /** What a row is when it is made. */
 export interface NewRow {
@@ -190,25 +195,56 @@ export class Rows {
     return this.link(slot, KEY_NEXT) === NONE && this.link(slot, KEY_PREV) === NONE
   }
 
-  isFirst(kind: ListKind, slot: number): boolean {
-    return this.link(slot, PREV[kind]) === NONE
-  }
-
   /** Puts a row before `head`, the first of its list: it is the first now. */
-  linkBefore(kind: ListKind, slot: number, head: number): void {
+  linkBefore(kind: 'key' | 'copy', slot: number, head: number): void {
     this.setLink(slot, NEXT[kind], head)
     this.setLink(slot, PREV[kind], NONE)
     if (head !== NONE) this.setLink(head, PREV[kind], slot)
   }
 
   /** Takes a row out of a list whose first is `head`. Returns the first afterwards. */
-  unlink(kind: ListKind, slot: number, head: number): number {
+  unlink(kind: 'key' | 'copy', slot: number, head: number): number {
     const next = this.link(slot, NEXT[kind])
     const prev = this.link(slot, PREV[kind])
     if (next !== NONE) this.setLink(next, PREV[kind], prev)
     if (prev === NONE) return head === slot ? next : head
     this.setLink(prev, NEXT[kind], next)
     return head
+  }
+
+  isFirstOfProcess(slot: number): boolean {
+    return this.link(slot, PROCESS_PREV) < NONE
+  }
+
+  /** Makes a row the first of its process. `head`: the one that was, or `NONE`. */
+  linkFirstOfProcess(slot: number, head: number): void {
+    this.setLink(slot, PROCESS_NEXT, head)
+    this.setLink(slot, PROCESS_PREV, head === NONE ? asLast(slot) : this.link(head, PROCESS_PREV))
+    if (head !== NONE) this.setLink(head, PROCESS_PREV, slot)
+  }
+
+  /** Makes a row the last of its process, of which `head` is the first. */
+  linkLastOfProcess(slot: number, head: number): void {
+    const last = asLast(this.link(head, PROCESS_PREV))
+    this.setLink(slot, PROCESS_NEXT, NONE)
+    this.setLink(slot, PROCESS_PREV, last)
+    this.setLink(last, PROCESS_NEXT, slot)
+    this.setLink(head, PROCESS_PREV, asLast(slot))
+  }
+
+  /** Takes a row out of the list of its process. `head`: the first, if this is the last. Returns the one that comes next. */
+  unlinkOfProcess(slot: number, head: number): number {
+    const next = this.link(slot, PROCESS_NEXT)
+    const prev = this.link(slot, PROCESS_PREV)
+    if (prev < NONE) {
+      // The last one stays that, if there is another.
+      if (next !== NONE) this.setLink(next, PROCESS_PREV, prev)
+      return next
+    }
+    this.setLink(prev, PROCESS_NEXT, next)
+    if (next === NONE) this.setLink(head, PROCESS_PREV, asLast(prev))
+    else this.setLink(next, PROCESS_PREV, prev)
+    return next
   }
 
   private setFlag(slot: number, flag: number, isSet: boolean): void {

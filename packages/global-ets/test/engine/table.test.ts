@@ -89,6 +89,48 @@ describe('memberships', () => {
     table.removeRow(table.own, table.findClaim(table.own, 'room', 7, 1))
     expect(table.membersOf('room').map((slot) => table.rows.epochOf(slot))).toEqual([2])
   })
+
+  it('of one process in one group are found all, whether they came one by one or as a snapshot', () => {
+    for (const order of [
+      [1, 2, 3],
+      [3, 2, 1],
+      [2, 1, 3],
+    ]) {
+      const { table } = tableOf('groups')
+      const copy = table.addCopy(node('a'))
+      for (const epoch of order) put(table, copy, 'room', 7, epoch)
+      const epochs = table.findClaims(copy, 'room', 7).map((slot) => table.rows.epochOf(slot))
+      expect(epochs.sort((a, b) => a - b)).toEqual([1, 2, 3])
+    }
+  })
+
+  it('of a process are those that a list has, the newest first, whether they came one by one or as a snapshot', () => {
+    const change = fc.record({ id: fc.integer({ min: 1, max: 3 }), act: fc.constantFrom('newer', 'older', 'remove') })
+    fc.assert(
+      fc.property(fc.array(fc.tuple(change, fc.nat()), { maxLength: 60 }), (changes) => {
+        const { table } = tableOf('groups')
+        const copy = table.addCopy(node('a'))
+        const lists = new Map([1, 2, 3].map((id): [number, number[]] => [id, []]))
+        let [newest, oldest] = [1_000, 1_000]
+        for (const [{ id, act }, choice] of changes) {
+          const list = lists.get(id) ?? []
+          if (act === 'newer') {
+            list.unshift(++newest)
+            put(table, copy, `room:${newest % 3}`, id, newest)
+          } else if (act === 'older') {
+            list.push(--oldest)
+            put(table, copy, `room:${oldest % 3}`, id, oldest)
+          } else if (list.length > 0) {
+            const [epoch = 0] = list.splice(choice % list.length, 1)
+            table.removeRow(copy, table.findClaim(copy, `room:${epoch % 3}`, id, epoch))
+          }
+          for (const [process, epochs] of lists)
+            expect(table.rowsOfProcess(copy, process).map((slot) => table.rows.epochOf(slot))).toEqual(epochs)
+        }
+      }),
+      { numRuns: 30 },
+    )
+  })
 })
 
 /** What a table is, without anything clever: a list of rows for each copy. */
