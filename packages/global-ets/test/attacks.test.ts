@@ -103,6 +103,31 @@ describe('a hostile node', () => {
     await expectAlive()
   })
 
+  it('cannot fill the log, whatever it sends, nor hide by it what is wrong with a node', async () => {
+    const evil = await cluster.start('evil')
+    await cluster.advance(50)
+    const before = cluster.log.lines.length
+    const from = b.node.self.pid
+    for (let i = 0; i < 1_000; i++)
+      for (const message of [{ type: 'delta' }, { type: 'of a later version' }, { ...hello, from }])
+        forge(evil, message)
+    const policy = 'x'.repeat(1_000_000)
+    for (let i = 0; i < 10; i++) forge(evil, { ...hello, policy })
+    forge(evil, hello)
+    for (let id = 0; id < 1_000; id++) {
+      forge(evil, { type: 'snapshot_begin', id, life: 1, seq: 0 })
+      forge(evil, { type: 'snapshot_chunk', id, ops: new Uint8Array([9]) })
+    }
+    await cluster.advance(500)
+    const lines = cluster.log.lines.slice(before).filter(({ level }) => level === 'warn' || level === 'error')
+    expect(lines.length).toBeLessThanOrEqual(200)
+    const theirs = lines.flatMap(({ fields }) =>
+      typeof fields['theirs'] === 'string' ? [fields['theirs'].length] : [],
+    )
+    expect(theirs).toEqual(new Array(10).fill(200))
+    await expectAlive()
+  })
+
   it('that says hello from ever other servers is watched once', async () => {
     const evil = await cluster.start('evil')
     await cluster.advance(50)

@@ -11,6 +11,7 @@
 import { GenServer, type NoReplyResult } from '@pidmesh/gen-server'
 import {
   type Pid,
+  RateLimitedLog,
   assertNever,
   hasType,
   isNodeName,
@@ -56,6 +57,8 @@ const KEPT_MS = 60_000
 const REFUSED_MS = 60_000
 /** Every so many ticks one is sent though nothing has changed. */
 const IDLE_TICKS = 10
+/** Characters of another node's text that are logged. */
+const SHOWN_CHARACTERS = 200
 
 /** What is said to a server of whatever kind: calls, casts, and what `sys` asks. */
 function isForAnyServer(message: unknown): boolean {
@@ -88,6 +91,8 @@ export class TableServer extends GenServer {
   /** Nodes that have not answered a hello, and the monitors that tell whether there is a server there at all. */
   readonly #unanswered = new Map<NodeName, Ref>()
   #nodeTimers: NodeTimers | undefined = undefined
+  #dropLog: RateLimitedLog | undefined = undefined
+  #peerLog: RateLimitedLog | undefined = undefined
   #tick: Ref | undefined = undefined
 
   override init(table: ServedTable): void {
@@ -182,6 +187,16 @@ export class TableServer extends GenServer {
     return (this.#nodeTimers ??= new NodeTimers(this.self))
   }
 
+  /** Of messages that are dropped: another node, one of another version say, may send ever more of them. */
+  get #drops(): RateLimitedLog {
+    return (this.#dropLog ??= new RateLimitedLog(this.log, { monotonicMs: () => this.#served.nowMs() }))
+  }
+
+  /** Of what is wrong with other nodes: apart from the messages that are dropped, which must not hide it. */
+  get #faults(): RateLimitedLog {
+    return (this.#peerLog ??= new RateLimitedLog(this.log, { monotonicMs: () => this.#served.nowMs() }))
+  }
+
   get #replica(): Replica {
     return this.#served.replica
   }
@@ -190,12 +205,12 @@ export class TableServer extends GenServer {
     // Of a connection that is lost: what it has brought counts for nothing any more.
     if (this.#served.isOver(origin)) return
     if (!isTableMessage(message)) {
-      this.log.warn({ peer: origin.name }, 'a message of another table server is not well-formed')
+      this.#drops.warn({ peer: origin.name }, 'a message of another table server is not well-formed')
       return
     }
     const { from } = message
     if (from.node !== origin.name || from.incarnation !== origin.incarnation) {
-      this.log.warn(
+      this.#drops.warn(
         { peer: origin.name, from: from.toString() },
         'a message of another table server bears a false name',
       )
@@ -215,8 +230,8 @@ export class TableServer extends GenServer {
     this.#answered(origin.name)
     const known = this.#replica.views.get(origin.name)?.server
     if (!this.#replica.onHello(origin, hello, this.pid, this.#served.nowMs())) {
-      this.log.error(
-        { peer: origin.name, theirs: hello.policy, ours: this.#replica.policy },
+      this.#faults.error(
+        { peer: origin.name, theirs: hello.policy.slice(0, SHOWN_CHARACTERS), ours: this.#replica.policy },
         'the table is of another kind or policy on another node: neither sees what the other has',
       )
       // It is to know that too.
@@ -244,14 +259,14 @@ export class TableServer extends GenServer {
         this.#sayHello(node, 'lacks something')
         return
       case 'ask_later':
-        this.log.warn(
+        this.#faults.warn(
           { peer: node, delayMs: verdict.delayMs },
           'a node sends more than is taken of it, or what does not add up',
         )
         this.#timers.arm({ type: 'ask', node }, verdict.delayMs)
         return
       case 'refused':
-        this.log.error({ peer: node, problem: verdict.problem }, 'what a node has in the table is refused')
+        this.#faults.error({ peer: node, problem: verdict.problem }, 'what a node has in the table is refused')
         this.#timers.arm({ type: 'ask', node }, REFUSED_MS)
         return
       default:
