@@ -184,7 +184,8 @@ export class OpReader {
     const start = this.skip(length)
     const bytes = this.bytes.subarray(start, start + length)
     const meta = this.terms.decode({ bytes: this.bytes, start, end: start + length })
-    if (typeof meta !== 'object' || meta === null || Array.isArray(meta)) throw new BadOps('metadata that is no object')
+    if (typeof meta !== 'object' || meta === null || Object.getPrototypeOf(meta) !== Object.prototype)
+      throw new BadOps('metadata that is no plain object')
     return { meta: frozen(meta as Meta), bytes, hash: hashOfMeta(bytes) }
   }
 

@@ -91,6 +91,10 @@ describe('operations as bytes', () => {
     ['the process 0', [2, 1, 97, 0, 1]],
     ['a number of nine bytes', [2, 1, 97, 255, 255, 255, 255, 255, 255, 255, 255, 1]],
     ['metadata that is a number', [1, 1, 97, 1, 1, 1, 7]],
+    ...[[], new Map(), new Set(), new Date(0), new Uint8Array(2)].map((meta): [string, number[]] => {
+      const bytes = bytesOf(meta)
+      return [`metadata that is of the class ${meta.constructor.name}`, [1, 1, 97, 1, 1, bytes.length, ...bytes]]
+    }),
   ])('with %s are none', (_what, bytes) => {
     expect(() => readAll(Uint8Array.from(bytes))).toThrowError(BadOps)
   })
