@@ -59,7 +59,10 @@ export class SessionNames {
    */
   async register(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'> {
     // Its own already: asked for once more it would be another's, or the session be in the group of the name twice.
-    if (this.policyOf(name) === policy && (await this.setMeta(name, meta)) === 'ok') return 'yes'
+    if (this.hasBy(name, policy) && (await this.setMeta(name, meta)) === 'ok') {
+      this.keep({ name, policy, meta })
+      return 'yes'
+    }
     const answer = await this.claim(name, policy, meta)
     if (answer === 'yes') this.keep({ name, policy, meta })
     return answer
@@ -83,14 +86,23 @@ export class SessionNames {
   async setMeta(name: string, meta: NameMeta): Promise<'ok' | 'error'> {
     const known = this.find(name)
     if (known === undefined) return 'error'
-    this.keep({ ...known, meta })
-    if (this.isInVia(known)) return this.via.setMeta(name, meta)
-    return wanted(this.groups).setMeta(groupOfName(name), this.self.pid, meta)
+    const answer = await (this.isInVia(known)
+      ? this.via.setMeta(name, meta)
+      : wanted(this.groups).setMeta(groupOfName(name), this.self.pid, meta))
+    // What was refused here would be refused at the session's next place, too, and it would end of it.
+    if (answer === 'ok') this.keep({ ...known, meta })
+    return answer
   }
 
   /** Gives all names back, for who moves them without a takeover. */
   async release(): Promise<void> {
     for (const one of this.held) if (this.isInVia(one)) await this.via.unregisterName(one.name, this.self.pid)
+  }
+
+  /** A name that it has replaced another in is its own as one that nobody had: from then on it may be unique. */
+  private hasBy(name: string, policy: NamePolicy): boolean {
+    const known = this.policyOf(name)
+    return known === policy || (known === 'replace' && policy === 'unique')
   }
 
   private isInVia({ policy }: SessionName): boolean {

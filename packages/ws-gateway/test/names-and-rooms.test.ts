@@ -107,6 +107,14 @@ it.each(['unique', 'replace', 'multi'] as const)(
   },
 )
 
+it('a session that has replaced who had its name may register it as unique then: it keeps it', async () => {
+  const client = await named(0, 'replaced-then-unique', 'replace')
+  client.send({ type: 'register', name: 'replaced-then-unique', policy: 'unique' })
+  await client.received(2)
+  lab.at(0).names.send('replaced-then-unique', 'still here')
+  expect(await client.received(3)).toContain('still here')
+})
+
 describe('a name that nobody has', () => {
   it.each(['nobody at all', '', 'x'.repeat(254), 'x'.repeat(300), '\ud800'])('is told of by a push to it', (name) => {
     expect(lab.at(0).gateway.push(name, 'hello')).toBe('noproc')

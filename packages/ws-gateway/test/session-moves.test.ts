@@ -2,6 +2,8 @@
  * PURPOSE: what may happen to a session on its way from one node to another, one interleaving each. Simulated: the order is that of the test, and waiting takes no time.
  */
 import { call } from '@pidmesh/gen-server'
+import { GlobalEts } from '@pidmesh/global-ets'
+import type { Node } from '@pidmesh/runtime'
 import { SocketSession } from '@pidmesh/ws-gateway'
 import { describe, expect, it } from 'vitest'
 import { gatewayName, type WhereIs } from '../src/gateway-server.ts'
@@ -323,6 +325,29 @@ describe('a session that can not move, as what it hands over is not sendable', (
     await lab.cluster.advance(2_000)
     expect([typesOf(second), second.closed]).toEqual([['resume_failed', 'welcome'], undefined])
   })
+})
+
+it('a session whose metadata for its name was refused moves with the metadata that it has', async () => {
+  class Bold extends SocketSession<SimMessage, unknown, SimPrincipal> {
+    override async handleConnect() {
+      await this.registerAs('ann', { meta: { room: 'lobby' } })
+      const huge = { room: 'x'.repeat(2_000) }
+      await this.setMeta('ann', huge).catch(({ code }: { code: string }) => this.push(code))
+      await this.registerAs('ann', { meta: huge }).catch(({ code }: { code: string }) => this.push(code))
+    }
+  }
+  const tables: GlobalEts[] = []
+  const way = async (node: Node) => {
+    const table = await GlobalEts.start(node, { policy: 'newest' })
+    tables.push(table)
+    return table
+  }
+  const lab = await labOf(2, { session: Bold, way })
+  const first = await hello(lab, 0)
+  expect(first.messages).toEqual(['ERR_BAD_ARGUMENT', 'ERR_BAD_ARGUMENT'])
+  const second = await hello(lab, 1, { token: tokenOf(first), seq: 2 })
+  expect([typesOf(second), second.closed]).toEqual([['resumed'], undefined])
+  expect(tables.map((table) => table.metaOf('ann'))).toEqual([{ room: 'lobby' }, { room: 'lobby' }])
 })
 
 describe('a claim of a client that has gone', () => {
