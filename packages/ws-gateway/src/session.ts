@@ -92,8 +92,8 @@ export interface SessionSeat<Principal> {
 /** One for all names without any. */
 const NO_META: NameMeta = Object.freeze({})
 
-/** Messages of the runtime that are for the process, and no business of its client. */
-const NOT_FOR_CLIENTS: ReadonlySet<unknown> = new Set(['EXIT', 'DOWN', 'nodeup', 'nodedown', 'timeout'])
+/** Messages of the runtime that are for the process, and no business of its client. Not those of timers: they have a reference, and `timeout` is a word that applications use, too. */
+const NOT_FOR_CLIENTS: ReadonlySet<unknown> = new Set(['EXIT', 'DOWN', 'nodeup', 'nodedown'])
 
 export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
   #seat: SessionSeat<Principal> | undefined = undefined

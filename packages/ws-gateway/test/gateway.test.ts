@@ -261,6 +261,15 @@ describe('sessions', () => {
       { type: 'said', from: 'the test', text: 'after' },
     ])
   })
+
+  it('a timer of startTimer is not pushed to the client; a message of the application may be a timeout, too', async () => {
+    const alice = await connect('alice')
+    const pid = names.whereisName('user:alice')
+    if (pid === undefined) throw new Error('alice is not registered')
+    node.send(pid, { type: 'timeout', ref: node.self.makeRef(), message: 'private' })
+    node.send(pid, { type: 'timeout', ofTurn: 7 })
+    expect(await alice.receivedAtLeast(2)).toEqual([{ type: 'welcome' }, { type: 'timeout', ofTurn: 7 }])
+  })
 })
 
 describe('bad input closes the one socket that it came from', () => {
