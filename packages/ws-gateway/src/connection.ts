@@ -386,7 +386,8 @@ export class Connection implements SocketListener, WriterOwner {
     for (const value of values) {
       const validated = validate(value, host.schema)
       if (!validated.ok) {
-        this.refuse(validated.problem)
+        if (validated.isOfSchema) this.onSchemaFailed(validated.problem)
+        else this.refuse(validated.problem)
         return
       }
       messages.push(validated.message)
@@ -404,6 +405,12 @@ export class Connection implements SocketListener, WriterOwner {
 
   private refuse(problem: string): void {
     this.host.log.debug({ session: this.session?.pid.toString(), problem }, 'bad message from a client')
+    this.close(CLOSE.badMessage)
+  }
+
+  /** Its author has to know: clients are closed for it, whatever they send. */
+  private onSchemaFailed(problem: string): void {
+    this.host.log.error({ session: this.session?.pid.toString(), problem }, 'the schema of messages can not be used')
     this.close(CLOSE.badMessage)
   }
 

@@ -14,6 +14,10 @@ class Session extends SocketSession<SimMessage, unknown, SimPrincipal> {}
 /** A promise that is kept so late. */
 const later = (lab: SimLab): Promise<void> => new Promise((resolve) => lab.clock.setTimer(SLOW_MS, resolve))
 
+function failing(message: string): never {
+  throw new Error(message)
+}
+
 describe('a session that was killed', () => {
   it('in handleDisconnect does not wait for its client when that has come to its end', async () => {
     let isSlow = true
@@ -182,17 +186,36 @@ describe('what a user’s code throws or gives that is none of what it may', () 
   })
 
   it.each([
-    ['nothing', () => undefined],
-    ['null', () => null],
+    ['nothing', () => undefined, 'it has failed: '],
+    ['null', () => null, 'it has failed: '],
+    ['a promise', () => Promise.resolve({ value: 1 }), 'it is asynchronous'],
     // oxlint-disable-next-line unicorn/no-thenable -- it is what is tested
-    ['a promise of another library', () => ({ then: (settle: (value: unknown) => void) => settle({ value: 1 }) })],
-  ])('a schema gives %s: the message is refused, and the node goes on', async (_what, validate) => {
-    const lab = await labOf(1, { messages: { '~standard': { version: 1, vendor: 'x', validate: validate as never } } })
+    ['a promise of another library', () => ({ then: (f?: (value: unknown) => void) => f?.(1) }), 'it is asynchronous'],
+    ['an error', () => failing('no such table'), 'it has failed: "no such table"'],
+  ])(
+    'a schema gives %s: the message is refused, its author is told, and the node goes on',
+    async (_what, validate, problem) => {
+      const lab = await labOf(1, {
+        messages: { '~standard': { version: 1, vendor: 'x', validate: validate as never } },
+      })
+      const socket = await hello(lab, 0)
+      socket.send([{ type: 'busy', ms: 1 }])
+      await lab.cluster.settle()
+      expect(socket.closed).toBe(4400)
+      const told = lab.cluster.log.lines.find(({ message }) => message === 'the schema of messages can not be used')
+      expect(told).toMatchObject({ level: 'error', fields: { problem: expect.stringContaining(problem) as string } })
+      expect(typesOf(await hello(lab, 0))).toEqual(['welcome'])
+    },
+  )
+
+  it('a schema says that a message is none: that is no error of this node', async () => {
+    const validate = () => ({ issues: [{ message: 'no text' }] })
+    const lab = await labOf(1, { messages: { '~standard': { version: 1, vendor: 'x', validate } } })
     const socket = await hello(lab, 0)
     socket.send([{ type: 'busy', ms: 1 }])
     await lab.cluster.settle()
     expect(socket.closed).toBe(4400)
-    expect(typesOf(await hello(lab, 0))).toEqual(['welcome'])
+    expect(lab.cluster.log.lines.filter(({ level }) => level === 'error')).toEqual([])
   })
 })
 
