@@ -6,6 +6,7 @@ import { GlobalEts, ProcessGroups } from '@pidmesh/global-ets'
 import { Pid, Ref, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { hashOfKey, hashOfRow } from '../src/engine/hashes.ts'
 import { KeyWords } from '../src/engine/key-words.ts'
 import { NO_META, OpWriter } from '../src/engine/ops.ts'
 import { Rows } from '../src/engine/rows.ts'
@@ -421,5 +422,38 @@ describe('a node whose mailboxes are small', () => {
     await cluster.advance(50)
     expect(a.names.whereisName('x')?.equals(pid)).toBe(true)
     expect(names.stats.restarts).toBe(0)
+  })
+})
+
+describe('a node of a later version', () => {
+  it('is understood, whatever fields its messages have that this one does not know', async () => {
+    const later = await cluster.start('later')
+    await cluster.advance(50)
+    const told = { sentAtMs: 1, version: 2, extensions: { compressed: false } }
+    const ops = new OpWriter()
+    ops.put(KeyWords.of('theirs'), 1, 1, NO_META.bytes)
+    for (const message of [
+      hello,
+      { type: 'snapshot_begin', id: 1, life: 1, seq: 0 },
+      { type: 'snapshot_chunk', id: 1, ops: ops.take() },
+    ])
+      forge(later, { ...message, ...told })
+    const count = 1
+    const digest = hashOfRow(hashOfKey(KeyWords.of('theirs')), 1, 1, 0)
+    forge(later, { type: 'snapshot_end', id: 1, seq: 0, count, digest, ...told })
+    await cluster.advance(20)
+    expect(a.names.whereisName('theirs')?.node).toBe(later.name)
+    await expectAlive()
+  })
+
+  it('that says what this one has no word for is told of, and is believed what it says besides', async () => {
+    const later = await cluster.start('later')
+    await cluster.advance(50)
+    forge(later, { type: 'gossip', about: 'everything' })
+    await cluster.advance(20)
+    expect(
+      cluster.log.lines.filter(({ level, fields }) => level === 'warn' && fields['peer'] === later.name),
+    ).toHaveLength(1)
+    await expectAlive()
   })
 })
