@@ -53,7 +53,11 @@ async function castMessage(request: object): Promise<unknown> {
   const sent = new Promise((resolve) => {
     cast(node, node.spawn(handler(() => resolve)), request)
   })
-  return cluster.run(sent).finally(() => cluster.stop())
+  try {
+    return await cluster.run(sent)
+  } finally {
+    await cluster.stop()
+  }
 }
 
 describe.each(codecs)('the codec $name', (codec) => {
