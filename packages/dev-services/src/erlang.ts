@@ -6,19 +6,23 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { isInstalled } from './programs.ts'
 
-/** Its arguments are the paths of the modules. What ends it is told on standard error, where no line of theirs is. */
+/**
+ * Its arguments are the paths of the modules. What ends it is told on standard error, where no line of theirs is. Also what doesn't compile: what the compiler reports by itself is in the
+ * hands of another process of erl, which may be gone before it has written it.
+ */
 const RUN = `
+  End = fun(What) -> io:put_chars(standard_error, What), halt(1) end,
+  Said = fun({Where, By, What}) -> io_lib:format("~p: ~ts~n", [Where, By:format_error(What)]);
+            ({By, What}) -> [By:format_error(What), "\n"] end,
   [First | _] = Files = init:get_plain_arguments(),
-  [begin
-     {ok, Module, Code} = compile:file(File, [binary, report, warnings_as_errors]),
-     {module, Module} = code:load_binary(Module, File, Code)
+  [case compile:file(File, [binary, return, warnings_as_errors]) of
+     {ok, Module, Code, _} -> {module, Module} = code:load_binary(Module, File, Code);
+     {error, Errors, Warnings} -> End([[Path, ":", Said(One)] || {Path, All} <- Errors ++ Warnings, One <- All])
    end || File <- Files],
-  io:put_chars("ready\\n"),
+  io:put_chars("ready\n"),
   Main = list_to_existing_atom(filename:basename(First, ".erl")),
   try Main:main()
-  catch Class:Reason:Stack ->
-    io:put_chars(standard_error, io_lib:format("~p~n", [{Class, Reason, Stack}])),
-    halt(1)
+  catch Class:Reason:Stack -> End(io_lib:format("~p~n", [{Class, Reason, Stack}]))
   end.`
 
 /** What is missing, and how to get it. */

@@ -26,6 +26,7 @@ describe.skipIf(mustSkip(erlangMissing()))('erl with modules of a test', () => {
     await expect(ErlangProcess.start([moduleOf('main() -> Unused = 1.')])).rejects.toThrow(
       "variable 'Unused' is unused",
     )
+    await expect(ErlangProcess.start(['/nowhere/to_be_found.erl'])).rejects.toThrow('no such file')
   })
 
   it('says what has ended it', { timeout: 60_000 }, async () => {
