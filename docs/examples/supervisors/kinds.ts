@@ -43,7 +43,7 @@ const other = await cluster.start('b')
 
 // #region child
 const children: ChildSpec[] = [
-  child(Counter, [5], { name: 'counter', restart: 'transient' }), // a server: its arguments are checked by type
+  child(Counter, [5], { name: 'counter', restart: 'transient' }), // a GenServer or GenStatem: its arguments are checked by type
   processChild('ticker', async (self) => self.receive(), { shutdown: 'brutal_kill' }), // a process that is no server
   Supervisor.childSpec({ strategy: 'one_for_all' }, [child(Counter, [0])], { name: 'inner' }), // a supervisor
   DynamicSupervisor.childSpec({ maxChildren: 100 }, { name: 'rooms' }), // a dynamic one

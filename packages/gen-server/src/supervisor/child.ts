@@ -5,6 +5,8 @@
 import { Pid, type ProcessBody, type SpawnOptions } from '@pidmesh/runtime'
 import { badOption, checkOptions } from '../arguments.ts'
 import { checkStart, plainName, type StartOptions } from '../behaviour/start.ts'
+import type { StatemInitResult } from '../gen-statem/results.ts'
+import type { InitResult } from '../results.ts'
 import { startLink, type ServerClass } from '../start.ts'
 import { badChildSpec, type ChildSpec } from './child-spec.ts'
 
@@ -23,7 +25,7 @@ export type ChildOptions = Partial<Omit<ChildSpec, 'start'>>
  * @example child(Counter, [5], { name: 'counter', restart: 'transient' })
  */
 export function child<Calls extends object, Casts, const Args extends readonly unknown[]>(
-  server: ServerClass<Calls, Casts, Args>,
+  server: ServerClass<Calls, Casts, Args, InitResult | StatemInitResult>,
   args: Args,
   options: ChildOptions & StartOptions = {},
 ): ChildSpec {

@@ -4,6 +4,7 @@
 import {
   call,
   cast,
+  child,
   GenStatem,
   start,
   startLink,
@@ -116,6 +117,17 @@ it('types: a machine is started, called, cast and stopped as a GenServer is', ()
     void sys.replaceState(node, door, (before) => ({ ...before, state: { type: 'ajar' } }))
   }
   expect([right, wrong]).toHaveLength(2)
+})
+
+it('types: a machine is a child of a supervisor, with the arguments of its init', () => {
+  const typed = (): void => {
+    child(CodeLock, ['1234'], { name: 'door', restart: 'transient' })
+    // @ts-expect-error init takes a code
+    child(CodeLock, [])
+    // @ts-expect-error init takes a text
+    child(CodeLock, [1234])
+  }
+  expect(typed).toBeTypeOf('function')
 })
 
 it('types: a machine that may be ignored may be undefined', () => {
