@@ -200,8 +200,10 @@ function bodyOf(init: Init, { name, parent, report }: BodyOptions): HandlerBody 
         }
         case 'stop':
           tellStartFailed(self, initialised.reason)
-          // As in OTP that the name is taken is told to who starts it, and to no link: it would end a process that has asked for no more than a server.
-          return self.exit(report.ending?.type === 'already_started' ? 'normal' : initialised.reason)
+          if (report.ending?.type !== 'already_started') return self.exit(initialised.reason)
+          // As in OTP, which looks before there is a process: that the name is taken is told to who starts it, and not by an exit signal besides.
+          if (parent !== undefined && self.isAlive) self.unlink(parent)
+          return self.exit('normal')
         case 'ignore':
           report.ending = initialised
           return self.exit('normal')
