@@ -133,7 +133,9 @@ export function enterLoop(
   server: AnyServer,
   options: { readonly parent?: Pid } = {},
 ): MessageHandler | Promise<MessageHandler> {
-  if (!isServer(server)) throw badArgument('what takes over a process is an instance of a class of servers')
+  // A state machine has its first state of its `init`, which isn't called here.
+  if (!isServer(server) || (server as unknown) instanceof GenStatem)
+    throw badArgument('what takes over a process is an instance of a class of servers, and no state machine')
   checkOptions('enterLoop', options, ENTER_OPTIONS)
   const { parent } = options
   if (parent !== undefined && !isPid(parent)) throw badOption('parent must be a pid')

@@ -2,7 +2,7 @@
  * PURPOSE: arguments that the types would have refused are told where they are given, with a code, and nothing has happened.
  */
 import * as gen from '@pidmesh/gen-server'
-import { DynamicSupervisor, GenServer, Supervisor, Task } from '@pidmesh/gen-server'
+import { DynamicSupervisor, GenServer, GenStatem, Supervisor, Task } from '@pidmesh/gen-server'
 import { expect, it } from 'vitest'
 import { useLab } from './lab.ts'
 
@@ -11,6 +11,15 @@ const lab = useLab()
 class Idle extends GenServer {
   override handleCall() {
     return this.noreply()
+  }
+}
+
+class Machine extends GenStatem<{ state: 'on' }> {
+  override init() {
+    return this.ok('on')
+  }
+  override handleEvent() {
+    return this.keepState()
   }
 }
 
@@ -62,6 +71,7 @@ it.each<readonly [string, 'ERR_BAD_ARGUMENT' | 'ERR_BAD_OPTION', () => unknown]>
   ['a start without arguments', 'ERR_BAD_ARGUMENT', () => start(lab.a, Idle)],
   ['a start with an option that is none', 'ERR_BAD_OPTION', () => start(lab.a, Idle, [], { nam: 'x' })],
   ['enterLoop with no server', 'ERR_BAD_ARGUMENT', () => enterLoop(lab.a.self, 5)],
+  ['enterLoop with a state machine', 'ERR_BAD_ARGUMENT', () => enterLoop(lab.a.self, new Machine())],
   ['enterLoop with an option that is none', 'ERR_BAD_OPTION', () => enterLoop(lab.a.self, new Idle(), { parnt: 1 })],
   ['enterLoop with null for options', 'ERR_BAD_OPTION', () => enterLoop(lab.a.self, new Idle(), null)],
   ['sendRequest with an option that is none', 'ERR_BAD_OPTION', () => sendRequest(lab.a, 'x', 1, { toMailBox: true })],
