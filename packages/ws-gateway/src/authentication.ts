@@ -1,11 +1,13 @@
 /**
  * Asks the user's `authenticate` who a client is, in time and in bounds.
  */
-import { shown, type Awaitable, type Clock, type Logger } from '@pidmesh/runtime'
+import { RateLimitedLog, shown, type Awaitable, type Clock, type Logger } from '@pidmesh/runtime'
 import type { UpgradeRequest } from './options.ts'
 import { Authenticated, type Identity, type Nobody } from './principal.ts'
 
 const HALF_PAIR = /\p{Surrogate}/u
+/** The end of 1970, in milliseconds: a time in seconds (the claim `exp` of a JWT) is before it. */
+const END_OF_1970_MS = 365 * 86_400_000
 
 /** `refused`: it is nobody. `failed`: that can't be said now. */
 export type AuthenticationFailure = 'refused' | 'failed' | 'timeout'
@@ -16,6 +18,13 @@ export interface AuthenticationOptions<Principal> {
   readonly timeoutMs: number
   readonly clock: Clock
   readonly log: Logger
+  /** For what would be said again of each client. */
+  readonly seldom: Pick<Logger, 'warn'>
+}
+
+/** One line a minute. */
+export function seldomLog(log: Logger, clock: Clock): Pick<Logger, 'warn'> {
+  return new RateLimitedLog(log, clock, { lines: 1, windowMs: 60_000 })
 }
 
 /** Never rejects. */
@@ -23,7 +32,7 @@ export async function authenticate<Principal>(
   request: UpgradeRequest,
   options: AuthenticationOptions<Principal>,
 ): Promise<Identity<Principal> | AuthenticationFailure> {
-  const { principalId, clock, log } = options
+  const { principalId, clock, log, seldom } = options
   try {
     const answer = await inTime(request, options)
     if (answer === 'timeout') return 'timeout'
@@ -32,7 +41,14 @@ export async function authenticate<Principal>(
     if (answer.value === true) throw new TypeError('authenticate must say who it is, not only that it is somebody')
     const { principal, expiresAtMs } =
       answer.value instanceof Authenticated ? answer.value : new Authenticated(answer.value)
-    if (expiresAtMs !== undefined && expiresAtMs <= clock.wallMs()) return 'refused'
+    if (expiresAtMs !== undefined && expiresAtMs <= clock.wallMs()) {
+      if (expiresAtMs > 0 && expiresAtMs < END_OF_1970_MS)
+        seldom.warn(
+          { expiresAtMs },
+          'authenticate gives an expiresAtMs in the year 1970, so that nobody is let in: milliseconds are meant, not seconds (exp * 1000)',
+        )
+      return 'refused'
+    }
     const id = principalId(principal)
     if (typeof id !== 'string') throw new TypeError('principalId must give a text')
     // In UTF-8, by which resume tokens are bound to it, two that differ in halves of pairs only would be one.

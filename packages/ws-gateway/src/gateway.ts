@@ -11,7 +11,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { cast } from '@pidmesh/gen-server'
 import { PidmeshError, type Awaitable, type Node, type SendStatus } from '@pidmesh/runtime'
-import { authenticate } from './authentication.ts'
+import { authenticate, seldomLog } from './authentication.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import type { Hello } from './client-control.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
@@ -86,7 +86,13 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       kill: (session) => this.process.kill(session),
     })
     this.sockets = new Sockets({ clock, log, random, ...options })
-    const authentication = { ...options, timeoutMs: options.authenticateTimeoutMs, clock, log }
+    const authentication = {
+      ...options,
+      timeoutMs: options.authenticateTimeoutMs,
+      clock,
+      log,
+      seldom: seldomLog(log, clock),
+    }
     const whoIs = (request: UpgradeRequest) => authenticate(request, authentication)
     this.door = new Door({
       options,

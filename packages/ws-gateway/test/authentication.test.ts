@@ -3,6 +3,7 @@ import { request, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
+import { MemoryLogger } from '@pidmesh/runtime/testing'
 import { Authenticated } from '@pidmesh/ws-gateway'
 import { Lab, LabClient, LabSession, type LabOptions } from './lab.ts'
 
@@ -234,6 +235,20 @@ describe('a token that expires', () => {
     const client = await lab!.open(0)
     client.control({ type: 'hello', token: 'alice-1' })
     expect((await client.next('expiring'))['inMs']).toBeLessThanOrEqual(1_500)
+  })
+
+  it('in 1970 was given in seconds, most likely: that is said, once a minute, and not of one that is just over', async () => {
+    const logger = new MemoryLogger()
+    let expiresAtMs = Date.now() - 1
+    await start({ logger, authenticate: () => new Authenticated({ user: 'alice' }, { expiresAtMs }) })
+    const { port } = lab!.at(0).gateway
+    const query = { path: '/ws?user=alice' }
+    const said = () => logger.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)
+    expect(await upgrade(port, query)).toBe(401)
+    expect(said()).not.toContainEqual(expect.stringContaining('1970'))
+    expiresAtMs = Math.floor(Date.now() / 1_000) + 3_600
+    for (let n = 0; n < 3; n++) expect(await upgrade(port, query)).toBe(401)
+    expect(said().filter((line) => line.includes('1970') && line.includes('milliseconds'))).toHaveLength(1)
   })
 
   it('is put off by a fresh one', async () => {
