@@ -8,7 +8,7 @@
  * State: which names there are, so that they can go with the session when it moves.
  */
 import { call, CallError } from '@pidmesh/gen-server'
-import { type Context, type Groups, type NameMeta, type Pid, type Via } from '@pidmesh/runtime'
+import { PidmeshError, shown, type Context, type Groups, type NameMeta, type Pid, type Via } from '@pidmesh/runtime'
 import { GatewayError, wanted } from './errors.ts'
 import { groupOfName } from './room-message.ts'
 import type { YieldCall } from './session-protocol.ts'
@@ -55,7 +55,7 @@ export class SessionNames {
 
   /**
    * @returns `no` if it is another's
-   * @throws GatewayError `ERR_NOT_SUPPORTED` if the way of keeping names can't do it
+   * @throws GatewayError `ERR_NOT_SUPPORTED` if the way of keeping names can't do it; PidmeshError `ERR_BAD_ARGUMENT` if it has the name for itself and wants it as one of many, or the other way round
    */
   async register(name: string, policy: NamePolicy, meta: NameMeta): Promise<'yes' | 'no'> {
     // Its own already: asked for once more it would be another's, or the session be in the group of the name twice.
@@ -63,9 +63,18 @@ export class SessionNames {
       this.keep({ name, policy, meta })
       return 'yes'
     }
+    this.checkKind(name, policy)
     const answer = await this.claim(name, policy, meta)
-    if (answer === 'yes') this.keep({ name, policy, meta })
-    return answer
+    if (answer === 'no') return 'no'
+    try {
+      // It may have got the name in the other kind while that was waited for.
+      this.checkKind(name, policy)
+    } catch (thrown) {
+      await this.via.unregisterName(name, this.self.pid)
+      throw thrown
+    }
+    this.keep({ name, policy, meta })
+    return 'yes'
   }
 
   /**
@@ -105,7 +114,17 @@ export class SessionNames {
     return known === policy || (known === 'replace' && policy === 'unique')
   }
 
-  private isInVia({ policy }: SessionName): boolean {
+  /** A name of its own and a group of that name would be two, of which one is remembered, and would go with the session. */
+  private checkKind(name: string, policy: NamePolicy): void {
+    const known = this.find(name)
+    if (known !== undefined && this.isInVia(known) !== this.isInVia({ policy }))
+      throw new PidmeshError(
+        'ERR_BAD_ARGUMENT',
+        `this session has the name ${shown(name)} by the policy ${known.policy}, and can't have it as ${policy}, too`,
+      )
+  }
+
+  private isInVia({ policy }: Pick<SessionName, 'policy'>): boolean {
     return policy !== 'multi' || this.via.capabilities.holders === 'many'
   }
 

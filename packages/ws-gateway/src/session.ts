@@ -200,7 +200,8 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
   /**
    * Registers this session under a name that every node knows. If it can't have the name the session ends here and its socket is closed with 4009.
    * Derive names from the principal, never from what the client says.
-   * @throws GatewayError `ERR_NOT_SUPPORTED` by rejection if the way of keeping names has no takeover (`replace`), or the gateway has no groups (`multi`)
+   * @throws GatewayError `ERR_NOT_SUPPORTED` by rejection if the way of keeping names has no takeover (`replace`), or the gateway has no groups (`multi`);
+   * PidmeshError `ERR_BAD_ARGUMENT` for what can be no name or metadata, and for a name that it has with others (`multi`) and wants for itself, or the other way round
    */
   protected async registerAs(name: string, { policy = 'unique', meta = NO_META }: RegisterOptions = {}): Promise<void> {
     if (policy !== 'unique' && policy !== 'replace' && policy !== 'multi')

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SocketSession } from '@pidmesh/ws-gateway'
+import { SocketSession, type NamePolicy } from '@pidmesh/ws-gateway'
 import { WebSocket } from 'ws'
 import { Lab, type LabClient } from './lab.ts'
 import type { SimMessage, SimPrincipal } from './simulation/sim-lab.ts'
@@ -113,6 +113,49 @@ it('a session that has replaced who had its name may register it as unique then:
   await client.received(2)
   lab.at(0).names.send('replaced-then-unique', 'still here')
   expect(await client.received(3)).toContain('still here')
+})
+
+describe('a name that a session has for itself and wants as one of many, or the other way round', () => {
+  const both = async (register: (as: (policy: NamePolicy) => Promise<string>) => Promise<readonly string[]>) => {
+    class Both extends SocketSession<SimMessage, unknown, SimPrincipal> {
+      override async handleConnect() {
+        const as = (policy: NamePolicy) =>
+          this.registerAs('ann', { policy }).then(
+            () => policy,
+            ({ code }: { code: string }) => code,
+          )
+        this.push(await register(as))
+      }
+    }
+    const simulated = await labOf(1, { session: Both })
+    const client = await hello(simulated, 0)
+    const { names, groups } = simulated.at(0)
+    return [client.messages[0], [names.whereisName('ann') !== undefined, groups.members('name:ann').length]]
+  }
+
+  it('is refused: only one of both would go with it to another node', async () => {
+    const inTurn = async (as: (policy: NamePolicy) => Promise<string>) => [
+      await as('unique'),
+      await as('replace'),
+      await as('multi'),
+    ]
+    expect(await both(inTurn)).toEqual([
+      ['unique', 'replace', 'ERR_BAD_ARGUMENT'],
+      [true, 0],
+    ])
+    const multiFirst = async (as: (policy: NamePolicy) => Promise<string>) => [await as('multi'), await as('unique')]
+    expect(await both(multiFirst)).toEqual([
+      ['multi', 'ERR_BAD_ARGUMENT'],
+      [false, 1],
+    ])
+  })
+
+  it('is refused also while the other is under way', async () => {
+    expect(await both((as) => Promise.all([as('replace'), as('multi')]))).toEqual([
+      ['ERR_BAD_ARGUMENT', 'multi'],
+      [false, 1],
+    ])
+  })
 })
 
 describe('a name that nobody has', () => {
