@@ -45,6 +45,10 @@ export interface JwtOptions {
   readonly algorithms?: readonly JwtAlgorithm[]
   /** How far the issuer's clock may be off. @default 5 */
   readonly clockToleranceS?: number
+  /** Claims that a token must have, besides `iss` and `aud`: `['exp', 'sub']`. Without `exp` here one that has none is good for ever. @default none */
+  readonly requiredClaims?: readonly string[]
+  /** How long ago the token may have been issued: the claim `iat`, which it must have then. It expires by then, too. @default for ever */
+  readonly maxTokenAgeS?: number
   /** Milliseconds since 1970. @default Date.now */
   readonly wallMs?: () => number
 }
@@ -64,6 +68,8 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JwtOptions | 'principal'>([
   'audience',
   'algorithms',
   'clockToleranceS',
+  'requiredClaims',
+  'maxTokenAgeS',
   'wallMs',
   'principal',
 ])
@@ -77,6 +83,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JwtOptions | 'principal'>([
  *     jwksUrl: 'https://login.example/.well-known/jwks.json',
  *     issuer: 'https://login.example/',
  *     audience: 'chat',
+ *     requiredClaims: ['exp', 'sub'],
  *     principal: ({ sub }) => (sub === undefined ? undefined : { user: sub }),
  *   })
  */
@@ -92,7 +99,13 @@ export function jwtVerifier(
   if (typeof clockToleranceS !== 'number' || !(clockToleranceS >= 0 && clockToleranceS <= 600))
     throw bad(`clockToleranceS must be a number of seconds from 0 to 600, not ${shown(clockToleranceS)}`)
   if (typeof principal !== 'function' || typeof wallMs !== 'function') throw bad('principal and wallMs are functions')
+  const { maxTokenAgeS, requiredClaims = [] } = options
+  if (maxTokenAgeS !== undefined && !(typeof maxTokenAgeS === 'number' && maxTokenAgeS > 0 && maxTokenAgeS < Infinity))
+    throw bad(`maxTokenAgeS must be a number of seconds, not ${shown(maxTokenAgeS)}`)
+  if (!Array.isArray(requiredClaims)) throw bad(`requiredClaims must be a list, not ${shown(requiredClaims)}`)
   const expected = {
+    ...(maxTokenAgeS === undefined ? {} : { maxTokenAge: maxTokenAgeS }),
+    requiredClaims: requiredClaims.length === 0 ? [] : namesOf('requiredClaims', requiredClaims),
     issuer: namesOf('issuer', options.issuer),
     audience: namesOf('audience', options.audience),
     clockTolerance: clockToleranceS,
@@ -106,10 +119,11 @@ export function jwtVerifier(
     if (claims === undefined) return undefined
     const who = await principal(claims)
     if (who == null) return undefined
-    const { exp } = claims
+    const { exp = Infinity, iat = Infinity } = claims
+    const untilS = Math.min(exp, maxTokenAgeS === undefined ? Infinity : iat + maxTokenAgeS)
     // With the tolerance.
     const expiresAtMs =
-      exp === undefined ? undefined : Math.min((exp + clockToleranceS) * 1_000, Number.MAX_SAFE_INTEGER)
+      untilS === Infinity ? undefined : Math.min((untilS + clockToleranceS) * 1_000, Number.MAX_SAFE_INTEGER)
     return new Authenticated(who, { expiresAtMs })
   }
 }

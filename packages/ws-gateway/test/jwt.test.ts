@@ -47,6 +47,24 @@ describe('a token', () => {
     expect(await strict(await ofRsa({ ...good, exp: NOW_S - 1 }))).toBe(undefined)
   })
 
+  it('without a claim that is required is not good', async () => {
+    const strict = jwtVerifier({ ...expected, key: rsa.publicKey, requiredClaims: ['exp', 'sub'] })
+    expect(await strict(await ofRsa(good))).toBeDefined()
+    const { exp: _, ...forEver } = good
+    expect(await strict(await ofRsa(forEver))).toBe(undefined)
+    const { sub: __, ...ofNobody } = good
+    expect(await strict(await ofRsa(ofNobody))).toBe(undefined)
+  })
+
+  it('that is too old, or does not say how old it is, is not good where an age is given; and expires by that', async () => {
+    const young = jwtVerifier({ ...expected, key: rsa.publicKey, maxTokenAgeS: 30 })
+    expect(await young(await ofRsa({ ...good, iat: NOW_S - 36 }))).toBe(undefined)
+    expect(await young(await ofRsa(good))).toBe(undefined)
+    const { exp: _, ...forEver } = good
+    for (const claims of [good, forEver])
+      expect((await young(await ofRsa({ ...claims, iat: NOW_S - 10 })))?.expiresAtMs).toBe((NOW_S + 25) * 1_000)
+  })
+
   it('of another issuer, or for another audience, or that says neither, is not good', async () => {
     for (const wrong of [
       { iss: 'https://evil.example' },
@@ -173,6 +191,10 @@ describe('a bad option', () => {
     { audience: ['a', 7] },
     { clockToleranceS: -1 },
     { clockToleranceS: NaN },
+    { requiredClaims: 'exp' },
+    { requiredClaims: ['exp', 7] },
+    { maxTokenAgeS: 0 },
+    { maxTokenAgeS: '10 minutes' },
     { principal: 'sub' },
     { more: 1 },
   ]
