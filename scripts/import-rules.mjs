@@ -35,7 +35,7 @@ export const confined = {
   '@msgpack/msgpack': ['packages/ws-gateway/src/codec/', 'packages/client/src/msgpack.ts'],
   '@opentelemetry/api': ['packages/opentelemetry/src/'],
   'cbor-x': [],
-  jose: ['packages/ws-gateway/src/jwt.ts'],
+  jose: ['packages/ws-gateway/src/jwt.ts', 'packages/ws-gateway/src/jwks.ts'],
   nact: ['packages/runtime/src/system/nact-pump.ts'],
   pino: ['packages/runtime/src/system/pino-logger.ts'],
   'prom-client': ['packages/metrics/src/'],

@@ -10,8 +10,9 @@
  *
  * Not here: sessions that outlive their token (the gateway looks at `expiresAtMs`), revocation.
  */
-import { PidmeshError, shown, type Awaitable } from '@pidmesh/runtime'
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import { PidmeshError, shown, type Awaitable, type Logger } from '@pidmesh/runtime'
+import { errors, jwtVerify, type JWTPayload } from 'jose'
+import { remoteKeys } from './jwks.ts'
 import { algorithmsOfKey, keyOf, REMOTE_ALGORITHMS, type JwtAlgorithm, type JwtKey } from './jwt-key.ts'
 import { Authenticated } from './principal.ts'
 
@@ -34,9 +35,16 @@ export interface JwtOptions {
   readonly key?: JwtKey
   /**
    * Where the issuer publishes its keys, as text or URL. They are fetched when they are first needed, every ten minutes, and, every 30 seconds at most, for
-   * a token of a key that isn't known. https, or http on loopback.
+   * a token of a key that isn't known, and are waited for three seconds. https, or http on loopback.
    */
   readonly jwksUrl?: string | URL
+  /**
+   * For how long keys that can't be fetched again after their ten minutes serve on: an issuer that is away is no reason to refuse all clients. A key that the issuer has withdrawn meanwhile is
+   * good here for so long, too; 0 is for who can't have that. @default 3600
+   */
+  readonly jwksStaleS?: number
+  /** Is told, once for each time, that the keys can't be fetched again and serve on: the node's log, say. @default `process.emitWarning` */
+  readonly log?: Pick<Logger, 'warn'>
   /** Who must have issued the token: the claim `iss`. */
   readonly issuer: string | readonly string[]
   /** For whom it must be meant: the claim `aud`. Without it a token for another service of the same issuer would be good here. */
@@ -64,6 +72,8 @@ const MAX_TOKEN_LENGTH = 16 * 1024
 const KNOWN: ReadonlySet<string> = new Set<keyof JwtOptions | 'principal'>([
   'key',
   'jwksUrl',
+  'jwksStaleS',
+  'log',
   'issuer',
   'audience',
   'algorithms',
@@ -141,12 +151,22 @@ async function claimsOf(verified: () => ReturnType<Verify>): Promise<JwtClaims |
   }
 }
 
-function verifyWith({ key, jwksUrl }: JwtOptions): Verify {
+function verifyWith({ key, jwksUrl, jwksStaleS = 3_600, log }: JwtOptions): Verify {
+  if (typeof jwksStaleS !== 'number' || !(jwksStaleS >= 0 && jwksStaleS < Infinity))
+    throw bad(`jwksStaleS must be a number of seconds, not ${shown(jwksStaleS)}`)
+  if (log !== undefined && typeof log?.warn !== 'function') throw bad('log must be a logger')
   if (key !== undefined) {
     const keyObject = keyOf(key)
     return (token, expected) => jwtVerify(token, keyObject, expected)
   }
-  const keys = remoteKeys(checkUrl(jwksUrl))
+  const url = checkUrl(jwksUrl)
+  const onStale = (problem: unknown): void => {
+    const fields = { url: `${url.origin}${url.pathname}`, problem: shown(problem), forS: jwksStaleS }
+    const message = "the issuer's keys can't be fetched: those from before serve on, for a while"
+    if (log === undefined) process.emitWarning(`${message}: ${JSON.stringify(fields)}`, 'PidmeshWarning', 'ERR_JWKS')
+    else log.warn(fields, message)
+  }
+  const keys = remoteKeys(url, { staleMs: jwksStaleS * 1_000, onStale })
   return async (token, expected) => {
     try {
       return await jwtVerify(token, keys, expected)
@@ -162,27 +182,6 @@ function verifyWith({ key, jwksUrl }: JwtOptions): Verify {
       throw error
     }
   }
-}
-
-/** Keys that can't be had are told from a token for which there is none. */
-function remoteKeys(url: URL): JWTVerifyGetKey {
-  const keys = createRemoteJWKSet(url)
-  return async (header, token) => {
-    try {
-      return await keys(header, token)
-    } catch (error) {
-      if (isOfToken(error)) throw error
-      throw new PidmeshError('ERR_JWKS', `the keys at ${url.origin}${url.pathname} can't be had`, { cause: error })
-    }
-  }
-}
-
-function isOfToken(error: unknown): boolean {
-  return (
-    error instanceof errors.JWKSNoMatchingKey ||
-    error instanceof errors.JWKSMultipleMatchingKeys ||
-    error instanceof errors.JOSENotSupported
-  )
 }
 
 function algorithmsOf({ key, jwksUrl, algorithms }: JwtOptions): readonly JwtAlgorithm[] {

@@ -3,9 +3,10 @@ import type { KeyObject } from 'node:crypto'
 import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { MemoryLogger } from '@pidmesh/runtime/testing'
 import { jwtVerifier, type JwtAlgorithm, type JwtKey, type JwtOptions } from '@pidmesh/ws-gateway/jwt'
 import { SignJWT, type JWTPayload } from 'jose'
-import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest'
 
 const NOW_S = 1_800_000_000
 const secret = randomBytes(64)
@@ -192,6 +193,8 @@ describe('a bad option', () => {
     { clockToleranceS: -1 },
     { clockToleranceS: NaN },
     { requiredClaims: 'exp' },
+    { key: undefined, jwksUrl: 'https://issuer.example/jwks', jwksStaleS: -1 },
+    { key: undefined, jwksUrl: 'https://issuer.example/jwks', log: {} },
     { requiredClaims: ['exp', 7] },
     { maxTokenAgeS: 0 },
     { maxTokenAgeS: '10 minutes' },
@@ -298,5 +301,83 @@ describe('keys that are fetched', () => {
     // What is known serves on.
     expect(await verify(token)).toBeDefined()
     await expect(verifier()(token)).rejects.toMatchObject(away)
+  })
+
+  it('are waited for less long than a gateway waits for `authenticate`: who is late is the issuer, not the client', async () => {
+    const timeout = AbortSignal.timeout.bind(AbortSignal)
+    const spied = vi.spyOn(AbortSignal, 'timeout').mockImplementation(() => timeout(1))
+    onTestFinished(() => spied.mockRestore())
+    server.removeAllListeners('request')
+    const token = await sign(good, 'RS256', rsa.privateKey, '1')
+    await expect(verifier()(token)).rejects.toMatchObject({ code: 'ERR_JWKS' })
+    expect(spied.mock.calls[0]?.[0]).toBeLessThanOrEqual(4_000)
+  })
+
+  describe('and can not be fetched again after their ten minutes', () => {
+    const at = (seconds: number) => vi.setSystemTime((NOW_S + seconds) * 1_000)
+    const token = sign({ ...good, exp: NOW_S + 86_400 }, 'RS256', rsa.privateKey, '1')
+    const away = { code: 'ERR_JWKS' }
+    const start = async (options: Partial<JwtOptions> = {}) => {
+      const log = new MemoryLogger()
+      publish(['1', rsa.publicKey])
+      const verify = jwtVerifier({ ...expected, jwksUrl: url, log, ...options })
+      expect(await verify(await token)).toBeDefined()
+      status = 500
+      return { verify, log }
+    }
+
+    it('serve on for an hour, which is said once; it is tried again every 30 seconds', async () => {
+      const { verify, log } = await start()
+      at(599)
+      expect(await verify(await token)).toBeDefined()
+      expect(fetches).toBe(1)
+      for (const seconds of [601, 602, 630, 632, 4_190]) {
+        at(seconds)
+        expect(await verify(await token)).toBeDefined()
+      }
+      expect(fetches).toBe(4)
+      expect(log.lines.map(({ level, fields }) => [level, fields['url']])).toEqual([['warn', url]])
+      at(4_201)
+      for (let n = 0; n < 2; n++) await expect(verify(await token)).rejects.toMatchObject(away)
+      status = 200
+      expect(await verify(await token)).toBeDefined()
+      expect(log.lines).toHaveLength(1)
+    })
+
+    it('are told of again the next time; a key that is not among them is nobody’s fault', async () => {
+      const { verify, log } = await start()
+      at(601)
+      expect(await verify(await token)).toBeDefined()
+      const fresh = await sign(good, 'RS256', otherRsa.privateKey, '2')
+      await expect(verify(fresh)).rejects.toMatchObject(away)
+      at(640)
+      status = 200
+      publish(['2', otherRsa.publicKey])
+      expect(await verify(await token)).toBe(undefined)
+      expect(
+        await verify(await sign({ ...good, exp: NOW_S + 86_400 }, 'RS256', otherRsa.privateKey, '2')),
+      ).toBeDefined()
+      status = 500
+      at(1_300)
+      expect(
+        await verify(await sign({ ...good, exp: NOW_S + 86_400 }, 'RS256', otherRsa.privateKey, '2')),
+      ).toBeDefined()
+      expect(log.lines).toHaveLength(2)
+    })
+
+    it('are dropped at once if they are wanted so; without a logger Node.js warns', async () => {
+      const { verify } = await start({ jwksStaleS: 0 })
+      at(601)
+      await expect(verify(await token)).rejects.toMatchObject(away)
+      const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+      onTestFinished(() => warned.mockRestore())
+      status = 200
+      const other = verifier()
+      expect(await other(await token)).toBeDefined()
+      status = 500
+      at(1_300)
+      expect(await other(await token)).toBeDefined()
+      expect(warned.mock.calls.map(([text]) => String(text))).toEqual([expect.stringContaining(url)])
+    })
   })
 })
