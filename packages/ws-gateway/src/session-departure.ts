@@ -28,7 +28,10 @@ import type { AnySession } from './session.ts'
 /** What comes to a frozen session. More than that, and the move is called off. */
 const MAX_HELD = 1_000
 
-export const REFUSED: ClaimFailure & { readonly type: 'failed' } = { type: 'failed', why: 'refused', seq: 0 }
+/** What is asked for can't be this session's: its token, or the subprotocol that its frames are of. */
+export function refusedBy({ ring }: SessionState): ClaimFailure & { readonly type: 'failed' } {
+  return { type: 'failed', why: 'refused', seq: ring.last }
+}
 
 export type Packed = { readonly type: 'packed'; readonly snapshot: SessionSnapshot } | ClaimFailure
 
@@ -43,7 +46,7 @@ export async function packed({ seat, session, state }: Traveller, request: Claim
   const { client, self } = seat
   const isWellFormed = request.nonce instanceof Uint8Array && request.codec === client.outbox.codec.name
   if (isWellFormed && client.isPast(request.nonce)) return { type: 'busy' }
-  const claim = () => (isWellFormed ? state.claim(request.nonce, request.seq) : REFUSED)
+  const claim = () => (isWellFormed ? state.claim(request.nonce, request.seq) : refusedBy(state))
   const handedOver = claim().type === 'granted' ? await session.handOver() : undefined
   // Once more: what was pushed meanwhile is missed, too.
   const verdict = claim()

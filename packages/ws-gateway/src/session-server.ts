@@ -28,7 +28,7 @@ import type { Identity } from './principal.ts'
 import { isRevokeMessage } from './revoke-message.ts'
 import { isRoomMessage, type RoomMessage } from './room-message.ts'
 import { isWanted, SessionClient } from './session-client.ts'
-import { Departure, packed, REFUSED } from './session-departure.ts'
+import { Departure, packed, refusedBy } from './session-departure.ts'
 import type { SessionHub } from './session-hub.ts'
 import { moveFrom, resumeFailed, type Former } from './session-move.ts'
 import { canTakeOver } from './session-names.ts'
@@ -209,7 +209,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     if (this.#departure?.to !== undefined) return this.reply(request, { type: 'moved', to: this.#departure.to })
     // It was given up while this session was busy: nobody would say again that it is closed.
     if (!isWanted(connection) || this.#client.isPast(nonce)) return this.reply(request, { type: 'busy' })
-    const verdict = connection.codec === this.#client.outbox.codec ? state.claim(nonce, seq) : REFUSED
+    const verdict = connection.codec === this.#client.outbox.codec ? state.claim(nonce, seq) : refusedBy(state)
     if (verdict.type !== 'granted') return this.#refuse(request, from, verdict)
     this.#client.leave()
     this.#client.identity = identity

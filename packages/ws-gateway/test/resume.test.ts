@@ -1,4 +1,7 @@
+import { once } from 'node:events'
+import { decode, encode } from '@msgpack/msgpack'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WebSocket } from 'ws'
 import { Lab, type LabClient } from './lab.ts'
 
 let lab: Lab
@@ -44,6 +47,21 @@ describe.each([
     expect(await second.received(4)).toEqual([2, 3, 4, 5])
     second.socket.close(1000)
     await second.closed
+  })
+
+  it('in another subprotocol is told the last number that there was, and begins anew', async () => {
+    const user = someone()
+    const first = await lab.connect(0, user)
+    first.send({ type: 'register', name: user }, { type: 'echo', message: 1 })
+    await first.received(2)
+    await cut(first, 0)
+    const second = new WebSocket(`ws://127.0.0.1:${lab.at(back).gateway.port}/ws`, ['pidmesh.msgpack.1'])
+    const answered = new Promise((resolve) => second.once('message', (frame: Buffer) => resolve(decode(frame))))
+    second.on('open', () => second.send(encode({ type: 'hello', token: user, resume: { ...first.at, seq: 1 } })))
+    expect(await answered).toEqual({ type: 'resume_failed', why: 'refused', seq: 2 })
+    second.close(1000)
+    await once(second, 'close')
+    await lab.at(0).gateway.revoke(user)
   })
 
   it('has its name, its rooms and its state still, and a push from anywhere reaches it', async () => {
