@@ -54,6 +54,7 @@ export async function packed({ seat, session, state }: Traveller, request: Claim
   const snapshot: SessionSnapshot = {
     missed: verdict.missed.map(bytesOf),
     received: state.received,
+    isConfirmed: state.isConfirmed,
     nonces: state.nonces,
     ...seat.belongings,
     state: handedOver,

@@ -124,6 +124,8 @@ export type SessionCast = LeftCast
 export interface SessionSnapshot {
   readonly missed: readonly Uint8Array[]
   readonly received: number
+  /** The client has acknowledged something: it knows that it has this session. */
+  readonly isConfirmed: boolean
   /** Of the tokens that the client may have. */
   readonly nonces: readonly Uint8Array[]
   readonly names: readonly SessionName[]

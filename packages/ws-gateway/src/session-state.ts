@@ -37,6 +37,7 @@ export interface RestoredState {
   /** Those after it. */
   readonly missed: readonly Frame[]
   readonly received: number
+  readonly isConfirmed: boolean
   /** The nonces that were good there, the oldest first. */
   readonly nonces: readonly Buffer[]
 }
@@ -50,7 +51,7 @@ export class SessionState {
   received: number
   phase: SessionPhase
   /** The client has acknowledged something: it knows that it has this session. */
-  isConfirmed = false
+  isConfirmed: boolean
   /** The number of the claim that is under way, or was the last. */
   claims = 0
   /** Those that are good, the oldest first: the last one is what the client was told last. */
@@ -59,6 +60,7 @@ export class SessionState {
   constructor(limits: RingLimits, restored?: RestoredState) {
     this.ring = new ReplayRing(limits, restored?.seq ?? 0)
     this.received = restored?.received ?? 0
+    this.isConfirmed = restored?.isConfirmed ?? false
     this.good = restored?.nonces ?? []
     this.phase = 'detached'
     for (const frame of restored?.missed ?? []) this.ring.add(frame)

@@ -307,6 +307,19 @@ describe('a client whose past is late by what it takes to authenticate', () => {
   })
 })
 
+it('a name of a client that has acknowledged something stays with it at its next place: it is not yielded to who comes anew', async () => {
+  const lab = await labOf(3)
+  const first = await hello(lab, 0)
+  await tell(lab, first, { type: 'register', name: 'ann', policy: 'unique' })
+  first.send({ type: 'ack', seq: 0 })
+  await lab.cluster.settle()
+  const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+  const other = await hello(lab, 2)
+  await tell(lab, other, { type: 'register', name: 'ann', policy: 'unique' })
+  await lab.cluster.advance(1_000)
+  expect([second.closed, other.closed]).toEqual([undefined, 4009])
+})
+
 describe('a session that can not move, as what it hands over is not sendable', () => {
   it('ends, so that its client, which begins anew, is not refused for it', async () => {
     class Unsendable extends Named {

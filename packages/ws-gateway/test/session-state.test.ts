@@ -190,7 +190,13 @@ describe('the nonce of a session', () => {
   it('that the client was told at the former place is good at the new one, also if the client comes with an older one', () => {
     const former = sessionWith('a')
     former.attach(nonce('b'), nonce('a'))
-    const state = new SessionState(limits, { seq: 0, missed: [], received: 0, nonces: former.nonces })
+    const state = new SessionState(limits, {
+      seq: 0,
+      missed: [],
+      received: 0,
+      isConfirmed: false,
+      nonces: former.nonces,
+    })
     state.attach(nonce('c'), nonce('a'))
     for (const any of ['a', 'b', 'c']) expect(state.knows(nonce(any))).toBe(true)
     state.ack(0)
@@ -214,7 +220,13 @@ describe('the nonce of a session', () => {
   })
 
   it('that the client has come with is good at the new place of the session, until the next one is acknowledged', () => {
-    const state = new SessionState(limits, { seq: 7, missed: [frame('x')], received: 3, nonces: [nonce('a')] })
+    const state = new SessionState(limits, {
+      seq: 7,
+      missed: [frame('x')],
+      received: 3,
+      isConfirmed: true,
+      nonces: [nonce('a')],
+    })
     state.attach(nonce('b'), nonce('a'))
     expect(state.claim(nonce('a'), 7)).toEqual({ type: 'granted', missed: [frame('x')] })
     expect(state.ack(8)).toBe(true)
@@ -341,7 +353,7 @@ describe('a session that many places want', () => {
             const claim = claims[claims.length - 1 - one.claim]
             if (claim === undefined || !claim.at.commit(claim.number)) continue
             expect(claim.at).toBe(place)
-            const there = new SessionState(big, { ...claim, received: 0 })
+            const there = new SessionState(big, { ...claim, received: 0, isConfirmed: false })
             past = Math.max(past, told.indexOf(claim.shown))
             there.attach(next(), claim.shown)
             places.push(there)
