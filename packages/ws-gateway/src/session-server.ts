@@ -272,7 +272,10 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
 
   #onClosed({ connection, code, reason }: SocketClosed): Awaitable<InfoResult> {
     if (connection !== this.#client.connection) return undefined
-    this.#client.outbox.connection = undefined
+    const { outbox } = this.#client
+    outbox.connection = undefined
+    // What is pushed to who doesn't come back is for nobody, and not kept.
+    if (!this.#client.mayReturn(code)) outbox.isClosed = true
     const handled = this.#session.handleDisconnect(code, reason)
     return handled instanceof Promise ? handled.then(() => this.#afterClosed(code)) : this.#afterClosed(code)
   }

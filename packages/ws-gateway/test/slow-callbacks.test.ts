@@ -55,6 +55,21 @@ describe('a session that was killed', () => {
   })
 })
 
+it('a push in handleDisconnect is kept for a client that may come back, and dropped for one that has said good-bye', async () => {
+  const statuses: string[] = []
+  class Telling extends Session {
+    override handleDisconnect() {
+      statuses.push(this.push('bye'))
+    }
+  }
+  const lab: SimLab = await labOf(1, { session: Telling })
+  ;(await hello(lab, 0)).cut()
+  await lab.cluster.settle()
+  ;(await hello(lab, 0)).sayGoodBye()
+  await lab.cluster.settle()
+  expect(statuses).toEqual(['kept', 'dropped'])
+})
+
 describe('a session that comes to no end', () => {
   const never = (): Promise<void> => new Promise(() => undefined)
 
