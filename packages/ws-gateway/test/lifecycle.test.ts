@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { request, type IncomingMessage } from 'node:http'
 import { Server } from 'node:net'
-import { MemoryLogger } from '@pidmesh/runtime/testing'
+import { MemoryLogger, type LogLine } from '@pidmesh/runtime/testing'
 import { Gateway } from '@pidmesh/ws-gateway'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Lab, LabSession, type LabClient } from './lab.ts'
@@ -67,7 +67,9 @@ it('goes down with its node: clients are told to come again, and nothing is logg
   const client = await lab.connect(0, 'alice')
   await lab.at(0).node.stop()
   expect((await client.closed).code).toBe(1012)
-  expect(logger.lines.filter(({ level }) => level === 'error' || level === 'warn')).toEqual([])
+  // But for what a machine that is busy makes a node say of its handlers.
+  const isOfLoad = ({ fields }: LogLine) => fields['report'] === 'long_schedule'
+  expect(logger.lines.filter((line) => ['error', 'warn'].includes(line.level) && !isOfLoad(line))).toEqual([])
   expect(logger.lines.map(({ message }) => message)).toContain('the gateway stops with its node')
 })
 
