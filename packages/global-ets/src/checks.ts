@@ -78,7 +78,9 @@ function encoded(terms: TermCodec, meta: object): ReturnType<TermCodec['encode']
     slice = terms.encode(meta)
   } catch (cause) {
     const problem = cause instanceof Error ? cause.message : 'unknown'
-    throw new PidmeshError('ERR_BAD_ARGUMENT', `metadata can't be sent: ${problem}`, { cause })
+    throw new PidmeshError('ERR_BAD_ARGUMENT', `metadata can't be sent: ${problem.replace(/^message\b/, 'metadata')}`, {
+      cause,
+    })
   }
   const length = slice.end - slice.start
   if (length > MAX_META_BYTES) throw bad(`metadata has ${length} bytes, over ${MAX_META_BYTES}`)

@@ -389,6 +389,7 @@ describe('replication', () => {
         expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
       )
     }
+    expect(() => a.names.registerName('x', pid, { f: () => 1 })).toThrowError(/: metadata\.f is a function/)
     expect(() => a.names.registerName('x', 'no pid' as never)).toThrowError(
       expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
     )

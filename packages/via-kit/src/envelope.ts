@@ -49,7 +49,12 @@ export class Envelopes {
     try {
       bytes = this.encode(meta)
     } catch (cause) {
-      throw new PidmeshError('ERR_BAD_ARGUMENT', `metadata can't be sent: ${String(cause)}`, { cause })
+      const problem = cause instanceof Error ? cause.message : String(cause)
+      throw new PidmeshError(
+        'ERR_BAD_ARGUMENT',
+        `metadata can't be sent: ${problem.replace(/^message\b/, 'metadata')}`,
+        { cause },
+      )
     }
     if (bytes.length > MAX_META_BYTES) throw bad(`metadata has ${bytes.length} bytes, over ${MAX_META_BYTES}`)
     return this.decode(bytes, 0) as NameMeta

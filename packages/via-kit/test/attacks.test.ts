@@ -518,6 +518,16 @@ it('metadata is as large as in the replicated table', async () => {
   await expect(lab.run(one.names.setMeta('ann', large))).rejects.toMatchObject({ code: 'ERR_BAD_ARGUMENT' })
 })
 
+it('metadata that can not be sent is told of with where in it the reason stands', async () => {
+  const lab = await locationLab()
+  const [one] = lab.members
+  const meta = { f: () => 1 } as never
+  await expect(lab.run(one.names.registerName('ann', lab.spawn(one), meta))).rejects.toMatchObject({
+    code: 'ERR_BAD_ARGUMENT',
+    message: "metadata can't be sent: metadata.f is a function and can't be sent to another node",
+  })
+})
+
 it.each(['a location database', 'pub-sub'])(
   'metadata in %s is a copy: what the caller does with its object later changes nothing',
   async (kind) => {
