@@ -25,6 +25,37 @@ export interface BroadcastOptions {
   readonly except?: Pid | undefined
 }
 
+/** The rooms of a session, for its author. */
+export interface SessionRooms {
+  /** The rooms that this session is in. */
+  readonly all: readonly string[]
+
+  /**
+   * Enters a room, with what others may know of the session there. In a room that it is in already only the metadata changes. It leaves when it ends.
+   * @throws GatewayError `ERR_NOT_SUPPORTED` if the gateway was started without `groups`; PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  join(room: string, meta?: NameMeta): Promise<void>
+
+  /** After it nothing of the room comes to the session, and nobody sees it there. */
+  leave(room: string): Promise<void>
+
+  /**
+   * Sends a message to all sessions of a room, on whatever node: it is one message to each node, and is encoded once on each. The session that sends it gets it too, if it is
+   * in the room, unless it is left out.
+   * @returns `busy` if a connection between nodes is, `noconnection` if a node couldn't be reached
+   */
+  broadcast(room: string, message: unknown, options?: BroadcastOptions): 'ok' | 'busy' | 'noconnection'
+
+  /** Who is in a room, as this node knows. */
+  present(room: string): readonly Present[]
+
+  /** From now on the session's `handlePresence` is told who is in a room: first all, then what changes. By default the client is. */
+  watch(room: string): void
+
+  /** `handlePresence` is told no more of a room. */
+  unwatch(room: string): void
+}
+
 export interface RoomsComponents {
   readonly self: Context
   readonly groups: Groups | undefined
@@ -47,7 +78,7 @@ type RoomsSnapshot = Pick<SessionSnapshot, 'rooms' | 'watched' | 'mark'>
 
 const MARK_BYTES = 9
 
-export class SessionRooms {
+export class OwnRooms implements SessionRooms {
   private readonly components: RoomsComponents
   private readonly joined = new Map<string, NameMeta>()
   private readonly watched = new Set<string>()
@@ -59,15 +90,10 @@ export class SessionRooms {
     this.mark = { session: Buffer.from(components.random.bytes(MARK_BYTES)).toString('base64url'), moves: 0 }
   }
 
-  /** The rooms that this session is in. */
   get all(): readonly string[] {
     return [...this.joined.keys()]
   }
 
-  /**
-   * Enters a room, with what others may know of the session there. In a room that it is in already only the metadata changes. It leaves when it ends.
-   * @throws GatewayError `ERR_NOT_SUPPORTED` if the gateway was started without `groups`; PidmeshError `ERR_BAD_ARGUMENT`
-   */
   async join(room: string, meta: NameMeta = {}): Promise<void> {
     const { self, idOf } = this.components
     const groups = wanted(this.components.groups)
@@ -81,7 +107,6 @@ export class SessionRooms {
     await entered
   }
 
-  /** After it nothing of the room comes to the session, and nobody sees it there. */
   async leave(room: string): Promise<void> {
     if (!this.joined.delete(room)) return
     const { groups, self } = this.components
@@ -94,22 +119,15 @@ export class SessionRooms {
     return this.livingFormer()?.left.has(group) === true
   }
 
-  /**
-   * Sends a message to all sessions of a room, on whatever node: it is one message to each node, and is encoded once on each. The session that sends it gets it too, if it is
-   * in the room, unless it is left out.
-   * @returns `busy` if a connection between nodes is, `noconnection` if a node couldn't be reached
-   */
   broadcast(room: string, message: unknown, { except }: BroadcastOptions = {}): 'ok' | 'busy' | 'noconnection' {
     wanted(this.components.groups)
     return this.components.broadcast(groupOfRoom(room), message, except)
   }
 
-  /** Who is in a room, as this node knows. */
   present(room: string): readonly Present[] {
     return new RoomPresence(room, wanted(this.components.groups).presence(groupOfRoom(room))).present
   }
 
-  /** From now on the session's `handlePresence` is told who is in a room: first all, then what changes. By default the client is. */
   watch(room: string): void {
     wanted(this.components.groups)
     if (this.watched.has(room)) return

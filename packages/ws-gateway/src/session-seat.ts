@@ -12,7 +12,7 @@ import { FORWARD_MS } from './session-move.ts'
 import { SessionNames, type NamePolicy } from './session-names.ts'
 import type { SessionOutbox } from './session-outbox.ts'
 import type { SessionSnapshot } from './session-protocol.ts'
-import { SessionRooms } from './session-rooms.ts'
+import { OwnRooms } from './session-rooms.ts'
 import type { PushOptions, PushStatus, SessionSeat } from './session.ts'
 
 type Belongings = Pick<SessionSnapshot, 'names' | 'rooms' | 'watched' | 'mark' | 'seen'>
@@ -23,7 +23,7 @@ export class Seat implements SessionSeat<unknown> {
   readonly client: SessionClient
   private readonly outbox: SessionOutbox
   private heldNames: SessionNames | undefined = undefined
-  private heldRooms: SessionRooms | undefined = undefined
+  private heldRooms: OwnRooms | undefined = undefined
   /** Broadcasts may come twice to a session that has just moved. */
   private seen: SeenOnce | undefined = undefined
 
@@ -50,8 +50,8 @@ export class Seat implements SessionSeat<unknown> {
     return this.client.isConnected
   }
 
-  get rooms(): SessionRooms {
-    this.heldRooms ??= new SessionRooms({
+  get rooms(): OwnRooms {
+    this.heldRooms ??= new OwnRooms({
       self: this.self,
       groups: this.hub.components.groups,
       presence: () => this.hub.presence,

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SocketSession, type NamePolicy } from '@pidmesh/ws-gateway'
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
+import { SocketSession, type NamePolicy, type SessionRooms } from '@pidmesh/ws-gateway'
 import { WebSocket } from 'ws'
 import { Lab, type LabClient } from './lab.ts'
 import type { SimMessage, SimPrincipal } from './simulation/sim-lab.ts'
@@ -156,6 +156,11 @@ describe('a name that a session has for itself and wants as one of many, or the 
       [false, 1],
     ])
   })
+})
+
+it('the rooms of a session show its author what is for him, and nothing else', () => {
+  type Shown = 'all' | 'join' | 'leave' | 'broadcast' | 'present' | 'watch' | 'unwatch'
+  expectTypeOf<keyof SessionRooms>().toEqualTypeOf<Shown>()
 })
 
 describe('a name that nobody has', () => {
