@@ -17,6 +17,7 @@ export {
 } from './session.ts'
 export type { NamePolicy } from './session-names.ts'
 export type { BroadcastOptions, SessionRooms } from './session-rooms.ts'
+export { messageOfRoom, type RoomBroadcast } from './room-message.ts'
 export type { PresenceMessage, Present } from './presence.ts'
 export { CLOSE, type CloseCause, type CloseReason, type DocumentedCause } from './close-codes.ts'
 export { GatewayError, type GatewayErrorCode } from './errors.ts'

@@ -30,9 +30,30 @@ export function isRoomMessage(message: unknown): message is RoomMessage {
   return hasType(message, TYPE) && 'message' in message && 'from' in message && message.from instanceof Pid
 }
 
+const ROOM = 'room:'
+
 /** Which group the sessions of a room are in. */
 export function groupOfRoom(room: string): string {
-  return `room:${room}`
+  return `${ROOM}${room}`
+}
+
+/** What has been broadcast to a room, as a process gets it that is in the room's group and is no session. */
+export interface RoomBroadcast {
+  readonly room: string
+  readonly message: unknown
+  /** Whom the sender has left out: a session leaves itself out, another process has to look. */
+  readonly except: Pid | undefined
+}
+
+/**
+ * For a process of yours in the group of a room, `room:…`: what a message has brought that comes from `broadcast` of a session's `rooms` or of the gateway. `undefined`: it is another message, that of
+ * `groups.broadcast`, say, which comes as it is. Anybody who may send to the process can make what looks like one.
+ */
+export function messageOfRoom(message: unknown): RoomBroadcast | undefined {
+  if (!isRoomMessage(message)) return undefined
+  const { group, except, message: brought } = message as Record<keyof RoomMessage, unknown>
+  if (typeof group !== 'string' || !group.startsWith(ROOM)) return undefined
+  return { room: group.slice(ROOM.length), message: brought, except: except instanceof Pid ? except : undefined }
 }
 
 /** Which group the sessions are in that have a name together (`multi`). */

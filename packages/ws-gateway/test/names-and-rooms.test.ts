@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
-import { SocketSession, type NamePolicy, type SessionRooms } from '@pidmesh/ws-gateway'
+import { handler, type Pid } from '@pidmesh/runtime'
+import { messageOfRoom, SocketSession, type NamePolicy, type SessionRooms } from '@pidmesh/ws-gateway'
 import { WebSocket } from 'ws'
 import { Lab, type LabClient } from './lab.ts'
 import type { SimMessage, SimPrincipal } from './simulation/sim-lab.ts'
@@ -203,6 +204,34 @@ it('revoke closes all sessions of a name with 4004, on whatever node, and none o
   for (const client of [first, second]) expect(await client.closed).toEqual({ code: 4004, reason: 'revoked' })
   const again = await lab.resume(0, 'revoked', first.at)
   expect(await again.next('resume_failed')).toMatchObject({ why: 'gone' })
+})
+
+describe('a process that is no session', () => {
+  it('in the group of a room reads with messageOfRoom what is broadcast there, and nothing else', async () => {
+    const simulated = await labOf(2)
+    const [here, there] = [simulated.at(0), simulated.at(1)]
+    const received: unknown[] = []
+    const bot = there.node.spawn(handler(() => (message) => void received.push(message)))
+    there.groups.join('room:lobby', bot)
+    await simulated.cluster.advance(1_000)
+    here.gateway.broadcast('lobby', { text: 'hello' }, { except: bot })
+    here.gateway.broadcast('lobby', undefined)
+    here.groups.broadcast('room:lobby', { text: 'as it is' })
+    await simulated.cluster.advance(1_000)
+    expect(received.map(messageOfRoom)).toEqual([
+      { room: 'lobby', message: { text: 'hello' }, except: bot },
+      { room: 'lobby', message: undefined, except: undefined },
+      undefined,
+    ])
+    const [{ from }] = received as [{ from: Pid }]
+    const forged = { type: '$pidmesh_room_message', id: 1, from, message: 'x', except: 'nobody' }
+    expect([7, { ...forged, group: 1 }, { ...forged, group: 'name:ann' }].map(messageOfRoom)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
+    expect(messageOfRoom({ ...forged, group: 'room:a' })).toEqual({ room: 'a', message: 'x', except: undefined })
+  })
 })
 
 describe('a room', () => {
