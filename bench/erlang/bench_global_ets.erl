@@ -105,13 +105,13 @@ kill_9(Size, Second) ->
 stopped(Size, Second) ->
     {Third, OsPid} = start_third(Second),
     hold((Size + ?NAMES_PER_PROCESS - 1) div ?NAMES_PER_PROCESS, ?NAMES_PER_PROCESS),
-    os:cmd("kill -STOP " ++ OsPid),
+    Stopped = bench_nodes:stop(OsPid),
     Started = now_ms(),
     Healthy = ask(Second, until_size, [Size]),
     Registering = ask(node(), register_names, [0, Size, 1]),
     Early = erpc:wait_response(Healthy, ?STOPPED_AT_MOST_MS),
     EarlyMs = now_ms() - Started,
-    os:cmd("kill -CONT " ++ OsPid),
+    bench_nodes:continue(Stopped),
     Continued = now_ms(),
     HealthyMs = case Early of
         {response, _} -> EarlyMs;

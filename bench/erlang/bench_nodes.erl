@@ -1,7 +1,7 @@
 %% Starts the nodes of a contestant in Erlang: without epmd, on loopback only.
 -module(bench_nodes).
 
--export([start_distribution/1, start_other/3]).
+-export([start_distribution/1, start_other/3, stop/1, continue/1]).
 
 %% Makes this emulator a node. Its port is in its name: see bench_epmd.
 start_distribution(Role) ->
@@ -25,3 +25,14 @@ start_other(Module, Role, Core) ->
     Node = list_to_atom(Name),
     true = net_kernel:connect_node(Node),
     {Node, OsPid}.
+
+%% Stops a process of the operating system. It goes on with continue/1, or with the end of the calling process or of this emulator, however that ends: the
+%% shell reads until then. A stopped node heeds nothing, not even the end of its stdin, and would stay for ever.
+stop(OsPid) ->
+    Script = "kill -STOP $0; echo; read _; kill -CONT $0",
+    Shell = open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Script, OsPid]}, {line, 10}, exit_status]),
+    receive {Shell, {data, _}} -> Shell after 10000 -> error(not_stopped) end.
+
+continue(Shell) ->
+    port_command(Shell, "\n"),
+    receive {Shell, {exit_status, 0}} -> ok after 10000 -> error(not_continued) end.

@@ -5,6 +5,7 @@
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { continueAtExit } from '../continue-at-exit.ts'
 
 /** For what should take seconds at most. */
 const ANSWER_WITHIN_MS = 60_000
@@ -40,6 +41,7 @@ export class Child {
       execArgv: [...nodeArgs],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
+    continueAtExit(this.child)
     this.ended = new Promise((resolve) => this.child.once('exit', resolve))
     this.child.on('message', (reply) => this.onReply(reply as Reply))
     this.child.on('error', (error) => this.onEnd(error.message))

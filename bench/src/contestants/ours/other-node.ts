@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { nodeName, type NodeName } from '@pidmesh/runtime'
+import { continueAtExit } from '../continue-at-exit.ts'
 
 export interface OtherNode {
   readonly name: NodeName
@@ -46,6 +47,7 @@ export async function startOtherNode({
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true,
   })
+  continueAtExit(child)
   child.stdin.on('error', () => undefined) // Its end is told by `exit`.
   const lines = createInterface({ input: child.stdout })
   const ended = once(child, 'exit')
