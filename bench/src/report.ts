@@ -52,7 +52,9 @@ export function commit(): string {
       stdio: ['ignore', 'pipe', 'ignore'],
     }).trim()
   try {
-    const isChanged = git('status', '--porcelain', '--untracked-files=no', '--', ':/packages', ':/bench/src') !== ''
+    // The peers too: what Erlang runs, and which versions of nact, Socket.IO and ws are installed.
+    const measured = [':/packages', ':/bench/src', ':/bench/erlang', ':/pnpm-lock.yaml']
+    const isChanged = git('status', '--porcelain', '--untracked-files=no', '--', ...measured) !== ''
     return `${git('rev-parse', '--short=12', 'HEAD')}${isChanged ? '+' : ''}`
   } catch {
     return 'unknown'

@@ -52,7 +52,8 @@ export function formatNumber(value: number): string {
 function peerCell({ ours, peers }: Figure, peer: string): string {
   const spread = peers[peer]
   if (spread === undefined) return '–'
-  const ratio = ours === undefined ? '' : ` (${formatNumber(ours.median / spread.median)} ×)`
+  // Of nothing, such as the share of messages that are lost, nothing is a multiple.
+  const ratio = ours === undefined || spread.median === 0 ? '' : ` (${formatNumber(ours.median / spread.median)} ×)`
   return `${formatNumber(spread.median)}${ratio}`
 }
 

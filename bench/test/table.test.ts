@@ -20,6 +20,16 @@ describe('the table', () => {
     const ours = { median: 100, min: 100, max: 100 }
     expect(tableOf([{ ...figure, ours }], ['beam'])).toContain('200 (0.50 ×)')
   })
+
+  it('has no ratio to a peer that has nothing', () => {
+    const nothing = { median: 0, min: 0, max: 0 }
+    const row = (ours: typeof nothing): string | undefined =>
+      tableOf([{ ...figure, ours, peers: { beam: nothing } }], ['beam'])
+        .split('\n')
+        .at(-1)
+    expect(row(nothing)?.split(/ {2,}/)).toEqual(['join', 'ms', '0.00', '0.00'])
+    expect(row(beam)?.split(/ {2,}/)).toEqual(['join', 'ms', '200', '0.00'])
+  })
 })
 
 describe('the summary', () => {
