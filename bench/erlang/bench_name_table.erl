@@ -59,7 +59,8 @@ handle_call({unregister, Name}, _From, State) ->
         _ -> {reply, ok, State}
     end;
 handle_call({watch, Pid}, _From, #state{watchers = Watchers} = State) ->
-    {reply, ok, State#state{watchers = [Pid | lists:filter(fun is_process_alive/1, Watchers)]}}.
+    monitor(process, Pid),
+    {reply, ok, State#state{watchers = [Pid | Watchers]}}.
 
 handle_cast(_Message, State) -> {noreply, State}.
 
@@ -76,7 +77,8 @@ handle_info({'DOWN', Ref, process, Pid, _Reason}, #state{peers = Peers, names = 
         {_, #{Ref := Server}} ->
             ets:match_delete(?MODULE, {'_', '_', node(Server), '_', '_'}),
             {noreply, changed(State#state{peers = maps:remove(Ref, Peers)})};
-        _ -> {noreply, State}
+        %% A watcher: who is not there is not told of each change from now on.
+        _ -> {noreply, State#state{watchers = lists:delete(Pid, State#state.watchers)}}
     end;
 handle_info({sync_req, Server}, State) ->
     Server ! {sync_resp, self(), ets:select(?MODULE, [{{'$1', '$2', local, '_', '$3'}, [], [{{'$1', '$2', '$3'}}]}])},

@@ -191,7 +191,7 @@ const millions = ofRun(both('million', 1_000_000), { maxRounds: 1, freshChild: t
   },
 ])
 
-/** Only the peer has them so far: ours is one more part here, and a workload of that name in contestants/ours/global-ets.ts. */
+/** OTP's `pg`, and ours. */
 const processGroups = ofRun(both('groups', 20_000), { maxRounds: 2 }, [
   {
     name: 'pg, 100 groups: join',

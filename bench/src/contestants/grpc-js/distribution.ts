@@ -1,5 +1,5 @@
 /**
- * grpc-js alone in group `distribution`: one stream to another OS process, which sends back what it gets. No codec, no processes, no timeouts: what is left is what
+ * grpc-js alone in group `distribution`: one stream to another OS process, which answers each message. No codec, no processes, no timeouts: what is left is what
  * any call over it has to take. Arguments: the cores of the two, or none.
  */
 import { spawn } from 'node:child_process'
@@ -12,8 +12,8 @@ import { moveToCore } from '../linux.ts'
 import { serve, since } from '../serve.ts'
 import { SERVICE } from './service.ts'
 
-/** As many bytes as the request of a call has. */
-const MESSAGE = Buffer.alloc(160, 1)
+/** As many bytes as the request of a call has on the wire; the other side answers with as many as the reply has. */
+const MESSAGE = Buffer.alloc(103, 1)
 
 const [nearCore, farCore] = process.argv.slice(2).map(Number)
 const command = [process.execPath, fileURLToPath(new URL('echo.js', import.meta.url))]
