@@ -11,6 +11,10 @@ import { heapShare as heapShareOfV8, nextLoad, type Load, type LoadThresholds } 
 import { retryAfterMs, withRetryHint, type RetryHint } from './retry-hint.ts'
 
 const BEAT_MS = 1_000
+/** A beat that comes so much later than it should says that we were stalled ourselves. */
+const LATE_MS = 250
+/** After that: time for what stands in the sockets. */
+const LATE_BEAT_MS = 1
 /** Of those that are shed in one beat: it is looked again a second later. */
 const MAX_SHED = 64
 /** Of those that are closed in one tick of a drain. */
@@ -34,6 +38,7 @@ export class Sockets {
   private readonly options: SocketsOptions
   private readonly connections = new Set<Connection>()
   private timer: TimerHandle | undefined = undefined
+  private lateTimer: TimerHandle | undefined = undefined
   private onLast: () => void = () => undefined
   private readonly readings: number[] = []
   /** `heapShare` has failed, and that is in the log. */
@@ -57,14 +62,19 @@ export class Sockets {
   }
 
   start(): void {
-    this.timer = this.options.clock.setTimer(BEAT_MS, () => {
+    const { clock } = this.options
+    const dueMs = clock.monotonicMs() + BEAT_MS
+    this.timer = clock.setTimer(BEAT_MS, () => {
       this.start()
-      this.beat()
+      // What clients have said meanwhile, an answer to a ping say, stands unread: nobody is judged before it is read.
+      if (clock.monotonicMs() - dueMs > LATE_MS) this.beatSoon()
+      else this.beat()
     })
   }
 
   stop(): void {
     this.timer?.cancel()
+    this.lateTimer?.cancel()
   }
 
   closeAll(cause: CloseCause): void {
@@ -107,6 +117,12 @@ export class Sockets {
       pending.observe(pendingMessages)
     }
     return { bufferedBytes: buffered.stats, mailboxMessages: pending.stats }
+  }
+
+  /** And then in any case: who is late again and again has to find out all the same who is gone. */
+  private beatSoon(): void {
+    this.lateTimer?.cancel()
+    this.lateTimer = this.options.clock.setTimer(LATE_BEAT_MS, () => this.beat())
   }
 
   private beat(): void {

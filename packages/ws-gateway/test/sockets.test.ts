@@ -1,0 +1,64 @@
+/**
+ * The beat in which a gateway looks at all of its sockets.
+ */
+import { expect, it } from 'vitest'
+import type { Clock } from '@pidmesh/runtime'
+import { MemoryLogger, seededRandom, VirtualClock } from '@pidmesh/runtime/testing'
+import type { Connection } from '../src/connection.ts'
+import { DEFAULT_THRESHOLDS } from '../src/load.ts'
+import { Sockets } from '../src/sockets.ts'
+
+/** Beats, by when they come; and a clock on which the node may be stalled: then timers fire later than they are due. */
+function beating(): { readonly beats: number[]; readonly sockets: Sockets; stall(ms: number): void; next(): void } {
+  const time = new VirtualClock()
+  let stalledMs = 0
+  const clock: Clock = {
+    monotonicMs: () => time.monotonicMs() + stalledMs,
+    wallMs: () => time.wallMs() + stalledMs,
+    setTimer: (delayMs, fire) => time.setTimer(delayMs, fire),
+  }
+  const sockets = new Sockets({
+    ...{ clock, log: new MemoryLogger(), random: seededRandom(1) },
+    ...{ heapThresholds: DEFAULT_THRESHOLDS, heapShare: () => 0 },
+  })
+  const beats: number[] = []
+  sockets.add({ beat: (nowMs: number) => void beats.push(nowMs) } as unknown as Connection)
+  sockets.start()
+  return { beats, sockets, stall: (ms) => void (stalledMs += ms), next: () => void time.fireNext(Infinity) }
+}
+
+it('sockets are looked at once a second', () => {
+  const { beats, next } = beating()
+  for (let n = 0; n < 3; n++) next()
+  expect(beats).toEqual([1_000, 2_000, 3_000])
+})
+
+it('after a stall of its own a gateway judges nobody before it has read what stands in the sockets', () => {
+  const { beats, stall, next } = beating()
+  next()
+  stall(12_000)
+  next()
+  expect(beats).toEqual([1_000])
+  next()
+  expect(beats).toEqual([1_000, 14_001])
+  next()
+  expect(beats).toEqual([1_000, 14_001, 15_000])
+})
+
+it('a gateway that is stalled again and again looks at its sockets all the same, once for each beat', () => {
+  const { beats, stall, next } = beating()
+  for (let n = 0; n < 6; n++) {
+    stall(2_000)
+    next()
+  }
+  expect(beats).toHaveLength(3)
+})
+
+it('one that has stopped looks at none any more, also just after a stall', () => {
+  const { beats, sockets, stall, next } = beating()
+  stall(12_000)
+  next()
+  sockets.stop()
+  next()
+  expect(beats).toEqual([])
+})
