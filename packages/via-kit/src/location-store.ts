@@ -6,7 +6,8 @@
  * Rules for drivers:
  * - A row whose time is over is no row, also if the store still holds it. The time is the store's own, never a node's: clocks of nodes differ.
  * - Each row is looked at and written at once, as one step; the rows of a call in their order. A call is not one step: some rows may be written, and it fails.
- * - What fails rejects, with a StoreError, within `timeoutMs`: nothing waits for ever. A call that has failed may have been carried out, or be carried out later.
+ * - What fails rejects, with a StoreError, within `timeoutMs`: nothing waits for ever. A call that has failed may have been carried out, or be carried out later; but a put or a take not later than `timeoutMs` after it was
+ *   asked for, however long it is on its way: the store itself finds it too late, by its own clock (`StoreTime`), and writes nothing.
  * - Rows given may be as many as `batchSize`.
  * - Where a part of the store does not answer, the rows that are there fail alone: each with a StoreError in place of its answer.
  * - A store whose parts may be away each by itself says which one has a name (`partOf`): what is asked of one part then waits for none of the others.

@@ -40,6 +40,8 @@ export class NameStore {
   private readonly use: DriverUse
   private readonly writes: Batches<Write, LocationRow, Written>
   private readonly lookups: Batches<'find', string, Uint8Array | undefined>
+  /** Of rows whose writing has failed: until when it may be carried out yet. The first that is over stands first. */
+  private readonly unsure = new Map<string, number>()
   private isClosing = false
   /** Rows that calls are just writing. */
   private readonly underWay = new Set<readonly LocationRow[]>()
@@ -117,6 +119,11 @@ export class NameStore {
     return taken
   }
 
+  /** Whether nothing that has failed can be carried out any more: what is given back from now on stays so. */
+  isSure({ owner }: LocationRow): boolean {
+    return (this.unsure.get(owner) ?? -Infinity) <= this.clock.monotonicMs()
+  }
+
   /** @throws StoreError by rejection */
   async release(row: LocationRow): Promise<void> {
     await this.writes.add('release', row, 'always')
@@ -156,9 +163,28 @@ export class NameStore {
     if (kind === 'release') return this.store.release(rows)
     this.underWay.add(rows)
     try {
-      return await (kind === 'put' ? this.store.put(rows) : this.store.take(rows))
+      const answers = await (kind === 'put' ? this.store.put(rows) : this.store.take(rows))
+      this.doubt(rows.filter((_, index) => answers[index] instanceof StoreError))
+      return answers
+    } catch (error) {
+      this.doubt(rows)
+      throw error
     } finally {
       this.underWay.delete(rows)
+    }
+  }
+
+  /** A connection may be lost at once, and what was sent over it arrive in the time that the call had. */
+  private doubt(rows: readonly LocationRow[]): void {
+    const { unsure, timeoutMs } = this
+    const nowMs = this.clock.monotonicMs()
+    for (const { owner } of rows) {
+      unsure.delete(owner)
+      unsure.set(owner, nowMs + timeoutMs)
+    }
+    for (const [owner, untilMs] of unsure) {
+      if (untilMs > nowMs) break
+      unsure.delete(owner)
     }
   }
 

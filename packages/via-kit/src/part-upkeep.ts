@@ -5,7 +5,7 @@
  *   a group has failed ─▶ the others go on; then it is tried in parts: one row that can't be written must not keep the others from it
  *   some have failed, alone or since the store is away ─▶ those once more, soon, behind those of which nothing is known, and with no more others than may be
  *
- * State: rows that were given up while the store did not answer: they are forgotten when their time is over, since nobody refreshes them. And the names that were not refreshed by the last round.
+ * State: rows that were given up while the store did not answer, or when a call of theirs that had failed could still be carried out; then they are given back again until it can't. They are forgotten when their time is over, since nobody refreshes them. And the names that were not refreshed by the last round.
  * When there is a round, of which names, and how many rows there may be is of name-upkeep.ts.
  */
 import { RateLimitedLog, type Clock, type Logger, type Random, type TimerHandle } from '@pidmesh/runtime'
@@ -93,7 +93,7 @@ export class PartUpkeep<Entry extends Named> {
   async release(row: LocationRow): Promise<void> {
     const untilMs = this.nowMs + this.options.store.ttlMs
     this.given++
-    const isReleased = await this.isReleased(row)
+    const isReleased = await this.isReleased({ row, untilMs })
     this.given--
     if (!isReleased) this.keep({ row, untilMs })
   }
@@ -109,11 +109,16 @@ export class PartUpkeep<Entry extends Named> {
     this.goOnAt(this.nowMs + this.retryMs)
   }
 
-  private isReleased(row: LocationRow): Promise<boolean> {
-    return this.options.store.release(row).then(
-      () => true,
-      () => false,
-    )
+  private async isReleased({ row, untilMs }: Unreleased): Promise<boolean> {
+    const { store } = this.options
+    const isSure = store.isSure(row)
+    try {
+      await store.release(row)
+    } catch {
+      return false
+    }
+    if (!isSure) this.keep({ row, untilMs })
+    return true
   }
 
   private get nowMs(): number {
@@ -155,7 +160,7 @@ export class PartUpkeep<Entry extends Named> {
     this.releasing = this.unreleased.filter(({ untilMs }) => untilMs > this.nowMs)
     this.unreleased = []
     const rows = this.releasing.map(({ row, untilMs }) => ({ name: row.name, row, untilMs }))
-    const failed = await this.inGroups(rows, new Map(), ({ row }) => this.isReleased(row))
+    const failed = await this.inGroups(rows, new Map(), (one) => this.isReleased(one))
     this.releasing = []
     for (const { row, untilMs } of failed) this.keep({ row, untilMs })
   }

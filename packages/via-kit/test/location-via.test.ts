@@ -141,7 +141,7 @@ describe('while the store is away', () => {
     for (let n = 0; n < 30; n++) await lab.run(names.registerName(`n${n}`, pid).catch(() => 'no'))
     expect(names.stats.unreleased).toBe(10)
     lab.server.isAway = false
-    await lab.pass(TTL_MS / 2)
+    await lab.pass(TTL_MS)
     expect(names.stats.unreleased).toBe(0)
   })
 

@@ -2,12 +2,13 @@
  * PURPOSE: the rules for drivers of a store hold for a right one, and each mistake that one is likely to make is noticed.
  */
 import type { Answer, LocationRow, TakenLocation } from '@pidmesh/via-kit'
-import { FakeServer, FakeStore, storeRules, type StoreLab } from '@pidmesh/via-kit/testing'
+import { FakeServer, FakeStore, standstillRules, storeRules } from '@pidmesh/via-kit/testing'
 import { VirtualClock } from '@pidmesh/runtime/testing'
 import { describe, expect, it } from 'vitest'
 
 class Store extends FakeStore {
   override readonly ttlMs: number = 1_000
+  override readonly timeoutMs: number = 300
 }
 
 class NeverOver extends Store {
@@ -88,13 +89,29 @@ class StartsTwice extends Store {
   }
 }
 
+/** However late it is asked. */
+class WritesLate extends Store {
+  override put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
+    return this.server.ask(() => rows.map(({ name, owner, value }) => this.written({ name, owner, value })))
+  }
+
+  private written({ name, owner, value }: LocationRow): boolean {
+    const known = this.server.rowOf(name)
+    if (known !== undefined && known.owner !== owner) return false
+    this.server.rows.set(name, { owner, value, epoch: 1, untilMs: this.server.clock.monotonicMs() + this.ttlMs })
+    return true
+  }
+}
+
 /** The rules that it breaks. */
 async function brokenBy(kind: typeof Store): Promise<readonly string[]> {
   const broken: string[] = []
-  for (const { rule, check } of storeRules) {
+  for (const { rule, check } of [...storeRules, ...standstillRules]) {
     const clock = new VirtualClock()
-    const store = new kind(new FakeServer(clock))
-    const lab: StoreLab = { store, pass: (ms) => new Promise((resolve) => clock.setTimer(ms, resolve)) }
+    const server = new FakeServer(clock)
+    const store = new kind(server)
+    const pass = (ms: number): Promise<void> => new Promise((resolve) => clock.setTimer(ms, resolve))
+    const lab = { store, pass, standStill: () => server.standStill() }
     let isDone = false
     const played = store
       .start()
@@ -126,6 +143,7 @@ describe('the rules for a store', () => {
     FoldsCase,
     RefreshesOnRefusal,
     StartsTwice,
+    WritesLate,
   ])('notice the mistake of %o', async (kind) => {
     expect((await brokenBy(kind)).length).toBeGreaterThan(0)
   })
@@ -133,5 +151,9 @@ describe('the rules for a store', () => {
   it('want a time to live that can be waited for', async () => {
     const store = Object.assign(new FakeStore(new FakeServer(new VirtualClock())), { ttlMs: 30_000 })
     await expect(storeRules[0]?.check({ store })).rejects.toThrow('want a store with a ttlMs')
+    const server = new FakeServer(new VirtualClock())
+    const lab = { store: new FakeStore(server), standStill: () => server.standStill() }
+    const slow = Object.assign(lab.store, { ttlMs: 2_000, timeoutMs: 700 })
+    await expect(standstillRules[0]?.check({ ...lab, store: slow })).rejects.toThrow('wants a store with a timeoutMs')
   })
 })

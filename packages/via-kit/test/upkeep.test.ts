@@ -1,11 +1,18 @@
 /**
  * PURPOSE: what a node has in the store is what it has, however many names there are, however slow the store is, and whatever comes and goes while it is away: what an attacker has found, one rule each.
  */
-import { BroadcastVia, LocationVia, StoreError, type Answer, type LocationRow } from '@pidmesh/via-kit'
+import {
+  BroadcastVia,
+  LocationVia,
+  StoreError,
+  type Answer,
+  type LocationRow,
+  type TakenLocation,
+} from '@pidmesh/via-kit'
 import { FakeBroker, FakeServer, FakeStore } from '@pidmesh/via-kit/testing'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { alive, locationLab, registerMany, startLab, type Lab } from './lab.ts'
+import { alive, locationLab, registerMany, startLab, storesLab, type Lab } from './lab.ts'
 
 const TTL_MS = 3_000
 
@@ -38,6 +45,67 @@ describe('names of a node, of which there are more than calls may wait', () => {
     expect(lab.server.rows.size).toBe(0)
   })
 })
+
+/** What it is to write fails at once, since the connection is lost, and arrives as late as may be. */
+class LosesConnections extends FakeStore {
+  override readonly timeoutMs: number = 1_800
+  isLost = false
+
+  override put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
+    return this.isLost ? this.later(() => super.put(rows)) : super.put(rows)
+  }
+
+  override take(rows: readonly LocationRow[]): Promise<readonly Answer<TakenLocation>[]> {
+    return this.isLost ? this.later(() => super.take(rows)) : super.take(rows)
+  }
+
+  private later(write: () => Promise<unknown>): Promise<never> {
+    this.server.clock.setTimer(this.timeoutMs - 10, () => void write())
+    return Promise.reject(new StoreError('ERR_STORE_UNAVAILABLE', 'the connection is lost'))
+  }
+}
+
+describe('what has failed, and is carried out all the same until its time is over', () => {
+  it('a registration: the name is free then', async () => {
+    const { lab, stores } = await storesLab((server) => new LosesConnections(server))
+    const [one] = lab.members
+    lose(stores, true)
+    await expect(lab.run(one.names.registerName('ann', lab.spawn(one)))).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+    })
+    lose(stores, false)
+    await lab.pass(1_700)
+    expect(lab.server.rowOf('ann')).toBeUndefined()
+    await lab.pass(150)
+    expect(lab.server.rowOf('ann')).toBeDefined()
+    await lab.pass(1_200)
+    expect(lab.server.rowOf('ann')).toBeUndefined()
+    expect(one.names.stats.unreleased).toBe(0)
+  })
+
+  it('a refresh of a name that ends: the name is free then', async () => {
+    const { lab, stores } = await storesLab((server) => new LosesConnections(server))
+    const [one] = lab.members
+    const pid = await registerMany(lab, 1)
+    lose(stores, true)
+    await expect(lab.run(one.names.setMeta('n0', { is: 'late' }))).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+    })
+    lose(stores, false)
+    one.node.exit(pid, 'kill')
+    await lab.pass(1_700)
+    expect(lab.server.rowOf('n0')).toBeUndefined()
+    await lab.pass(150)
+    expect(lab.server.rowOf('n0')).toBeDefined()
+    await lab.pass(1_200)
+    expect(lab.server.rowOf('n0')).toBeUndefined()
+    expect(one.names.stats.unreleased).toBe(0)
+  })
+})
+
+function lose(stores: readonly LosesConnections[], isLost: boolean): void {
+  for (const store of stores) store.isLost = isLost
+}
 
 describe('names that were given up while the store was away', () => {
   it('and that the same process has again are not given back', async () => {

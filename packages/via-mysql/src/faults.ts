@@ -9,6 +9,7 @@ import { StoreError, type StoreErrorCode } from '@pidmesh/via-kit'
 const NO_TABLE = 1146
 const DEADLOCK = 1213
 const LOCK_WAIT_TIMEOUT = 1205
+const SUBQUERY_HAS_ROWS = 1242
 
 /** Of what we know better than by its class. The numbers are the same in MySQL and MariaDB, but for one. */
 const KNOWN: ReadonlyMap<number, readonly [StoreErrorCode, string]> = new Map([
@@ -84,6 +85,11 @@ export function isConflict(error: unknown): boolean {
 
 export function isNoTable(error: unknown): boolean {
   return fieldsOf(error).errno === NO_TABLE
+}
+
+/** What is to be written has come when nobody waited for it any more, by what was known of the server's clock: nothing is written (statements.ts). */
+export function isTooLate(error: unknown): boolean {
+  return fieldsOf(error).errno === SUBQUERY_HAS_ROWS
 }
 
 /** The driver gives one code to all that goes wrong with TLS. What the system says, and a connection that is cut off, have these fields. */

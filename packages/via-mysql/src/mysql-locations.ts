@@ -5,21 +5,22 @@
  *                                           │
  *                                           ├─ deadlock ─▶ again, a few times, while there is time
  *                                           ├─ no table ─▶ made again, once
+ *                                           ├─ too late ─▶ the server has said its time: once more, while there is time
  *                                           └─ all else ─▶ StoreError, the session is destroyed
  *
  * - A packet is one transaction: a row, and those beside it, are looked at and written at once.
  * - Rows are sorted by name, those of one name in their order: two calls that want the same rows then want them in the same order, and seldom deadlock.
  * - No call is made again whose answer was lost: it may have been carried out. That is for who has called.
- * - All time is the server's. The deadline of a call is ours.
+ * - All time is the server's. The deadline of a call is ours, and goes along in the server's time: what comes later is not written.
  */
 import { PidmeshError } from '@pidmesh/runtime'
-import { StoreError, type LocationRow, type LocationStore, type TakenLocation } from '@pidmesh/via-kit'
+import { StoreError, type LocationRow, type LocationStore, type StoreTime, type TakenLocation } from '@pidmesh/via-kit'
 import { Connections } from './connections.ts'
-import { isConflict, isNoTable, storeErrorOf } from './faults.ts'
+import { isConflict, isNoTable, isTooLate, storeErrorOf } from './faults.ts'
 import { checkOptions, type CheckedOptions, type MysqlOptions } from './options.ts'
 import { createTableOf, differences, type FoundTable } from './schema.ts'
 import { Session } from './session.ts'
-import { Statements, setupOf, type Statement } from './statements.ts'
+import { Statements, setupOf, TOO_LATE, type Statement } from './statements.ts'
 
 /** Rows are locked until their transaction ends: few at once, and none for long. */
 const BATCH_SIZE = 128
@@ -30,8 +31,17 @@ const MAX_TRIES = 8
 const CONFLICT_PAUSE_MS = 5
 const MAX_CONFLICT_PAUSE_MS = 200
 const MAX_NAME_BYTES = 256
+/** How often what the server has found too late is tried in all: the first time its clock may be unknown, or have been put forward. */
+const LATE_TRIES = 3
 
 type Ask = (statement: Statement) => Promise<unknown>
+/** Asks for what is written until then at the latest: microseconds since 1970, of the server. The second result is the time. */
+type AskInTime = (statement: (latest: number) => Statement) => Promise<unknown>
+
+interface Asks {
+  readonly ask: Ask
+  readonly askInTime: AskInTime
+}
 
 export class MysqlLocations implements LocationStore {
   readonly kind = 'mysql'
@@ -64,7 +74,10 @@ export class MysqlLocations implements LocationStore {
       new Connections({
         size: rest.connections,
         open: () => new Session(server),
-        prepare: (session, untilMs) => session.query(setup, untilMs),
+        prepare: async (session, untilMs) => {
+          const results = (await session.query(setup, untilMs)) as readonly unknown[]
+          learn(session.time, results.at(-1))
+        },
       })
   }
 
@@ -75,7 +88,7 @@ export class MysqlLocations implements LocationStore {
     const connections = this.connect()
     this.#connections = connections
     try {
-      await this.call(async (ask) => {
+      await this.call(async ({ ask }) => {
         await this.checkTable(ask)
         await ask(this.statements.probe())
       })
@@ -95,8 +108,8 @@ export class MysqlLocations implements LocationStore {
 
   async put(rows: readonly LocationRow[]): Promise<readonly boolean[]> {
     const owners = new Map<string, string>()
-    await this.inPackets(rows, async (ask, packet) => {
-      const [, , found] = (await ask(this.statements.put(packet))) as [unknown, unknown, readonly [Buffer, Buffer][]]
+    await this.inPackets(rows, async ({ askInTime }, packet) => {
+      const [, , , found] = (await askInTime((latest) => this.statements.put(packet, latest))) as PutResults
       for (const [name, owner] of found) owners.set(name.toString(), owner.toString())
     })
     // Who has it after all rows had it after each of them that could be written: no put takes a name from a living owner.
@@ -105,8 +118,10 @@ export class MysqlLocations implements LocationStore {
 
   async take(rows: readonly LocationRow[]): Promise<readonly TakenLocation[]> {
     const taken = new Map<string, TakenLocation[]>()
-    await this.inPackets(rows, async (ask, packet) => {
-      const [, , found, , epochs] = (await ask(this.statements.take(packet))) as TakeResults
+    await this.inPackets(rows, async ({ askInTime }, packet) => {
+      const results = (await askInTime((latest) => this.statements.take(packet, latest))) as TakeResults
+      const [, , , found, , epochs] = results
+      if (!epochs.every(([, , isInTime]) => isInTime === 1)) throw tooLate()
       for (const [name, location] of takenOf(packet, found, epochs)) {
         const ofName = taken.get(name)
         if (ofName === undefined) taken.set(name, [location])
@@ -123,21 +138,21 @@ export class MysqlLocations implements LocationStore {
   }
 
   async release(rows: readonly LocationRow[]): Promise<readonly true[]> {
-    await this.inPackets(rows, (ask, packet) => ask(this.statements.release(packet)))
+    await this.inPackets(rows, ({ ask }, packet) => ask(this.statements.release(packet)))
     return rows.map(() => true)
   }
 
   async find(names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
     checkBatch(names)
     if (names.length === 0) return []
-    const found = (await this.call((ask) => ask(this.statements.find(names)))) as readonly [Buffer, Buffer][]
+    const found = (await this.call(({ ask }) => ask(this.statements.find(names)))) as readonly [Buffer, Buffer][]
     const values = new Map(found.map(([name, value]) => [name.toString(), value]))
     return names.map((name) => values.get(name))
   }
 
   /** Rows whose time is over take no part in anything; this makes the table smaller, by 500 at most. */
   async sweep(): Promise<number> {
-    return this.call(async (ask) => {
+    return this.call(async ({ ask }) => {
       // By their names: a deletion by time would lock rows in another order than all others do.
       const dead = ((await ask(this.statements.dead())) as readonly [Buffer][]).map(([name]) => name)
       if (dead.length === 0) return 0
@@ -148,11 +163,11 @@ export class MysqlLocations implements LocationStore {
 
   private async inPackets(
     rows: readonly LocationRow[],
-    send: (ask: Ask, packet: readonly LocationRow[]) => Promise<unknown>,
+    send: (asks: Asks, packet: readonly LocationRow[]) => Promise<unknown>,
   ): Promise<void> {
     checkBatch(rows.map(({ name }) => name))
     const untilMs = this.deadline()
-    for (const packet of packetsOf(rows)) await this.call((ask) => send(ask, packet), untilMs)
+    for (const packet of packetsOf(rows)) await this.call((asks) => send(asks, packet), untilMs)
   }
 
   private deadline(): number {
@@ -160,13 +175,17 @@ export class MysqlLocations implements LocationStore {
   }
 
   /** Rejects with StoreError. The task is made again where nothing of it has remained, and must not mind. */
-  private async call<Result>(task: (ask: Ask) => Promise<Result>, untilMs: number = this.deadline()): Promise<Result> {
+  private async call<Result>(
+    task: (asks: Asks) => Promise<Result>,
+    untilMs: number = this.deadline(),
+  ): Promise<Result> {
     const connections = this.#connections
     if (connections === undefined) throw new StoreError('ERR_STORE_UNAVAILABLE', 'the store has not been started')
     try {
       return await connections.use(untilMs, (session) => {
         const ask: Ask = (statement) => session.query(statement, untilMs)
-        return this.withTable(ask, () => withoutConflict(ask, untilMs, () => task(ask)))
+        const askInTime: AskInTime = (statement) => inTime({ ask, untilMs, time: session.time }, statement)
+        return this.withTable(ask, () => withoutConflict(ask, untilMs, () => task({ ask, askInTime })))
       })
     } catch (error) {
       throw at(this.place, storeErrorOf(error))
@@ -221,11 +240,42 @@ async function withoutConflict<Result>(ask: Ask, untilMs: number, task: () => Pr
   }
 }
 
-type TakeResults = [unknown, unknown, readonly WasThere[], unknown, readonly IsThere[], unknown]
+/** What is written by then. Where the server finds that too late it has done nothing, and its clock may not be as it was known: it says its time. */
+async function inTime(
+  { ask, untilMs, time }: { readonly ask: Ask; readonly untilMs: number; readonly time: StoreTime },
+  statement: (latest: number) => Statement,
+): Promise<unknown> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const latest = Math.floor(time.at(untilMs, performance.now()) * 1_000)
+      const results = (await ask(statement(latest))) as readonly unknown[]
+      learn(time, results[1])
+      return results
+    } catch (error) {
+      if (!isTooLate(error)) throw error
+      if (tries === LATE_TRIES) throw tooLate()
+      const [, told] = (await ask(TOO_LATE)) as readonly unknown[]
+      learn(time, told)
+    }
+  }
+}
+
+/** @param told One row of one column: the server's time, in microseconds */
+function learn(time: StoreTime, told: unknown): void {
+  const [[micros]] = told as [[number]]
+  time.learn(micros / 1_000, performance.now())
+}
+
+function tooLate(): StoreError {
+  return new StoreError('ERR_STORE_UNAVAILABLE', 'the database server has come to it too late')
+}
+
+type PutResults = [unknown, unknown, unknown, readonly (readonly [Buffer, Buffer])[], unknown]
+type TakeResults = [unknown, unknown, unknown, readonly WasThere[], unknown, readonly IsThere[], unknown]
 /** Name, owner, value, and whether it was alive. */
 type WasThere = readonly [Buffer, Buffer, Buffer, number]
-/** Name and epoch. */
-type IsThere = readonly [Buffer, number]
+/** Name, epoch, and whether it was in time. */
+type IsThere = readonly [name: Buffer, epoch: number, isInTime?: number]
 
 /** What each row has found, if one after the other is taken. */
 export function* takenOf(

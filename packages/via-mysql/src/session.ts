@@ -9,7 +9,7 @@
  *   the other side: a server that stands still says no goodbye.
  * - Whatever becomes of it, what is under way settles, and no event 'error' is without a listener.
  */
-import { StoreError } from '@pidmesh/via-kit'
+import { StoreError, StoreTime } from '@pidmesh/via-kit'
 import { createConnection, type Connection } from 'mysql2'
 import { connect, type Socket } from 'node:net'
 import type { MysqlTls, Server } from './options.ts'
@@ -22,6 +22,8 @@ export class Session {
   private readonly connection: Connection
   private underWay: ((error: StoreError) => void) | undefined
   private isGone = false
+  /** The server's. Whoever is told it says so here. */
+  readonly time: StoreTime = new StoreTime()
 
   constructor(server: Server) {
     const { host, port, user, password, database, tls } = server

@@ -1,8 +1,9 @@
 /**
  * What is said to the server: pure. Names, owners and values go as literals of bytes; the table's name has been checked.
  *
- *   put       START TRANSACTION; INSERT … ON DUPLICATE KEY UPDATE, where it may; SELECT who has it; COMMIT
- *   take      START TRANSACTION; INSERT of nobody, which locks each row; SELECT who had it; INSERT … ON DUPLICATE KEY UPDATE; SELECT the epochs; COMMIT
+ *   put       START TRANSACTION; SELECT the time, which fails if it is too late; INSERT … ON DUPLICATE KEY UPDATE, where it may; SELECT who has it; COMMIT
+ *   take      START TRANSACTION; SELECT the time, as above; INSERT of nobody, which locks each row; SELECT who had it; INSERT … ON DUPLICATE KEY UPDATE, unless it is too late; SELECT the epochs, and
+ *             whether it was in time; COMMIT
  *   release   DELETE        find   SELECT        sweep   SELECT some; DELETE those that are dead still
  *
  * - A transaction is one packet. A node that stands still in the midst of a call holds no lock: the server has all that it needs to end it.
@@ -11,6 +12,8 @@
  *   each connection sets). Thus `owner` is first: after it, `owner = VALUES(owner)` says whether the row is ours to write.
  * - A take's epoch is the server's time in microseconds, if that is larger than the row's by more than 1: larger than those before, also after the row was removed
  *   in between. It is read when the row is locked: a take that has waited for that has begun before others that are over.
+ * - Nothing is written from the time on, of the server, after which its caller doesn't wait for it any more. A subquery with a second row is an error, and with it the packet is at its end: before anything is locked. A take looks again
+ *   when it has its locks. A put that has waited for one may be later by that wait (innodb_lock_wait_timeout).
  * - VALUES() and not `AS new`, no RETURNING: both servers know them.
  */
 import type { LocationRow } from '@pidmesh/via-kit'
@@ -28,7 +31,13 @@ const NOW_EPOCH = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTA
 /** What nobody of ours has written is not counted on from. */
 const MAX_EPOCH = Number.MAX_SAFE_INTEGER - 1
 
-/** On each connection, before all else. What a server's configuration says about these doesn't count then. */
+/** What a connection is told the time by. */
+const TELL_TIME = `SELECT ${NOW_EPOCH}`
+
+/** The transaction is given up, and the time is asked: the second result. */
+export const TOO_LATE: Statement = { sql: `ROLLBACK; ${TELL_TIME}`, values: [] }
+
+/** On each connection, before all else. The last result is the time. What a server's configuration says about these doesn't count then. */
 export function setupOf(timeoutMs: number): Statement {
   const seconds = Math.max(1, Math.floor(timeoutMs / 2_000))
   return {
@@ -38,6 +47,7 @@ export function setupOf(timeoutMs: number): Statement {
       `SET SESSION innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds}, net_write_timeout = ${seconds}`,
       // No gaps are locked: fewer deadlocks.
       'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+      TELL_TIME,
     ].join('; '),
     values: [],
   }
@@ -53,10 +63,14 @@ export class Statements {
     this.isDead = `last_active_at <= UTC_TIMESTAMP(6) - INTERVAL ${ttlMs * 1_000} MICROSECOND`
   }
 
-  /** The third result: name and owner of each row. */
-  put(rows: readonly LocationRow[]): Statement {
+  /**
+   * The second result: the time. The fourth: name and owner of each row.
+   * @param latest From then on it is too late: microseconds since 1970
+   */
+  put(rows: readonly LocationRow[], latest: number): Statement {
     const { table, isDead } = this
     return transaction([
+      timeBefore(latest),
       {
         sql:
           `${this.insertOf(rows)} ON DUPLICATE KEY UPDATE ` +
@@ -70,14 +84,20 @@ export class Statements {
   }
 
   /**
-   * The third result: name, owner and value of each row as it was, and whether it was alive. The fifth: name and epoch of each row as it is. Of several rows of a
-   * name each has an epoch that is larger by 1.
+   * The second result: the time. The fourth: name, owner and value of each row as it was, and whether it was alive. The sixth: name and epoch of each row as it is, and whether it was in time: otherwise it may
+   * be as it was. Of several rows of a name each has an epoch that is larger by 1.
+   * @param latest As of `put`
    */
-  take(rows: readonly LocationRow[]): Statement {
+  take(rows: readonly LocationRow[], latest: number): Statement {
     const { table, isDead } = this
     const names = namesOf(rows)
     const nobody = names.map(() => "(?, '', '', 0, '1970-01-01 00:00:00')")
+    const isInTime = `${NOW_EPOCH} < ${latest}`
+    const given = ['owner', 'value', 'last_active_at'].map(
+      (name) => `${name} = IF(${isInTime}, VALUES(${name}), ${name})`,
+    )
     return transaction([
+      timeBefore(latest),
       {
         sql:
           `INSERT INTO ${table} (name, owner, value, epoch, last_active_at) VALUES ${nobody.join(', ')} ` +
@@ -87,11 +107,11 @@ export class Statements {
       { sql: `SELECT name, owner, value, NOT (${isDead}) FROM ${table} WHERE name IN (?)`, values: [names] },
       {
         sql:
-          `${this.insertOf(rows)} ON DUPLICATE KEY UPDATE epoch = GREATEST(LEAST(epoch, ${MAX_EPOCH}) + 1, VALUES(epoch)), ` +
-          'owner = VALUES(owner), value = VALUES(value), last_active_at = VALUES(last_active_at)',
+          `${this.insertOf(rows)} ON DUPLICATE KEY UPDATE ` +
+          `epoch = IF(${isInTime}, GREATEST(LEAST(epoch, ${MAX_EPOCH}) + 1, VALUES(epoch)), epoch), ${given.join(', ')}`,
         values: rows.flatMap(literals),
       },
-      { sql: `SELECT name, epoch FROM ${table} WHERE name IN (?)`, values: [names] },
+      { sql: `SELECT name, epoch, ${isInTime} FROM ${table} WHERE name IN (?)`, values: [names] },
     ])
   }
 
@@ -143,6 +163,12 @@ export class Statements {
     const row = `(?, ?, ?, ${NOW_EPOCH}, UTC_TIMESTAMP(6))`
     return `INSERT INTO ${this.table} (name, owner, value, epoch, last_active_at) VALUES ${rows.map(() => row).join(', ')}`
   }
+}
+
+/** The time, if it is before then; otherwise an error, `isTooLate`. */
+function timeBefore(latest: number): Statement {
+  const once = `SELECT ${NOW_EPOCH} UNION ALL SELECT 0 FROM DUAL WHERE ${NOW_EPOCH} >= ${latest}`
+  return { sql: `SELECT (${once})`, values: [] }
 }
 
 /** All of it in one packet. The first result is that of START TRANSACTION. */

@@ -8,7 +8,7 @@
  * What a node that is away has is away until another node has it; all else works on. Which node that is, is asked of the others, not more often than every half second.
  */
 import type { StoreError } from '@pidmesh/via-kit'
-import { Connection, listOf, placeOf, type Argument, type ConnectionOptions, type Reply } from './connection.ts'
+import { Connection, listOf, placeOf, type ConnectionOptions, type Reply, type Said } from './connection.ts'
 import { isNoScript, redirectionOf, storeError, unavailable, type Redirection } from './errors.ts'
 import { slotOf } from './names.ts'
 import { OnDemand } from './on-demand.ts'
@@ -68,7 +68,7 @@ export class ClusterRoute implements Route {
     return this.askOwners()
   }
 
-  async call(key: string, args: readonly Argument[]): Promise<Reply> {
+  async call(key: string, args: Said): Promise<Reply> {
     let server = this.ownerOf(key)
     let isAsking = false
     for (let redirections = 0; redirections <= MAX_REDIRECTIONS; redirections++) {

@@ -8,7 +8,7 @@
  * - What is not answered in time rejects. If nothing at all was heard since it was sent, the connection is given up: what stands in line behind it would wait as long.
  * - The client library doesn't reconnect: it would wait with a timer that can't be stopped, and would hold on to a server of which Sentinel says that it is the wrong one.
  */
-import type { StoreError } from '@pidmesh/via-kit'
+import { StoreTime, type StoreError } from '@pidmesh/via-kit'
 import { ErrorReply, RedisClient, RESP_TYPES, type TypeMapping } from 'redis'
 import { Bound } from './bound.ts'
 import { isReadOnly, unavailable, unfit } from './errors.ts'
@@ -20,6 +20,8 @@ const newClient = RedisClient.factory()
 type Client = ReturnType<typeof newClient>
 
 export type Argument = string | Buffer
+/** Or what they are on the connection over which they go. */
+export type Said = readonly Argument[] | ((time: StoreTime) => readonly Argument[])
 export type Reply = number | Buffer | null | readonly Reply[]
 /** The bytes are the receiver's own. */
 export type OnPush = (channel: string, bytes: Uint8Array) => void
@@ -56,6 +58,8 @@ export class Connection {
   readonly server: Server
   /** Host and port, for messages. */
   readonly place: string
+  /** The server's. Whoever is told it says so here. */
+  readonly time: StoreTime = new StoreTime()
 
   private constructor(server: Server, options: ConnectionOptions) {
     this.server = server
@@ -101,7 +105,8 @@ export class Connection {
   }
 
   /** @throws by rejection: StoreError; what Redis says */
-  async call(args: readonly Argument[]): Promise<Reply> {
+  async call(said: Said): Promise<Reply> {
+    const args = typeof said === 'function' ? said(this.time) : said
     const release = this.bound.take(this.place, bytesOf(args))
     const sent = this.client.sendCommand<Reply>(args, COMMAND)
     // When the library has let go of it: later than the caller, perhaps.
@@ -115,7 +120,7 @@ export class Connection {
   }
 
   /** To a node of a cluster that does not have the slot yet. */
-  async ask(args: readonly Argument[]): Promise<Reply> {
+  async ask(args: Said): Promise<Reply> {
     const [, reply] = await Promise.all([this.call(['ASKING']), this.call(args)])
     return reply
   }

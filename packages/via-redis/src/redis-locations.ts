@@ -8,10 +8,18 @@
  * - A row is one key, so that it is looked at and written in one step, on whatever node of a cluster (rows.ts).
  * - One script for many rows costs a third of as many scripts. If it fails its rows are done again: that must do no harm, which a take would.
  * - A name that a call has twice is written twice, one after the other.
+ * - What is to be written goes with the time, of Redis, until which its caller waits for it: what comes later is not written. A server of which the time is not known refuses it and says its time, and it goes once more.
  * - Redis may lose rows: when it starts again without what it had, or when a replica takes over that did not have them yet. `put` restores them.
  */
 import { randomUUID } from 'node:crypto'
-import { StoreError, type Answer, type LocationRow, type LocationStore, type TakenLocation } from '@pidmesh/via-kit'
+import {
+  StoreError,
+  StoreTime,
+  type Answer,
+  type LocationRow,
+  type LocationStore,
+  type TakenLocation,
+} from '@pidmesh/via-kit'
 import { Calls } from './calls.ts'
 import { ClusterRoute } from './cluster-route.ts'
 import { listOf, type Argument, type Reply } from './connection.ts'
@@ -22,6 +30,8 @@ import { connectionTo, namePlace, OneRoute, trySome, type Route } from './route.
 import { FIND, PUT, RELEASE, TAKE, type Script } from './rows.ts'
 
 const BATCH_SIZE = 256
+/** How often what Redis has found too late is tried in all: the first time its clock may be unknown, or have been put forward. */
+const TRIES = 3
 
 interface Named {
   readonly name: string
@@ -34,6 +44,13 @@ interface Work<Row, T> {
   readonly rows: readonly Row[]
   readonly args: (row: Row) => readonly Argument[]
   readonly read: (reply: Reply) => T
+}
+
+/** For a script, and until when somebody waits for it. */
+interface Given {
+  readonly keys: readonly string[]
+  readonly args: readonly Argument[]
+  readonly untilMs: number
 }
 
 interface Life {
@@ -125,10 +142,11 @@ export class RedisLocations implements LocationStore {
   /** Whether all of it may be done. @throws StoreError by rejection */
   private async try(key: string): Promise<void> {
     const row = { owner: 'try', value: Buffer.from('try') }
-    await this.run(PUT, [key], this.written(row))
-    await this.run(TAKE, [key], this.written(row))
-    const [found] = await this.run(FIND, [key], [])
-    await this.run(RELEASE, [key], [row.owner])
+    const untilMs = this.deadline()
+    await this.run(PUT, { keys: [key], args: this.written(row), untilMs })
+    await this.run(TAKE, { keys: [key], args: this.written(row), untilMs })
+    const [found] = await this.run(FIND, { keys: [key], args: [], untilMs })
+    await this.run(RELEASE, { keys: [key], args: [row.owner], untilMs })
     if (!(found instanceof Buffer)) throw unfit(this.place, 'does not keep what is written')
   }
 
@@ -143,7 +161,8 @@ export class RedisLocations implements LocationStore {
     if (this.isSplit || rows.length < 2) return this.each(work)
     try {
       const keys = rows.map(({ name }) => this.keyOf(name))
-      const replies = await this.calls.run(sizeOf(rows), () => this.run(script, keys, rows.flatMap(args)))
+      const given = { keys, args: rows.flatMap(args), untilMs: this.deadline() }
+      const replies = await this.calls.run(sizeOf(rows), () => this.run(script, given))
       return replies.map(read)
     } catch (error) {
       if (isCrossSlot(error)) this.isSplit = true
@@ -155,8 +174,9 @@ export class RedisLocations implements LocationStore {
 
   /** Of a cluster a node may be away, and what a row stands under may be something else: what is there fails, and nothing else. If all fails, so does the call. */
   private each<Row extends Named, T>({ script, rows, args, read }: Work<Row, T>): Promise<readonly Answer<T>[]> {
+    const untilMs = this.deadline()
     const run = async (row: Row): Promise<T> => {
-      const [reply = null] = await this.run(script, [this.keyOf(row.name)], args(row))
+      const [reply = null] = await this.run(script, { keys: [this.keyOf(row.name)], args: args(row), untilMs })
       return read(reply)
     }
     return this.calls.parts(sizeOf(rows), async (inTime) => {
@@ -170,22 +190,39 @@ export class RedisLocations implements LocationStore {
   }
 
   /** Replies of as many rows as there are keys. */
-  private async run(
-    { sha, text }: Script,
-    keys: readonly string[],
-    args: readonly Argument[],
-  ): Promise<readonly Reply[]> {
+  private async run(script: Script, { keys, args, untilMs }: Given): Promise<readonly Reply[]> {
     const life = this.#life
     if (life === undefined) throw unavailable(this.place, 'is not asked: this is not started')
+    const { sha, text, canBeLate } = script
     const [first = ''] = keys
-    const given = [`${keys.length}`, ...keys, ...args]
-    const reply = await life.route.call(first, ['EVALSHA', sha, ...given]).catch((error: unknown) => {
-      if (!isNoScript(error)) throw error
-      return life.route.call(first, ['EVAL', text, ...given])
-    })
-    const replies = listOf(reply)
-    if (replies.length !== keys.length) throw unfit(this.place, 'answers otherwise than Redis')
-    return replies
+    for (let tries = 1; ; tries++) {
+      // That of the server that answers: it is sent there last.
+      let time = new StoreTime()
+      const given = (of: StoreTime): readonly Argument[] => {
+        time = of
+        const latest = canBeLate ? [`${Math.floor(of.at(untilMs, performance.now()))}`] : []
+        return [`${keys.length}`, ...keys, ...args, ...latest]
+      }
+      const reply = await life.route
+        .call(first, (of) => ['EVALSHA', sha, ...given(of)])
+        .catch((error: unknown) => {
+          if (!isNoScript(error)) throw error
+          return life.route.call(first, (of) => ['EVAL', text, ...given(of)])
+        })
+      const [timeMs, replies] = listOf(reply)
+      if (typeof timeMs !== 'number') throw unfit(this.place, 'answers otherwise than Redis')
+      time.learn(timeMs, performance.now())
+      if (replies === undefined) {
+        if (tries === TRIES || performance.now() >= untilMs) throw unavailable(this.place, 'has come to it too late')
+        continue
+      }
+      if (listOf(replies).length !== keys.length) throw unfit(this.place, 'answers otherwise than Redis')
+      return listOf(replies)
+    }
+  }
+
+  private deadline(): number {
+    return performance.now() + this.timeoutMs
   }
 
   private keyOf(name: string): string {

@@ -5,7 +5,7 @@
  *          └─ ClusterRoute  the node that has the key (cluster-route.ts)
  */
 import { StoreError } from '@pidmesh/via-kit'
-import { Connection, listOf, placeOf, type Argument, type ConnectionOptions, type Reply } from './connection.ts'
+import { Connection, listOf, placeOf, type ConnectionOptions, type Reply, type Said } from './connection.ts'
 import { isCrossSlot, isNoScript, storeError, unavailable } from './errors.ts'
 import { OnDemand } from './on-demand.ts'
 import type { Place, Server } from './options.ts'
@@ -18,7 +18,7 @@ export interface Route {
   /** @throws StoreError by rejection */
   start(): Promise<void>
   /** @throws by rejection: StoreError; NOSCRIPT and CROSSSLOT as Redis says it */
-  call(key: string, args: readonly Argument[]): Promise<Reply>
+  call(key: string, args: Said): Promise<Reply>
   /** The server that has the key, as far as is known; or what all keys have in common. */
   partOf(key: string): string
 }
@@ -40,7 +40,7 @@ export class OneRoute implements Route {
     }
   }
 
-  async call(_key: string, args: readonly Argument[]): Promise<Reply> {
+  async call(_key: string, args: Said): Promise<Reply> {
     try {
       const connection = await this.connection.get()
       return await connection.call(args)

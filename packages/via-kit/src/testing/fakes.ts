@@ -24,6 +24,8 @@ export class FakeServer {
   /** Of a store in parts: whether the one with this name is away. */
   isNameAway: (name: string) => boolean = () => false
   calls = 0
+  /** What it was asked since it stands still. */
+  private held: (() => unknown)[] | undefined
 
   constructor(clock: Clock) {
     this.clock = clock
@@ -39,9 +41,30 @@ export class FakeServer {
     return row !== undefined && row.untilMs > this.clock.monotonicMs() ? row : undefined
   }
 
-  async ask<T>(answer: () => T): Promise<T> {
+  /** From now on it does nothing, and who asks is told so when its time is over. @returns lets it go on, with all that it was asked meanwhile */
+  standStill(): () => void {
+    this.held = []
+    return () => {
+      const held = this.held ?? []
+      this.held = undefined
+      for (const answer of held) {
+        try {
+          answer()
+        } catch {
+          // Nobody waits for it any more.
+        }
+      }
+    }
+  }
+
+  async ask<T>(answer: () => T, timeoutMs: number = 1_000): Promise<T> {
     this.calls++
     await this.pass(LATENCY_MS)
+    if (this.held !== undefined) {
+      this.held.push(answer)
+      await this.pass(timeoutMs - LATENCY_MS)
+      throw new StoreError('ERR_STORE_UNAVAILABLE', 'the store has not answered in time')
+    }
     if (this.isAway) throw new StoreError('ERR_STORE_UNAVAILABLE', 'the store is away')
     const answered = answer()
     await this.pass(LATENCY_MS)
@@ -56,7 +79,7 @@ export class FakeServer {
 export class FakeStore implements LocationStore {
   readonly kind = 'memory'
   readonly ttlMs: number = 3_000
-  readonly timeoutMs = 1_000
+  readonly timeoutMs: number = 1_000
   readonly batchSize = 50
   readonly server: FakeServer
   isStopped = false
@@ -79,19 +102,19 @@ export class FakeStore implements LocationStore {
   }
 
   put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
-    return this.each(rows, (row) => {
+    return this.write(rows, (row) => {
       const known = this.server.rowOf(row.name)
       if (known !== undefined && known.owner !== row.owner) return false
-      this.write(row, known?.epoch ?? 1)
+      this.keep(row, known?.epoch ?? 1)
       return true
     })
   }
 
   take(rows: readonly LocationRow[]): Promise<readonly Answer<TakenLocation>[]> {
-    return this.each(rows, (row) => {
+    return this.write(rows, (row) => {
       const known = this.server.rowOf(row.name)
       const epoch = (known?.epoch ?? 0) + 1
-      this.write(row, epoch)
+      this.keep(row, epoch)
       return { epoch, former: known === undefined || known.owner === row.owner ? undefined : known.value }
     })
   }
@@ -115,6 +138,16 @@ export class FakeStore implements LocationStore {
     return 0
   }
 
+  /** Not later than its caller waits for it. */
+  private write<T>(rows: readonly LocationRow[], answer: (row: LocationRow) => T): Promise<readonly Answer<T>[]> {
+    const { clock } = this.server
+    const untilMs = clock.monotonicMs() + this.timeoutMs
+    return this.each(rows, (row) => {
+      if (clock.monotonicMs() >= untilMs) throw new StoreError('ERR_STORE_UNAVAILABLE', 'it comes too late')
+      return answer(row)
+    })
+  }
+
   private async each<Row extends { readonly name: string }, T>(
     rows: readonly Row[],
     answer: (row: Row) => T,
@@ -123,10 +156,10 @@ export class FakeStore implements LocationStore {
     if (this.isStopped) throw new StoreError('ERR_STORE_UNAVAILABLE', 'the store was left')
     const { server } = this
     const away = new StoreError('ERR_STORE_UNAVAILABLE', 'a part of the store is away')
-    return server.ask(() => rows.map((row) => (server.isNameAway(row.name) ? away : answer(row))))
+    return server.ask(() => rows.map((row) => (server.isNameAway(row.name) ? away : answer(row))), this.timeoutMs)
   }
 
-  private write({ name, owner, value }: LocationRow, epoch: number): void {
+  private keep({ name, owner, value }: LocationRow, epoch: number): void {
     this.server.rows.set(name, { owner, value, epoch, untilMs: this.server.clock.monotonicMs() + this.ttlMs })
   }
 }

@@ -2,6 +2,8 @@
  * The rules that every LocationStore holds, for the test runner of who has made a driver: they stand in location-store.ts. Names are its own, so that the store may be one in use.
  *
  *   for (const { rule, check } of storeRules) it(rule, () => check({ store, pass }))
+ *
+ * Those of `standstillRules` have the store stand still, for all that use it.
  */
 import { deepStrictEqual, ok } from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
@@ -20,7 +22,19 @@ export interface StoreRule {
   readonly check: (lab: StoreLab) => Promise<void>
 }
 
+const LOOKS = 2
 const LIMITS = { leastMs: 300, mostMs: 2_000 }
+
+/** Of a store whose `timeoutMs` is a third of its `ttlMs` at most, and so small that it may be waited for. */
+export interface StandstillLab extends StoreLab {
+  /** Makes the server stand still, or whatever is on the way there: what it is asked it gets, and keeps. @returns lets it go on, with all that it was asked meanwhile */
+  readonly standStill: () => () => void
+}
+
+export interface StandstillRule {
+  readonly rule: string
+  readonly check: (lab: StandstillLab) => Promise<void>
+}
 
 /** What is done with the store, with names of its own. */
 class Play {
@@ -213,6 +227,39 @@ export const storeRules: readonly StoreRule[] = [
     ok(told instanceof StoreError && told.code === 'ERR_ALREADY_STARTED', 'it must be ERR_ALREADY_STARTED')
     deepStrictEqual(await play.find(), 'of one')
   }),
+]
+
+export const standstillRules: readonly StandstillRule[] = [
+  {
+    rule: 'a put and a take that have failed while the store stood still are not carried out when it goes on',
+    check: async (lab) => {
+      const { store, standStill } = lab
+      const { timeoutMs, ttlMs } = store
+      if (timeoutMs * 3 > ttlMs)
+        throw new Error(`this rule wants a store with a timeoutMs of ${ttlMs / 3} at most, not ${timeoutMs}`)
+      const play = new Play(lab)
+      const free = `${play.name}:free`
+      const row = play.row('late', 'of late', free)
+      await play.put('one')
+      const goOn = standStill()
+      const failed = await Promise.allSettled([
+        play.take('late'),
+        store.put([row]).then(([answer]) => answered(answer)),
+      ])
+      goOn()
+      deepStrictEqual(
+        failed.map(({ status }) => status),
+        ['rejected', 'rejected'],
+        'the store did not stand still',
+      )
+      // It may take a moment to come to what it was asked.
+      for (let look = 0; look < LOOKS; look++) {
+        await play.pass(0.1)
+        const found = await store.find([play.name, free]).catch(() => [])
+        ok(!found.some((answer) => !(answer instanceof StoreError) && text(answer) === 'of late'), 'it was carried out')
+      }
+    },
+  },
 ]
 
 /** @throws what is in its place */
