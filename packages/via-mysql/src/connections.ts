@@ -6,9 +6,10 @@
  *    └─ waits ─┘ in turn, MAX_WAITING at most, until its deadline      └─ failed ─▶ destroyed
  *
  * - A session is one task's at a time. One whose task has failed isn't used again: nobody knows what is left in it.
- * - Nothing is opened unless a task wants it: a server that is away is asked as often as there are calls, and found again by the next one.
+ * - Nothing is opened unless a task wants it: a server that is away is asked as often as there are calls, and found again by the next one. One that is there and doesn't greet is asked with pauses, by one at a time (dial-pause.ts).
  */
 import { StoreError } from '@pidmesh/via-kit'
+import type { DialPause } from './dial-pause.ts'
 import type { Session } from './session.ts'
 
 /** Calls that wait for a session. Each is a batch: this is thousands of names. */
@@ -25,6 +26,8 @@ export interface ConnectionsInit {
   readonly open: () => Session
   /** The first that is said in a session. */
   readonly prepare: (session: Session, untilMs: number) => Promise<unknown>
+  /** Before it is dialed again. It outlives a start that has failed, and the next one is wary, too. */
+  readonly pause: DialPause
 }
 
 export class Connections {
@@ -32,11 +35,15 @@ export class Connections {
   private readonly idle: Session[] = []
   private readonly busy = new Set<Session>()
   private readonly waiting = new Set<Waiting>()
+  private readonly pause: DialPause
+  /** Settles with the handshake that was begun last. */
+  private dialing: Promise<unknown> = Promise.resolve()
   private places: number
   private isStopped = false
 
   constructor(init: ConnectionsInit) {
     this.init = init
+    this.pause = init.pause
     this.places = init.size
   }
 
@@ -63,16 +70,50 @@ export class Connections {
     let session = this.idle.pop()
     // One that was lost while it was idle is passed over.
     while (session !== undefined && !session.isUsable) session = this.idle.pop()
-    const isNew = session === undefined
-    session ??= this.init.open()
+    session ??= await this.dial(untilMs)
     this.busy.add(session)
     try {
-      if (isNew) await this.init.prepare(session, untilMs)
       const result = await task(session)
       if (this.isStopped) session.destroy()
       else this.idle.push(session)
       return result
     } catch (error) {
+      session.destroy()
+      throw error
+    } finally {
+      this.busy.delete(session)
+    }
+  }
+
+  /** A new session, prepared. */
+  private async dial(untilMs: number): Promise<Session> {
+    while (this.pause.isWary) {
+      const { dialing } = this
+      await settled(dialing, untilMs)
+      if (performance.now() >= untilMs) break
+      // Somebody else who has waited for it dials now.
+      if (dialing === this.dialing) break
+    }
+    if (this.isStopped) throw stopped()
+    const nowMs = performance.now()
+    this.pause.check(nowMs)
+    // A handshake that is bound to be broken off is not begun: it would be counted.
+    if (nowMs >= untilMs)
+      throw new StoreError('ERR_STORE_UNAVAILABLE', 'the database server has not taken another connection in time')
+    const session = this.init.open()
+    const prepared = this.prepare(session, untilMs)
+    this.dialing = prepared.catch(() => undefined)
+    await prepared
+    return session
+  }
+
+  private async prepare(session: Session, untilMs: number): Promise<void> {
+    this.busy.add(session)
+    try {
+      await this.init.prepare(session, untilMs)
+      this.pause.succeeded()
+    } catch (error) {
+      if (session.isBrokenOff) this.pause.brokenOff(performance.now())
       session.destroy()
       throw error
     } finally {
@@ -120,6 +161,16 @@ export class Connections {
     if (next === undefined) this.places += 1
     else next.grant()
   }
+}
+
+/** Or it is late. */
+async function settled(promise: Promise<unknown>, untilMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, untilMs - performance.now()))
+  })
+  await Promise.race([promise, late])
+  clearTimeout(timer)
 }
 
 function stopped(): StoreError {

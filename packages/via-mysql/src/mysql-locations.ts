@@ -16,6 +16,7 @@
 import { PidmeshError } from '@pidmesh/runtime'
 import { StoreError, type LocationRow, type LocationStore, type StoreTime, type TakenLocation } from '@pidmesh/via-kit'
 import { Connections } from './connections.ts'
+import { DialPause } from './dial-pause.ts'
 import { isConflict, isNoTable, isTooLate, storeErrorOf } from './faults.ts'
 import { checkOptions, type CheckedOptions, type MysqlOptions } from './options.ts'
 import { createTableOf, differences, type FoundTable } from './schema.ts'
@@ -70,10 +71,12 @@ export class MysqlLocations implements LocationStore {
     this.statements = new Statements(rest.table, rest.ttlMs)
     this.place = `${server.host}:${server.port}`
     const setup = setupOf(rest.timeoutMs)
+    const pause = new DialPause(Math.random)
     this.connect = () =>
       new Connections({
         size: rest.connections,
         open: () => new Session(server),
+        pause,
         prepare: async (session, untilMs) => {
           const results = (await session.query(setup, untilMs)) as readonly unknown[]
           learn(session.time, results.at(-1))

@@ -22,6 +22,9 @@ export class Session {
   private readonly connection: Connection
   private underWay: ((error: StoreError) => void) | undefined
   private isGone = false
+  private isReached = false
+  /** Somebody has taken the connection, and was given up: a server counts such handshakes. */
+  isBrokenOff = false
   /** The server's. Whoever is told it says so here. */
   readonly time: StoreTime = new StoreTime()
 
@@ -46,6 +49,9 @@ export class Session {
       trace: false,
     })
     this.connection.on('error', () => this.destroy())
+    this.socket.once('connect', () => {
+      this.isReached = true
+    })
     this.socket.on('close', () => this.destroy())
   }
 
@@ -69,7 +75,10 @@ export class Session {
         reject(error instanceof Error ? error : lost())
       }
       const timer = setTimeout(
-        () => this.destroy(new StoreError('ERR_STORE_UNAVAILABLE', 'the database server has not answered in time')),
+        () => {
+          this.isBrokenOff = this.isReached
+          this.destroy(new StoreError('ERR_STORE_UNAVAILABLE', 'the database server has not answered in time'))
+        },
         Math.max(0, untilMs - performance.now()),
       )
       this.underWay = fail

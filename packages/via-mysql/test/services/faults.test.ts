@@ -76,6 +76,24 @@ describeServers('a server that fails', (server) => {
     await once(server, 'close')
   })
 
+  it('somebody listens who says nothing, and is asked again and again: it is dialed with pauses, and calls in between reject at once', async () => {
+    let dialed = 0
+    const silent = createServer((socket) => {
+      dialed++
+      socket.on('error', () => undefined).resume()
+    }).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const store = fixture.store({ host: '127.0.0.1', port, user: 'u', database: 'd', timeoutMs: 20 })
+    const untilMs = performance.now() + 600
+    let calls = 0
+    for (; performance.now() < untilMs; calls++) expect(await codeOf(store.start())).toBe('ERR_STORE_UNAVAILABLE')
+    // Pauses of 25, 50, 100 and 200 ms at the least; without them it is dialed thirty times.
+    expect(dialed).toBeLessThanOrEqual(6)
+    expect(calls).toBeGreaterThan(dialed)
+    silent.close()
+  })
+
   it('somebody listens who is no database server: the start rejects', async () => {
     for (const greeting of ['HTTP/1.1 400 Bad Request\r\n\r\n', '\x01\0\0\0\xff', '\xff\xff\xff\xff'.repeat(10)]) {
       const server = createServer((socket) => {
@@ -147,7 +165,15 @@ describeServers('a server that fails', (server) => {
     // Those connections are new: the ones that were stuck are gone.
     expect(await codeOf(store.find(['a']))).toBe('ERR_STORE_UNAVAILABLE')
     fixture.service.resume()
-    expect((await answerOf(() => store.find(['a']))).map(textOf)).toEqual(['a of 1'])
+    // After the pause that follows a handshake that was broken off.
+    await expect
+      .poll(() =>
+        store.find(['a']).then(
+          (found) => found.map(textOf),
+          () => 'not yet',
+        ),
+      )
+      .toEqual(['a of 1'])
   })
 
   it('an answer that is late is nobody’s, and its connection is not used again', async () => {
