@@ -256,7 +256,7 @@ export class LocationVia implements Via {
 
   /**
    * Sends over the mesh, or over the channel of the node that has the name. A message must not be changed until the promise is settled. `noconnection`: the store or that node can't be reached, or too many wait.
-   * @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`
+   * @throws PidmeshError by rejection: `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`, and `ERR_MESSAGE_TOO_LARGE` if it goes to another node
    */
   async send(name: string, message: unknown): Promise<SendStatus | 'noproc'> {
     this.checkName(name)
