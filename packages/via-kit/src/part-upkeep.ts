@@ -111,13 +111,14 @@ export class PartUpkeep<Entry extends Named> {
 
   private async isReleased({ row, untilMs }: Unreleased): Promise<boolean> {
     const { store } = this.options
-    const isSure = store.isSure(row)
+    const wasSure = store.isSure(row)
     try {
       await store.release(row)
     } catch {
       return false
     }
-    if (!isSure) this.keep({ row, untilMs })
+    // A call that was under way already, before which nothing is given back, may have failed only since.
+    if (!wasSure || !store.isSure(row)) this.keep({ row, untilMs })
     return true
   }
 

@@ -46,10 +46,11 @@ describe('names of a node, of which there are more than calls may wait', () => {
   })
 })
 
-/** What it is to write fails at once, since the connection is lost, and arrives as late as may be. */
+/** What it is to write fails soon, since the connection is lost, and arrives as late as may be. */
 class LosesConnections extends FakeStore {
   override readonly timeoutMs: number = 1_800
   isLost = false
+  afterMs = 0
 
   override put(rows: readonly LocationRow[]): Promise<readonly Answer<boolean>[]> {
     return this.isLost ? this.later(() => super.put(rows)) : super.put(rows)
@@ -59,9 +60,10 @@ class LosesConnections extends FakeStore {
     return this.isLost ? this.later(() => super.take(rows)) : super.take(rows)
   }
 
-  private later(write: () => Promise<unknown>): Promise<never> {
+  private async later(write: () => Promise<unknown>): Promise<never> {
     this.server.clock.setTimer(this.timeoutMs - 10, () => void write())
-    return Promise.reject(new StoreError('ERR_STORE_UNAVAILABLE', 'the connection is lost'))
+    await new Promise<void>((resolve) => void this.server.clock.setTimer(this.afterMs, resolve))
+    throw new StoreError('ERR_STORE_UNAVAILABLE', 'the connection is lost')
   }
 }
 
@@ -101,10 +103,34 @@ describe('what has failed, and is carried out all the same until its time is ove
     expect(lab.server.rowOf('n0')).toBeUndefined()
     expect(one.names.stats.unreleased).toBe(0)
   })
+
+  it('a refresh that is under way when its name ends: the name is free then', async () => {
+    const { lab, stores } = await storesLab((server) => new LosesConnections(server))
+    const [one] = lab.members
+    const pid = await registerMany(lab, 1)
+    lose(stores, true, 20)
+    const failed = Promise.allSettled([one.names.setMeta('n0', { is: 'late' })])
+    await lab.pass(10)
+    one.node.exit(pid, 'kill')
+    await lab.pass(20)
+    lose(stores, false)
+    expect(await failed).toMatchObject([{ status: 'rejected', reason: { code: 'ERR_STORE_UNAVAILABLE' } }])
+    await lab.pass(1_700)
+    expect(lab.server.rowOf('n0')).toBeUndefined()
+    await lab.pass(150)
+    expect(lab.server.rowOf('n0')).toBeDefined()
+    await lab.pass(1_200)
+    expect(lab.server.rowOf('n0')).toBeUndefined()
+    expect(one.names.stats.unreleased).toBe(0)
+  })
 })
 
-function lose(stores: readonly LosesConnections[], isLost: boolean): void {
-  for (const store of stores) store.isLost = isLost
+/** @param afterMs When a call is told */
+function lose(stores: readonly LosesConnections[], isLost: boolean, afterMs: number = 0): void {
+  for (const store of stores) {
+    store.isLost = isLost
+    store.afterMs = afterMs
+  }
 }
 
 describe('names that were given up while the store was away', () => {
