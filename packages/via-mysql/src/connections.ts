@@ -108,12 +108,13 @@ export class Connections {
   }
 
   private async prepare(session: Session, untilMs: number): Promise<void> {
+    const begunMs = performance.now()
     this.busy.add(session)
     try {
       await this.init.prepare(session, untilMs)
       this.pause.succeeded()
     } catch (error) {
-      if (session.isBrokenOff) this.pause.brokenOff(performance.now())
+      if (session.isBrokenOff) this.pause.brokenOff(performance.now(), begunMs)
       session.destroy()
       throw error
     } finally {

@@ -2,6 +2,7 @@
  * When a server is dialed again that takes connections and is too slow to greet.
  *
  *   a handshake is broken off ─▶ a pause: longer with each, up to LAST_PAUSE_MS, of random length ─▶ dialed again
+ *   one that was begun before that is, too ─▶ the pause stays as it is: ten calls that dialed at once say no more than one
  *   one succeeds ─▶ all is forgotten
  *
  * A server counts handshakes that were broken off, and after `max_connect_errors` of them, 100 if nobody has said otherwise, it lets nobody in from this host until somebody has it flush its hosts. Whom nobody
@@ -17,6 +18,9 @@ export class DialPause {
   private broken = 0
   /** When the first of them was broken off. */
   private sinceMs = 0
+  private pauses = 0
+  /** When the last pause began. */
+  private pausedAtMs = -Infinity
   private untilMs = -Infinity
 
   /** @param random From 0 to 1 */
@@ -39,15 +43,21 @@ export class DialPause {
     )
   }
 
-  brokenOff(nowMs: number): void {
+  /** @param begunMs When the handshake was begun */
+  brokenOff(nowMs: number, begunMs: number): void {
     if (this.broken === 0) this.sinceMs = nowMs
-    const longestMs = Math.min(FIRST_PAUSE_MS * 2 ** this.broken, LAST_PAUSE_MS)
     this.broken++
+    if (begunMs < this.pausedAtMs) return
+    const longestMs = Math.min(FIRST_PAUSE_MS * 2 ** this.pauses, LAST_PAUSE_MS)
+    this.pauses++
+    this.pausedAtMs = nowMs
     this.untilMs = nowMs + longestMs * (0.5 + this.random() / 2)
   }
 
   succeeded(): void {
     this.broken = 0
+    this.pauses = 0
+    this.pausedAtMs = -Infinity
     this.untilMs = -Infinity
   }
 }

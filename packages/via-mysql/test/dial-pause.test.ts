@@ -12,7 +12,7 @@ describe('the pause before a server is dialed again that is too slow to greet', 
       const pause = new DialPause(() => random)
       const pauses = Array.from({ length: 12 }, (_, n) => {
         const nowMs = n * 100_000
-        pause.brokenOff(nowMs)
+        pause.brokenOff(nowMs, nowMs)
         return pauseOf(pause, nowMs)
       })
       const longest = [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 15_000, 15_000, 15_000]
@@ -22,19 +22,28 @@ describe('the pause before a server is dialed again that is too slow to greet', 
 
   it('says since when it was so, how often, and until when nothing is dialed', () => {
     const pause = new DialPause(() => 1)
-    pause.brokenOff(1_000)
-    pause.brokenOff(3_000)
+    pause.brokenOff(1_000, 0)
+    pause.brokenOff(3_000, 2_000)
     expect(() => pause.check(3_040)).toThrow('since 2040 ms, 2 times: it is dialed again in 60 ms')
     expect(() => pause.check(3_100)).not.toThrow()
   })
 
+  it('is not longer for handshakes that were begun before it: they say nothing new', () => {
+    const pause = new DialPause(() => 1)
+    for (let n = 0; n < 10; n++) pause.brokenOff(1_000 + n, n)
+    expect(() => pause.check(1_040)).toThrow('since 40 ms, 10 times: it is dialed again in 10 ms')
+    expect(() => pause.check(1_050)).not.toThrow()
+    pause.brokenOff(2_000, 1_050)
+    expect(pauseOf(pause, 2_000)).toBe(100)
+  })
+
   it('is over, and the first one again, when one has succeeded', () => {
     const pause = new DialPause(() => 1)
-    for (let n = 0; n < 20; n++) pause.brokenOff(0)
+    for (let n = 0; n < 20; n++) pause.brokenOff(0, 0)
     pause.succeeded()
     expect(() => pause.check(0)).not.toThrow()
     expect(pause.isWary).toBe(false)
-    pause.brokenOff(0)
+    pause.brokenOff(0, 0)
     expect(pauseOf(pause, 0)).toBe(50)
   })
 
@@ -56,12 +65,16 @@ class Server {
   isSilent = false
   isReached = true
 
-  readonly connections = new Connections({
-    size: 2,
-    open: () => this.open(),
-    prepare: (_session, untilMs) => this.greet(untilMs),
-    pause: new DialPause(() => 1),
-  })
+  readonly connections: Connections
+
+  constructor(size: number = 2) {
+    this.connections = new Connections({
+      size,
+      open: () => this.open(),
+      prepare: (_session, untilMs) => this.greet(untilMs),
+      pause: new DialPause(() => 1),
+    })
+  }
 
   /** A call that has so much time. */
   call(ms: number): Promise<string> {
@@ -113,6 +126,16 @@ describe('a server that takes connections and does not greet', () => {
     server.isSilent = false
     await new Promise((resolve) => setTimeout(resolve, 110))
     expect(await Promise.all([server.call(5_000), server.call(5_000)])).toEqual(['done', 'done'])
+  })
+
+  it('is dialed again as soon after that if many calls had dialed at once', async () => {
+    const server = new Server(16)
+    server.isSilent = true
+    const messages = await Promise.all(Array.from({ length: 16 }, () => server.call(5)))
+    expect(new Set(messages)).toEqual(new Set(['late']))
+    server.isSilent = false
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    expect(await server.call(1_000)).toBe('done')
   })
 
   it('is dialed at each call if it was not reached at all: it has counted nothing', async () => {
