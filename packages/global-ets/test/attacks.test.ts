@@ -109,8 +109,10 @@ describe('a hostile node', () => {
     await cluster.advance(50)
     const before = cluster.log.lines.length
     const from = b.node.self.pid
+    const call = { type: '$gen_call', from: { pid: evil.self.pid, tag: evil.self.makeRef() }, request: 'what?' }
+    const ofAnyServer = [{ type: '$gen_cast', request: 'what?' }, call, { type: '$of a later version' }]
     for (let i = 0; i < 1_000; i++)
-      for (const message of [{ type: 'delta' }, { type: 'of a later version' }, { ...hello, from }])
+      for (const message of [{ type: 'delta' }, { type: 'of a later version' }, { ...hello, from }, ...ofAnyServer])
         forge(evil, message)
     const policy = 'x'.repeat(1_000_000)
     for (let i = 0; i < 10; i++) forge(evil, { ...hello, policy })

@@ -110,12 +110,12 @@ export class TableServer extends GenServer {
   }
 
   override handleCall(): NoReplyResult {
-    this.log.warn({}, 'the table server takes no calls')
+    this.#drops.warn({}, 'the table server takes no calls')
     return this.noreply()
   }
 
   override handleCast(): void {
-    this.log.warn({}, 'the table server takes no casts')
+    this.#drops.warn({}, 'the table server takes no casts')
   }
 
   override handleInfo(message: unknown): void {
@@ -127,7 +127,7 @@ export class TableServer extends GenServer {
     else if (hasType(message, 'timeout')) this.#onTimeout(message)
     // Came before init had begun, from nobody knows where: whom the hello of this server reaches says it again.
     else if (looksLikeTableMessage(message)) return
-    else this.log.warn({ message: typeof message }, 'the table server got a message that is not for it')
+    else this.#drops.warn({ message: typeof message }, 'the table server got a message that is not for it')
   }
 
   /** What the table is like, for `sys.getState`. */
