@@ -48,7 +48,7 @@ export class GatewayProcess {
             self.signal.addEventListener('abort', onGone)
           },
           onSessionEnd: (pid, reason) => this.onExit(pid, reason),
-          onRevoked: (pid, cause) => hub.sessionOf(pid)?.client.isEnding(cause),
+          onRevoked: (pid, cause) => hub.sessionOf(pid)?.client.isRevoked(cause),
           whereIs: (nonce) => hub.whereabouts.find(nonce),
         },
       ],

@@ -223,9 +223,14 @@ export class SessionClient {
     if (connection === this.connection && this.self.isAlive) this.ownWait().watch(0)
   }
 
-  /** The session is at the last that it does, or has been told to end: its client is closed, and it is killed, in time also if that never ends, or what it is at. */
+  /** The session is at the last that it does: its client is closed, and it is killed, in time also if that never ends. */
   isEnding(cause: CloseCause): void {
-    if (this.self.isAlive) this.ownWait().watch(0, () => this.connection?.close(cause))
+    if (this.self.isAlive) this.ownWait().watchEnd(() => this.connection?.close(cause))
+  }
+
+  /** The session has been told to end, and may be at something that never ends. Who tells it so again gives it no more time. */
+  isRevoked(cause: CloseCause): void {
+    if (!this.ownWait().isToEnd) this.isEnding(cause)
   }
 
   /** It was to be a session: one that has come from another node, and can't go on here, is looked for by its former tokens already. If its gateway has ended meanwhile it runs still, perhaps for ever. */
@@ -237,7 +242,7 @@ export class SessionClient {
   /** The session's process has ended. */
   sessionHasEnded(): void {
     this.outbox.isClosed = true
-    this.wait?.end()
+    this.wait?.processHasEnded()
     this.forgetFormer()
   }
 }

@@ -5,7 +5,9 @@
  *                             │                                      └── graceMs ─▶ Deadline to the process, which ends
  *                             └── sessionEndTimeoutMs ─▶ killed      └── graceMs + sessionEndTimeoutMs ─▶ killed
  *
- * State: whether the session is counted among those that wait; the watchdog, which is one timer outside of the process, as that may hang.
+ * One that has been told to end has `sessionEndTimeoutMs` for that, whatever its client does meanwhile, and however often it is told.
+ *
+ * State: whether the session is counted among those that wait; the watchdog, which is one timer outside of the process, as that may hang; whether it is to end.
  */
 import type { Context, Ref, TimerHandle } from '@pidmesh/runtime'
 import type { SessionHub } from './session-hub.ts'
@@ -18,6 +20,8 @@ export class SessionWait {
   private waitsFor: string | undefined = undefined
   private watchdog: TimerHandle | undefined = undefined
   private deadline: Ref | undefined = undefined
+  /** The process has been told to, and the watchdog is for that. */
+  isToEnd = false
 
   constructor(hub: SessionHub, self: Context) {
     this.hub = hub
@@ -38,10 +42,9 @@ export class SessionWait {
     return this.waitsFor !== undefined && number === this.times
   }
 
-  /** The client is back, or the process has ended. */
+  /** The client is back. */
   end(): void {
-    this.watchdog?.cancel()
-    this.watchdog = undefined
+    if (!this.isToEnd) this.watchdog?.cancel()
     if (this.waitsFor === undefined) return
     this.hub.endWait(this.waitsFor)
     this.waitsFor = undefined
@@ -49,9 +52,23 @@ export class SessionWait {
     if (this.deadline !== undefined && this.self.isAlive) this.self.cancelTimer(this.deadline)
   }
 
-  /** The process has so long, and then `sessionEndTimeoutMs`, before it is killed, `before` which something else may be to be done. */
-  watch(leftMs: number, before?: () => void): void {
+  /** The process has so long, and then `sessionEndTimeoutMs`, before it is killed. */
+  watch(leftMs: number): void {
+    if (this.isToEnd) return
     this.watchdog?.cancel()
-    this.watchdog = this.hub.watch(this.self.pid, leftMs, before)
+    this.watchdog = this.hub.watch(this.self.pid, leftMs)
+  }
+
+  /** The process has `sessionEndTimeoutMs` to end, before it is killed, and `before` that something else is to be done. */
+  watchEnd(before: () => void): void {
+    this.isToEnd = true
+    this.watchdog?.cancel()
+    this.watchdog = this.hub.watch(this.self.pid, 0, before)
+  }
+
+  /** The process has ended. */
+  processHasEnded(): void {
+    this.watchdog?.cancel()
+    this.end()
   }
 }

@@ -110,6 +110,41 @@ describe('a session that comes to no end', () => {
     expect([socket.closed, lab.at(0).gateway.stats.sessions]).toEqual([4004, { attached: 0, detached: 0 }])
   })
 
+  it('is killed in time however often it is revoked, and no later than after the first time', async () => {
+    class Hanging extends Named {
+      override handleMessage() {
+        return never()
+      }
+    }
+    const lab = await labOf(1, { session: Hanging })
+    const socket = await hello(lab, 0)
+    await tell(lab, socket, { type: 'busy', ms: 1 })
+    for (let n = 0; n < 3; n++) {
+      await lab.cluster.run(lab.at(0).gateway.revoke('ann'))
+      await lab.cluster.advance(4_000)
+    }
+    expect([socket.closed, lab.at(0).gateway.stats.sessions]).toEqual([4004, { attached: 0, detached: 0 }])
+  })
+
+  it('is killed in time when it is revoked while its client comes back, and hangs in handleResume', async () => {
+    class Hanging extends Named {
+      override handleMessage() {
+        return new Promise<void>((resolve) => lab.clock.setTimer(3_000, resolve))
+      }
+      override handleResume() {
+        return never()
+      }
+    }
+    const lab: SimLab = await labOf(1, { session: Hanging })
+    const first = await hello(lab, 0)
+    await tell(lab, first, { type: 'busy', ms: 3_000 })
+    const second = await hello(lab, 0, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.run(lab.at(0).gateway.revoke('ann'))
+    await lab.cluster.advance(11_000)
+    expect([typesOf(second), second.closed]).toEqual([['resumed'], 4004])
+    expect(lab.at(0).gateway.stats.sessions).toEqual({ attached: 0, detached: 0 })
+  })
+
   it.each([
     { where: 'of the same node', index: 0 },
     { where: 'of another node', index: 1 },
