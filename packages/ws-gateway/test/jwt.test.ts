@@ -266,6 +266,17 @@ describe('keys that are fetched', () => {
     expect(fetches).toBe(2)
   })
 
+  it('are fetched again after the clock has been set back: not only when it is again what it was', async () => {
+    publish(['1', rsa.publicKey])
+    const verify = verifier()
+    expect(await verify(await sign(good, 'RS256', rsa.privateKey, '1'))).toBeDefined()
+    publish(['2', otherRsa.publicKey])
+    vi.setSystemTime((NOW_S - 30) * 1_000)
+    expect(await verify(await sign(good, 'RS256', otherRsa.privateKey, '2'))).toBeDefined()
+    expect(await verify(await sign(good, 'RS256', rsa.privateKey, '1'))).toBe(undefined)
+    expect(fetches).toBe(2)
+  })
+
   it('are tried in turn for a token that does not say of which it is', async () => {
     publish(['1', otherRsa.publicKey], ['2', rsa.publicKey])
     const verify = verifier()
@@ -363,6 +374,21 @@ describe('keys that are fetched', () => {
         await verify(await sign({ ...good, exp: NOW_S + 86_400 }, 'RS256', otherRsa.privateKey, '2')),
       ).toBeDefined()
       expect(log.lines).toHaveLength(2)
+    })
+
+    it('are not asked for again by each token of a key that somebody has invented', async () => {
+      const { verify } = await start()
+      at(60)
+      for (let i = 0; i < 5; i++)
+        await expect(verify(await sign(good, 'RS256', rsa.privateKey, `invented ${i}`))).rejects.toMatchObject(away)
+      expect(fetches).toBe(2)
+      at(91)
+      status = 200
+      publish(['2', otherRsa.publicKey])
+      const fresh = await sign(good, 'RS256', otherRsa.privateKey, '2')
+      const [one, other] = await Promise.all([verify(fresh), verify(fresh)])
+      expect([one, other]).not.toContain(undefined)
+      expect(fetches).toBe(3)
     })
 
     it('are dropped at once if they are wanted so; without a logger Node.js warns', async () => {
