@@ -3,7 +3,7 @@
  *
  * State: names and rooms, once it has any, and which broadcasts it has had since it moved: all that goes with it to another node, beside what its client has not acknowledged.
  */
-import { PidmeshError, type Context, type NameMeta, type Pid, type Via } from '@pidmesh/runtime'
+import { Pid, PidmeshError, type Context, type NameMeta, type Via } from '@pidmesh/runtime'
 import type { RoomMessage } from './room-message.ts'
 import { SeenOnce } from './seen-once.ts'
 import type { SessionClient } from './session-client.ts'
@@ -101,8 +101,9 @@ export class Seat implements SessionSeat<unknown> {
   // Rooms.
 
   /** Whether a broadcast is not for this session, wherever it goes: it was left out, or has left the room. */
-  isNotFor(message: RoomMessage): boolean {
-    return message.except?.equals(this.pid) === true || this.heldRooms?.hasLeft(message.group) === true
+  isNotFor({ except, group }: RoomMessage): boolean {
+    // What only looks like a broadcast may have anything there.
+    return (except instanceof Pid && except.equals(this.pid)) || this.heldRooms?.hasLeft(group) === true
   }
 
   /** Whether a broadcast has come before, over the session's former place. From now on it has. */

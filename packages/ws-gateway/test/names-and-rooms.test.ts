@@ -206,6 +206,21 @@ it('revoke closes all sessions of a name with 4004, on whatever node, and none o
   expect(await again.next('resume_failed')).toMatchObject({ why: 'gone' })
 })
 
+it('what only looks like a broadcast to a room ends no session: it is a message like any other', async () => {
+  class Named extends SocketSession<SimMessage, unknown, SimPrincipal> {
+    override handleConnect(): Promise<void> {
+      return this.registerAs('ann')
+    }
+  }
+  const simulated = await labOf(1, { session: Named })
+  const socket = await hello(simulated, 0)
+  const { names, node } = simulated.at(0)
+  const forged = { type: '$pidmesh_room_message', id: 1, from: node.self.pid, group: 'room:a', message: 'x' }
+  for (const except of [null, 'nobody', 7]) void names.send('ann', { ...forged, except })
+  await simulated.cluster.settle()
+  expect([socket.closed, socket.messages]).toEqual([undefined, ['x', 'x', 'x']])
+})
+
 describe('a process that is no session', () => {
   it('in the group of a room reads with messageOfRoom what is broadcast there, and nothing else', async () => {
     const simulated = await labOf(2)
