@@ -17,7 +17,7 @@ export interface AuthenticationOptions<Principal> {
   readonly principalId: (principal: Principal) => string
   readonly timeoutMs: number
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Pick<Logger, 'error'>
   /** For what would be said again of each client. */
   readonly seldom: Pick<Logger, 'warn'>
 }

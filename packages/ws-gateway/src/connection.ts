@@ -33,6 +33,8 @@ export const CLOSE_GRACE_MS = 2_000
 /** What all connections of a gateway share. */
 export interface ConnectionHost extends WriterHost {
   readonly log: Logger
+  /** For what is a fault of the author's. */
+  readonly faults: Pick<Logger, 'error'>
   readonly schema: MessageSchema<unknown> | undefined
   readonly heartbeat: HeartbeatOptions
   readonly rate: Rate
@@ -57,10 +59,9 @@ export interface ConnectionInit {
 
 type Stage = 'hello' | 'starting' | 'open' | 'closing'
 
-/** Frames that have come before the session was there. */
+/** Frames that have come before the session was there, as they came: what they hold may take twenty times as much. */
 interface Early {
-  readonly frames: Decoded[]
-  /** As they came: what they hold takes several times as much. */
+  readonly frames: Buffer[]
   bytes: number
 }
 
@@ -156,7 +157,7 @@ export class Connection implements SocketListener, WriterOwner {
     this.stage = 'open'
     const early = this.early?.frames ?? []
     this.early = undefined
-    for (const frame of early) this.onDecoded(frame, 0)
+    for (const frame of early) this.onDecoded(this.codec.decode(frame))
     if (this.pending < this.host.maxPendingMessages) this.resumeReading()
   }
 
@@ -312,24 +313,24 @@ export class Connection implements SocketListener, WriterOwner {
       this.close(CLOSE.unsupported)
       return
     }
-    this.onDecoded(this.codec.decode(data), data.length)
+    if (this.stage === 'starting') this.keep(data)
+    else this.onDecoded(this.codec.decode(data))
   }
 
-  private onDecoded(frame: Decoded, bytes: number): void {
+  private onDecoded(frame: Decoded): void {
     if (this.stage === 'closing') return
     if (frame.type === 'malformed') this.refuse(frame.problem)
     else if (this.stage === 'hello') this.onFirst(frame)
-    else if (this.stage === 'starting') this.keep(frame, bytes)
     else if (frame.type === 'control') this.onControl(controlOf(frame.control))
     else this.onMessages(frame.messages)
   }
 
   /** Of who may be nobody little is kept: to ask who it is may take seconds, and a thousand may wait for that. */
-  private keep(frame: Decoded, bytes: number): void {
+  private keep(frame: Buffer): void {
     this.early ??= { frames: [], bytes: 0 }
     const { early } = this
     early.frames.push(frame)
-    early.bytes += bytes
+    early.bytes += frame.length
     const isEnough = this.isUnauthenticated && early.bytes >= MAX_STRANGERS_BYTES
     if (isEnough || early.frames.length >= this.host.maxPendingMessages) this.socket.pause()
   }
@@ -410,7 +411,7 @@ export class Connection implements SocketListener, WriterOwner {
 
   /** Its author has to know: clients are closed for it, whatever they send. */
   private onSchemaFailed(problem: string): void {
-    this.host.log.error({ session: this.session?.pid.toString(), problem }, 'the schema of messages can not be used')
+    this.host.faults.error({ session: this.session?.pid.toString(), problem }, 'the schema of messages can not be used')
     this.close(CLOSE.badMessage)
   }
 

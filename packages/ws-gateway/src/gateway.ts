@@ -10,7 +10,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { cast } from '@pidmesh/gen-server'
-import { PidmeshError, type Awaitable, type Node, type SendStatus } from '@pidmesh/runtime'
+import { PidmeshError, RateLimitedLog, type Awaitable, type Node, type SendStatus } from '@pidmesh/runtime'
 import { authenticate, seldomLog } from './authentication.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import type { Hello } from './client-control.ts'
@@ -86,11 +86,13 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       kill: (session) => this.process.kill(session),
     })
     this.sockets = new Sockets({ clock, log, random, ...options })
+    // What is a fault of the author's comes with each client, and clients come again.
+    const faults = new RateLimitedLog(log, clock)
     const authentication = {
       ...options,
       timeoutMs: options.authenticateTimeoutMs,
       clock,
-      log,
+      log: faults,
       seldom: seldomLog(log, clock),
     }
     const whoIs = (request: UpgradeRequest) => authenticate(request, authentication)
@@ -113,6 +115,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     this.host = {
       clock,
       log,
+      faults,
       counters,
       ...options,
       schema: options.messages,

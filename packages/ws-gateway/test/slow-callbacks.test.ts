@@ -258,6 +258,17 @@ describe('what a user’s code throws or gives that is none of what it may', () 
     },
   )
 
+  it('a schema that fails, and clients who come again and again, do not fill the log', async () => {
+    const lab = await labOf(1, {
+      messages: { '~standard': { version: 1, vendor: 'x', validate: () => failing('no such table') } },
+    })
+    const sockets = []
+    for (let n = 0; n < 150; n++) sockets.push(await hello(lab, 0))
+    for (const socket of sockets) socket.send([{ type: 'busy', ms: 1 }])
+    await lab.cluster.settle()
+    expect(lab.cluster.log.lines.filter(({ level }) => level === 'error')).toHaveLength(100)
+  })
+
   it('a schema says that a message is none: that is no error of this node', async () => {
     const validate = () => ({ issues: [{ message: 'no text' }] })
     const lab = await labOf(1, { messages: { '~standard': { version: 1, vendor: 'x', validate } } })
