@@ -1,0 +1,3 @@
+import { describeDistribution } from './suite.ts'
+
+describeDistribution('tcp')
