@@ -9,7 +9,8 @@
 import { start, startLink, stop, type ServerPid } from '@pidmesh/gen-server'
 import { formatReason, PidmeshError, type Context, type ExitReason, type Node, type Pid } from '@pidmesh/runtime'
 import { causeOfExit } from './close-cause.ts'
-import { gatewayName, GatewayServer, type Revoked, type WhereIs } from './gateway-server.ts'
+import { GatewayServer, type WhereIs } from './gateway-server.ts'
+import { Gateways, type Revoked } from './gateways.ts'
 import { PresenceServer } from './presence-server.ts'
 import type { SessionHub } from './session-hub.ts'
 
@@ -38,6 +39,7 @@ export class GatewayProcess {
   /** @throws PidmeshError `ERR_NODE_STOPPED` by rejection */
   async start(): Promise<Context> {
     const { owner, hub, onGone } = this.components
+    const gateways = owner.self.perNode(Gateways)
     this.process = await start(
       owner,
       GatewayServer,
@@ -45,21 +47,22 @@ export class GatewayProcess {
         {
           onReady: (self) => {
             this.context = self
-            self.signal.addEventListener('abort', onGone)
+            hub.gateway = self.pid
+            gateways.enter(hub)
+            self.signal.addEventListener('abort', () => {
+              gateways.leave(hub)
+              onGone()
+            })
           },
           onSessionEnd: (pid, reason) => this.onExit(pid, reason),
-          onRevoked: (pid, cause) => hub.sessionOf(pid)?.client.isRevoked(cause),
-          whereIs: (nonce) => hub.whereabouts.find(nonce),
+          onRevoked: (revoked) => gateways.onRevoked(revoked),
+          whereIs: (nonce) => gateways.find(hub, nonce),
         },
       ],
       { label: 'gateway', trapExit: true },
     )
     const { context } = this
     if (context === undefined) throw new PidmeshError('ERR_NODE_STOPPED', 'the node stops')
-    const name = gatewayName(hub.components.session)
-    // Of two on a node the first is asked.
-    if (owner.whereis(name) === undefined) owner.register(name, context.pid)
-    hub.gateway = context.pid
     await this.startPresence(context)
     return context
   }

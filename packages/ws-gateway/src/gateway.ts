@@ -19,7 +19,7 @@ import { Counters, type GatewayStats, type SocketDistributions } from './counter
 import { Door, type Admitted } from './door.ts'
 import { GatewayError, wanted } from './errors.ts'
 import { GatewayProcess } from './gateway-process.ts'
-import { gatewayName, type Revoked } from './gateway-server.ts'
+import { Gateways, gatewayName, tellGateways, type Revoked } from './gateways.ts'
 import { answerHttp } from './http.ts'
 import { Listener } from './listener.ts'
 import {
@@ -230,6 +230,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     for (const pid of pids) {
       this.owner.exit(pid, closeReason(cause))
       // One that is at something that never ends doesn't see it: its gateway has it end all the same.
+      tellGateways(this.owner, pid, cause)
+      // A node of an earlier version knows its gateways by class only.
       const { code, reason } = cause
       cast<Revoked>(
         this.owner,
@@ -271,6 +273,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     const { connectTimeoutMs } = options
     this.starter = new SessionStarter({
       ...{ owner, hub, self, connectTimeoutMs },
+      gateways: owner.self.perNode(Gateways),
       onStartEnded: () => this.process.lookWhetherEmpty(),
     })
     try {

@@ -235,6 +235,7 @@ export class SessionClient {
 
   /** It was to be a session: one that has come from another node, and can't go on here, is looked for by its former tokens already. If its gateway has ended meanwhile it runs still, perhaps for ever. */
   startHasFailed(): void {
+    this.hub.beginning.delete(this.self.pid.id)
     this.sessionHasEnded()
     if (this.self.isAlive) this.hub.watch(this.pid, 0)
   }

@@ -51,6 +51,8 @@ export class SessionHub {
   readonly components: HubComponents
   /** By the number of its process. */
   readonly sessions: Map<number, Seat> = new Map()
+  /** Those that have not begun yet: by the number of their process, too. */
+  readonly beginning: Map<number, Seat> = new Map()
   /** Sessions that are being started: one that comes from another node may be nowhere else any more. */
   starting = 0
   /** How many of them have no socket, and how many of each principal. */
@@ -77,6 +79,12 @@ export class SessionHub {
     const session = this.sessions.get(pid.id)
     // Of another node, perhaps, with the same number.
     return session?.pid.equals(pid) === true ? session : undefined
+  }
+
+  /** As `sessionOf`, and one that is just beginning, or coming from another node. */
+  seatOf(pid: Pid): Seat | undefined {
+    const beginning = this.beginning.get(pid.id)
+    return beginning?.pid.equals(pid) === true ? beginning : this.sessionOf(pid)
   }
 
   /** Whether one more session of a principal may wait for its client; then it is counted. */

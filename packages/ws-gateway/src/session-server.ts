@@ -29,6 +29,7 @@ import { isRevokeMessage } from './revoke-message.ts'
 import { isRoomMessage, type RoomMessage } from './room-message.ts'
 import { isWanted, SessionClient } from './session-client.ts'
 import { Departure, packed, refusedBy } from './session-departure.ts'
+import { tellGateways } from './gateways.ts'
 import type { SessionHub } from './session-hub.ts'
 import { moveFrom, resumeFailed, type Former } from './session-move.ts'
 import { canTakeOver } from './session-names.ts'
@@ -144,14 +145,17 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
   #sit({ hub, identity, connection: { codec } }: SessionStart, state: SessionState | undefined): void {
     this.#client = new SessionClient({ hub, self: this.self, identity, codec, state })
     this.#seat = new Seat(hub, this.self, this.#client)
+    hub.beginning.set(this.pid.id, this.#seat)
     this.#session.enter(this.#seat)
   }
 
   /** What a new process does first. It is a session of its gateway from then on; and ends as one, if that fails. */
   #orEnd(first: () => Awaitable<unknown>): Awaitable<InitResult> {
+    const { hub } = this.#seat
     const begun = (): undefined => {
+      hub.beginning.delete(this.pid.id)
       // It may have been killed meanwhile, since it took too long.
-      if (this.self.isAlive) this.#seat.hub.sessions.set(this.pid.id, this.#seat)
+      if (this.self.isAlive) hub.sessions.set(this.pid.id, this.#seat)
     }
     const failed = async (thrown: unknown): Promise<never> => {
       await this.#session.terminate(reasonOfThrown(thrown))
@@ -307,7 +311,10 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     const to = this.#departure?.to
     if (conflict === undefined) {
       // Who wants the client's socket closed has found the session at its former place.
-      if (to !== undefined && isCloseReason(reason)) this.self.exit(to, reason)
+      if (to !== undefined && isCloseReason(reason)) {
+        this.self.exit(to, reason)
+        tellGateways(this.self, to, reason.close)
+      }
       return this.stop(reason)
     }
     // Its own name, at its new place.

@@ -3,8 +3,8 @@
  *
  *   no resume ────────────────────────────────────────────▶ start
  *   resume ─▶ token genuine, of this principal? ─ no ─▶ resume_failed, start
- *               │ its process is on this node  ─▶ attach ─▶ begin
- *               │ on another one               ─▶ start, which claims it there (session-move.ts)
+ *               │ its process is of this gateway ─▶ attach ─▶ begin
+ *               │ of another, here or elsewhere ─▶ start, which claims it there (session-move.ts)
  *               └ failed: gap, gone, refused   ─▶ resume_failed, start;   busy ─▶ closed: come back in a moment
  */
 import { call, CallError, multiCall, startLink, StartError } from '@pidmesh/gen-server'
@@ -13,7 +13,8 @@ import { causeOfExit } from './close-cause.ts'
 import { CLOSE } from './close-codes.ts'
 import type { Hello } from './client-control.ts'
 import type { Connection } from './connection.ts'
-import { gatewayName, type WhereIs } from './gateway-server.ts'
+import type { WhereIs } from './gateway-server.ts'
+import { gatewayName, type Gateways } from './gateways.ts'
 import type { Identity } from './principal.ts'
 import { openToken, sessionOf, type ResumeTicket } from './resume-token.ts'
 import type { SessionHub } from './session-hub.ts'
@@ -30,6 +31,7 @@ const LOOK_MS = 1_000
 export interface StarterComponents {
   readonly owner: Node
   readonly hub: SessionHub
+  readonly gateways: Gateways
   /** The gateway's process: all sessions are linked with it. */
   readonly self: Context
   readonly connectTimeoutMs: number
@@ -62,8 +64,9 @@ export class SessionStarter {
   }
 
   private async goOn(connection: Connection, identity: Identity<unknown>, former: Former): Promise<void> {
-    const { owner } = this.components
-    if (former.pid.node !== owner.name) return this.start(connection, identity, former)
+    const { owner, hub, gateways } = this.components
+    const isElsewhere = former.pid.node !== owner.name || gateways.ofOther(hub, former.pid) !== undefined
+    if (isElsewhere) return this.start(connection, identity, former)
     const answer = await this.attach(connection, identity, former)
     switch (answer.type) {
       case 'attached':
@@ -93,9 +96,9 @@ export class SessionStarter {
     identity: Identity<unknown>,
     { nonce, seq }: { readonly nonce: Uint8Array; readonly seq: number },
   ): Promise<void> {
-    const { owner, hub, self } = this.components
+    const { owner, hub, gateways, self } = this.components
     const request: WhereIs = { type: 'where_is', nonce }
-    const here = hub.whereabouts.find(nonce)
+    const here = gateways.find(hub, nonce)
     const others = here === undefined ? owner.nodes('all') : []
     const name = gatewayName(hub.components.session)
     const { replies } = await multiCall<WhereIs, WhereIs>(self, { name, nodes: others }, request, LOOK_MS).catch(

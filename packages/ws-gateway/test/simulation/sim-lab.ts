@@ -49,6 +49,8 @@ export class SimLab {
   /** All that ever ran. */
   readonly lives: SimNode[] = []
   private readonly options: SimOptions
+  /** Of all gateways. */
+  private readonly session = sessionOf(this)
 
   constructor(seed: number, options: SimOptions = {}) {
     this.cluster = new TestCluster({ seed, latencyMs: [1, 30] })
@@ -83,13 +85,21 @@ export class SimLab {
     const names = await cluster.run(way(node, this))
     const groups = await cluster.run(ProcessGroups.start(node))
     await cluster.run(groups.filled())
+    return this.startGateway({ node, names, groups }, options)
+  }
+
+  /** A further gateway on a node: with its clients it is as a life of its own. */
+  async startGateway(
+    { node, names, groups }: Pick<SimNode, 'node' | 'names' | 'groups'>,
+    options: Partial<GatewayOptions<SimMessage, unknown, SimPrincipal>> = {},
+  ): Promise<SimNode> {
     const server = createServer()
-    const gateway = await cluster.run(
+    const gateway = await this.cluster.run(
       Gateway.start(node, {
         server,
         names,
         groups,
-        session: sessionOf(this),
+        session: this.session,
         authenticate: ({ token }) => (token === undefined ? undefined : { user: token }),
         principalId: ({ user }) => user,
         heapShare: () => 0,
