@@ -10,7 +10,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Logger } from '@pidmesh/runtime'
+import type { Logger, RateLimitedLog } from '@pidmesh/runtime'
 import { WebSocketServer, type Server } from 'ws'
 import type { AuthenticationFailure } from './authentication.ts'
 import { AddressCounts, limitKey } from './client-address.ts'
@@ -57,6 +57,7 @@ export interface DoorComponents {
   >
   readonly counters: Counters
   readonly log: Logger
+  readonly faults: RateLimitedLog
   /** Why nobody comes in, if nobody does. */
   readonly whyClosed: () => string | undefined
   readonly isOverloaded: () => boolean
@@ -160,15 +161,25 @@ export class Door {
     const visitor = verdict as Visitor
     // What the session sends at once goes out with the answer: its writer ends this (socket-writer.ts). An answer that is a refusal ends the stream, and this too.
     stream.cork()
-    this.webSockets.handleUpgrade(request, stream, head, (socket) => {
-      const { counters, enter } = this.components
-      // The WebSocket looks after its stream.
-      stream.off('error', destroyIt)
-      counters.connections++
-      this.addresses.enter(limitKey(visitor.request.remoteAddress))
-      if (visitor.identity === undefined) this.strangerCame(limitKey(visitor.request.remoteAddress))
-      enter({ socket, stream, ...visitor })
-    })
+    this.upgrade(visitor, request, stream, head)
+  }
+
+  private upgrade(visitor: Visitor, request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    try {
+      this.webSockets.handleUpgrade(request, stream, head, (socket) => {
+        const { counters, enter } = this.components
+        // The WebSocket looks after its stream.
+        stream.off('error', destroyIt)
+        counters.connections++
+        this.addresses.enter(limitKey(visitor.request.remoteAddress))
+        if (visitor.identity === undefined) this.strangerCame(limitKey(visitor.request.remoteAddress))
+        enter({ socket, stream, ...visitor })
+      })
+    } catch (thrown) {
+      // Whose it is now has to go on with it: a WebSocketServer that was given the same server and no path takes them all.
+      stream.uncork()
+      this.components.faults.error({ problem: String(thrown) }, 'another listener of the server has taken an upgrade')
+    }
   }
 
   private async admit(request: IncomingMessage, url: URL | undefined, socket: Duplex): Promise<Refusal | Visitor> {

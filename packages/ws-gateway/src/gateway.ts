@@ -104,6 +104,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       authenticate: whoIs,
       enter: (admitted) => this.onAdmitted(admitted),
       log,
+      faults,
     })
     const reception = new Reception({
       authenticate: whoIs,
@@ -133,6 +134,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       onGone: () => this.onProcessGone(),
     })
     this.listener = new Listener(options.listen, {
+      path: options.path,
       answer: (request, response) => this.handleRequest(request, response),
       onUpgrade: (request, socket, head, isShared) => this.door.onUpgrade(request, socket, head, isShared),
     })

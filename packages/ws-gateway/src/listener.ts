@@ -26,7 +26,13 @@ const LIMITS: RequestLimits = { headWithinMs: 10_000, requestWithinMs: 10_000, l
 /** Where a gateway of its own server listens, or the user's server. */
 export type ListenOn = ListenAddress | { readonly server: Server }
 
+/** On what takes upgrades: for which path. Another gateway that is to take them of the same server sees it, whichever node it is of. */
+const TAKES = Symbol.for('pidmesh.gateway.path')
+
+type UpgradeListener = ((request: IncomingMessage, socket: Duplex, head: Buffer) => void) & { readonly [TAKES]: string }
+
 export interface ListenerComponents {
+  readonly path: string
   /** Whether a request of its own server was answered. */
   readonly answer: (request: IncomingMessage, response: ServerResponse) => boolean
   /** `isShared`: somebody else takes upgrades of this server, too. */
@@ -37,10 +43,10 @@ export class Listener {
   private readonly server: Server
   /** Of its own server. */
   private readonly address: ListenAddress | undefined
-  private readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  private readonly onUpgrade: UpgradeListener
 
   /** @param limits of a server of its own */
-  constructor(on: ListenOn, { answer, onUpgrade }: ListenerComponents, limits: RequestLimits = LIMITS) {
+  constructor(on: ListenOn, { path, answer, onUpgrade }: ListenerComponents, limits: RequestLimits = LIMITS) {
     this.address = 'port' in on ? on : undefined
     const { headWithinMs: headersTimeout, requestWithinMs: requestTimeout, lookEveryMs } = limits
     const server =
@@ -54,7 +60,9 @@ export class Listener {
             },
           )
     this.server = server
-    this.onUpgrade = (request, socket, head) => onUpgrade(request, socket, head, server.listenerCount('upgrade') > 1)
+    const take = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
+      onUpgrade(request, socket, head, server.listenerCount('upgrade') > 1)
+    this.onUpgrade = Object.assign(take, { [TAKES]: path } as const)
   }
 
   /** The port that is listened on; with a server of the user's, when that listens. */
@@ -68,9 +76,15 @@ export class Listener {
 
   /**
    * Takes upgrades from now on. Resolves when its own server listens.
-   * @throws PidmeshError `ERR_PORT_IN_USE`, `ERR_LISTEN` by rejection
+   * @throws PidmeshError `ERR_PORT_IN_USE`, `ERR_LISTEN` by rejection; `ERR_BAD_OPTION`, if another gateway takes those of the server for the same path
    */
   async start(): Promise<void> {
+    const path = this.onUpgrade[TAKES]
+    if (this.server.listeners('upgrade').some((other) => TAKES in other && other[TAKES] === path))
+      throw new PidmeshError(
+        'ERR_BAD_OPTION',
+        `another gateway takes the upgrades of this server for the path ${path}: give this one another`,
+      )
     this.server.on('upgrade', this.onUpgrade)
     if (this.address !== undefined) await listen(this.server, this.address)
   }

@@ -10,7 +10,7 @@ it.each([
 ])('a connection on which %s has come is closed after a while', async (_what, said, status) => {
   const listener = new Listener(
     { port: 0, host: '127.0.0.1' },
-    { answer: () => true, onUpgrade: () => undefined },
+    { path: '/ws', answer: () => true, onUpgrade: () => undefined },
     { headWithinMs: 20, requestWithinMs: 20, lookEveryMs: 5 },
   )
   await listener.start()

@@ -8,7 +8,7 @@ import { startNode, type Node } from '@pidmesh/runtime'
 import { faultsOf } from '@pidmesh/runtime/testing'
 import { Gateway, SocketSession, type CloseCause, type GatewayOptions } from '@pidmesh/ws-gateway'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { WebSocket } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 
 type ClientMessage = { type: 'close'; cause: CloseCause } | { type: 'hang' } | { type: 'ping' }
 type ServerMessage = 'welcome' | 'pong'
@@ -285,6 +285,40 @@ describe('two gateways on one server', () => {
     server.closeAllConnections()
     server.close()
   })
+
+  it('need two paths, as long as both run', async () => {
+    const server = createServer()
+    const { port: _own, ...shared } = options()
+    const first = await Gateway.start(node, { ...shared, server, path: '/a' })
+    await expect(Gateway.start(node, { ...shared, server, path: '/a' })).rejects.toMatchObject({
+      code: 'ERR_BAD_OPTION',
+    })
+    await first.stop()
+    await (await Gateway.start(node, { ...shared, server, path: '/a' })).stop()
+    expect(server.listenerCount('upgrade')).toBe(0)
+  })
+})
+
+it('an upgrade that another listener of the server has taken is its own, and harms nobody', async () => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const { port: _own, ...shared } = options()
+  const others = new WebSocketServer({ server })
+  others.on('connection', (socket) => socket.on('message', (data) => socket.send(data)))
+  const one = await Gateway.start(node, { ...shared, server, path: '/a' })
+  const faults = await faultsOf(async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/a`)
+    socket.on('open', () => socket.send('echo'))
+    expect(await new Promise((resolve) => socket.once('message', (data: Buffer) => resolve(String(data))))).toBe('echo')
+    expect(one.stats.connections).toBe(0)
+    socket.terminate()
+  })
+  expect(faults).toEqual([])
+  await one.stop()
+  others.close()
+  server.closeAllConnections()
+  server.close()
 })
 
 describe('100 sessions that end before their sockets', () => {
