@@ -10,7 +10,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { cast } from '@pidmesh/gen-server'
-import { PidmeshError, RateLimitedLog, type Awaitable, type Node, type SendStatus } from '@pidmesh/runtime'
+import { PidmeshError, RateLimitedLog, type Awaitable, type Node, type Pid, type SendStatus } from '@pidmesh/runtime'
 import { authenticate, seldomLog } from './authentication.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import type { Hello } from './client-control.ts'
@@ -221,27 +221,16 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     if (!isCloseCause(cause)) throw new PidmeshError('ERR_BAD_ARGUMENT', 'not a cause to close a socket with')
     const { names } = this.options
     const { resolve, reachesPids } = names.capabilities
-    if (resolve === 'none' || !reachesPids) {
-      const status = await names.send(name, revokeMessage(this.owner.self.pid, cause))
-      if (status === 'noconnection')
-        throw new GatewayError('ERR_NOT_REVOKED', 'nobody could be told that a name is revoked')
-      return status === 'noproc' ? 0 : undefined
-    }
-    const holder = await names.resolveName(name)
+    const byName = resolve === 'none' || !reachesPids
+    const holder = byName ? undefined : await names.resolveName(name)
+    // In any way: a name that several have may be kept by the groups.
     const pids = [...(holder === undefined ? [] : [holder]), ...this.hub.membersOf(name)]
-    for (const pid of pids) {
-      this.owner.exit(pid, closeReason(cause))
-      // One that is at something that never ends doesn't see it: its gateway has it end all the same.
-      tellGateways(this.owner, pid, cause)
-      // A node of an earlier version knows its gateways by class only.
-      const { code, reason } = cause
-      cast<Revoked>(
-        this.owner,
-        { name: gatewayName(this.options.session), node: pid.node },
-        { type: 'revoked', session: pid, cause: { code, reason } },
-      )
-    }
-    return pids.length
+    for (const pid of pids) this.end(pid, cause)
+    if (!byName) return pids.length
+    const status = await names.send(name, revokeMessage(this.owner.self.pid, cause))
+    if (status === 'noconnection')
+      throw new GatewayError('ERR_NOT_REVOKED', 'nobody could be told that a name is revoked')
+    return status === 'noproc' ? pids.length : undefined
   }
 
   /**
@@ -291,6 +280,17 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     }
     if (this.listener.ownsServer) owner.log.info({ port: this.port, path: options.path }, 'gateway is listening')
     this.sockets.start()
+  }
+
+  private end(session: Pid, cause: CloseCause): void {
+    const { owner } = this
+    owner.exit(session, closeReason(cause))
+    // One that is at something that never ends doesn't see it: its gateway has it end all the same.
+    tellGateways(owner, session, cause)
+    // A node of an earlier version knows its gateways by class only.
+    const { code, reason } = cause
+    const name = gatewayName(this.options.session)
+    cast<Revoked>(owner, { name, node: session.node }, { type: 'revoked', session, cause: { code, reason } })
   }
 
   private onAdmitted({ socket, stream, codec, request, identity }: Admitted): void {

@@ -90,6 +90,21 @@ describe('on a location database', () => {
     await lab.cluster.advance(100)
     expect(socket.closed).toBe(4004)
   })
+
+  it.each(['unique', 'multi'] as const)(
+    'with a channel in place of the mesh revoke ends one that is %s',
+    async (policy) => {
+      const start = wayOf((node, server) =>
+        LocationVia.start(node, { store: new FakeStore(server), channel: new FakeBroker(server, false) }),
+      )
+      const lab = await labOf(2, start)
+      const socket = await hello(lab, 0)
+      await register(lab, socket, policy)
+      expect(await lab.cluster.run(lab.at(1).gateway.revoke('ann'))).toBe(policy === 'multi' ? 1 : undefined)
+      await lab.cluster.advance(100)
+      expect(socket.closed).toBe(4004)
+    },
+  )
 })
 
 describe('on pub-sub', () => {
