@@ -127,7 +127,7 @@ export class GatewayProcess {
     }
     const session = hub.sessionOf(pid)
     if (session === undefined) return
-    hub.sessions.delete(pid.id)
+    hub.delete(session)
     session.client.sessionHasEnded()
     owner.log.debug({ session: pid.toString(), reason: formatReason(reason) }, 'session ended')
     session.client.connection?.close(causeOfExit(reason))

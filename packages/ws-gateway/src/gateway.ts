@@ -173,7 +173,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
     return {
       connections,
       unauthenticated,
-      sessions: { attached: hub.sessions.size - hub.detached, detached: hub.detached },
+      sessions: hub.counts,
       messagesIn,
       messagesOut,
       bytesIn,

@@ -115,6 +115,7 @@ export class Departure {
     if (pushed === undefined || !state.commit(claim)) return { type: 'fenced' }
     const late = [...pushed, ...outbox.heldFrames].map(bytesOf)
     outbox.isClosed = true
+    seat.hub.hasGone(seat.pid)
     if (release) await seat.ownNames.release()
     this.to = to
     for (const message of this.takeBack()) this.forward(to, message)

@@ -57,6 +57,8 @@ export class SessionHub {
   starting = 0
   /** How many of them have no socket, and how many of each principal. */
   detached = 0
+  /** And how many have gone to another node: their former process is there for a while, and forwards. */
+  gone = 0
   readonly whereabouts: Whereabouts = new Whereabouts()
   private readonly detachedOf = new Map<string, number>()
   /** The gateway's own process. */
@@ -67,6 +69,12 @@ export class SessionHub {
 
   constructor(components: HubComponents) {
     this.components = components
+  }
+
+  /** With a socket, or on their way to one; and without. */
+  get counts(): { readonly attached: number; readonly detached: number } {
+    const { sessions, detached, gone } = this
+    return { attached: sessions.size - detached - gone, detached }
   }
 
   /** There is no session, and none is on its way here. */
@@ -115,12 +123,24 @@ export class SessionHub {
     else this.detachedOf.delete(principalId)
   }
 
+  /** A session has gone to another node. */
+  hasGone(pid: Pid): void {
+    if (this.sessionOf(pid) !== undefined) this.gone++
+  }
+
+  /** The process of a session has ended. */
+  delete({ pid, client }: Seat): void {
+    this.sessions.delete(pid.id)
+    if (client.state?.phase === 'moved') this.gone--
+  }
+
   /** All sessions have ended. */
   clear(): void {
     for (const session of this.sessions.values()) session.client.sessionHasEnded()
     this.sessions.clear()
     this.detachedOf.clear()
     this.detached = 0
+    this.gone = 0
   }
 
   /** Sends to whoever has a name: to one, or to all sessions that have it together, but for `except`. `noproc` if nobody is known to have it. */

@@ -94,6 +94,25 @@ describe('what is pushed to a session that is just being moved', () => {
   })
 })
 
+it('a session that has moved is counted where it is, and no more where it was, whose process forwards for a while', async () => {
+  const lab = await labOf(2)
+  const first = await hello(lab, 0)
+  const counts = () => lab.running.map(({ gateway }) => gateway.stats.sessions)
+  expect(counts()).toEqual([
+    { attached: 1, detached: 0 },
+    { attached: 0, detached: 0 },
+  ])
+  await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+  const moved = [
+    { attached: 0, detached: 0 },
+    { attached: 1, detached: 0 },
+  ]
+  expect(counts()).toEqual(moved)
+  // And when that process has ended, too.
+  await lab.cluster.advance(10_000)
+  expect(counts()).toEqual(moved)
+})
+
 describe('a session that is busy when its client comes back', () => {
   it('to its own node, for longer than that waits, does not take the socket later that is closed by then', async () => {
     const lab = await labOf(1, { resume: { graceMs: 20_000 } })
@@ -586,9 +605,11 @@ describe('a move that comes to nothing', () => {
     for (const socket of both) socket.send({ type: 'hello', token: 'ann', resume })
     await lab.cluster.advance(3_000)
     expect(both.filter(({ closed }) => closed === undefined)).toHaveLength(1)
-    const attached = lab.running.reduce((sum, { gateway }) => sum + gateway.stats.sessions.attached, 0)
-    expect(attached).toBe(2)
+    expect(lab.running.reduce((sum, { gateway }) => sum + gateway.stats.sessions.attached, 0)).toBe(1)
+    const processes = () => lab.at(0).node.counters().processes
+    const forwarding = processes()
     await lab.cluster.advance(5_000)
+    expect(processes()).toBe(forwarding - 1)
     expect(lab.running.reduce((sum, { gateway }) => sum + gateway.stats.sessions.attached, 0)).toBe(1)
   })
 })
