@@ -11,7 +11,17 @@
  * In its default form it behaves as simple_global does (rows, return values, order), and converges where that doesn't. How it is kept the same everywhere stands in
  * engine/; here is what is asked of it.
  */
-import type { NameMeta, Node, NodeName, Pid, Ref, SendStatus, Via, ViaCapabilities } from '@pidmesh/runtime'
+import {
+  RateLimitedLog,
+  type NameMeta,
+  type Node,
+  type NodeName,
+  type Pid,
+  type Ref,
+  type SendStatus,
+  type Via,
+  type ViaCapabilities,
+} from '@pidmesh/runtime'
 import { bad, checkKey, checkMeta, checkPid, checkRef, checkTakeover, checkTimeout, isList } from './checks.ts'
 import type { Claim } from './engine/claim.ts'
 import { policyName } from './engine/conflict.ts'
@@ -47,11 +57,15 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   private readonly table: ReplicatedTable<NameChange<M>>
   private readonly options: CheckedOptions
   private readonly reader: NamesReader<M>
+  /** After a cut there may be as many of them as names. */
+  private readonly clashes: RateLimitedLog
+
   private constructor(owner: Node, table: ReplicatedTable<NameChange<M>>, options: CheckedOptions) {
     this.owner = owner
     this.table = table
     this.options = options
     this.reader = new NamesReader(owner, table)
+    this.clashes = new RateLimitedLog(owner.log, owner.clock)
   }
 
   /**
@@ -392,11 +406,10 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   private endLoser(name: string, loser: Pid, winner: Pid): void {
     const { scope, policy } = this.options
     const conflict: NameConflict = { name, winner, policy: policyName(policy) }
-    const { log } = this.owner
     const fields = { name, loser: loser.toString(), winner: winner.toString(), policy: conflict.policy }
     // Where the newest has a name by rule it is taken over all day long: that is no news.
-    if (policy === 'newest') log.info(fields, 'a newer process has the name: the one here gives way')
-    else log.warn(fields, 'name clash: the process here gives way')
+    if (policy === 'newest') this.clashes.info(fields, 'a newer process has the name: the one here gives way')
+    else this.clashes.warn(fields, 'name clash: the process here gives way')
     if (this.options.loser === 'tell') {
       const lost: NameLostMessage = { type: 'name_lost', scope, ...conflict }
       this.owner.send(loser, lost)

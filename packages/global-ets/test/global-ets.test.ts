@@ -228,6 +228,23 @@ describe('as simple_global', () => {
     expect(a.node.isProcessAlive(before.pid)).toBe(false)
     expect(b.node.isProcessAlive(later.pid)).toBe(true)
   })
+
+  it('names that clash, however many after a cut, do not fill the log, which says how many were left out', async () => {
+    const [a, b] = [await join('a'), await join('b')]
+    const clash = async (names: readonly string[]): Promise<void> => {
+      cluster.partition(['a'], ['b'])
+      await cluster.advance(6_000)
+      for (const { node, names: table } of [a, b])
+        for (const name of names) expect(table.registerName(name, collector(node).pid)).toBe('yes')
+      cluster.heal()
+      await cluster.advance(3_000)
+    }
+    await clash(Array.from({ length: 250 }, (_, n) => `name ${n}`))
+    const clashes = () => cluster.log.lines.filter(({ message }) => message.startsWith('name clash'))
+    expect(clashes()).toHaveLength(100)
+    await clash(['another'])
+    expect(clashes().slice(100)).toMatchObject([{ fields: { name: 'another', omittedBefore: 150 } }])
+  })
 })
 
 describe('replication', () => {
