@@ -10,7 +10,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { cast } from '@pidmesh/gen-server'
-import { PidmeshError, RateLimitedLog, type Awaitable, type Node, type Pid, type SendStatus } from '@pidmesh/runtime'
+import { PidmeshError, RateLimitedLog, type Awaitable, type Logger, type Node, type Pid, type SendStatus } from '@pidmesh/runtime'
 import { authenticate, seldomLog } from './authentication.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import type { Hello } from './client-control.ts'
@@ -61,6 +61,9 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private readonly door: Door
   private readonly host: ConnectionHost
   private readonly metrics: MetricsSource | undefined
+  private readonly faults: Pick<Logger, 'error'>
+  /** By themselves: who asks for metrics that fail must not hide what else is wrong. */
+  private readonly scrapeFaults: Pick<Logger, 'error'>
   private readonly process: GatewayProcess
   private readonly listener: Listener
   private starter: SessionStarter | undefined = undefined
@@ -82,12 +85,15 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
       random,
       counters,
       clock,
+      log,
       sessionEndTimeoutMs: options.sessionEndTimeoutMs,
       kill: (session) => this.process.kill(session),
     })
     this.sockets = new Sockets({ clock, log, random, ...options })
     // What is a fault of the author's comes with each client, and clients come again.
     const faults = new RateLimitedLog(log, clock)
+    this.faults = faults
+    this.scrapeFaults = new RateLimitedLog(log, clock)
     const authentication = {
       ...options,
       timeoutMs: options.authenticateTimeoutMs,
@@ -238,7 +244,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
    * @returns whether it was one of these
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
-    return answerHttp(request, response, { isReady: this.isReady, metrics: this.metrics, log: this.owner.log })
+    return answerHttp(request, response, { isReady: this.isReady, metrics: this.metrics, log: this.scrapeFaults })
   }
 
   /**
@@ -302,7 +308,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
 
   private begin(connection: Connection, identity: Identity<unknown>, resume: Hello['resume']): void {
     this.starter?.begin(connection, identity, resume).catch((error: unknown) => {
-      this.owner.log.error({ problem: String(error) }, 'a session could not begin')
+      this.faults.error({ problem: String(error) }, 'a session could not begin')
       connection.close(CLOSE.internal)
     })
   }

@@ -9,7 +9,7 @@ import { pathOf } from './upgrade.ts'
 export interface HttpState {
   readonly isReady: boolean
   readonly metrics: MetricsSource | undefined
-  readonly log: Logger
+  readonly log: Pick<Logger, 'error'>
 }
 
 /** Whether the request was for one of these. */
@@ -32,7 +32,7 @@ export function answerHttp(request: IncomingMessage, response: ServerResponse, s
   }
 }
 
-async function answerMetrics(response: ServerResponse, metrics: MetricsSource, log: Logger): Promise<void> {
+async function answerMetrics(response: ServerResponse, metrics: MetricsSource, log: HttpState['log']): Promise<void> {
   try {
     const text = (await metrics.text()) as unknown
     // Looked at before the head is written: after that it can't be said any more that it failed.

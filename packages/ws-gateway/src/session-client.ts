@@ -68,7 +68,7 @@ export class SessionClient {
     this.self = self
     this.identity = identity
     this.state = state
-    this.outbox = new SessionOutbox({ codec, ring: state?.ring, counters: hub.components.counters, self })
+    this.outbox = new SessionOutbox({ hub, self, codec, ring: state?.ring })
   }
 
   /** Of the session. */

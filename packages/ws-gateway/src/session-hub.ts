@@ -4,9 +4,11 @@
 import type { ServerPid } from '@pidmesh/gen-server'
 import {
   PidmeshError,
+  RateLimitedLog,
   type Awaitable,
   type Clock,
   type Groups,
+  type Logger,
   type Pid,
   type Random,
   type SendStatus,
@@ -42,6 +44,7 @@ export interface HubComponents {
   readonly random: Random
   readonly counters: Counters
   readonly clock: Clock
+  readonly log: Logger
   /** A session whose time is over has so long to end. */
   readonly sessionEndTimeoutMs: number
   readonly kill: (session: Pid) => void
@@ -59,6 +62,8 @@ export class SessionHub {
   detached = 0
   /** And how many have gone to another node: their former process is there for a while, and forwards. */
   gone = 0
+  /** For what a session could not send: one message may be for all of them, and a store that is away is so for each message. */
+  readonly notSent: Pick<Logger, 'warn'>
   readonly whereabouts: Whereabouts = new Whereabouts()
   private readonly detachedOf = new Map<string, number>()
   /** The gateway's own process. */
@@ -69,6 +74,7 @@ export class SessionHub {
 
   constructor(components: HubComponents) {
     this.components = components
+    this.notSent = new RateLimitedLog(components.log, components.clock)
   }
 
   /** With a socket, or on their way to one; and without. */

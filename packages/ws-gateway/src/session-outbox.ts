@@ -13,10 +13,11 @@ import type { Context } from '@pidmesh/runtime'
 import { CLOSE } from './close-codes.ts'
 import type { Codec } from './codec/codec.ts'
 import type { Connection } from './connection.ts'
-import type { Counters } from './counters.ts'
+import type { DropReason } from './counters.ts'
 import type { Frame } from './frame.ts'
 import { encodeFrame, Outgoing } from './outgoing.ts'
 import type { ReplayRing } from './replay-ring.ts'
+import type { SessionHub } from './session-hub.ts'
 import type { PushOptions, PushStatus } from './session.ts'
 
 /** Of those that are held, by key: the oldest make room. */
@@ -29,11 +30,11 @@ interface Held {
 }
 
 export interface OutboxComponents {
+  readonly hub: Pick<SessionHub, 'components' | 'notSent'>
   readonly self: Context
   readonly codec: Codec
   /** `undefined`: the client can't resume. */
   readonly ring: ReplayRing | undefined
-  readonly counters: Counters
 }
 
 export class SessionOutbox {
@@ -41,19 +42,19 @@ export class SessionOutbox {
   readonly codec: Codec
   /** The session is somewhere else, or has ended: what is pushed here reaches nobody. */
   isClosed = false
+  private readonly hub: OutboxComponents['hub']
   private readonly self: Context
   private readonly ring: ReplayRing | undefined
-  private readonly counters: Counters
   private coalesced: Map<string, Held> | undefined = undefined
   private coalescedBytes = 0
   /** What is being handled, if others get it, too: it is encoded once. */
   private shared: Outgoing | undefined = undefined
 
-  constructor({ self, codec, ring, counters }: OutboxComponents) {
+  constructor({ hub, self, codec, ring }: OutboxComponents) {
+    this.hub = hub
     this.self = self
     this.codec = codec
     this.ring = ring
-    this.counters = counters
   }
 
   push(message: unknown, options: PushOptions | undefined): PushStatus {
@@ -90,8 +91,8 @@ export class SessionOutbox {
     if (this.isClosed) return this.drop('no_socket')
     const frame = outgoing.frame(codec)
     if (frame === undefined) {
-      this.self.log.warn(
-        { codec: codec.name },
+      this.hub.notSent.warn(
+        { session: this.self.pid.toString(), codec: codec.name },
         'a message that has no form in the subprotocol was not sent to the client',
       )
       return this.drop('unencodable')
@@ -115,8 +116,8 @@ export class SessionOutbox {
     return 'sent'
   }
 
-  private drop(reason: 'droppable' | 'coalesced' | 'unencodable' | 'no_socket'): 'dropped' {
-    this.counters.countDrop(reason)
+  private drop(reason: DropReason): 'dropped' {
+    this.hub.components.counters.countDrop(reason)
     return 'dropped'
   }
 

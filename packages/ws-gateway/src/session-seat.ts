@@ -74,7 +74,10 @@ export class Seat implements SessionSeat<unknown> {
 
   sendTo(name: string, message: unknown): void {
     const failed = (thrown: unknown): void =>
-      this.self.log.warn({ name, problem: String(thrown) }, 'a message to a name was not sent')
+      this.hub.notSent.warn(
+        { session: this.pid.toString(), name, problem: String(thrown) },
+        'a message to a name was not sent',
+      )
     try {
       const status = this.hub.send(name, message)
       if (status instanceof Promise) status.catch(failed)

@@ -2,7 +2,7 @@
  * A node goes down in good order, and says so to whoever asks.
  */
 import { once } from 'node:events'
-import { request, type IncomingMessage } from 'node:http'
+import { request, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Server } from 'node:net'
 import { MemoryLogger, type LogLine } from '@pidmesh/runtime/testing'
 import { Gateway } from '@pidmesh/ws-gateway'
@@ -59,6 +59,19 @@ it('metrics that fail are 500, and no metrics are 426', async () => {
   expect((await get(1, '/metrics')).status).toBe(426)
   await lab.addNode('odd', { metrics: () => ({ contentType: 'text/plain', text: () => 5 as never }) })
   expect((await get(2, '/metrics')).status).toBe(500)
+})
+
+it('metrics that fail do not fill the log, however often they are asked for', async () => {
+  const logger = new MemoryLogger()
+  const metrics = () => ({ contentType: 'text/plain', text: () => Promise.reject(new Error('gone')) })
+  lab = await Lab.start(1, { logger, metrics })
+  let answered = 0
+  const { gateway } = lab.at(0)
+  const answer = { writeHead: () => answer, end: () => answered++ } as unknown as ServerResponse
+  for (let n = 0; n < 250; n++)
+    gateway.handleRequest({ method: 'GET', url: '/metrics', headers: {} } as IncomingMessage, answer)
+  await expect.poll(() => answered).toBe(250)
+  expect(logger.lines.filter(({ message }) => message === 'the metrics could not be had')).toHaveLength(100)
 })
 
 it('goes down with its node: clients are told to come again, and nothing is logged as an error', async () => {

@@ -269,6 +269,19 @@ describe('what a user’s code throws or gives that is none of what it may', () 
     expect(lab.cluster.log.lines.filter(({ level }) => level === 'error')).toHaveLength(100)
   })
 
+  it('a message that has no form in a subprotocol does not fill the log, however often it is pushed', async () => {
+    class Pushing extends SocketSession<SimMessage, unknown, SimPrincipal> {
+      override handleConnect() {
+        for (let n = 0; n < 150; n++) this.push(1n)
+      }
+    }
+    const lab = await labOf(1, { session: Pushing })
+    await hello(lab, 0)
+    expect(lab.at(0).gateway.stats.dropped.get('unencodable')).toBe(150)
+    const lines = lab.cluster.log.lines.filter(({ message }) => message.startsWith('a message that has no form'))
+    expect(lines).toHaveLength(100)
+  })
+
   it('a schema says that a message is none: that is no error of this node', async () => {
     const validate = () => ({ issues: [{ message: 'no text' }] })
     const lab = await labOf(1, { messages: { '~standard': { version: 1, vendor: 'x', validate } } })

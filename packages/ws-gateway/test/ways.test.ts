@@ -2,6 +2,7 @@
  * PURPOSE: the gateway on the other ways of keeping names: what it can do there it does, and what a way lacks it says. Simulated, with a store and a broker in memory.
  */
 import { BroadcastVia, LocationVia } from '@pidmesh/via-kit'
+import type { Via } from '@pidmesh/runtime'
 import { SocketSession } from '@pidmesh/ws-gateway'
 import { describe, expect, it } from 'vitest'
 import { FakeBroker, FakeServer, FakeStore } from '@pidmesh/via-kit/testing'
@@ -80,6 +81,25 @@ describe('on a location database', () => {
     expect(typesOf(second)).toEqual(['resumed'])
     // Of what is pushed just while it moves some may overtake.
     expect([...second.messages].sort((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 40 }, (_, n) => n))
+  })
+
+  it('a store that is away is not logged with each message to a name', async () => {
+    class Sender extends SocketSession<SimMessage, unknown, SimPrincipal> {
+      override handleMessage() {
+        for (let n = 0; n < 250; n++) this.sendTo('bob', n)
+      }
+    }
+    const way = { send: () => Promise.reject(new Error('the store is away')) }
+    const options = inStore()
+    const lab = await labOf(1, {
+      session: Sender,
+      way: async (node, simLab) => Object.assign((await options.way?.(node, simLab)) ?? way, way) as Via,
+    })
+    const socket = await hello(lab, 0)
+    await tell(lab, socket, { type: 'busy', ms: 1 })
+    const lines = lab.cluster.log.lines.filter(({ message }) => message === 'a message to a name was not sent')
+    expect(lines).toHaveLength(100)
+    expect(lines[0]?.fields).toMatchObject({ name: 'bob', problem: 'Error: the store is away' })
   })
 
   it('revoke ends the session', async () => {
