@@ -146,14 +146,14 @@ export const GATEWAY_METRICS: readonly Definition<GatewayStats>[] = [
   {
     type: 'histogram',
     name: 'gateway_mailbox_messages',
-    help: 'Messages that wait for a session, looked at from time to time.',
+    help: 'Messages that wait for a session, of each socket that is open at the scrape: goes down, too.',
     labels: [],
     read: ({ mailboxMessages }) => distribution(mailboxMessages),
   },
   {
     type: 'histogram',
     name: 'gateway_buffered_bytes',
-    help: 'Bytes that wait for a client, looked at from time to time.',
+    help: 'Bytes that wait for a client, of each socket that is open at the scrape: goes down, too.',
     labels: [],
     read: ({ bufferedBytes }) => distribution(bufferedBytes),
   },

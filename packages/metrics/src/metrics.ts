@@ -22,7 +22,7 @@ export interface MetricsOptions {
   readonly gateway?: GatewaySource | undefined
   /** Before the name of each metric. @default 'pidmesh_' */
   readonly prefix?: string | undefined
-  /** Where the metrics are registered, beside others of yours. Two nodes in one registry need two prefixes. @default one of its own */
+  /** Where the metrics are registered, beside others of yours. Two nodes, or two gateways, in one registry need two prefixes. @default one of its own */
   readonly registry?: AnyRegistry | undefined
 }
 
