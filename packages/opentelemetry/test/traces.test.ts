@@ -3,7 +3,17 @@
  */
 import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
-import { call, cast, GenServer, start, telemetry, type Call, type ServerPid } from '@pidmesh/gen-server'
+import {
+  call,
+  cast,
+  GenServer,
+  GenStatem,
+  start,
+  telemetry,
+  type Call,
+  type ServerPid,
+  type StatemEvent,
+} from '@pidmesh/gen-server'
 import { instrument, openTelemetry } from '@pidmesh/opentelemetry'
 import type { Node, Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
@@ -18,6 +28,13 @@ type StockCall =
   | Call<{ type: 'never' }, never>
   | Call<{ type: 'baggage' }, string | undefined>
 type AuditCast = { type: 'note' }
+
+interface DoorTypes {
+  state: 'shut' | 'open'
+  calls: Call<{ type: 'enter' }, 'in'>
+  casts: { type: 'open' }
+  internal: string
+}
 
 class Audit extends GenServer<never, AuditCast> {
   override handleCast() {
@@ -201,6 +218,45 @@ describe('instrument', () => {
     expect(sdk.spans.map(({ name }) => name)).toEqual(['request'])
     expect(active).toBe(idOf(sdk.span('request')))
   })
+
+  it.each(['at once', 'after a while'])(
+    'an event that a state machine postpones is handled in its own context, not in that of what has changed the state: %s',
+    async (when) => {
+      const seen: [event: string, span: string | undefined][] = []
+      class Door extends GenStatem<DoorTypes> {
+        override init() {
+          return this.ok('shut')
+        }
+        override handleEvent(event: StatemEvent<DoorTypes>, state: DoorTypes['state']) {
+          seen.push([event.type, trace.getActiveSpan()?.spanContext().spanId])
+          const judge = () => this.judge(event, state)
+          return when === 'at once' ? judge() : this.self.awaitDown(this.pid, 5).then(judge, judge)
+        }
+        private judge(event: StatemEvent<DoorTypes>, state: DoorTypes['state']) {
+          const creak = this.nextEvent({ type: 'internal', content: 'creak' })
+          if (event.type === 'cast') return this.nextState('open', creak)
+          if (event.type !== 'call') return this.keepState()
+          return state === 'shut'
+            ? this.keepState(this.postpone())
+            : this.keepState(this.reply(event.request, 'in'), creak)
+        }
+      }
+      const door = await cluster.run(start(b, Door, []))
+      const entered = within('visit', () => call(a, door, { type: 'enter' }))
+      await cluster.advance(20)
+      await within('porter', async () => cast(c, door, { type: 'open' }))
+      expect(await entered).toBe('in')
+      await cluster.advance(20)
+      const [visited, opened] = [sdk.span('Door/enter'), sdk.span('Door/open')].map(idOf)
+      expect(seen).toEqual([
+        ['call', visited],
+        ['cast', opened],
+        ['internal', opened],
+        ['call', visited],
+        ['internal', visited],
+      ])
+    },
+  )
 
   it('can be ended: spans that have begun end, and there are no more', async () => {
     const end = instrument(a, { tracer: trace.getTracer('another') })

@@ -6,24 +6,25 @@
  *                                                                ├▶ the loop's end
  *                                                                └▶ nothing: the next message
  *
- * State: the machine, and the timers that run for it. Invariants: a synchronous callback is handled without a promise; no message is handled before the core waits
- * for one; the code of a process that has ended is called no more.
+ * State: the machine, the timers that run for it, and the contexts of events that are put off. Invariants: a synchronous callback is handled without a promise; no
+ * message is handled before the core waits for one; the code of a process that has ended is called no more; an event that comes again does so in its own context,
+ * whatever has changed the state.
  */
 import { atOnce } from '../behaviour/at-once.ts'
 import { QUANTUM, turn } from '../behaviour/turn.ts'
 import { isInstance } from '../is-instance.ts'
-import { assertNever, isExitReason, type Context, type ExitReason, type Ref } from '@pidmesh/runtime'
+import { assertNever, isExitReason, type Context, type ExitReason, type KeptContext, type Ref } from '@pidmesh/runtime'
 import type { Behaviour, Handled, Initialised, Status } from '../behaviour/behaviour.ts'
 import type { Debug } from '../behaviour/debug.ts'
 import { shownValue } from '../behaviour/shown-value.ts'
 import { reply } from '../call.ts'
 import { isCallMessage, isCastMessage } from '../protocol.ts'
 import { badState } from '../server.ts'
-import type { AnyEvent, State, TimeoutKey } from './events.ts'
+import { isEvent, type AnyEvent, type State, type TimeoutKey } from './events.ts'
 import type { GenStatem, StatemState, StatemStatus } from './gen-statem.ts'
 import type { List } from './list.ts'
 import { machineIn, step, type Effect, type Machine, type Step } from './machine.ts'
-import type { EnterResult, EventResult, InitAction, StatemInitResult } from './results.ts'
+import type { EnterResult, EventResult, InitAction, PostponeAction, StatemInitResult } from './results.ts'
 import { isState } from './state.ts'
 
 /** A state machine of any types: what an event holds was checked where it was sent. */
@@ -96,6 +97,8 @@ class StatemCallbacks implements Behaviour {
   private readonly actions: readonly InitAction[]
   private readonly timers = new Map<number, Ref>()
   private machine: Machine
+  /** Of postponed events, and of what they have inserted. Not there before one is, nor ever on a node whose contexts don't travel. */
+  private kept: WeakMap<AnyEvent, KeptContext> | undefined = undefined
 
   constructor({ self, statem }: Parts, state: State, actions: readonly InitAction[]) {
     this.self = self
@@ -165,20 +168,24 @@ class StatemCallbacks implements Behaviour {
       if (called === undefined) return undefined
       if (called.type === 'stop') return called
       const result = this.call(called)
-      if (result instanceof Promise) return this.runAfter(result)
+      if (result instanceof Promise) return this.runAfter(called, result)
       if (!this.self.isAlive) return undefined
-      if (left === 0) return this.runAfter(this.later(result))
+      if (left === 0) return this.runAfter(called, this.later(result))
+      this.keepContexts(called, result)
       next = step(this.machine, { type: 'result', result })
     }
   }
 
   /** As `run`. A loop, since a machine may insert events for ever. */
-  private async runAfter(pending: Promise<Returned>): Promise<Handled> {
+  private async runAfter(first: Called, pending: Promise<Returned>): Promise<Handled> {
     let result = await pending
+    let called = first
     for (let left = QUANTUM; this.self.isAlive; left--) {
-      const called = this.perform(step(this.machine, { type: 'result', result }))
-      if (called === undefined) return undefined
-      if (called.type === 'stop') return called
+      this.keepContexts(called, result)
+      const next = this.perform(step(this.machine, { type: 'result', result }))
+      if (next === undefined) return undefined
+      if (next.type === 'stop') return next
+      called = next
       result = await this.call(called)
       if (left === 0) {
         left = QUANTUM
@@ -194,9 +201,39 @@ class StatemCallbacks implements Behaviour {
   }
 
   private call(called: Called): Returned | Promise<Returned> {
+    const context = this.contextOf(called)
+    return context === undefined ? this.callNow(called) : context(() => this.callNow(called))
+  }
+
+  private callNow(called: Called): Returned | Promise<Returned> {
     return called.type === 'call_event'
       ? this.statem.handleEvent(called.event as never, called.state)
       : this.statem.handleEnter(called.state, called.previous)
+  }
+
+  /** Of an event that was put off, also for the `handleEnter` that follows. `undefined`: what is active is right. */
+  private contextOf(called: Called): KeptContext | undefined {
+    const event = called.type === 'call_event' ? called.event : this.machine.transition?.event
+    return event === undefined ? undefined : this.kept?.get(event)
+  }
+
+  /** What has come with an event is active as long as it is handled: it is kept for an event that comes again, and for what that inserts. */
+  private keepContexts(called: Called, result: Returned): void {
+    if (called.type === 'call_enter') return
+    const { event } = called
+    const actions = (result as { readonly actions?: unknown } | undefined)?.actions
+    if (!Array.isArray(actions)) return
+    for (const action of actions as readonly Partial<InitAction | PostponeAction>[]) {
+      if (action?.type === 'postpone' && this.kept?.has(event) !== true) this.keep(event, this.self.keepContext())
+      else if (action?.type === 'next_event' && this.kept !== undefined && isEvent(action.event))
+        this.keep(action.event, this.kept.get(event))
+    }
+  }
+
+  private keep(event: AnyEvent, context: KeptContext | undefined): void {
+    if (context === undefined) return
+    this.kept ??= new WeakMap()
+    this.kept.set(event, context)
   }
 
   /** Takes the machine's next form, and does its effects. The last may be one to wait for. */
