@@ -10,7 +10,15 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { cast } from '@pidmesh/gen-server'
-import { PidmeshError, RateLimitedLog, type Awaitable, type Logger, type Node, type Pid, type SendStatus } from '@pidmesh/runtime'
+import {
+  PidmeshError,
+  RateLimitedLog,
+  type Awaitable,
+  type Logger,
+  type Node,
+  type Pid,
+  type SendStatus,
+} from '@pidmesh/runtime'
 import { authenticate, seldomLog } from './authentication.ts'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import type { Hello } from './client-control.ts'
