@@ -12,6 +12,7 @@ import {
   sys,
   telemetry,
   type Call,
+  type From,
   type Operation,
   type TelemetryEvent,
 } from '@pidmesh/gen-server'
@@ -108,6 +109,23 @@ describe('Messages that a server handles', () => {
     call(lab.b, pid, { type: 'go' }, 5).catch(() => undefined)
     await lab.advance(10)
     expect(brief(/call_handled/)).toMatchObject([{ outcome: 'reply' }, { outcome: 'noreply' }])
+  })
+
+  it('a call with which a state machine answers another one only, that it has kept', async () => {
+    const calls: From[] = []
+    const { pid } = await play(lab, {
+      event: ({ keep, answer }, event) => {
+        if (event.type !== 'call') return keep()
+        calls.push(event.from)
+        return calls.length === 2 && calls[0] !== undefined ? keep(answer(calls[0], 'x')) : keep()
+      },
+    })
+    events = []
+    const first = call(lab.b, pid, { type: 'go' })
+    call(lab.b, pid, { type: 'go' }, 5).catch(() => undefined)
+    expect(await lab.run(first)).toBe('x')
+    await lab.advance(10)
+    expect(brief(/call_handled/)).toMatchObject([{ outcome: 'noreply' }, { outcome: 'noreply' }])
   })
 
   it('a call whose process is ended by another’s hand while it waits', async () => {

@@ -37,6 +37,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof MetricsOptions>([
 
 export class Metrics {
   private readonly registry: AnyRegistry
+  private names: readonly string[]
 
   /**
    * @throws PidmeshError `ERR_BAD_OPTION`: also if the registry has a metric of one of the names
@@ -57,6 +58,10 @@ export class Metrics {
       isTable(entry[1]),
     )
     let before: ReadonlySet<string> | undefined
+    const added = (): string[] => {
+      const others = before
+      return others === undefined ? [] : [...namesIn(registry)].filter((name) => !others.has(name))
+    }
     try {
       before = namesIn(registry)
       register(NODE_METRICS, { registry, prefix, stats: atOnce((): NodeStats => readNode(node)) })
@@ -71,17 +76,23 @@ export class Metrics {
       }
     } catch (error) {
       // Those that it has taken would be in the way of a second try.
-      if (before !== undefined)
-        for (const name of namesIn(registry)) if (!before.has(name)) registry.removeSingleMetric(name)
+      for (const name of added()) registry.removeSingleMetric(name)
       throw new PidmeshError('ERR_BAD_OPTION', `the registry did not take the metrics: ${String(error)}`, {
         cause: error,
       })
     }
+    this.names = added()
   }
 
   /** The `Content-Type` of `text`. */
   get contentType(): string {
     return this.registry.contentType
+  }
+
+  /** Takes the metrics out of the registry again: of a gateway that has stopped, say, where another one is to have their names. Those of others stay. */
+  unregister(): void {
+    for (const name of this.names) this.registry.removeSingleMetric(name)
+    this.names = []
   }
 
   /** All metrics of the registry, as a scrape wants them. Rejects with what a source throws. */

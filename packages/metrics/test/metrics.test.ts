@@ -260,6 +260,17 @@ it('metrics that are not all taken leave none in the registry', () => {
   expect(registry.getSingleMetric('pidmesh_gateway_sockets')).toBe(taken)
 })
 
+it('metrics that are unregistered leave their names to others, and what else the registry has stays', async () => {
+  const registry = new Registry()
+  new Counter({ name: 'orders_total', help: 'Orders.', registers: [registry] }).inc()
+  const former = new Metrics({ node, gateway: { stats: none }, registry })
+  former.unregister()
+  expect([...seriesOf(await former.text()).keys()]).toEqual(['orders_total'])
+  const metrics = new Metrics({ node, gateway: { stats: { ...none, connections: 7 } }, registry })
+  former.unregister()
+  expect(seriesOf(await metrics.text()).get('pidmesh_gateway_sockets')).toBe(7)
+})
+
 it('a way of keeping names that is no table has metrics of its own, and of what it does not count none', async () => {
   const stats = { names: 2, pending: 3, isAvailable: false, storeFailures: 4, sent: 5, failed: 6, lost: 7 }
   const series = seriesOf(await new Metrics({ node, names: { stats }, groups }).text())

@@ -1,7 +1,7 @@
 /**
  * One trace across processes and nodes, with the right parents.
  */
-import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { context, diag, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import {
   call,
@@ -17,7 +17,7 @@ import {
 import { instrument, openTelemetry } from '@pidmesh/opentelemetry'
 import type { Node, Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { useSdk } from './sdk.ts'
 
 const sdk = useSdk()
@@ -189,12 +189,21 @@ describe('What travels', () => {
     expect(await within('request', withBaggage('42'))).toBe('42')
   })
 
-  it('is nothing, if it is more than 1 KiB: the call is made, and it is logged', async () => {
+  it('is the trace without its baggage, if that makes it more than 1 KiB: it is told to `diag`', async () => {
+    const warned: string[] = []
+    const ignore = (): void => undefined
+    diag.setLogger({
+      verbose: ignore,
+      debug: ignore,
+      info: ignore,
+      error: ignore,
+      warn: (text) => void warned.push(text),
+    })
+    onTestFinished(() => diag.disable())
     expect(await within('request', withBaggage('x'.repeat(2_000)))).toBeUndefined()
-    expect(parentOf(sdk.span('Stock/baggage'))).toBeUndefined()
-    expect(cluster.log.lines.some(({ message }) => message.startsWith('a context does not go with its message'))).toBe(
-      true,
-    )
+    expect(parentOf(sdk.span('Stock/baggage'))).toBe(idOf(sdk.span('call baggage')))
+    expect(warned.filter((text) => text.startsWith('baggage does not go with its message'))).not.toEqual([])
+    expect(cluster.log.lines.filter(({ message }) => message.startsWith('a context does not go'))).toEqual([])
   })
 
   it('is nothing, if no context is active, or the propagator has nothing to say', () => {

@@ -69,9 +69,9 @@ export class GatewayProcess {
 
   /** Ends a session that doesn't end by itself. */
   kill(session: Pid): void {
-    const { owner } = this.components
+    const { owner, hub } = this.components
     if (owner.isStopping || !owner.isProcessAlive(session)) return
-    owner.log.warn({ session: session.toString() }, 'a session that does not end is killed')
+    hub.faults.warn({ session: session.toString() }, 'a session that does not end is killed')
     owner.exit(session, 'kill')
   }
 

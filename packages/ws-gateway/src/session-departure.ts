@@ -62,8 +62,8 @@ export async function packed({ seat, session, state }: Traveller, request: Claim
   try {
     encodedBytes(snapshot)
   } catch (thrown) {
-    self.log.error(
-      { problem: String(thrown) },
+    seat.hub.faults.error(
+      { session: self.pid.toString(), problem: String(thrown) },
       'a session can not go to another node: what its handOver gives is not sendable',
     )
     return { type: 'failed', why: 'gone', seq: state.ring.last }

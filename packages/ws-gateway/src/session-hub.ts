@@ -62,8 +62,8 @@ export class SessionHub {
   detached = 0
   /** And how many have gone to another node: their former process is there for a while, and forwards. */
   gone = 0
-  /** For what a session could not send: one message may be for all of them, and a store that is away is so for each message. */
-  readonly notSent: Pick<Logger, 'warn'>
+  /** For what goes wrong in sessions: one message may be for all of them, and a store that is away is so for each message. */
+  readonly faults: Pick<Logger, 'warn' | 'error'>
   readonly whereabouts: Whereabouts = new Whereabouts()
   private readonly detachedOf = new Map<string, number>()
   /** The gateway's own process. */
@@ -74,7 +74,7 @@ export class SessionHub {
 
   constructor(components: HubComponents) {
     this.components = components
-    this.notSent = new RateLimitedLog(components.log, components.clock)
+    this.faults = new RateLimitedLog(components.log, components.clock)
   }
 
   /** With a socket, or on their way to one; and without. */

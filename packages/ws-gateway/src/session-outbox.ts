@@ -30,7 +30,7 @@ interface Held {
 }
 
 export interface OutboxComponents {
-  readonly hub: Pick<SessionHub, 'components' | 'notSent'>
+  readonly hub: Pick<SessionHub, 'components' | 'faults'>
   readonly self: Context
   readonly codec: Codec
   /** `undefined`: the client can't resume. */
@@ -91,7 +91,7 @@ export class SessionOutbox {
     if (this.isClosed) return this.drop('no_socket')
     const frame = outgoing.frame(codec)
     if (frame === undefined) {
-      this.hub.notSent.warn(
+      this.hub.faults.warn(
         { session: this.self.pid.toString(), codec: codec.name },
         'a message that has no form in the subprotocol was not sent to the client',
       )

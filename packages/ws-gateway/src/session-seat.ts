@@ -74,7 +74,7 @@ export class Seat implements SessionSeat<unknown> {
 
   sendTo(name: string, message: unknown): void {
     const failed = (thrown: unknown): void =>
-      this.hub.notSent.warn(
+      this.hub.faults.warn(
         { session: this.pid.toString(), name, problem: String(thrown) },
         'a message to a name was not sent',
       )

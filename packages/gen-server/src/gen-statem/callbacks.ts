@@ -18,7 +18,7 @@ import type { Behaviour, Handled, Initialised, Status } from '../behaviour/behav
 import type { Debug } from '../behaviour/debug.ts'
 import { shownValue } from '../behaviour/shown-value.ts'
 import { reply } from '../call.ts'
-import { isCallMessage, isCastMessage } from '../protocol.ts'
+import { isCallMessage, isCastMessage, type From } from '../protocol.ts'
 import { badState } from '../server.ts'
 import { isEvent, type AnyEvent, type State, type TimeoutKey } from './events.ts'
 import type { GenStatem, StatemState, StatemStatus } from './gen-statem.ts'
@@ -91,6 +91,8 @@ class TimeoutNote {
 
 class StatemCallbacks implements Behaviour {
   hasReplied = false
+  /** Whose call has come last. A machine may answer others with it that it has put off. */
+  private asked: From | undefined = undefined
   debug: Debug | undefined = undefined
   private readonly self: Context
   private readonly statem: AnyStatem
@@ -124,7 +126,9 @@ class StatemCallbacks implements Behaviour {
       this.timers.delete(message.timer)
       return this.run(step(this.machine, { type: 'timer', timeout: message.type, timer: message.timer }))
     }
-    return this.run(step(this.machine, { type: 'event', event: eventOf(message) }))
+    const event = eventOf(message)
+    this.asked = event.type === 'call' ? event.from : undefined
+    return this.run(step(this.machine, { type: 'event', event }))
   }
 
   terminate(reason: ExitReason): void | Promise<void> {
@@ -242,7 +246,7 @@ class StatemCallbacks implements Behaviour {
     for (const effect of effects) {
       switch (effect.type) {
         case 'reply':
-          this.hasReplied = true
+          if (this.asked?.tag.equals(effect.to.tag) === true) this.hasReplied = true
           reply(this.self, effect.to, effect.value)
           this.debug?.tell({ type: 'out', to: effect.to.pid, message: effect.value })
           break

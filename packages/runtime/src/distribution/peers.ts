@@ -27,6 +27,9 @@ import { Peer, type PeerLimits } from './peer.ts'
 import { Ties } from './ties.ts'
 import { Approach, type OnApproachEnd } from './pending-node.ts'
 
+/** Somebody wanted it so. */
+const MEANT: ReadonlySet<NodeDownReason> = new Set<NodeDownReason>(['shutdown', 'disconnect'])
+
 /** We have ended the connection, though its other side may be well. */
 const LOSING: ReadonlySet<NodeDownReason> = new Set<NodeDownReason>(['buffer_limit', 'no_progress', 'protocol_error'])
 
@@ -275,11 +278,12 @@ export class Peers {
 
   private takeLeave(peer: Peer, reason: NodeDownReason): void {
     if (this.byName.get(peer.identity.name) === peer) this.byName.delete(peer.identity.name)
-    if (reason !== 'shutdown' && reason !== 'disconnect') this.options.counters.connectionsLost++
+    if (!MEANT.has(reason)) this.options.counters.connectionsLost++
     const fields = { peer: peer.identity.name, reason }
+    const { log } = this.options
+    if (MEANT.has(reason)) log.info(fields, 'node down')
     // What waited for it is lost.
-    if (LOSING.has(reason)) this.options.log.warn({ ...fields, lostBytes: peer.bufferedBytes }, 'node down')
-    else this.options.log.info(fields, 'node down')
+    else log.warn(LOSING.has(reason) ? { ...fields, lostBytes: peer.bufferedBytes } : fields, 'node down')
     this.options.onDown(peer, reason)
   }
 

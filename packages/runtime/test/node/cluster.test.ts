@@ -184,6 +184,19 @@ describe('nodes', () => {
     expect(messages).toMatchObject([{ type: 'nodedown', node: b.name, reason: 'shutdown' }])
   })
 
+  it('a node that goes is a line of level info if it was meant, and a warning if it was not', async () => {
+    const levels = (): string[] =>
+      cluster.log.lines.filter(({ message }) => message === 'node down').map(({ level }) => level)
+    const [a, b] = await startTwo()
+    a.disconnectNode(b.name)
+    await cluster.advance(10)
+    expect(levels()).toEqual(['info', 'info'])
+    await cluster.run(a.connectNode(b.name))
+    cluster.crash('b')
+    await cluster.advance(10)
+    expect(levels()).toEqual(['info', 'info', 'warn'])
+  })
+
   it('a pid of an earlier life of a node never reaches a process of its later life', async () => {
     const [a, b] = await startTwo()
     const old = collector(b)
