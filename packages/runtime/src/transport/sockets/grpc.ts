@@ -55,6 +55,8 @@ const OPTIONS = {
   'grpc.max_reconnect_backoff_ms': 1_000,
   // Loopback and cluster addresses are dialed as they are, whatever proxy the environment names.
   'grpc.enable_http_proxy': 0,
+  // A name server is not asked for settings of gRPC: one that doesn't answer would keep the process of the operating system alive when its nodes have stopped.
+  'grpc.service_config_disable_resolution': 1,
 }
 
 const SERVER_OPTIONS = { ...OPTIONS, 'grpc.max_concurrent_streams': 1 }

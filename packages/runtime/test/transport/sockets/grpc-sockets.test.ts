@@ -1,8 +1,9 @@
 /**
  * What a dial leaves behind, whoever is at the other end.
  */
+import { promises as dns } from 'node:dns'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { LinkEnd } from '../../../src/ports.ts'
 import { grpcTransport } from '../../../src/transport/sockets/grpc.ts'
 
@@ -45,4 +46,24 @@ it('a dial that finds another program says so, in a few words', async () => {
   expect(JSON.stringify(ends)).not.toMatch(/Resolution note|Last error/)
   await transport.stop()
   await new Promise((resolve) => server.close(resolve))
+})
+
+it('a dial by name asks no name server for settings of gRPC: the end of the process would wait for the answer', async () => {
+  const asked = vi.spyOn(dns, 'resolveTxt').mockResolvedValue([])
+  const transport = grpcTransport()
+  let isOpened = false
+  const noEvents = { onFrame: () => undefined, onEnd: () => undefined }
+  const address = await transport.listen(
+    '127.0.0.1:0',
+    () => {
+      isOpened = true
+      return noEvents
+    },
+    () => undefined,
+  )
+  transport.dial(address.replace('127.0.0.1', 'localhost'), noEvents)
+  await expect.poll(() => isOpened, { timeout: 10_000 }).toBe(true)
+  expect(asked).not.toHaveBeenCalled()
+  await transport.stop()
+  asked.mockRestore()
 })
