@@ -10,13 +10,13 @@
 // It listens for signals before it loads what a node is made of, which takes seconds where CPU time is short: as process 1 of a container it would not be ended
 // by a SIGTERM that comes meanwhile, nor ever hear of it.
 
-import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { Node } from '@pidmesh/runtime'
 
 import type { ChatGateway } from './chat.ts'
+import { readFileOf } from './files.ts'
 import { createProbeServer } from './probes.ts'
 import type { Phase } from './probes.ts'
 import { checkCertificate, readCookies, readSettings } from './settings.ts'
@@ -72,8 +72,16 @@ async function join({
   dnsName,
   dnsServers,
 }: Settings): Promise<Node> {
-  const read = (path: string): string => readFileSync(path, 'utf8')
-  if (tlsFiles !== undefined) checkCertificate(read(tlsFiles.certificate), name)
+  const cookie = readCookies(readFileOf('COOKIE_FILE', cookieFile))
+  const tls =
+    tlsFiles === undefined
+      ? undefined
+      : {
+          ca: readFileOf('TLS_CA_FILE', tlsFiles.ca),
+          certificate: readFileOf('TLS_CERTIFICATE_FILE', tlsFiles.certificate),
+          privateKey: readFileOf('TLS_KEY_FILE', tlsFiles.privateKey),
+        }
+  if (tls !== undefined) checkCertificate(tls.certificate, name)
   const { dns, startNode } = await import('@pidmesh/runtime')
   return startNode({
     name,
@@ -81,17 +89,9 @@ async function join({
     port: meshPort,
     transport,
     busyWait,
-    cookie: readCookies(read(cookieFile)),
+    cookie,
     discovery: dns({ name: dnsName, port: meshPort, ...(dnsServers === undefined ? {} : { servers: dnsServers }) }),
-    ...(tlsFiles === undefined
-      ? {}
-      : {
-          tls: {
-            ca: read(tlsFiles.ca),
-            certificate: read(tlsFiles.certificate),
-            privateKey: read(tlsFiles.privateKey),
-          },
-        }),
+    tls,
   })
 }
 
