@@ -3,7 +3,7 @@
 //   settings ─▶ listen ─▶ join ─▶ ready ── SIGTERM ─▶ draining: not ready, still serving, for DRAIN_MS
 //                                                      ─▶ gateway.drain (1012, sessions go elsewhere) ─▶ node.stop (the others see `shutdown`) ─▶ exit 0
 //
-// Ready means: up, and connected with another node, or alone for JOIN_WAIT_MS. A node that others refuse, or that refuses them, for its cookie or its certificate,
+// Ready means: up, and connected with another node, or alone for JOIN_WAIT_MS. A node that others refuse, or that refuses them, for its cookie, its certificate or its version,
 // is not alone: it would be ready beside them, and the next one would be replaced. Once ready it stays so until it is told to end: if nodes lose each
 // other, clients are served by all of them, not by none.
 //

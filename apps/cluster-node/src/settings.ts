@@ -48,13 +48,15 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   if (busyWait !== 'true' && busyWait !== 'false')
     throw new SettingsError(`BUSY_WAIT must be true or false, not ${JSON.stringify(busyWait)}`)
   const tls = ['TLS_CA_FILE', 'TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE'].filter((name) => optional(name) !== undefined)
+  const [meshPort, port] = [integer('MESH_PORT', 1, 65_535), integer('PORT', 1, 65_535)]
+  if (meshPort === port) throw new SettingsError(`MESH_PORT and PORT must differ, and are both ${port}`)
   return {
     name: required('NODE_NAME'),
     bindHost: required('BIND_HOST'),
-    meshPort: integer('MESH_PORT', 1, 65_535),
+    meshPort,
     transport,
     busyWait: busyWait === 'true',
-    port: integer('PORT', 1, 65_535),
+    port,
     cookieFile: required('COOKIE_FILE'),
     // All or none: a node that talks in the clear for a misspelt name would be a bad surprise.
     tlsFiles:

@@ -68,6 +68,12 @@ describe('the settings of a node', () => {
     )
   })
 
+  it('take no port for two things', () => {
+    expect(() => readSettings({ ...env, PORT: '7001' })).toThrowError(
+      new SettingsError('MESH_PORT and PORT must differ, and are both 7001'),
+    )
+  })
+
   it.each([
     ['PORT', '0'],
     ['MESH_PORT', '70000'],
