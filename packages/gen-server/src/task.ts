@@ -119,7 +119,7 @@ export class Task<Result> {
     return promised(async () => {
       checkRun(run)
       const started = await startDynamicChild(self, supervisor, specOf(body))
-      if (started.type === 'ok' && started.pid !== undefined) return new Task<Result>(self, started.pid)
+      if (started.type === 'ok') return new Task<Result>(self, started.pid)
       const reason = started.type === 'start_failed' ? started.reason : started.type
       throw new TaskError('ERR_TASK_NOT_STARTED', reason)
     })
@@ -143,12 +143,12 @@ export class Task<Result> {
     caller: Caller,
     supervisor: DynamicSupervisorRef,
     run: TaskFunction<unknown>,
-  ): Promise<StartChildResult> {
+  ): Promise<StartChildResult<Pid>> {
     return promised(() => startDynamicChild(caller, supervisor, specOf(run)))
   }
 
   /** A task as a child: `temporary` unless the options say otherwise. */
-  static childSpec(run: TaskFunction<unknown>, options: Partial<Omit<ChildSpec, 'start'>> = {}): ChildSpec {
+  static childSpec(run: TaskFunction<unknown>, options: Partial<Omit<ChildSpec, 'start'>> = {}): ChildSpec<Pid> {
     const { spec, rest } = split(options)
     checkOptions('a task as a child', rest, NO_OPTIONS)
     return { ...specOf(run), ...spec }
@@ -232,7 +232,7 @@ function answering(run: TaskFunction<unknown>): TaskFunction<void> {
   }
 }
 
-function specOf(run: TaskFunction<unknown>): ChildSpec {
+function specOf(run: TaskFunction<unknown>): ChildSpec<Pid> {
   checkRun(run)
   return processChild('task', run, { restart: 'temporary', label: 'task' })
 }

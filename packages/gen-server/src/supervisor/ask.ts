@@ -22,14 +22,15 @@ export function ask<const Request extends SupervisorCall>(
 }
 
 /** @throws PidmeshError by rejection: `ERR_BAD_CHILD_SPEC` */
-export async function askForChild(
+export async function askForChild<Started extends Pid | undefined>(
   caller: Caller,
   supervisor: AnySupervisorRef,
   request: Extract<SupervisorCall, { type: 'start_child' | 'start_child_with' }>,
-): Promise<StartChildResult> {
+): Promise<StartChildResult<Started>> {
   const result = await ask(caller, supervisor, request)
   if (result.type === 'bad_child_spec') throw badChildSpec(result.problem)
-  return result
+  // What the start of a child gives was checked where its specification was written.
+  return result as StartChildResult<Started>
 }
 
 function isUnsendable(answer: unknown): answer is UnsendableAnswer {

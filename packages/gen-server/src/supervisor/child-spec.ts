@@ -14,7 +14,8 @@ export type Shutdown = number | 'brutal_kill'
 /** When the end of significant children stops their supervisor. */
 export type AutoShutdown = 'never' | 'any_significant' | 'all_significant'
 
-export interface ChildSpec {
+/** `Started` is what its start gives: `startChild` gives it on, so that the child can be called without telling the compiler what it is. */
+export interface ChildSpec<out Started extends Pid | undefined = Pid | undefined> {
   /** Names the child within its supervisor. Children of a `DynamicSupervisor` may share one. */
   readonly id: string
   /**
@@ -22,7 +23,7 @@ export interface ChildSpec {
    * its pid when that is ready. A pid that isn't linked yet is linked. `undefined` says that the child is not wanted now (Erlang's `ignore`). What
    * it throws is why it could not be started. While it waits the supervisor does nothing else.
    */
-  readonly start: (self: Context) => Awaitable<Pid | undefined>
+  readonly start: (self: Context) => Awaitable<Started>
   /** @default 'permanent' */
   readonly restart?: Restart
   /** Milliseconds, `Infinity` or `'brutal_kill'`. @default 5000, for a supervisor Infinity */

@@ -2,12 +2,13 @@
  * Builders of child specifications. What they give is plain data with a function in it, and may be changed:
  * `{ ...child(Counter, [5]), id: 'second' }`.
  */
-import { Pid, type ProcessBody, type SpawnOptions } from '@pidmesh/runtime'
+import type { Pid, ProcessBody, SpawnOptions } from '@pidmesh/runtime'
 import { badOption, checkOptions } from '../arguments.ts'
 import { checkStart, plainName, type StartOptions } from '../behaviour/start.ts'
 import type { StatemInitResult } from '../gen-statem/results.ts'
 import type { InitResult } from '../results.ts'
-import { startLink, type ServerClass } from '../start.ts'
+import type { ServerPid } from '../protocol.ts'
+import { startLink, type ServerClass, type Started } from '../start.ts'
 import { badChildSpec, type ChildSpec } from './child-spec.ts'
 
 /** All that there are: one that the runtime gets does not compile until it stands here, too. */
@@ -24,11 +25,17 @@ export type ChildOptions = Partial<Omit<ChildSpec, 'start'>>
  * @throws PidmeshError `ERR_BAD_CHILD_SPEC` for what is no class, or no list of arguments; `ERR_BAD_OPTION`
  * @example child(Counter, [5], { name: 'counter', restart: 'transient' })
  */
-export function child<Calls extends object, Casts, const Args extends readonly unknown[]>(
-  server: ServerClass<Calls, Casts, Args, InitResult | StatemInitResult>,
+export function child<
+  Calls extends object,
+  Casts,
+  Args extends readonly unknown[],
+  Result extends InitResult | StatemInitResult,
+  State,
+>(
+  server: ServerClass<Calls, Casts, Args, Result, State>,
   args: Args,
   options: ChildOptions & StartOptions = {},
-): ChildSpec {
+): ChildSpec<Started<ServerPid<Calls, Casts, State>, Args, Result>> {
   if (typeof server !== 'function') throw badChildSpec(`a server is started by its class, not by ${typeof server}`)
   if (!Array.isArray(args)) throw badChildSpec(`the arguments of ${server.name} are a list, not ${typeof args}`)
   const { spec, rest } = split(options)
@@ -37,11 +44,8 @@ export function child<Calls extends object, Casts, const Args extends readonly u
   return {
     id: plainName(name),
     ...spec,
-    start: async (self) => {
-      // Of a server whose init says that it isn't wanted there is no pid.
-      const started: unknown = await startLink(self, server, args, rest)
-      return started instanceof Pid ? started : undefined
-    },
+    // Of a server whose init says that it isn't wanted there is no pid.
+    start: (self) => startLink(self, server, args, rest),
   }
 }
 
@@ -54,7 +58,7 @@ export function processChild(
   id: string,
   body: ProcessBody,
   options: Omit<ChildOptions, 'id'> & SpawnOptions = {},
-): ChildSpec {
+): ChildSpec<Pid> {
   const { spec, rest } = split(options)
   checkOptions('a process', rest, SPAWN_OPTIONS)
   return { id, ...spec, start: (self) => self.spawnLink(body, rest) }

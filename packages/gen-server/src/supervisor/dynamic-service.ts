@@ -23,7 +23,9 @@ import { infoOf } from './static-service.ts'
 import type { StartedService, SupervisorService } from './supervisor-server.ts'
 
 /** Makes the specification of a child of the arguments that it is to be started with. */
-export type Template<Args extends readonly unknown[]> = (...args: Args) => ChildSpec
+export type Template<Args extends readonly unknown[], Started extends Pid | undefined = Pid | undefined> = (
+  ...args: Args
+) => ChildSpec<Started>
 
 export interface DynamicInit {
   readonly type: 'dynamic'

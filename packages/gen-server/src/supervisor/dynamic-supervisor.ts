@@ -63,7 +63,7 @@ export function start(
 export function childSpec(
   flags: DynamicSupervisorFlags = {},
   options: ChildOptions & SupervisorOptions = {},
-): ChildSpec {
+): ChildSpec<DynamicSupervisorPid> {
   const { spec, rest } = split(options)
   const init = checkInit(flags, rest)
   return {
@@ -76,13 +76,14 @@ export function childSpec(
 
 /**
  * Starts a child. Ids need not be unique.
+ * @returns with `ok` what its start gives: of `child(Room, …)` the pid of a `Room`, typed as by `start`
  * @throws PidmeshError by rejection: `ERR_BAD_CHILD_SPEC`; `ERR_NOT_SENDABLE` for a specification that is to go to another node: functions can't
  */
-export function startChild(
+export function startChild<Started extends Pid | undefined>(
   caller: Caller,
   supervisor: DynamicSupervisorRef,
-  spec: ChildSpec,
-): Promise<StartChildResult> {
+  spec: ChildSpec<Started>,
+): Promise<StartChildResult<Started>> {
   return promised(() => askForChild(caller, supervisor, { type: 'start_child', spec: checkChildSpec(spec, 'never') }))
 }
 

@@ -7,17 +7,17 @@ import type { Call, ServerPid, ServerRef } from '../protocol.ts'
 import type { CheckedChildSpec, ChildSpec } from './child-spec.ts'
 import type { CheckedDynamicFlags, CheckedFlags } from './flags.ts'
 
-/** How a start went that was tried. */
-export type StartResult =
+/** How a start went that was tried, of a child whose start gives `Started`. */
+export type StartResult<Started extends Pid | undefined = Pid | undefined> =
   /** `undefined`: its start says that it isn't wanted now. */
-  | { readonly type: 'ok'; readonly pid: Pid | undefined }
-  /** Another process has the name that it is to have; or its process is a child already. */
+  | { readonly type: 'ok'; readonly pid: Started }
+  /** Another process, of whatever kind, has the name that it is to have; or its process is a child already. */
   | { readonly type: 'already_started'; readonly pid: Pid }
   | { readonly type: 'start_failed'; readonly reason: ExitReason }
 
 /** What failed to start is not kept. */
-export type StartChildResult =
-  | StartResult
+export type StartChildResult<Started extends Pid | undefined = Pid | undefined> =
+  | StartResult<Started>
   /** There is a child of that id, which doesn't run: `restartChild` or `deleteChild`. */
   | { readonly type: 'already_present' }
   | { readonly type: 'max_children' }
@@ -89,18 +89,22 @@ interface Of<Kind> {
   readonly [kind]?: Kind
 }
 
-interface Simple<Args extends readonly unknown[]> {
-  readonly simple: (...args: Args) => void
+interface Simple<Args extends readonly unknown[], Started extends Pid | undefined> {
+  readonly simple: (...args: Args) => Started
 }
 
 /** Addresses a supervisor: its pid, name, … */
 export type SupervisorRef = ServerRef<SupervisorCall, never, SupervisorState> & Of<'static'>
 export type SupervisorPid = ServerPid<SupervisorCall, never, SupervisorState> & Of<'static'>
-/** … with the strategy `simple_one_for_one`, whose children are started with `Args`. */
-export type SimpleSupervisorRef<Args extends readonly unknown[]> = ServerRef<SupervisorCall, never, SupervisorState> &
-  Of<Simple<Args>>
-export type SimpleSupervisorPid<Args extends readonly unknown[]> = ServerPid<SupervisorCall, never, SupervisorState> &
-  Of<Simple<Args>>
+/** … with the strategy `simple_one_for_one`, whose children are started with `Args`, and whose starts give `Started`. */
+export type SimpleSupervisorRef<
+  Args extends readonly unknown[],
+  Started extends Pid | undefined = Pid | undefined,
+> = ServerRef<SupervisorCall, never, SupervisorState> & Of<Simple<Args, Started>>
+export type SimpleSupervisorPid<
+  Args extends readonly unknown[],
+  Started extends Pid | undefined = Pid | undefined,
+> = ServerPid<SupervisorCall, never, SupervisorState> & Of<Simple<Args, Started>>
 export type DynamicSupervisorRef = ServerRef<SupervisorCall, never, SupervisorState> & Of<'dynamic'>
 export type DynamicSupervisorPid = ServerPid<SupervisorCall, never, SupervisorState> & Of<'dynamic'>
 /** Any of them. */

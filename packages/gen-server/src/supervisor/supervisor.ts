@@ -54,12 +54,12 @@ export function startLink(
   children: Children,
   options?: SupervisorOptions,
 ): Promise<SupervisorPid>
-export function startLink<Args extends readonly unknown[]>(
+export function startLink<Args extends readonly unknown[], Started extends Pid | undefined>(
   self: Context,
   flags: SimpleSupervisorFlags,
-  template: Template<Args>,
+  template: Template<Args, Started>,
   options?: SupervisorOptions,
-): Promise<SimpleSupervisorPid<Args>>
+): Promise<SimpleSupervisorPid<Args, Started>>
 export function startLink(
   self: Context,
   flags: SupervisorFlags | SimpleSupervisorFlags,
@@ -82,12 +82,12 @@ export function start(
   children: Children,
   options?: SupervisorOptions,
 ): Promise<SupervisorPid>
-export function start<Args extends readonly unknown[]>(
+export function start<Args extends readonly unknown[], Started extends Pid | undefined>(
   caller: Caller,
   flags: SimpleSupervisorFlags,
-  template: Template<Args>,
+  template: Template<Args, Started>,
   options?: SupervisorOptions,
-): Promise<SimpleSupervisorPid<Args>>
+): Promise<SimpleSupervisorPid<Args, Started>>
 export function start(
   caller: Caller,
   flags: SupervisorFlags | SimpleSupervisorFlags,
@@ -112,17 +112,17 @@ export function childSpec(
   flags: SupervisorFlags,
   children: Children,
   options?: ChildOptions & SupervisorOptions,
-): ChildSpec
-export function childSpec<Args extends readonly unknown[]>(
+): ChildSpec<SupervisorPid>
+export function childSpec<Args extends readonly unknown[], Started extends Pid | undefined>(
   flags: SimpleSupervisorFlags,
-  template: Template<Args>,
+  template: Template<Args, Started>,
   options?: ChildOptions & SupervisorOptions,
-): ChildSpec
+): ChildSpec<SimpleSupervisorPid<Args, Started>>
 export function childSpec(
   flags: SupervisorFlags | SimpleSupervisorFlags,
   children: Children | Template<never>,
   options: ChildOptions & SupervisorOptions = {},
-): ChildSpec {
+): ChildSpec<ServerPid<SupervisorCall, never, SupervisorState>> {
   const { spec, rest } = split(options)
   const init = checkInit(flags, children, rest)
   return {
@@ -135,14 +135,19 @@ export function childSpec(
 
 /**
  * Adds a child and starts it. With `simple_one_for_one`: starts one more, with these arguments.
+ * @returns with `ok` what its start gives: of `child(Room, …)` the pid of a `Room`, typed as by `start`
  * @throws PidmeshError by rejection: `ERR_BAD_CHILD_SPEC`; `ERR_NOT_SENDABLE` for a specification that is to go to another node: functions can't
  */
-export function startChild(caller: Caller, supervisor: SupervisorRef, spec: ChildSpec): Promise<StartChildResult>
-export function startChild<Args extends readonly unknown[]>(
+export function startChild<Started extends Pid | undefined>(
   caller: Caller,
-  supervisor: SimpleSupervisorRef<Args>,
+  supervisor: SupervisorRef,
+  spec: ChildSpec<Started>,
+): Promise<StartChildResult<Started>>
+export function startChild<Args extends readonly unknown[], Started extends Pid | undefined>(
+  caller: Caller,
+  supervisor: SimpleSupervisorRef<Args, Started>,
   args: NoInfer<Args>,
-): Promise<StartChildResult>
+): Promise<StartChildResult<Started>>
 export function startChild(
   caller: Caller,
   supervisor: AnySupervisorRef,
