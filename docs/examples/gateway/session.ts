@@ -1,4 +1,4 @@
-import { SocketSession, type PresenceMessage, type SessionClass } from '@pidmesh/ws-gateway'
+import { SocketSession, type NameFor, type PresenceMessage, type SessionClass } from '@pidmesh/ws-gateway'
 
 // #region player
 type ClientMessage = { type: 'move'; x: number; y: number }
@@ -64,5 +64,28 @@ class Meeting extends SocketSession<never, { type: 'plan'; plan: string }, Accou
 // #endregion
 
 /** What `Gateway.start` is given. */
+// #region guest
+type Said = { type: 'said'; text: string }
+type Mute = { type: 'mute' }
+
+const BOT: NameFor<{ type: 'ask'; text: string }> = 'bot' // what a name takes that is none of such sessions
+
+class Guest extends SocketSession<{ text: string }, Said, { user: string }, Said | Mute> {
+  isMute = false
+
+  override handleMessage({ text }: { text: string }) {
+    if (this.isMute) return
+    this.rooms.broadcast('lobby', { type: 'said', text }) // a Said or a Mute; anything else does not compile
+    this.sendTo(BOT, { type: 'ask', text })
+  }
+
+  override handleInfo(message: Said | Mute) {
+    if (message.type === 'mute') this.isMute = true
+    else this.push(message) // a Said: a Mute is not for clients
+  }
+}
+// #endregion
+
+export const guest: SessionClass<{ text: string }, Said, { user: string }, Said | Mute> = Guest
 export const meeting: SessionClass<never, { type: 'plan'; plan: string }, Account> = Meeting
 export const session: SessionClass<ClientMessage, ServerMessage, { user: string }> = Player

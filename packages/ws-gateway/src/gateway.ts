@@ -30,6 +30,7 @@ import { GatewayProcess } from './gateway-process.ts'
 import { Gateways, gatewayName, tellGateways, type Revoked } from './gateways.ts'
 import { answerHttp } from './http.ts'
 import { Listener } from './listener.ts'
+import type { NameFor } from './name-for.ts'
 import {
   checkDrain,
   checkGatewayOptions,
@@ -60,9 +61,10 @@ export interface DrainOptions {
   readonly handOverMs?: number | undefined
 }
 
-export class Gateway<ClientMessage, ServerMessage, Principal> {
+/** `Info`: what is sent to its sessions, see `SocketSession`. */
+export class Gateway<ClientMessage, ServerMessage, Principal, Info = ServerMessage> {
   private readonly owner: Node
-  private readonly options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal>
+  private readonly options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal, Info>
   private readonly counters = new Counters()
   private readonly hub: SessionHub
   private readonly sockets: Sockets
@@ -78,7 +80,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
   private draining: Promise<void> | undefined = undefined
   private stopping: Promise<void> | undefined = undefined
 
-  private constructor(owner: Node, options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal>) {
+  private constructor(owner: Node, options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal, Info>) {
     this.owner = owner
     this.options = options
     const { clock, log, random } = owner
@@ -159,10 +161,10 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
    * Starts a gateway on a node. Resolves when it accepts sockets.
    * @throws PidmeshError `ERR_BAD_OPTION`; `ERR_PORT_IN_USE`, `ERR_LISTEN` if it can't listen
    */
-  static async start<ClientMessage, ServerMessage, Principal>(
+  static async start<ClientMessage, ServerMessage, Principal, Info = ServerMessage>(
     node: Node,
-    options: GatewayOptions<ClientMessage, ServerMessage, Principal>,
-  ): Promise<Gateway<ClientMessage, ServerMessage, Principal>> {
+    options: GatewayOptions<ClientMessage, ServerMessage, Principal, Info>,
+  ): Promise<Gateway<ClientMessage, ServerMessage, Principal, Info>> {
     const gateway = new Gateway(node, checkGatewayOptions(options))
     await gateway.run()
     return gateway
@@ -212,7 +214,11 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
    * @returns `noproc` if nobody is known to have it; otherwise as `send`: it is on its way
    * @throws what the way of keeping names throws, if it fails; PidmeshError `ERR_NOT_SENDABLE` for what can't go to another node
    */
-  push(name: string, message: unknown, { except }: BroadcastOptions = {}): Awaitable<SendStatus | 'noproc'> {
+  push<Message = Info>(
+    name: NameFor<Message>,
+    message: NoInfer<Message>,
+    { except }: BroadcastOptions = {},
+  ): Awaitable<SendStatus | 'noproc'> {
     return this.hub.send(name, message, except)
   }
 
@@ -220,7 +226,11 @@ export class Gateway<ClientMessage, ServerMessage, Principal> {
    * Sends a message to all sessions of a room, on whatever node: one message to each node, encoded once on each.
    * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NOT_SENDABLE`; GatewayError `ERR_NOT_SUPPORTED` if it was started without `groups`
    */
-  broadcast(room: string, message: unknown, { except }: BroadcastOptions = {}): SendStatus {
+  broadcast<Message = Info>(
+    room: NameFor<Message>,
+    message: NoInfer<Message>,
+    { except }: BroadcastOptions = {},
+  ): SendStatus {
     wanted(this.options.groups)
     return this.hub.broadcast(groupOfRoom(room), message, except)
   }

@@ -15,6 +15,7 @@ export {
   type SessionClass,
   type SessionSeat,
 } from './session.ts'
+export type { NameFor } from './name-for.ts'
 export type { NamePolicy } from './session-names.ts'
 export type { BroadcastOptions, SessionRooms } from './session-rooms.ts'
 export { messageOfRoom, type RoomBroadcast } from './room-message.ts'

@@ -35,13 +35,13 @@ export interface MetricsSource {
   text(): Promise<string>
 }
 
-export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
+export interface GatewayOptions<ClientMessage, ServerMessage, Principal, Info = ServerMessage> {
   /** Where sessions register their names. */
   readonly names: Via
   /** Where sessions have their rooms: `ProcessGroups`. Without it there are no rooms, no presence, and no names of the policy `multi`. @default none */
   readonly groups?: Groups | undefined
   /** The class of the sessions: one instance, and one process, for each client. */
-  readonly session: SessionClass<ClientMessage, ServerMessage, Principal>
+  readonly session: SessionClass<ClientMessage, ServerMessage, Principal, Info>
   /**
    * Says who a client is, by its token or whatever the request has. `undefined`, `null` or `false` refuses it: 401, or 4003 if the token was in a message. A throw or rejection means
    * that it can't be said now: 503 or 1013. Return `new Authenticated(principal, { expiresAtMs })` if it isn't for ever.
@@ -55,7 +55,7 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
    */
   readonly principalId?: ((principal: NoInfer<Principal>) => string) | undefined
   /** What clients may send, as any Standard Schema (zod, valibot, …); anything else closes with 4400. @default any JSON */
-  readonly messages?: MessageSchema<ClientMessage> | undefined
+  readonly messages?: MessageSchema<NoInfer<ClientMessage>> | undefined
 
   /** The port to listen on; 0 lets the system choose. Give this or `server`. */
   readonly port?: number | undefined
@@ -125,10 +125,10 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal> {
   readonly heapShare?: (() => number) | undefined
 }
 
-export interface CheckedGatewayOptions<ClientMessage, ServerMessage, Principal> {
+export interface CheckedGatewayOptions<ClientMessage, ServerMessage, Principal, Info = ServerMessage> {
   readonly names: Via
   readonly groups: Groups | undefined
-  readonly session: SessionClass<ClientMessage, ServerMessage, Principal>
+  readonly session: SessionClass<ClientMessage, ServerMessage, Principal, Info>
   readonly authenticate: (request: UpgradeRequest) => Awaitable<Principal | Authenticated<Principal> | Nobody>
   readonly principalId: (principal: Principal) => string
   readonly messages: MessageSchema<ClientMessage> | undefined
@@ -203,7 +203,9 @@ const RESUME_OPTIONS: ReadonlySet<string> = new Set<keyof ResumeOptions>([
 ])
 
 /** @throws PidmeshError `ERR_BAD_OPTION` */
-export function checkGatewayOptions<C, S, P>(options: GatewayOptions<C, S, P>): CheckedGatewayOptions<C, S, P> {
+export function checkGatewayOptions<C, S, P, I = S>(
+  options: GatewayOptions<C, S, P, I>,
+): CheckedGatewayOptions<C, S, P, I> {
   if (typeof options !== 'object' || options === null) throw bad('the options of a gateway are an object')
   for (const key of Object.keys(options)) if (!KNOWN.has(key)) throw bad(`unknown option ${JSON.stringify(key)}`)
   const { names, groups, session, authenticate, messages, path = '/ws', origins, metrics, tokens = {} } = options

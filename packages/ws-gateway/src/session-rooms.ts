@@ -13,6 +13,7 @@ import type { Context, Groups, NameMeta, Pid, Random } from '@pidmesh/runtime'
 import { wanted } from './errors.ts'
 import type { PresenceCast } from './presence-server.ts'
 import { RoomPresence, type MemberMeta, type Present, type SessionMark } from './presence.ts'
+import type { NameFor } from './name-for.ts'
 import { groupOfRoom } from './room-message.ts'
 import { FORWARD_MS } from './session-move.ts'
 import type { LeftCast, SessionSnapshot } from './session-protocol.ts'
@@ -25,8 +26,8 @@ export interface BroadcastOptions {
   readonly except?: Pid | undefined
 }
 
-/** The rooms of a session, for its author. */
-export interface SessionRooms {
+/** The rooms of a session, for its author. `Info` is what is broadcast there, if a room's name doesn't say more: see `NameFor`. */
+export interface SessionRooms<Info = unknown> {
   /** The rooms that this session is in. */
   readonly all: readonly string[]
 
@@ -44,7 +45,11 @@ export interface SessionRooms {
    * in the room, unless it is left out.
    * @returns `busy` if a connection between nodes is, `noconnection` if a node couldn't be reached
    */
-  broadcast(room: string, message: unknown, options?: BroadcastOptions): 'ok' | 'busy' | 'noconnection'
+  broadcast<Message = Info>(
+    room: NameFor<Message>,
+    message: NoInfer<Message>,
+    options?: BroadcastOptions,
+  ): 'ok' | 'busy' | 'noconnection'
 
   /** Who is in a room, as this node knows. */
   present(room: string): readonly Present[]

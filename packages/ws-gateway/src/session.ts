@@ -37,15 +37,21 @@ import {
 } from '@pidmesh/runtime'
 import { CLOSE, closeReason, isCloseCause, type CloseCause } from './close-codes.ts'
 import type { PresenceMessage } from './presence.ts'
+import type { NameFor } from './name-for.ts'
 import type { NamePolicy } from './session-names.ts'
 import type { SessionRooms } from './session-rooms.ts'
 
 /** A class of sessions. */
-export type SessionClass<ClientMessage, ServerMessage, Principal> = new () => SocketSession<
+export type SessionClass<ClientMessage, ServerMessage, Principal, Info = ServerMessage> = new () => SocketSession<
   ClientMessage,
   ServerMessage,
-  Principal
->
+  Principal,
+  Info
+> & {
+  // Not as methods, of which TypeScript takes any parameter that has something in common: they must take all that the class says it takes.
+  readonly handleMessage: (message: NoInfer<ClientMessage>) => unknown
+  readonly handleInfo: (message: NoInfer<Info>) => unknown
+}
 
 /** A session of whatever types: what is given to it is what its gateway's types say. */
 export type AnySession = SocketSession<unknown, unknown, unknown>
@@ -95,8 +101,15 @@ const NO_META: NameMeta = Object.freeze({})
 /** Messages of the runtime that are for the process, and no business of its client. Not those of timers: they have a reference, and `timeout` is a word that applications use, too. */
 const NOT_FOR_CLIENTS: ReadonlySet<unknown> = new Set(['EXIT', 'DOWN', 'nodeup', 'nodedown'])
 
-export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
+/**
+ * `Info`: what others of this program send to such sessions, by name, in rooms, by pid: it comes to `handleInfo`. By default that is what their clients get. One that is sent more, and makes
+ * something else of it, says so: `SocketSession<ClientMessage, ServerMessage, Principal, ServerMessage | Kick>`.
+ */
+export abstract class SocketSession<ClientMessage, ServerMessage, Principal, Info = ServerMessage> {
   #seat: SessionSeat<Principal> | undefined = undefined
+
+  /** For the compiler only: what a session takes is what its class says, also if a callback looks only at a part of it. */
+  declare readonly $takes?: { readonly messages: ClientMessage; readonly infos: Info }
 
   /** Called by the gateway, once, before anything else. */
   enter(seat: SessionSeat<Principal>): void {
@@ -131,7 +144,7 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
   }
 
   /** The rooms that this session is in, and how to reach others. */
-  protected get rooms(): SessionRooms {
+  protected get rooms(): SessionRooms<Info> {
     return this.seat.rooms
   }
 
@@ -146,7 +159,7 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
   /** The client has sent a message. */
   handleMessage(_message: ClientMessage): Handled {}
 
-  /** The process has got a message. By default it is pushed to the client, unless it is one of the runtime's own. */
+  /** The process has got a message: an `Info`, or of the runtime's, or whatever anybody has sent. By default it is pushed to the client, unless it is one of the runtime's own. */
   handleInfo(message: unknown): Handled {
     if (!isOfRuntime(message)) this.push(message as ServerMessage)
   }
@@ -190,10 +203,11 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal> {
   }
 
   /**
-   * Sends a message to whoever has the name, on whatever node, to all if several have it; nobody is told if nobody has it. Use `this.names.send` to know. A way of keeping
+   * Sends a message to whoever has the name, on whatever node, to all if several have it; nobody is told if nobody has it. Use `this.names.send` to know. It is an `Info` of this class, unless
+   * the name says that it is for others: `NameFor`. A way of keeping
    * names that fails is a log line, not the end of this session.
    */
-  protected sendTo(name: string, message: unknown): void {
+  protected sendTo<Message = Info>(name: NameFor<Message>, message: NoInfer<Message>): void {
     this.seat.sendTo(name, message)
   }
 
