@@ -54,6 +54,7 @@ export type {
   Given,
   ReplyFor,
   ReplyOf,
+  ReplyTo,
   ServerAddress,
   ServerName,
   ServerPid,

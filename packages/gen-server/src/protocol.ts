@@ -8,6 +8,7 @@
 import { hasType, isPid, isRef, type NameOnNode, type Pid, type Ref, type ViaName } from '@pidmesh/runtime'
 
 declare const replyType: unique symbol
+declare const takesReply: unique symbol
 declare const callType: unique symbol
 declare const castType: unique symbol
 declare const stateType: unique symbol
@@ -71,11 +72,14 @@ export interface Taken<Calls, Casts> {
   readonly casts: Casts
 }
 
-/** Whom a reply goes to. Plain data: it may be kept, and sent to other processes and nodes that reply in the server's place. */
-export interface From<Reply = unknown> {
+/**
+ * Whom a reply goes to. Plain data: it may be kept, and sent to other processes and nodes that reply in the server's place. What comes with a request takes any reply, and may stand where one that takes a
+ * `Reply` is wanted; that one can't stand where more may be replied.
+ */
+export interface From<in Reply = unknown> {
   readonly pid: Pid
   readonly tag: Ref
-  readonly [replyType]?: { readonly reply: Reply }
+  readonly [takesReply]?: (reply: Reply) => void
 }
 
 export interface CallMessage {

@@ -8,7 +8,7 @@ import { PidmeshError, type Context, type ExitReason, type Logger, type NodeName
 import type { Status } from './behaviour/behaviour.ts'
 import { tagOf } from './behaviour/shown-value.ts'
 import { call, cast, reply } from './call.ts'
-import type { From, Given, ReplyFor, ReplyOf, ServerRef, Taken } from './protocol.ts'
+import type { From, Given, ReplyFor, ReplyTo, ServerRef, Taken } from './protocol.ts'
 import { IGNORE, type IgnoreResult, type StopResult } from './results.ts'
 
 export abstract class Server<Calls extends object = never, Casts = never> {
@@ -60,9 +60,9 @@ export abstract class Server<Calls extends object = never, Casts = never> {
     return { type: 'stop', reason }
   }
 
-  /** The `from` of a request that will be answered later, typed by the request. */
-  protected defer<Request extends Calls>(_request: Request, from: From): From<ReplyOf<Request>> {
-    return from as From<ReplyOf<Request>>
+  /** The `from` of a request that will be answered later, typed by the request: it takes what `reply` would. */
+  protected defer<Request extends Calls>(_request: Request, from: From): From<ReplyTo<Request>> {
+    return from
   }
 
   /** Answers, now, a call that was left waiting. */

@@ -35,9 +35,9 @@ export type ServerClass<
   State = unknown,
 > = new () => Server<NoInfer<Calls>, NoInfer<Casts>> & {
   readonly $takes?: Taken<Calls, Casts>
-  init(...args: Args): Awaitable<Result>
   getState(): State
-  // Not as methods, of which TypeScript takes any parameter that has something in common: it must take all that the class says it takes.
+  // Not as methods, of which TypeScript takes any parameter that has something in common: it must take all that it is given, and all that the class says it takes.
+  readonly init: (...args: Args) => Awaitable<Result>
   readonly handleCall?: (request: NoInfer<Calls>, from: never) => unknown
   readonly handleCast?: (request: NoInfer<Casts>) => unknown
 }
@@ -75,7 +75,7 @@ export function start<
 >(
   caller: Caller,
   server: ServerClass<Calls, Casts, Args, Result, State>,
-  args: Args,
+  args: Readonly<NoInfer<Args>>,
   options: StartOptions = {},
 ): Promise<Started<ServerPid<Calls, Casts, State>, Args, Result>> {
   return startAs('none', caller, { server, args }, options)
@@ -95,7 +95,7 @@ export function startLink<
 >(
   caller: Caller,
   server: ServerClass<Calls, Casts, Args, Result, State>,
-  args: Args,
+  args: Readonly<NoInfer<Args>>,
   options: StartOptions = {},
 ): Promise<Started<ServerPid<Calls, Casts, State>, Args, Result>> {
   return startAs('link', caller, { server, args }, options)
@@ -114,7 +114,7 @@ export function startMonitor<
 >(
   caller: Caller,
   server: ServerClass<Calls, Casts, Args, Result, State>,
-  args: Args,
+  args: Readonly<NoInfer<Args>>,
   options: StartOptions = {},
 ): Promise<Started<Monitored<ServerPid<Calls, Casts, State>>, Args, Result>> {
   return launch('monitor', caller, { server, args }, options, (launched) =>

@@ -30,7 +30,7 @@ import {
 import { badArgument, checkOptions } from './arguments.ts'
 import { shownValue } from './behaviour/shown-value.ts'
 import { promised } from './unawaited.ts'
-import { processChild, split } from './supervisor/child.ts'
+import { processChild, split, type ChildOptions } from './supervisor/child.ts'
 import type { ChildSpec, Shutdown } from './supervisor/child-spec.ts'
 import { startChild as startDynamicChild } from './supervisor/dynamic-supervisor.ts'
 import type { DynamicSupervisorRef, StartChildResult } from './supervisor/protocol.ts'
@@ -148,7 +148,7 @@ export class Task<Result> {
   }
 
   /** A task as a child: `temporary` unless the options say otherwise. */
-  static childSpec(run: TaskFunction<unknown>, options: Partial<Omit<ChildSpec, 'start'>> = {}): ChildSpec<Pid> {
+  static childSpec(run: TaskFunction<unknown>, options: ChildOptions = {}): ChildSpec<Pid> {
     const { spec, rest } = split(options)
     checkOptions('a task as a child', rest, NO_OPTIONS)
     return { ...specOf(run), ...spec }

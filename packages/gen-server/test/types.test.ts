@@ -5,6 +5,7 @@ import {
   abcast,
   call,
   cast,
+  checkChildSpecs,
   child,
   GenServer,
   multiCall,
@@ -267,4 +268,82 @@ it('types: who takes more may stand where who takes less is wanted, and not the 
     return [casts, more, other]
   }
   expectTypeOf(places).toBeFunction()
+})
+
+it('types: who waits for a reply is given no other, however it is kept until then', () => {
+  type AskCall = Call<{ type: 'count' }, number> | Call<{ type: 'agree' }, 'yes' | 'no'>
+  class Later extends GenServer<AskCall> {
+    readonly #counts: From<number>[] = []
+    #any: From<number | string> | undefined
+    override handleCall(request: AskCall, from: From) {
+      // Of an unknown request nothing is known that it could be answered with.
+      expectTypeOf(this.defer(request, from)).toEqualTypeOf<From<never>>()
+      // @ts-expect-error which of them is it?
+      this.#counts.push(this.defer(request, from))
+      if (request.type === 'count') {
+        this.#counts.push(this.defer(request, from))
+        // @ts-expect-error a text could be replied
+        this.#any = this.defer(request, from)
+      } else {
+        const text: string = request.type
+        // @ts-expect-error it waits for one of two texts
+        this.replyTo(this.defer(request, from), text)
+        // @ts-expect-error it waits for one of two texts
+        reply(this.self, this.defer(request, from), text)
+        this.replyTo(this.defer(request, from), 'yes')
+      }
+      // What comes with a request takes whatever its author says.
+      this.#any = from
+      this.replyTo(this.#any, 'text')
+      for (const waiting of this.#counts) this.replyTo(waiting, 1)
+      return this.noreply()
+    }
+  }
+  expect(Later).toBeTypeOf('function')
+})
+
+it('types: the arguments of a start are what init takes, and no more', () => {
+  class Limited extends GenServer<CounterCall> {
+    override init(options: { readonly name: string; readonly limit?: number }, _mode: 'a' | 'b' = 'a') {
+      this.log.debug(options, 'limited')
+    }
+  }
+  class Pair<T> extends GenServer {
+    override init(value: T, show: (value: T) => string) {
+      this.log.debug({ shown: show(value) }, 'a pair')
+    }
+  }
+  class Bare extends GenServer<CounterCall> {}
+  const starts = (node: Node, self: Context, given: readonly [{ name: string }, 'b']): void => {
+    void start(node, Limited, [{ name: 'x', limit: 5 }, 'b'])
+    void start(node, Limited, given)
+    child(Limited, given)
+    void start(node, Pair<number>, [5, (value) => value.toFixed()])
+    // @ts-expect-error it is called limit
+    void start(node, Limited, [{ name: 'x', limt: 5 }])
+    // @ts-expect-error it is called limit
+    void startLink(self, Limited, [{ name: 'x', limt: 5 }])
+    // @ts-expect-error it is called limit
+    child(Limited, [{ name: 'x', limt: 5 }])
+    // @ts-expect-error there is no such mode
+    void startMonitor(self, Limited, [{ name: 'x' }, 'c'])
+    // @ts-expect-error the init of GenServer takes nothing
+    void start(node, Bare, [5])
+    // @ts-expect-error the init of GenServer takes nothing
+    child(Bare, [5])
+  }
+  expect(starts).toBeTypeOf('function')
+})
+
+it('types: an option of a child that is undefined is one that is not given', () => {
+  const maybe = (restart: 'temporary' | undefined, id: string | undefined): readonly unknown[] => [
+    child(Counter, [5], { restart, id, name: id }),
+    // @ts-expect-error a specification has an id
+    checkChildSpecs([{ ...child(Counter, [5]), id }]),
+    checkChildSpecs([{ ...child(Counter, [5]), restart }])[0]?.restart,
+  ]
+  expect(maybe).toBeTypeOf('function')
+  expect(
+    checkChildSpecs([child(Counter, [5], { restart: undefined, id: undefined, shutdown: undefined })]),
+  ).toMatchObject([{ id: 'Counter', restart: 'permanent', shutdown: 5_000 }])
 })

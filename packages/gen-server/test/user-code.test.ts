@@ -13,7 +13,6 @@ import {
   type Call,
   type ContinueResult,
   type EventResult,
-  type ServerPid,
 } from '@pidmesh/gen-server'
 import type { Node, Pid } from '@pidmesh/runtime'
 import { faultsOf, TestCluster } from '@pidmesh/runtime/testing'
@@ -268,7 +267,7 @@ describe('a server that goes on by itself for ever', () => {
   it.each([Continues, ContinuesLater, Inserts, InsertsLater])(
     'lets others have their turn, and can be killed: %o',
     async (server) => {
-      const pid: ServerPid<never, 'go'> = await cluster.run<Pid>(start(a, untyped(server), []))
+      const pid = await cluster.run(start<never, 'go', [], void, unknown>(a, untyped(server), []))
       const ended = new Promise<unknown>((resolve) => {
         a.spawn(async (self) => {
           cast(self, pid, 'go')

@@ -17,7 +17,7 @@ import {
   type From,
   type InfoResult,
   type InitResult,
-  type ReplyOf,
+  type ReplyTo,
 } from '@pidmesh/gen-server'
 import { ExitError, hasType, Pid, reasonOfThrown, type Awaitable, type ExitReason } from '@pidmesh/runtime'
 import { causeOfExit, conflictOf } from './close-cause.ts'
@@ -248,7 +248,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
   }
 
   /** Replies at once, and not when `terminate` has run: that may take long, and a client waits. */
-  #endAfter<Request extends SessionCall>(request: Request, from: From, reply: ReplyOf<Request>): CallResult {
+  #endAfter<Request extends SessionCall>(request: Request, from: From, reply: ReplyTo<Request>): CallResult {
     this.replyTo(this.defer(request, from), reply)
     return this.stop(closeReason(CLOSE.replaced))
   }

@@ -218,7 +218,8 @@ export abstract class GenStatem<Types extends Known<Types>> extends Server<Calls
 
   /** Answers a call that came earlier, in order with the other actions. `replyTo` does it now. */
   protected answer<Reply>(from: From<Reply>, value: Reply): ReplyAction {
-    return { type: 'reply', from, value }
+    // That it takes the value was checked here; the machine knows no replies' types.
+    return { type: 'reply', from: from as From, value }
   }
 
   /** The event waits, and comes again after the next change of state, before any that comes later. */

@@ -25,17 +25,17 @@ export interface ChildSpec<out Started extends Pid | undefined = Pid | undefined
    */
   readonly start: (self: Context) => Awaitable<Started>
   /** @default 'permanent' */
-  readonly restart?: Restart
+  readonly restart?: Restart | undefined
   /** Milliseconds, `Infinity` or `'brutal_kill'`. @default 5000, for a supervisor Infinity */
-  readonly shutdown?: Shutdown
+  readonly shutdown?: Shutdown | undefined
   /** @default 'worker' */
-  readonly type?: 'worker' | 'supervisor'
+  readonly type?: 'worker' | 'supervisor' | undefined
   /** Its end counts for the supervisor's `autoShutdown`. Not for a permanent child. @default false */
-  readonly significant?: boolean
+  readonly significant?: boolean | undefined
 }
 
 /** With the defaults filled in. */
-export type CheckedChildSpec = Required<ChildSpec>
+export type CheckedChildSpec = { readonly [Field in keyof ChildSpec]-?: Exclude<ChildSpec[Field], undefined> }
 
 export type ChildSpecErrorCode = 'ERR_BAD_CHILD_SPEC'
 

@@ -9,7 +9,7 @@ import type { StatemInitResult } from '../gen-statem/results.ts'
 import type { InitResult } from '../results.ts'
 import type { ServerPid } from '../protocol.ts'
 import { startLink, type ServerClass, type Started } from '../start.ts'
-import { badChildSpec, type ChildSpec } from './child-spec.ts'
+import { badChildSpec, type CheckedChildSpec, type ChildSpec } from './child-spec.ts'
 
 /** All that there are: one that the runtime gets does not compile until it stands here, too. */
 const SPAWN_OPTIONS: ReadonlySet<string> = new Set(
@@ -17,7 +17,7 @@ const SPAWN_OPTIONS: ReadonlySet<string> = new Set(
 )
 
 /** What of a specification may be said where the start is known. */
-export type ChildOptions = Partial<Omit<ChildSpec, 'start'>>
+export type ChildOptions = { readonly [Field in Exclude<keyof ChildSpec, 'start'>]?: ChildSpec[Field] | undefined }
 
 /**
  * A server as a child: started with `startLink(supervisor, server, args, options)`.
@@ -33,7 +33,7 @@ export function child<
   State,
 >(
   server: ServerClass<Calls, Casts, Args, Result, State>,
-  args: Args,
+  args: Readonly<NoInfer<Args>>,
   options: ChildOptions & StartOptions = {},
 ): ChildSpec<Started<ServerPid<Calls, Casts, State>, Args, Result>> {
   if (typeof server !== 'function') throw badChildSpec(`a server is started by its class, not by ${typeof server}`)
@@ -65,12 +65,12 @@ export function processChild(
 }
 
 /**
- * Options of a specification, and others.
+ * Options of a specification, those that are there, and others.
  * @throws PidmeshError `ERR_BAD_OPTION` for what holds none
  */
 export function split<Options extends ChildOptions>(
   options: Options,
-): { readonly spec: ChildOptions; readonly rest: Omit<Options, keyof ChildOptions> } {
+): { readonly spec: Partial<Omit<CheckedChildSpec, 'start'>>; readonly rest: Omit<Options, keyof ChildOptions> } {
   if (typeof options !== 'object' || options === null) throw badOption('the options of a child are an object')
   const { id, restart, shutdown, type, significant, ...rest } = options
   const spec = Object.fromEntries(

@@ -45,7 +45,7 @@ class Played extends GenServer<PlayedCall, Told, Return> {
   override handleCall({ id, deed, returns }: PlayedCall, from: From): CallResult {
     this.#see(`call ${id}`)
     this.#count++
-    this.#do(deed, from as From<string>)
+    this.#do(deed, from)
     return this.#callReturn(returns)
   }
 
