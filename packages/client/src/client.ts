@@ -28,7 +28,7 @@ import {
 export type SendStatus = 'sent' | 'queued' | 'full' | 'closed'
 
 /** A connection that comes back. */
-export interface Client<ClientMessage, ServerMessage> {
+export interface Client<in ClientMessage, out ServerMessage> {
   readonly state: ClientState
   /** The number of the last message of this session. */
   readonly seq: number

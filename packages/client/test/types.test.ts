@@ -32,6 +32,15 @@ function typesOf(client: Client<ToServer, FromServer>): void {
   client.state = 'open'
 }
 
+function placesOf(client: Client<ToServer, FromServer>): readonly unknown[] {
+  const less: Client<{ type: 'leave' }, FromServer | { type: 'other' }> = client
+  // @ts-expect-error the gateway doesn't take it
+  const sendsMore: Client<ToServer | { type: 'shout' }, FromServer> = client
+  // @ts-expect-error others may come
+  const getsLess: Client<ToServer, { type: 'said'; text: 'hello' }> = client
+  return [less, sendsMore, getsLess]
+}
+
 function options(): readonly ClientOptions[] {
   return [
     { urls: 'ws://a/', WebSocket: WsWebSocket, codec: msgpack },
@@ -46,5 +55,5 @@ function options(): readonly ClientOptions[] {
 }
 
 it('compiles as it says', () => {
-  expect([typesOf, options, connect]).toHaveLength(3)
+  expect([typesOf, placesOf, options, connect]).toHaveLength(4)
 })
