@@ -46,6 +46,7 @@ import { revokeMessage } from './revoke-message.ts'
 import { groupOfRoom } from './room-message.ts'
 import { SessionHub } from './session-hub.ts'
 import { SocketRefreshed } from './session-protocol.ts'
+import type { AnySession } from './session.ts'
 import type { BroadcastOptions } from './session-rooms.ts'
 import { SessionStarter } from './session-starter.ts'
 import { Sockets } from './sockets.ts'
@@ -61,10 +62,17 @@ export interface DrainOptions {
   readonly handOverMs?: number | undefined
 }
 
+/** What is asked of the options later. Of the class of sessions its name. */
+type KeptOptions<ClientMessage, Principal> = Omit<CheckedGatewayOptions<ClientMessage, never, Principal>, 'session'> & {
+  readonly session: { readonly name: string }
+}
+
 /** `Info`: what is sent to its sessions, see `SocketSession`. */
 export class Gateway<ClientMessage, ServerMessage, Principal, Info = ServerMessage> {
+  /** For the compiler only: a gateway may stand for one whose sessions are sent less, and not for one whose sessions are sent more. Of methods alone TypeScript would take both. */
+  declare readonly $takes?: (info: Info) => void
   private readonly owner: Node
-  private readonly options: CheckedGatewayOptions<ClientMessage, ServerMessage, Principal, Info>
+  private readonly options: KeptOptions<ClientMessage, Principal>
   private readonly counters = new Counters()
   private readonly hub: SessionHub
   private readonly sockets: Sockets
@@ -87,7 +95,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal, Info = ServerMessa
     const { counters } = this
     const { session, names, groups, resume } = options
     this.hub = new SessionHub({
-      session,
+      // What is given to it is what the gateway's types say.
+      session: session as new () => AnySession,
       names,
       groups,
       resume,

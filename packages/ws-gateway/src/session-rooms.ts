@@ -27,7 +27,7 @@ export interface BroadcastOptions {
 }
 
 /** The rooms of a session, for its author. `Info` is what is broadcast there, if a room's name doesn't say more: see `NameFor`. */
-export interface SessionRooms<Info = unknown> {
+export interface SessionRooms<in Info = unknown> {
   /** The rooms that this session is in. */
   readonly all: readonly string[]
 

@@ -10,6 +10,7 @@ import {
   type NameFor,
   type PresenceMessage,
   type SessionClass,
+  type SessionRooms,
 } from '@pidmesh/ws-gateway'
 import { expect, expectTypeOf, it } from 'vitest'
 
@@ -95,6 +96,17 @@ it('types: a session that handles more than its client gets says so in its type,
     gateway.broadcast('lobby', { type: 'left', who: 'ann' })
     // @ts-expect-error no session understands it
     void gateway.push('user:bob', { type: 'ban' })
+    type More = ServerMessage | Kick | { type: 'ban' }
+    // @ts-expect-error its sessions don't know how to ban
+    const more: Gateway<ClientMessage, ServerMessage, Principal, More> = gateway
+    const less: Gateway<ClientMessage, ServerMessage, Principal> = gateway
+    const rooms = (own: SessionRooms<ServerMessage>, all: SessionRooms): readonly unknown[] => {
+      const fewer: SessionRooms<ServerMessage> = all
+      // @ts-expect-error who is in the rooms doesn't know what a kick is
+      const further: SessionRooms<ServerMessage | Kick> = own
+      return [fewer, further]
+    }
+    void [more, less, rooms]
     const session: SessionClass<ClientMessage, ServerMessage, Principal, ServerMessage | Kick> = Kickable
     void session
   }
