@@ -63,7 +63,6 @@ class Meeting extends SocketSession<never, { type: 'plan'; plan: string }, Accou
 }
 // #endregion
 
-/** What `Gateway.start` is given. */
 // #region guest
 type Said = { type: 'said'; text: string }
 type Mute = { type: 'mute' }
@@ -86,6 +85,7 @@ class Guest extends SocketSession<{ text: string }, Said, { user: string }, Said
 }
 // #endregion
 
+/** What `Gateway.start` is given. */
 export const guest: SessionClass<{ text: string }, Said, { user: string }, Said | Mute> = Guest
 export const meeting: SessionClass<never, { type: 'plan'; plan: string }, Account> = Meeting
 export const session: SessionClass<ClientMessage, ServerMessage, { user: string }> = Player
