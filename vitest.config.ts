@@ -4,6 +4,18 @@ import { defineConfig } from 'vitest/config'
 // Packages are tested from their sources: `@pidmesh/source` is the first condition in their package.json `exports`.
 const source = '@pidmesh/source'
 
+/** They look at what the whole process has, or at how V8 has compiled for it: each has one of its own. */
+const ofTheProcess = [
+  // Sockets and timers that are open.
+  'packages/runtime/test/transport/sockets/grace.test.ts',
+  'packages/ws-gateway/test/abuse/going-wrong.test.ts',
+  // The heap.
+  'packages/global-ets/test/memory.test.ts',
+  'packages/ws-gateway/test/codec/msgpack.test.ts',
+  // The forms of numbers.
+  'packages/runtime/test/wire/small-integers.test.ts',
+]
+
 export default defineConfig({
   resolve: { conditions: [source, ...defaultClientConditions] },
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
@@ -24,11 +36,21 @@ export default defineConfig({
             'bench/test/**/*.test.ts',
             'docs/examples/test/**/*.test.ts',
           ],
-          exclude: ['**/node_modules/**', '{packages,apps}/*/test/services/**'],
+          exclude: ['**/node_modules/**', '{packages,apps}/*/test/services/**', ...ofTheProcess],
           maxWorkers: 2,
           // A worker loads modules once, not for each file: they have no state. It saves a third of the time.
           isolate: false,
           // A hung test is told late; a machine that is busy with something else fails none.
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'process',
+          include: ofTheProcess,
+          maxWorkers: 2,
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
