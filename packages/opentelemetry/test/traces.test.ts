@@ -267,6 +267,34 @@ describe('instrument', () => {
     },
   )
 
+  it('an event that is inserted is handled in the context of what inserts it, also if it is one object for all of them', async () => {
+    const creak: StatemEvent<DoorTypes> = { type: 'internal', content: 'creak' }
+    const seen: (string | undefined)[] = []
+    class Door extends GenStatem<DoorTypes> {
+      override init() {
+        return this.ok('shut')
+      }
+      override handleEvent(event: StatemEvent<DoorTypes>, state: DoorTypes['state']) {
+        if (event.type === 'internal') seen.push(trace.getActiveSpan()?.spanContext().spanId)
+        if (event.type === 'cast') return this.nextState('open', this.nextEvent(creak))
+        if (event.type !== 'call') return this.keepState()
+        return state === 'shut'
+          ? this.keepState(this.postpone())
+          : this.keepState(this.reply(event.request, 'in'), this.nextEvent(creak))
+      }
+    }
+    const door = await cluster.run(start(b, Door, []))
+    const entered = within('visit', () => call(a, door, { type: 'enter' }))
+    await cluster.advance(20)
+    for (const porter of ['first', 'second']) {
+      await within(porter, async () => cast(c, door, { type: 'open' }))
+      await cluster.advance(20)
+    }
+    expect(await entered).toBe('in')
+    const opened = sdk.spans.filter(({ name }) => name === 'Door/open').map(idOf)
+    expect(seen).toEqual([opened[0], idOf(sdk.span('Door/enter')), opened[1]])
+  })
+
   it('can be ended: spans that have begun end, and there are no more', async () => {
     const end = instrument(a, { tracer: trace.getTracer('another') })
     const asked = within('request', () => call(a, stock, { type: 'take' }))

@@ -229,15 +229,14 @@ class StatemCallbacks implements Behaviour {
     if (!Array.isArray(actions)) return
     for (const action of actions as readonly Partial<InitAction | PostponeAction>[]) {
       if (action?.type === 'postpone' && this.kept?.has(event) !== true) this.keep(event, this.self.keepContext())
-      else if (action?.type === 'next_event' && this.kept !== undefined && isEvent(action.event))
-        this.keep(action.event, this.kept.get(event))
+      else if (action?.type === 'next_event' && isEvent(action.event)) this.keep(action.event, this.kept?.get(event))
     }
   }
 
   private keep(event: AnyEvent, context: KeptContext | undefined): void {
-    if (context === undefined) return
-    this.kept ??= new WeakMap()
-    this.kept.set(event, context)
+    if (context !== undefined) (this.kept ??= new WeakMap()).set(event, context)
+    // One object may be inserted again and again: it has not the context of the last time.
+    else this.kept?.delete(event)
   }
 
   /** Takes the machine's next form, and does its effects. The last may be one to wait for. */
