@@ -78,7 +78,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal, Info = ServerMessa
   private readonly sockets: Sockets
   private readonly door: Door
   private readonly host: ConnectionHost
-  private readonly metrics: MetricsSource | undefined
+  private metrics: MetricsSource | undefined = undefined
   private readonly faults: Pick<Logger, 'error'>
   /** By themselves: who asks for metrics that fail must not hide what else is wrong. */
   private readonly scrapeFaults: Pick<Logger, 'error'>
@@ -163,7 +163,6 @@ export class Gateway<ClientMessage, ServerMessage, Principal, Info = ServerMessa
       answer: (request, response) => this.handleRequest(request, response),
       onUpgrade: (request, socket, head, isShared) => this.door.onUpgrade(request, socket, head, isShared),
     })
-    this.metrics = options.metrics?.(this)
   }
 
   /**
@@ -302,6 +301,8 @@ export class Gateway<ClientMessage, ServerMessage, Principal, Info = ServerMessa
     })
     try {
       await this.listener.start()
+      // Not before: those of a start that fails would be in the registry when it is tried again.
+      if (this.stopping === undefined) this.metrics = options.metrics?.(this)
     } catch (error) {
       await this.stop()
       throw error

@@ -450,6 +450,26 @@ describe('the gateway', () => {
       .toBe('down')
   })
 
+  it('makes its metrics when it listens: those of a start that fails would be in the way of the next', async () => {
+    const made: unknown[] = []
+    const metrics = (of: unknown) => {
+      made.push(of)
+      return { contentType: 'text/plain', text: async () => '' }
+    }
+    await expect(Gateway.start(node, options({ metrics, port: gateway.port }))).rejects.toMatchObject({
+      code: 'ERR_PORT_IN_USE',
+    })
+    expect(made).toEqual([])
+    const { port } = gateway
+    await gateway.stop()
+    const bad = () => {
+      throw new RangeError('no metrics')
+    }
+    await expect(Gateway.start(node, options({ port, metrics: bad }))).rejects.toThrow('no metrics')
+    gateway = await Gateway.start(node, options({ metrics, port }))
+    expect(made).toEqual([gateway])
+  })
+
   it('a busy port and an option that is unknown or impossible are clear errors', async () => {
     await expect(Gateway.start(node, options({ port: gateway.port }))).rejects.toMatchObject({
       code: 'ERR_PORT_IN_USE',
