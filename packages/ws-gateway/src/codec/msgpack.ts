@@ -2,7 +2,7 @@
  * `pidmesh.msgpack.1`: MessagePack in binary frames, an array of messages or a control, which is a map.
  *
  * Forms: what JSON has, and besides bytes (Uint8Array) and dates (as timestamps, the extension -1). `undefined` in an object is left out, as in JSON; a function
- * or a symbol anywhere makes a message one without a form. Integers beyond 2^53 are floats to clients, and refused from them; BigInts have no form. What clients
+ * or a symbol anywhere makes a message one without a form, and so does a key `__proto__`. Integers beyond 2^53 are floats to clients, and refused from them; BigInts have no form. What clients
  * may send is in msgpack-scan.ts.
  *
  * State: the buffer of the encoder, 64 KiB at most between two messages.
@@ -23,6 +23,7 @@ import { scanMsgpack } from './msgpack-scan.ts'
 const MAX_KEPT_BYTES = 64 * 1024
 /** Deeper than anything but a cycle: what goes to a client has passed no other limit yet. */
 const MAX_ENCODED_DEPTH = 100
+const PROTO = '__proto__'
 
 export class MsgpackCodec implements Codec {
   readonly name = 'msgpack'
@@ -34,7 +35,10 @@ export class MsgpackCodec implements Codec {
   encodeMessage(message: unknown): Buffer | undefined {
     if (message === undefined) return undefined
     try {
-      return this.encode([message])
+      const frame = this.encode([message])
+      // Decoders refuse such a key, ours too: the client would take the frame for a broken one, come back, be sent it again, and so on.
+      if (frame.includes(PROTO)) this.decoder.decode(frame)
+      return frame
     } catch {
       return undefined
     }

@@ -57,6 +57,13 @@ it('a key is text, and not __proto__', () => {
   expect(ofHex(`91 81 aa c19f${proto.slice(2)} 80`)).toEqual(malformed('text that is not UTF-8'))
 })
 
+it('a message to a client with a key __proto__ has no form: its decoder would fail at it, however often it is sent', () => {
+  for (const text of ['{"__proto__":1}', '[{"a":[{"__proto__":{}}]}]'])
+    expect(codec.encodeMessage(JSON.parse(text))).toBeUndefined()
+  const innocent = ['__proto__', { __proto__x: '__proto__' }]
+  expect(decode(codec.encodeMessage(innocent) ?? [])).toEqual([innocent])
+})
+
 it('text that is not UTF-8 is malformed, short or long', () => {
   expect(ofHex('91 a2 c3a4')).toEqual(message('ä'))
   for (const bytes of ['ff', 'c3', 'eda080', 'c080']) {
