@@ -138,7 +138,7 @@ export function startClient<ClientMessage, ServerMessage>(
       const reason = told || failure
       dispatch({ type: 'closed', id, code, reason, isRetried: guard(() => options.shouldRetry?.(code, reason)) })
     }
-    // `close` follows. Browsers don't say what it was; and without a listener that of `ws` would end the program.
+    // `close` follows. Browsers and Node.js don't say what it was; and without a listener that of `ws` would end the program.
     socket.onerror = ({ message = '' }: { readonly message?: string }) => (failure = message)
   }
 

@@ -1,7 +1,6 @@
 /**
  * Who listens to what. A listener that throws harms nobody: what it has thrown is told, and the others are called.
  */
-import { quietly } from './quietly.ts'
 import type { Close, ClientState, Gap } from './state.ts'
 
 export interface ClientEvents<ServerMessage> {
@@ -36,18 +35,21 @@ export function createListeners(onError: (error: unknown) => void): Listeners {
   let all: readonly Kept[] = []
 
   function report(error: unknown): void {
-    // If that throws, there is nobody left to tell.
-    quietly(() => onError(error))
+    // If that throws or rejects, there is nobody left to tell.
+    guard(
+      (): unknown => onError(error),
+      () => undefined,
+    )
   }
 
-  function guard<Result>(run: () => Result): Result | undefined {
+  function guard<Result>(run: () => Result, tellOf = report): Result | undefined {
     try {
       const given = run()
       // What is async throws by rejecting: nobody else would catch that, and Node.js would end the program.
-      if (given instanceof Promise) given.catch(report)
+      if (given instanceof Promise) given.catch(tellOf)
       return given
     } catch (error) {
-      report(error)
+      tellOf(error)
       return undefined
     }
   }

@@ -121,7 +121,7 @@ export interface Gap {
 export interface Close {
   /** Of the close frame; 1006 where there was none, and what the client has given up by itself. */
   readonly code: number
-  /** Of the close frame; or why the client has given up, or what the platform says of a failure: browsers nothing. */
+  /** Of the close frame; or why the client has given up, or what the socket says of a failure: that of `ws` does, those of browsers and Node.js say nothing. */
   readonly reason: string
   /** When it is tried again; `undefined`: never. */
   readonly retryInMs: number | undefined

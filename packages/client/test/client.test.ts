@@ -537,6 +537,18 @@ describe('a listener', () => {
     expect(onError.mock.calls).toEqual([[new Error('mine')], [new Error('mine')]])
   })
 
+  it('that throws is told to an onError that may be async, and may reject: nobody else is told of that', () => {
+    const rejected = Promise.reject(new Error('not even that'))
+    const caught = vi.spyOn(rejected, 'catch')
+    const onError = (): unknown => rejected
+    const { socket, client } = bench({ onError })
+    client.on('open', () => {
+      throw new Error('mine')
+    })
+    socket.welcomes()
+    expect(caught).toHaveBeenCalledTimes(1)
+  })
+
   it('that throws is told of, and harms nothing else', () => {
     const onError = vi.fn<(error: unknown) => void>()
     const { socket, client, told, next } = bench({ onError })

@@ -83,7 +83,7 @@ export class FakeSocket implements SocketLike {
     call(this.onclose, { code, reason })
   }
 
-  /** As a socket of Node.js does that comes to nothing: it says why, and in the close event there is no word of it. */
+  /** As a socket of `ws` does that comes to nothing: it says why, and in the close event there is no word of it. */
   fails(message: string): void {
     call(this.onerror, { message })
     this.closes()
