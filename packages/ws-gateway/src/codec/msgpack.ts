@@ -24,6 +24,7 @@ const MAX_KEPT_BYTES = 64 * 1024
 /** Deeper than anything but a cycle: what goes to a client has passed no other limit yet. */
 const MAX_ENCODED_DEPTH = 100
 const PROTO = '__proto__'
+const HALF_PAIRS = /\p{Surrogate}/gu
 
 export class MsgpackCodec implements Codec {
   readonly name = 'msgpack'
@@ -35,7 +36,7 @@ export class MsgpackCodec implements Codec {
   encodeMessage(message: unknown): Buffer | undefined {
     if (message === undefined) return undefined
     try {
-      const frame = this.encode([message])
+      const frame = this.asUtf8(this.encode([message]))
       // Decoders refuse such a key, ours too: the client would take the frame for a broken one, come back, be sent it again, and so on.
       if (frame.includes(PROTO)) this.decoder.decode(frame)
       return frame
@@ -66,6 +67,11 @@ export class MsgpackCodec implements Codec {
     return mayHoldCast(data) && holdsCast(value) ? malformed('a cast') : contentsOf(value)
   }
 
+  /** The encoder writes a half of a pair, which a client may send in JSON, as if it had a form in UTF-8: decoders of other languages fail at that. */
+  private asUtf8(frame: Buffer): Buffer {
+    return mayHoldHalfPair(frame) ? this.encode(wellFormed(this.decoder.decode(frame))) : frame
+  }
+
   private encode(value: unknown): Buffer {
     try {
       const { buffer, byteLength } = this.encoder.encode(value)
@@ -81,6 +87,21 @@ export class MsgpackCodec implements Codec {
   private newEncoder(): Encoder {
     return new Encoder({ extensionCodec: this.extensions, ignoreUndefined: true, maxDepth: MAX_ENCODED_DEPTH })
   }
+}
+
+/** Whether it is worth looking: hardly ever. In UTF-8 no such byte stands after 0xed. */
+function mayHoldHalfPair(frame: Buffer): boolean {
+  for (let at = frame.indexOf(0xed); at >= 0; at = frame.indexOf(0xed, at + 1))
+    if ((frame[at + 1] ?? 0) >= 0xa0) return true
+  return false
+}
+
+/** What was decoded, with U+FFFD for halves of pairs: that is what the encoder writes in long texts. */
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(HALF_PAIRS, '\ufffd')
+  if (Array.isArray(value)) return value.map(wellFormed)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || value instanceof Date) return value
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [wellFormed(key), wellFormed(part)]))
 }
 
 function timestamps(): ExtensionCodec {

@@ -64,6 +64,17 @@ it('a message to a client with a key __proto__ has no form: its decoder would fa
   expect(decode(codec.encodeMessage(innocent) ?? [])).toEqual([innocent])
 })
 
+it('text to a client is UTF-8, also where it holds halves of pairs: decoders of other languages fail at anything else', () => {
+  for (const count of [1, 100]) {
+    const [half, replaced] = ['a\ud800'.repeat(count), 'a\ufffd'.repeat(count)]
+    const frame = codec.encodeMessage({ [half]: ['\ude00', half, '한글 \u{1f600}', 2 ** 60, -0.5, new Date(5)] })
+    const values = ['\ufffd', replaced, '한글 \u{1f600}', 2 ** 60, -0.5, new Date(5)]
+    expect(codec.decode(frame ?? Buffer.of())).toEqual(message({ [replaced]: values }))
+  }
+  const bytes = Uint8Array.of(0xed, 0xa0, 0x80)
+  expect(codec.decode(codec.encodeMessage({ bytes }) ?? Buffer.of())).toEqual(message({ bytes }))
+})
+
 it('text that is not UTF-8 is malformed, short or long', () => {
   expect(ofHex('91 a2 c3a4')).toEqual(message('ä'))
   for (const bytes of ['ff', 'c3', 'eda080', 'c080']) {
