@@ -1,3 +1,5 @@
+import { call, type Call, type ServerRef } from '@pidmesh/gen-server'
+import { via } from '@pidmesh/runtime'
 import { SocketSession, type NameFor, type PresenceMessage, type SessionClass } from '@pidmesh/ws-gateway'
 
 // #region player
@@ -81,6 +83,29 @@ class Guest extends SocketSession<{ text: string }, Said, { user: string }, Said
   override handleInfo(message: Said | Mute) {
     if (message.type === 'mute') this.isMute = true
     else this.push(message) // a Said: a Mute is not for clients
+  }
+}
+// #endregion
+
+// #region buyer
+type Bought = { type: 'bought'; item: string; left: number }
+type StockCall = Call<{ type: 'take'; item: string }, number | 'none'>
+interface Database {
+  boughtBy(user: string): Promise<Bought[]>
+}
+
+/** A class for each gateway. What its sessions work with is around the class, not in their fields. */
+export function buyerOf(database: Database): SessionClass<{ item: string }, Bought, { user: string }> {
+  return class Buyer extends SocketSession<{ item: string }, Bought, { user: string }> {
+    override async handleConnect() {
+      for (const bought of await database.boughtBy(this.principal.user)) this.push(bought)
+    }
+
+    override async handleMessage({ item }: { item: string }) {
+      const stock: ServerRef<StockCall, never> = via(this.names, 'stock') // a GenServer, on whatever node
+      const left = await call(this.self, stock, { type: 'take', item })
+      if (left !== 'none') this.push({ type: 'bought', item, left })
+    }
   }
 }
 // #endregion
