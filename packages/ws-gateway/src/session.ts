@@ -53,6 +53,9 @@ export type SessionClass<ClientMessage, ServerMessage, Principal, Info = ServerM
   readonly handleInfo: (message: NoInfer<Info>) => unknown
 }
 
+/** What `handleInfo` takes that nobody has written: a class that is sent more than its client gets (a fourth type) can't have it, or all of that would be the client's. */
+type PushedByItself<ServerMessage, Info> = [Info] extends [ServerMessage] ? unknown : ServerMessage
+
 /** A session of whatever types: what is given to it is what its gateway's types say. */
 export type AnySession = SocketSession<unknown, unknown, unknown>
 
@@ -160,7 +163,7 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal, Inf
   handleMessage(_message: ClientMessage): Handled {}
 
   /** The process has got a message: an `Info`, or of the runtime's, or whatever anybody has sent. By default it is pushed to the client, unless it is one of the runtime's own. */
-  handleInfo(message: unknown): Handled {
+  handleInfo(message: PushedByItself<ServerMessage, Info>): Handled {
     if (!isOfRuntime(message)) this.push(message as ServerMessage)
   }
 

@@ -123,6 +123,17 @@ it('types: a session whose callbacks take less than its type says is no session 
   class Rude extends SocketSession<ClientMessage, ServerMessage, Principal> {
     override handleMessage(_message: { type: 'say'; text: string }): void {}
   }
+  class Leaky extends SocketSession<ClientMessage, ServerMessage, Principal, ServerMessage | Kick> {
+    override handleMessage(_message: ClientMessage): void {}
+  }
+  class Passing extends SocketSession<ClientMessage, ServerMessage, Principal, ServerMessage | Kick> {
+    override handleMessage(_message: ClientMessage): void {}
+    override handleInfo(message: ServerMessage | Kick | { type: 'DOWN' }) {
+      // @ts-expect-error a kick would be pushed
+      if (message.type !== 'DOWN') return super.handleInfo(message)
+      return undefined
+    }
+  }
   class Wide extends SocketSession<ClientMessage, ServerMessage, Principal> {
     override handleMessage(_message: object): void {}
     override handleInfo(message: unknown) {
@@ -136,6 +147,9 @@ it('types: a session whose callbacks take less than its type says is no session 
     void Gateway.start(node, { ...options, session: Undeclared })
     // @ts-expect-error what of `leave`?
     void Gateway.start(node, { ...options, session: Rude })
+    // @ts-expect-error by itself it pushes all to the client: what of kicks?
+    void Gateway.start(node, { ...options, session: Leaky })
+    void Gateway.start(node, { ...options, session: Passing })
     void Gateway.start(node, { ...options, session: Wide })
   }
   expect(typed).toBeTypeOf('function')
