@@ -58,12 +58,17 @@ export interface DoorComponents {
   readonly counters: Counters
   readonly log: Logger
   readonly faults: RateLimitedLog
+  /** For what is hardly ever wrong but in a new deployment. */
+  readonly seldom: Pick<Logger, 'warn'>
   /** Why nobody comes in, if nobody does. */
   readonly whyClosed: () => string | undefined
   readonly isOverloaded: () => boolean
   readonly authenticate: (request: UpgradeRequest) => Promise<Identity<unknown> | AuthenticationFailure>
   readonly enter: (admitted: Admitted) => void
 }
+
+/** Of what a client has sent, in a log line. */
+const SHOWN_CHARS = 200
 
 /** RFC 6455, 4.4, and RFC 9110, 15.5.6. */
 const NOT_OF_WEBSOCKET = ['Sec-WebSocket-Version: 13, 8', 'Allow: GET']
@@ -183,11 +188,18 @@ export class Door {
   }
 
   private async admit(request: IncomingMessage, url: URL | undefined, socket: Duplex): Promise<Refusal | Visitor> {
-    const { options, whyClosed, authenticate } = this.components
+    const { options, whyClosed, authenticate, seldom } = this.components
     if (url === undefined) return { status: 400, text: 'malformed request' }
     if (pathOf(request) !== options.path) return { status: 404, text: 'no WebSocket here' }
-    if (!isOriginAllowed(request.headers.origin, request.headers.host, options.origins))
+    const { origin, host } = request.headers
+    if (!isOriginAllowed(origin, host, options.origins)) {
+      // Browsers tell the page nothing of it.
+      seldom.warn(
+        { origin: origin?.slice(0, SHOWN_CHARS), host: host?.slice(0, SHOWN_CHARS) },
+        'a page may not connect for its origin: if it is yours, list that in `origins`',
+      )
       return { status: 403, text: 'this origin is not allowed' }
+    }
     const closed = whyClosed()
     if (closed !== undefined) return { status: 503, text: closed, retryAfterS: 1 }
     const parsed = parseUpgrade(request, url, options)

@@ -130,6 +130,7 @@ export class Gateway<ClientMessage, ServerMessage, Principal, Info = ServerMessa
       enter: (admitted) => this.onAdmitted(admitted),
       log,
       faults,
+      seldom: seldomLog(log, clock),
     })
     const reception = new Reception({
       authenticate: whoIs,

@@ -1,7 +1,7 @@
 /**
  * Who a client is, as `authenticate` says.
  */
-import { PidmeshError } from '@pidmesh/runtime'
+import { PidmeshError, shown } from '@pidmesh/runtime'
 
 /** For `authenticate` to return, in place of a principal alone, if there is more to say. */
 export class Authenticated<Principal> {
@@ -10,9 +10,13 @@ export class Authenticated<Principal> {
   readonly expiresAtMs: number | undefined
 
   /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
-  constructor(principal: Principal, { expiresAtMs }: { readonly expiresAtMs?: number | undefined } = {}) {
+  constructor(principal: Principal, more: { readonly expiresAtMs?: number | undefined } = {}) {
     if (principal === undefined || principal === null)
       throw new PidmeshError('ERR_BAD_ARGUMENT', 'who is authenticated is somebody')
+    // A number alone, or a letter too few, would be a token that never expires.
+    if (typeof more !== 'object' || more === null || Object.keys(more).some((key) => key !== 'expiresAtMs'))
+      throw new PidmeshError('ERR_BAD_ARGUMENT', `what there is more to say is { expiresAtMs }, not ${shown(more)}`)
+    const { expiresAtMs } = more
     if (expiresAtMs !== undefined && !Number.isFinite(expiresAtMs))
       throw new PidmeshError('ERR_BAD_ARGUMENT', 'expiresAtMs must be a number of milliseconds since 1970')
     this.principal = principal

@@ -53,6 +53,17 @@ async function refusalOf(port: number, protocols: string): Promise<string> {
   return text(response)
 }
 
+it('an origin that may not connect is told of once a minute, as much of it as a line takes', async () => {
+  const logger = new MemoryLogger()
+  await start({ logger, authenticate: () => ({ user: 'alice' }) })
+  const { port } = lab!.at(0).gateway
+  const headers = { Origin: `https://${'a'.repeat(1_000)}.example` }
+  for (let n = 0; n < 3; n++) expect(await upgrade(port, { path: '/ws?user=alice', headers })).toBe(403)
+  const said = logger.lines.filter(({ message }) => message.includes('for its origin'))
+  expect(said).toMatchObject([{ level: 'warn', fields: { host: `127.0.0.1:${port}` } }])
+  expect(said[0]?.fields['origin']).toHaveLength(200)
+})
+
 describe('a token is taken', () => {
   const seen: unknown[] = []
   const authenticate: NonNullable<LabOptions['authenticate']> = ({ token, tokenFrom }) => {
@@ -249,6 +260,17 @@ describe('a token that expires', () => {
     expiresAtMs = Math.floor(Date.now() / 1_000) + 3_600
     for (let n = 0; n < 3; n++) expect(await upgrade(port, query)).toBe(401)
     expect(said().filter((line) => line.includes('1970') && line.includes('milliseconds'))).toHaveLength(1)
+  })
+
+  it.each<[string, unknown]>([
+    ['a number alone', 1_234],
+    ['a letter too few', { expireAtMs: 1_234 }],
+    ['a text', { expiresAtMs: '1234' }],
+    ['null', null],
+  ])('that is said as %s is an error, and not for ever', (_what, more) => {
+    expect(() => new Authenticated({ user: 'alice' }, more as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }),
+    )
   })
 
   it('is put off by a fresh one', async () => {
