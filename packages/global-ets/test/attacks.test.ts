@@ -131,6 +131,42 @@ describe('a hostile node', () => {
     await expectAlive()
   })
 
+  it('whose messages bear the name of another server is not heard', async () => {
+    const evil = await cluster.start('evil')
+    await cluster.advance(50)
+    const pid = idle(b)
+    b.names.registerName('x', pid)
+    await cluster.advance(20)
+    const ops = new OpWriter()
+    ops.remove(KeyWords.of('x'), pid.id, 1)
+    const from = serverOf(b)
+    // Believed, it would have this node send to that one what is for this.
+    forge(evil, { ...hello, from })
+    forge(evil, { type: 'delta', from, life: 1, first: 1, last: 1, ops: ops.take() })
+    await cluster.advance(20)
+    expect(a.names.stats.nodes.map(({ node }) => node)).toEqual([b.node.name])
+    expect(a.names.whereisName('x')?.equals(pid)).toBe(true)
+    await expectAlive()
+  })
+
+  it('can claim a name for no process but its own, whatever number that has', async () => {
+    const evil = await cluster.start('evil')
+    await cluster.advance(50)
+    const victim = idle(a)
+    const digest = hashOfRow(hashOfKey(KeyWords.of('forged')), victim.id, 1, NO_META.hash)
+    const ops = new OpWriter()
+    ops.put(KeyWords.of('forged'), victim.id, 1, NO_META.bytes)
+    forge(evil, hello)
+    forge(evil, { type: 'snapshot_begin', id: 1, life: 1, seq: 1 })
+    forge(evil, { type: 'snapshot_chunk', id: 1, ops: ops.take() })
+    forge(evil, { type: 'snapshot_end', id: 1, seq: 1, count: 1, digest })
+    await cluster.advance(20)
+    const holder = a.names.whereisName('forged')
+    expect(holder).toMatchObject({ node: evil.name, id: victim.id })
+    expect(holder?.equals(victim)).toBe(false)
+    await expectAlive()
+  })
+
   it('that says hello from ever other servers is watched once', async () => {
     const evil = await cluster.start('evil')
     await cluster.advance(50)
