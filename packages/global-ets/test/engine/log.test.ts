@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { KeyWords } from '../../src/engine/key-words.ts'
-import { OwnerLog } from '../../src/engine/log.ts'
+import { LOG_LIMITS, OwnerLog } from '../../src/engine/log.ts'
 
 const NO_META = new Uint8Array(0)
 
@@ -72,5 +72,9 @@ describe('the log of an owner', () => {
     expect(log.ringBytes).toBe(0)
     expect(log.covers(999)).toBe(false)
     expect(log.covers(1_000)).toBe(true)
+  })
+  it('keeps 4 MiB and a minute unless others are set, in batches of 32 KiB', () => {
+    expect(LOG_LIMITS).toEqual({ batchBytes: 32 * 1024, ringBytes: 4 * 1024 * 1024, ringMs: 60_000 })
+    expect(new OwnerLog(1).limits).toBe(LOG_LIMITS)
   })
 })

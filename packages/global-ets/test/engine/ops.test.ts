@@ -11,6 +11,12 @@ function bytesOf(meta: object): Uint8Array {
   return bytes.slice(start, end)
 }
 
+/** Metadata that takes so many bytes, of more than 300. */
+function sized(bytes: number): Uint8Array {
+  const rest = bytesOf({ text: 'x'.repeat(300) }).length - 300
+  return bytesOf({ text: 'x'.repeat(bytes - rest) })
+}
+
 /** What was read, as lists. */
 function readAll(bytes: Uint8Array): unknown[][] {
   const read: unknown[][] = []
@@ -88,6 +94,8 @@ describe('operations as bytes', () => {
     ['no key', [1, 0, 1, 1, 0]],
     ['a key that is longer than there are bytes', [1, 200, 1, 97]],
     ['a key that is no UTF-8', [2, 2, 0xc3, 0x28, 1, 1]],
+    ['a key of 257 bytes', [2, 129, 2, ...new Array<number>(257).fill(97), 1, 1]],
+    ['metadata of 1,025 bytes', [1, 1, 97, 1, 1, 129, 8, ...sized(1_025)]],
     ['the process 0', [2, 1, 97, 0, 1]],
     ['a number of nine bytes', [2, 1, 97, 255, 255, 255, 255, 255, 255, 255, 255, 1]],
     ['metadata that is a number', [1, 1, 97, 1, 1, 1, 7]],
@@ -97,5 +105,10 @@ describe('operations as bytes', () => {
     }),
   ])('with %s are none', (_what, bytes) => {
     expect(() => readAll(Uint8Array.from(bytes))).toThrowError(BadOps)
+  })
+  it('have keys of up to 256 bytes, and metadata of up to 1,024', () => {
+    const writer = new OpWriter()
+    writer.put(KeyWords.of('k'.repeat(256)), 1, 1, sized(1_024))
+    expect(readAll(writer.take())).toEqual([['put', 'k'.repeat(256), 1, 1, { text: expect.any(String) }]])
   })
 })
