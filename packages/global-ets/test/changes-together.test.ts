@@ -112,6 +112,17 @@ describe("a change of the node's own rows", () => {
     expect(a.node.counters().signalsSent - signalsSent).toBeLessThan(60 * others.length)
   })
 
+  it('need not come for a copy that is wrong to be found: what it comes to is said every tenth second', async () => {
+    await register('wrong')
+    await cluster.advance(1_500)
+    const { replica } = Reflect.get(b.names, 'table') as ReplicatedTable<unknown>
+    const [view] = replica.views.values()
+    if (view?.copy === undefined) throw new Error('b has no copy of a')
+    replica.table.removeRow(view.copy, replica.table.find(view.copy, 'wrong'))
+    await cluster.advance(10_100)
+    expect(b.names.whereisName('wrong')).toBeDefined()
+  })
+
   it('and many others, without a pause, do not keep a copy that is wrong from being found', async () => {
     await register('wrong')
     await cluster.advance(1_500)

@@ -98,7 +98,9 @@ describe('takeover', () => {
     const a = await join(cluster, 'a', { policy: 'newest' })
     const first = a.names.takeover('x', idle(a), { expectedEpoch: 0 })
     expect(first).toBeDefined()
-    expect(a.names.takeover('x', idle(a), { expectedEpoch: 0 })).toBeUndefined()
+    for (const wrong of [0, (first ?? 0) + 1])
+      expect(a.names.takeover('x', idle(a), { expectedEpoch: wrong })).toBeUndefined()
+    expect(a.names.takeover('nobody', idle(a), { expectedEpoch: 1 })).toBeUndefined()
     expect(a.names.takeover('x', idle(a), { expectedEpoch: first ?? 0 })).toBeGreaterThan(first ?? 0)
   })
 
@@ -400,7 +402,7 @@ describe('a node that starts', () => {
     }
   })
 
-  it('waits in resolveName for names that are on their way, and no longer than it is told to', async () => {
+  it('waits in resolveName for names that are on their way', async () => {
     const a = await join(cluster, 'a')
     const pid = idle(a)
     a.names.registerName('x', pid)
@@ -415,6 +417,26 @@ describe('a node that starts', () => {
     await cluster.advance(50)
     expect((await found)?.equals(pid)).toBe(true)
     await expect(missing).resolves.toBeUndefined()
+  })
+
+  it('waits for them no longer than it is told to, and then knows what it has', async () => {
+    const a = await join(cluster, 'a')
+    a.names.registerName('x', idle(a))
+    const node = await cluster.start('b')
+    await cluster.advance(50)
+    // What a says is on its way for longer than that.
+    cluster.network.setLatency('a', 'b', 3_000)
+    const names = await cluster.run(GlobalEts.start<Meta>(node))
+    let answered: unknown = 'not yet'
+    void names.resolveName('x', 500).then((found) => (answered = found))
+    let isFilled = false
+    void names.filled(500).then(() => (isFilled = true))
+    await cluster.advance(499)
+    expect([answered, isFilled]).toEqual(['not yet', false])
+    await cluster.advance(2)
+    expect([answered, isFilled]).toEqual([undefined, true])
+    await cluster.advance(6_000)
+    expect(names.whereisName('x')).toBeDefined()
   })
 })
 

@@ -42,15 +42,29 @@ describe.each(policies)('the policy %j', (policy) => {
   })
 })
 
+/** A claim of a node; of its first life unless that is said. */
+const of = (name: string, incarnation: number = 1, id: number = 1): Claim => ({
+  key: 'x',
+  owner: { name: name as NodeName, incarnation },
+  id,
+  epoch: 1,
+  meta: EMPTY_META,
+})
+
 describe('smaller_node', () => {
   it('orders by code unit, never by a locale', () => {
-    const of = (name: string): Claim => ({
-      key: 'x',
-      owner: { name: name as NodeName, incarnation: 1 },
-      id: 1,
-      epoch: 1,
-      meta: EMPTY_META,
-    })
     expect(compareBy('smaller_node')(of('B@h'), of('a@h'))).toBeLessThan(0)
+  })
+
+  it('orders claims of one node by its later life, and of one life by the smaller number of the process', () => {
+    expect(compareBy('smaller_node')(of('a@h', 2, 9), of('a@h', 1, 1))).toBeLessThan(0)
+    expect(compareBy('smaller_node')(of('a@h', 1, 1), of('a@h', 1, 2))).toBeLessThan(0)
+  })
+})
+
+describe('newest', () => {
+  it('orders by the larger epoch, and of equal ones by the node', () => {
+    expect(compareBy('newest')({ ...of('b@h'), epoch: 2 }, of('a@h'))).toBeLessThan(0)
+    expect(compareBy('newest')(of('a@h'), of('b@h'))).toBeLessThan(0)
   })
 })
