@@ -94,6 +94,23 @@ describe('what is pushed to a session that is just being moved', () => {
   })
 })
 
+it('a move goes on with 1,000 messages that come meanwhile, and with one more is called off: the session has them all, in order', async () => {
+  const lab = await labOf(2, { resume: { maxMessages: 2_000, maxBytes: 1_000_000 } })
+  const outcomeWith = async (first: SimSocket, count: number): Promise<string> => {
+    const place = placeOf(lab, 1, tokenOf(first))
+    const claimed = await place.claim(0)
+    for (let n = 0; n < count; n++) lab.at(0).node.send(place.session, n)
+    await lab.cluster.advance(10)
+    return claimed.type === 'claimed' ? (await place.commit(claimed.claim)).type : claimed.type
+  }
+  expect(await outcomeWith(await hello(lab, 0), 1_000)).toBe('committed')
+  const first = await hello(lab, 0)
+  expect(await outcomeWith(first, 1_001)).toBe('fenced')
+  const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+  expect(typesOf(second)).toEqual(['resumed'])
+  expect(second.messages).toEqual(Array.from({ length: 1_001 }, (_, n) => n))
+})
+
 it('a session that has moved is counted where it is, and no more where it was, whose process forwards for a while', async () => {
   const lab = await labOf(2)
   const first = await hello(lab, 0)

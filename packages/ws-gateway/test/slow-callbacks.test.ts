@@ -309,3 +309,13 @@ it('what a session pushes after its end is dropped, and not said to be kept', as
   await lab.cluster.advance(61_000)
   expect(ended.map((session) => session.say())).toEqual(['dropped'])
 })
+
+it('a client that is not read, since its session is at something long, is not closed for pongs that nobody reads', async () => {
+  const lab = await labOf(1, { maxPendingMessages: 1, pingIntervalMs: 1_000, pingTimeoutMs: 1_000 })
+  const client = await hello(lab, 0)
+  await tell(lab, client, { type: 'busy', ms: 20_000 }, { type: 'pushLater', afterMs: 1, message: 'read again' })
+  await lab.cluster.advance(15_000)
+  expect(client.closed).toBeUndefined()
+  await lab.cluster.advance(20_000)
+  expect([client.closed, client.messages]).toEqual([undefined, ['read again']])
+})

@@ -169,6 +169,25 @@ it('while there is no socket droppable messages are left out, and the latest of 
   expect(await again.received(2)).toEqual(['kept', 'a2'])
 })
 
+it('of what waits by its key for a client there are 256 messages and 256 KiB at most: the oldest make room', async () => {
+  const client = await start()
+  client.socket.terminate()
+  await expect.poll(() => lab.at(0).gateway.stats.sessions.detached).toBe(1)
+  for (let index = 0; index < 257; index++) tell({ type: 'coalesce', key: `${index}`, message: `small ${index}` })
+  await expect.poll(() => statuses.length).toBe(257)
+  const { gateway } = lab.at(0)
+  expect(gateway.stats.dropped).toEqual(new Map([['coalesced', 1]]))
+  // The two are more bytes than may wait, and the last is so by itself.
+  for (const key of ['a', 'b']) tell({ type: 'coalesce', key, message: key.repeat(130 * 1024) })
+  await expect.poll(() => statuses.length).toBe(259)
+  tell({ type: 'coalesce', key: 'c', message: 'c'.repeat(260 * 1024) })
+  await expect.poll(() => statuses.at(-1)).toBe('dropped')
+  tell({ type: 'coalesce', key: 'd', message: 'the last' })
+  const again = await lab.resume(0, 'slow', client.at)
+  expect(await again.received(1)).toEqual(['the last'])
+  expect(gateway.stats.dropped).toEqual(new Map([['coalesced', 260]]))
+})
+
 describe('when the heap is nearly full', () => {
   it('new sockets are refused with 503, and the slowest are closed with 1013; others stay', async () => {
     let share = 0.1

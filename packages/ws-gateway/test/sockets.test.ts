@@ -4,6 +4,7 @@
 import { expect, it } from 'vitest'
 import type { Clock } from '@pidmesh/runtime'
 import { MemoryLogger, seededRandom, VirtualClock } from '@pidmesh/runtime/testing'
+import { CLOSE, type CloseCause } from '../src/close-codes.ts'
 import type { Connection } from '../src/connection.ts'
 import { DEFAULT_THRESHOLDS } from '../src/load.ts'
 import { Sockets } from '../src/sockets.ts'
@@ -61,4 +62,52 @@ it('one that has stopped looks at none any more, also just after a stall', () =>
   sockets.stop()
   next()
   expect(beats).toEqual([])
+})
+
+/** The sockets of a node that has so much of its heap in use. */
+function socketsAt(share: number): { readonly sockets: Sockets; readonly clock: VirtualClock } {
+  const clock = new VirtualClock()
+  const sockets = new Sockets({
+    ...{ clock, log: new MemoryLogger(), random: seededRandom(1) },
+    ...{ heapThresholds: DEFAULT_THRESHOLDS, heapShare: () => share },
+  })
+  return { sockets, clock }
+}
+
+it.each([
+  [100, Array.from({ length: 64 }, (_, index) => 99 - index)],
+  [3, [2, 1]],
+])(
+  'of %d sockets those are closed for which most waits when the heap is nearly full, 64 at a time, and none for which nothing does',
+  (count, expected) => {
+    const { sockets, clock } = socketsAt(0.96)
+    const shed: number[] = []
+    for (let index = 0; index < count; index++) {
+      // None of them in order.
+      const bufferedBytes = (index * 37) % count
+      const take = ({ code }: CloseCause): void => void (code === CLOSE.tryLater.code && shed.push(bufferedBytes))
+      sockets.add({ bufferedBytes, beat: () => undefined, shed: take } as unknown as Connection)
+    }
+    sockets.start()
+    clock.fireNext(Infinity)
+    sockets.stop()
+    expect(shed).toEqual(expected)
+  },
+)
+
+it('in a drain the clients are told to come back within a second, and not all at once', async () => {
+  const { sockets } = socketsAt(0)
+  const hints: number[] = []
+  for (let index = 0; index < 50; index++) {
+    const close = ({ code, reason }: CloseCause): void => {
+      expect(code).toBe(1012)
+      hints.push(Number(/^service_restart;retry_after_ms=(\d+)$/.exec(reason)?.[1]))
+    }
+    sockets.add({ close } as unknown as Connection)
+  }
+  await sockets.drain(0)
+  expect(hints).toHaveLength(50)
+  expect(Math.min(...hints)).toBeLessThan(250)
+  expect(Math.max(...hints)).toBeGreaterThan(750)
+  expect(Math.max(...hints)).toBeLessThanOrEqual(1_000)
 })
