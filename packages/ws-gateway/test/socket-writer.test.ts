@@ -20,11 +20,13 @@ interface Bench {
   readonly errors: unknown[]
   /** The writers that were to be flushed at the end of the turn. */
   readonly later: SocketWriter[]
+  readonly clock: VirtualClock
+  readonly counters: Counters
 }
 
 /** A writer whose answer to the upgrade has gone out. */
 function open({ extensions = '', turn = new TurnEnd() } = {}): Bench {
-  const stream = new PassThrough()
+  const [stream, clock, counters] = [new PassThrough(), new VirtualClock(), new Counters()]
   const [chunks, writes, errors, later]: [(string | Buffer)[], string[], unknown[], SocketWriter[]] = [[], [], [], []]
   const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
   stream.write = (chunk: string | Buffer, ...rest: unknown[]) => {
@@ -39,8 +41,8 @@ function open({ extensions = '', turn = new TurnEnd() } = {}): Bench {
     stream,
     isBinary: false,
     host: {
-      clock: new VirtualClock(),
-      counters: new Counters(),
+      clock,
+      counters,
       softBufferedBytes: 1_000,
       maxBufferedBytes: 2_000,
       slowTimeoutMs: 1_000,
@@ -50,7 +52,7 @@ function open({ extensions = '', turn = new TurnEnd() } = {}): Bench {
     owner: { isStarting: false, onRelieved: () => undefined },
   })
   writer.flush()
-  return { writer, stream, chunks, writes, errors, later }
+  return { writer, stream, chunks, writes, errors, later, clock, counters }
 }
 
 const text = (payload: string) => frameOf(payload, false)
@@ -130,4 +132,23 @@ it('what is written when the client has ended the connection is no error', async
   writer.flush()
   await new Promise((resolve) => setImmediate(resolve))
   expect({ writes, errors }).toEqual({ writes: [], errors: [] })
+})
+
+it.each([
+  ['a text', text('a text')],
+  ['a Buffer', long],
+])('of 64 messages one is timed, from then on until the system has taken it (%s)', async (_what, frame) => {
+  const { writer, clock, counters } = open()
+  const passed = (ms: number): void => {
+    clock.setTimer(ms, () => undefined)
+    clock.fireNext(Infinity)
+  }
+  for (let index = 0; index < 128; index++) {
+    writer.writeMessage(frame)
+    if (index % 64 !== 63) continue
+    passed(40)
+    writer.flush()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(counters.pushLatencySeconds.stats).toMatchObject({ count: 2, sum: 0.08 })
 })

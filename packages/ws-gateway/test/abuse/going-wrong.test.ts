@@ -2,7 +2,7 @@
  * Clients, sessions and operators that do what they should not: it harms nobody else, and nothing stays behind.
  */
 import { createServer } from 'node:http'
-import { connect, type AddressInfo } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { GlobalEts } from '@pidmesh/global-ets'
 import { startNode, type Node } from '@pidmesh/runtime'
 import { faultsOf } from '@pidmesh/runtime/testing'
@@ -283,6 +283,28 @@ describe('two gateways on one server', () => {
     expect(faults).toEqual([])
     for (const one of gateways) await one.stop()
     server.closeAllConnections()
+    server.close()
+  })
+
+  it('leave an upgrade that is for neither to whoever wants it, who has five seconds', async () => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const { port: _own, ...shared } = options()
+    const gateways = [
+      await Gateway.start(node, { ...shared, server, path: '/a' }),
+      await Gateway.start(node, { ...shared, server, path: '/b' }),
+    ]
+    const left = new Promise<Socket>((resolve) => server.once('upgrade', (_request, socket: Socket) => resolve(socket)))
+    const client = connect(port, '127.0.0.1')
+    client.on('error', () => undefined)
+    client.write(upgradeOf('/c'))
+    const socket = await left
+    expect([socket.destroyed, socket.timeout]).toEqual([false, 5_000])
+    // What five seconds of silence come to.
+    socket.emit('timeout')
+    expect(socket.destroyed).toBe(true)
+    for (const one of gateways) await one.stop()
     server.close()
   })
 
