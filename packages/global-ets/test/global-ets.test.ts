@@ -291,6 +291,23 @@ describe('replication', () => {
     expect(a.names.registeredNames()).toEqual(['on c'])
   })
 
+  it('the names of a process or node are gone before anyone is told of its end', async () => {
+    const [a, b] = [await join('a'), await join('b')]
+    const { pid } = collector(a.node)
+    a.names.registerName('on a', pid)
+    b.names.registerName('on b', collector(b.node).pid)
+    await cluster.advance(10)
+    const seen: unknown[] = []
+    const look = (): void => void seen.push(a.names.registeredNames())
+    // Is asked right after the names are, before there is any message.
+    a.node.self.attachTable({ onProcessEnd: look, onNodeDown: look }).watch(pid)
+    a.node.exit(pid, 'kill')
+    await cluster.settle()
+    cluster.crash('b')
+    await cluster.advance(10)
+    expect(seen).toEqual([['on b'], []])
+  })
+
   it('the names of a node that is gone are kept for a minute, in case it comes back, and no longer', async () => {
     const [a, b] = [await join('a'), await join('b')]
     b.names.registerName('on b', collector(b.node).pid)
