@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest'
 import { handler, type Pid } from '@pidmesh/runtime'
 import { messageOfRoom, SocketSession, type NamePolicy, type SessionRooms } from '@pidmesh/ws-gateway'
 import { WebSocket } from 'ws'
@@ -265,6 +265,16 @@ describe('a room', () => {
     expect(await b.received(3)).toEqual([{ type: 'entered', room: 'hall' }, 'one', 'two'])
     expect(await c.received(3)).toEqual([{ type: 'entered', room: 'hall' }, 'one', 'two'])
     expect(await a.received(2)).toEqual([{ type: 'entered', room: 'hall' }, 'two'])
+  })
+
+  it('has what is said encoded once on a node, however many are in it', async () => {
+    const clients = await Promise.all(['g', 'h', 'i'].map((user) => inRoom(2, user, 'choir')))
+    const message = { text: 'la' }
+    const stringify = vi.spyOn(JSON, 'stringify')
+    onTestFinished(() => stringify.mockRestore())
+    lab.at(2).gateway.broadcast('choir', message)
+    for (const client of clients) expect((await client.received(2)).at(-1)).toEqual(message)
+    expect(stringify.mock.calls.filter(([value]) => value === message)).toHaveLength(1)
   })
 
   it('brings nothing to who has left it, or has gone for good', async () => {

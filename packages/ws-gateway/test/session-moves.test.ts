@@ -725,3 +725,26 @@ describe('a session that has moved, and is in a room', () => {
     return first
   }
 })
+
+it('a drain closes the sockets over thirty seconds, and waits for their sessions for ten, unless other times are given', async () => {
+  const lab = await labOf(1)
+  const clients = [await hello(lab, 0), await hello(lab, 0), await hello(lab, 0)]
+  let isDrained = false
+  void lab
+    .at(0)
+    .gateway.drain()
+    .then(() => (isDrained = true))
+  for (const [afterMs, closed] of [
+    [9_900, 1],
+    [200, 2],
+    [9_700, 2],
+    [300, 3],
+    [9_700, 3],
+  ] as const) {
+    await lab.cluster.advance(afterMs)
+    expect(clients.filter((client) => client.closed === 1012)).toHaveLength(closed)
+    expect(isDrained).toBe(false)
+  }
+  await lab.cluster.advance(3_000)
+  expect(isDrained).toBe(true)
+})
