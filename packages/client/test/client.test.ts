@@ -15,6 +15,7 @@ describe('a connection', () => {
     expect(socket.sent.at(-1)).toEqual(ack(0))
     expect(told).toEqual([['open', { isResumed: false }]])
     expect(client.state).toBe('open')
+    expect(socket.binaryType).toBe('arraybuffer')
   })
 
   it('tells messages with their numbers, and acknowledges after `ackEvery`, or after a second', () => {
@@ -36,6 +37,15 @@ describe('a connection', () => {
     expect(client.seq).toBe(5)
   })
 
+  it.each([undefined, 0, -4, 1.5, '4'])('acknowledges after 16 where the gateway says `ackEvery` %j', (ackEvery) => {
+    const { socket } = bench()
+    socket.welcomes({ resume: { token: 't1' }, ackEvery })
+    socket.says(Array.from({ length: 15 }, (_, message) => message))
+    expect(socket.controls.at(-1)).toEqual(ack(0))
+    socket.says(['the last'])
+    expect(socket.controls.at(-1)).toEqual(ack(16))
+  })
+
   it('goes on with its session after a loss, with the token and the number that it has', () => {
     const { socket, told, next } = bench()
     socket.welcomes()
@@ -50,6 +60,19 @@ describe('a connection', () => {
       ['open', { isResumed: true }],
       ['message', 'b', 2],
     ])
+  })
+
+  it('acknowledges after a resume as after a welcome: not each message, because there were many before', () => {
+    const { socket, clock, next } = bench()
+    socket.welcomes()
+    socket.says(Array.from({ length: 16 }, (_, message) => message))
+    socket.closes()
+    const second = next()
+    second.resumes(16, 0)
+    second.says(['next'])
+    expect(second.controls.slice(1)).toEqual([ack(16)])
+    clock.advance(1_000)
+    expect(second.controls.slice(1)).toEqual([ack(16), ack(17)])
   })
 
   it('of which the codec fails is given up, and what it was to send goes over the next one', () => {
@@ -156,6 +179,17 @@ describe('a connection', () => {
     expect(told.at(-1)).toEqual(['close', { code: 1006, reason: 'no answer to a ping', retryInMs: 125 }])
   })
 
+  it('gives a ping that is under way no more time because the page wakes', () => {
+    const { socket, clock, client } = bench()
+    socket.welcomes()
+    clock.advance(20_000)
+    clock.advance(9_999)
+    client.wake()
+    expect(client.state).toBe('open')
+    clock.advance(1)
+    expect(client.state).toBe('waiting')
+  })
+
   it('tells why it came to nothing where the socket says so, and the reason of the close frame where there is one', () => {
     const shouldRetry = vi.fn<(code: number, reason: string) => undefined>()
     const { socket, told, next } = bench({ shouldRetry })
@@ -167,12 +201,35 @@ describe('a connection', () => {
     expect(told.at(-1)).toMatchObject(['close', { code: 1011, reason: 'internal_error' }])
   })
 
+  it('that the client has given up is forgotten: nobody is asked what is to come of its end', () => {
+    const shouldRetry = vi.fn<(code: number, reason: string) => undefined>()
+    const { socket, clock, client } = bench({ shouldRetry })
+    socket.welcomes()
+    clock.advance(30_000)
+    expect(client.state).toBe('waiting')
+    socket.closes(1006)
+    expect(shouldRetry).not.toHaveBeenCalled()
+  })
+
   it('gives up an attempt that is not ready in time', () => {
     const { socket, clock, told } = bench()
     socket.opens()
     clock.advance(10_000)
     expect(socket.closedWith).toEqual([undefined])
     expect(told).toEqual([['close', { code: 1006, reason: 'no connection in time', retryInMs: 125 }]])
+  })
+
+  it('has its own time, after that for its token', async () => {
+    const answers: ((token: string) => void)[] = []
+    const { sockets, clock, told } = bench({ token: () => new Promise<string>((resolve) => answers.push(resolve)) })
+    clock.advance(9_999)
+    answers[0]?.('just in time')
+    await settled()
+    clock.advance(9_999)
+    expect(sockets).toHaveLength(1)
+    expect(told).toEqual([])
+    clock.advance(1)
+    expect(told).toMatchObject([['close', { reason: 'no connection in time' }]])
   })
 
   it.each([
@@ -270,6 +327,9 @@ describe('messages of the client', () => {
     third.opens()
     third.says({ type: 'resume_failed', why: 'gone', seq: 0 })
     expect(told.at(-1)).toEqual(['gap', { why: 'gone', seq: 0, unconfirmed: 30 }])
+    third.says({ type: 'welcome', seq: 0, received: 0 })
+    client.send('next')
+    expect(third.messages).toEqual(['next'])
   })
 
   it('are what they were when they were sent, or are refused at the caller', () => {
@@ -297,6 +357,17 @@ describe('messages of the client', () => {
     expect(socket.messages).toEqual(Array.from({ length: 25 }, (_, message) => message))
   })
 
+  it('leave an acknowledgement its turn, which is no frame too many, either', () => {
+    const { socket, client, clock } = bench({ maxMessagesPerSecond: 10 })
+    socket.welcomes()
+    for (let message = 0; message < 25; message++) client.send(message)
+    socket.says(Array.from({ length: 16 }, (_, message) => message))
+    expect(socket.controls.at(-1)).toEqual(ack(0))
+    clock.advance(100)
+    expect(socket.controls.at(-1)).toEqual(ack(16))
+    expect(socket.messages).toHaveLength(20)
+  })
+
   it('are not put together to a frame that is too large for who takes each of them', () => {
     const { socket, client } = bench()
     const long = '€'.repeat(1_300)
@@ -306,6 +377,38 @@ describe('messages of the client', () => {
     expect(frames.flat()).toHaveLength(42)
     expect(frames.length).toBeLessThan(10)
     for (const frame of frames) expect(Buffer.byteLength(JSON.stringify(frame))).toBeLessThan(4 * 1024)
+  })
+
+  it('are not more in a frame than the gateway takes, however small they are', () => {
+    const { socket, client } = bench({ maxMessagesPerSecond: 1_000 })
+    for (let message = 0; message < 600; message++) client.send(7)
+    socket.welcomes()
+    const frames = socket.sent.filter((frame) => Array.isArray(frame))
+    expect(frames.flat()).toHaveLength(600)
+    for (const frame of frames) expect(frame.length).toBeLessThanOrEqual(256)
+  })
+
+  it('are none the fewer if the gateway says once more what it has said before, or less', () => {
+    const { socket, client, next } = bench()
+    socket.welcomes()
+    for (const message of ['a', 'b', 'c', 'd']) client.send(message)
+    for (const received of [2, 2, 1]) socket.says({ type: 'received', received })
+    socket.closes()
+    const second = next()
+    second.resumes(0, 2)
+    expect(second.messages).toEqual(['c', 'd'])
+  })
+
+  it('are counted from what the session has got of the page before', () => {
+    const memory = { load: () => ({ token: 't1', seq: 0 }), save: () => undefined }
+    const { socket, client, next } = bench({ memory })
+    socket.resumes(0, 5)
+    for (const message of ['sixth', 'seventh']) client.send(message)
+    socket.says({ type: 'received', received: 6 })
+    socket.closes()
+    const second = next()
+    second.resumes(0, 6)
+    expect(second.messages).toEqual(['seventh'])
   })
 
   it('stay in order if a listener sends while others go out', () => {
@@ -427,6 +530,40 @@ describe('a token', () => {
     expect(fixed.client.state).toBe('closed')
   })
 
+  it('that is refused again ends it, also if an attempt between the two came to nothing', async () => {
+    const { sockets, clock, client } = bench({ token: () => 'refused' })
+    for (const code of [4003, 1006, 4003]) {
+      await settled()
+      expect(client.state).toBe('connecting')
+      sockets.at(-1)?.closes(code)
+      clock.advance(1_000)
+    }
+    expect(sockets).toHaveLength(3)
+    expect(client.state).toBe('closed')
+  })
+
+  it('that is refused after one was taken is followed by a fresh one again', async () => {
+    const { sockets, clock, client } = bench({ token: async () => 'alice' })
+    await settled()
+    sockets[0]?.closes(4003)
+    clock.advance(250)
+    await settled()
+    sockets[1]?.welcomes()
+    sockets[1]?.closes(4003)
+    expect(client.state).toBe('waiting')
+    clock.advance(500)
+    await settled()
+    expect(sockets).toHaveLength(3)
+  })
+
+  it('that is no text is none', async () => {
+    const token = (): unknown => 7
+    const { sockets } = bench({ token: token as () => string })
+    await settled()
+    sockets[0]?.opens()
+    expect(sockets[0]?.sent).toEqual([{ type: 'hello' }])
+  })
+
   it('that can not be had is told of, and asked for again later', async () => {
     const onError = vi.fn<(error: unknown) => void>()
     let isDown = true
@@ -439,6 +576,24 @@ describe('a token', () => {
     clock.advance(125)
     await settled()
     expect(sockets).toHaveLength(1)
+  })
+
+  it('that can not be had when it expires is told of, and the connection is good as long as the gateway says so', async () => {
+    const onError = vi.fn<(error: unknown) => void>()
+    const answers = ['alice', undefined]
+    const token = async (): Promise<string> => {
+      const answer = answers.shift()
+      if (answer === undefined) throw new Error('no token now')
+      return answer
+    }
+    const { sockets, client } = bench({ token, onError })
+    await settled()
+    sockets[0]?.welcomes()
+    sockets[0]?.says(expiring)
+    await settled()
+    expect(onError.mock.calls).toEqual([[new Error('no token now')]])
+    expect(client.state).toBe('open')
+    expect(sockets[0]?.sent).toEqual([{ type: 'hello', token: 'alice' }, ack(0)])
   })
 
   it('that comes too late is not used', async () => {
@@ -491,6 +646,16 @@ describe('a memory', () => {
     ])
   })
 
+  it('has the number of a message once it has been told, and not before: the next page gets what this one was not told', () => {
+    const order: unknown[] = []
+    const memory = { load: () => undefined, save: (state?: { readonly seq: number }) => void order.push(state?.seq) }
+    const { socket, client } = bench({ memory })
+    client.on('message', (message) => order.push(message))
+    socket.welcomes()
+    socket.says(['a', 'b'])
+    expect(order).toEqual([0, 'a', 'b', 2])
+  })
+
   it.each([undefined, null, 7, { token: 1, seq: 0 }, { token: 't', seq: -1 }, { token: 't' }])(
     'that holds %j holds nothing',
     (kept) => {
@@ -513,6 +678,19 @@ describe('a memory', () => {
 })
 
 describe('a listener', () => {
+  it('that listens twice is called twice, and once when one of the two has ended', () => {
+    const { socket, client } = bench()
+    const listener = vi.fn<(message: unknown) => void>()
+    const stop = client.on('message', listener)
+    client.on('message', listener)
+    socket.welcomes()
+    socket.says(['a'])
+    expect(listener).toHaveBeenCalledTimes(2)
+    stop()
+    socket.says(['b'])
+    expect(listener).toHaveBeenCalledTimes(3)
+  })
+
   it('hears of everything in the order in which it has happened, whatever another does meanwhile', () => {
     const { socket, client } = bench()
     const heard: unknown[] = []

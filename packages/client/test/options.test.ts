@@ -58,6 +58,21 @@ it('an option that is undefined is one that was not given', () => {
   expect(checkOptions({ ...good, ...unset })).toEqual(checkOptions(good))
 })
 
+it('what is not given is what docs/client.md says', () => {
+  expect(checkOptions({ urls: 'ws://a/', WebSocket: FakeSocket }).settings).toEqual({
+    urls: ['ws://a/'],
+    asksForTokens: false,
+    maxQueued: 1_000,
+    maxQueuedBytes: 1024 * 1024,
+    maxMessagesPerSecond: 50,
+    connectTimeoutMs: 10_000,
+    pingAfterMs: 20_000,
+    pingTimeoutMs: 10_000,
+    minRetryMs: 250,
+    maxRetryMs: 30_000,
+  })
+})
+
 it('where there is no WebSocket, it says whose can be passed', () => {
   vi.stubGlobal('WebSocket', undefined)
   const { urls, clock } = good
