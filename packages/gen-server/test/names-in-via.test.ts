@@ -1,10 +1,20 @@
 /**
  * Servers whose names are in a `Via`: one that fails to start gives back its own name and nobody else's, and a `Via` that fails, or doesn't answer, hides no reason and holds nobody up.
  */
-import { cast, child, DynamicSupervisor, GenServer, start, startLink, type InitResult } from '@pidmesh/gen-server'
+import {
+  call,
+  cast,
+  child,
+  DynamicSupervisor,
+  GenServer,
+  start,
+  startLink,
+  type CallError,
+  type InitResult,
+} from '@pidmesh/gen-server'
 import { via, type Awaitable, type Pid, type SendStatus, type Via, type ViaCapabilities } from '@pidmesh/runtime'
 import { describe, expect, it } from 'vitest'
-import { useLab } from './lab.ts'
+import { untyped, useLab } from './lab.ts'
 
 const lab = useLab()
 
@@ -146,6 +156,28 @@ describe.each([
     expect(await lab.run(starting)).toMatchObject({ type: 'start_failed' })
     expect(await lab.run(DynamicSupervisor.countChildren(lab.a, supervisor))).toMatchObject({ active: 0 })
   })
+})
+
+it('to find who has the name takes of the time that a call has', async () => {
+  class Slow extends Names {
+    override async resolveName(name: string): Promise<Pid | undefined> {
+      await asked
+      return this.whereisName(name)
+    }
+  }
+  let found: () => void = () => undefined
+  const asked = new Promise<void>((resolve) => (found = resolve))
+  const name = via(new Slow(), 'silent')
+  const { self } = await lab.process()
+  await name.via.registerName('silent', self.pid)
+  const codes: unknown[] = []
+  call<never, never>(lab.a, name, untyped({}), 50).catch((error: CallError) => codes.push(error.code))
+  await lab.advance(30)
+  found()
+  await lab.advance(19)
+  expect(codes).toEqual([])
+  await lab.advance(1)
+  expect(codes).toEqual(['ERR_CALL_TIMEOUT'])
 })
 
 it('a cast over a way of keeping names that throws tells nobody', () => {

@@ -193,6 +193,7 @@ describe('supervisors', () => {
       'x',
       { type: 'EXIT' },
       { type: 'EXIT', from: supervisor },
+      { type: 'EXIT', from: null, reason: 'boom' },
       { type: '$supervisor_retry', child: {} },
       { type: '$gen_cast', request: 1 },
     ])

@@ -54,6 +54,23 @@ describe('children that come and go', () => {
     expect(text(core.onRetry(child ?? expect.fail('a'), 0))).toBe('start a')
   })
 
+  it('one whose next try has succeeded is there once', () => {
+    const core = running('a b')
+    new Player(core).play(core.onExit(pid(1), 'boom', 0), ['a'])
+    const [child] = core.children.filter(({ status }) => status === 'restarting')
+    new Player(core).play(core.onRetry(child ?? expect.fail('a'), 0))
+    expect(states(core)).toBe('b running, a running')
+    expect(core.size).toBe(2)
+    expect(core.onRetry(child ?? expect.fail('a'), 0)).toEqual([])
+  })
+
+  it('one that is stopped is counted no more, nor as one of the significant ones', () => {
+    const core = running('a.u b.ts c.ts', { autoShutdown: 'all_significant' })
+    for (const id of [1, 2]) core.onStopped(core.childOf(pid(id)) ?? expect.fail(`${id}`), 'shutdown')
+    expect(core.counts).toEqual({ active: 1, supervisors: 0, workers: 1 })
+    expect(text(core.onExit(pid(3), 'normal', 0))).toBe('end "shutdown"')
+  })
+
   it('one that is not wanted when it is restarted is forgotten', () => {
     const core = running('a.u')
     const [child] = core.children

@@ -186,6 +186,16 @@ describe('a start that fails', () => {
     expect(text(effects)).toBe('report shutdown a, end "shutdown"')
   })
 
+  it('is not tried again for itself if a restart of others, which fails too, was to start it', () => {
+    const core = running('a b', { strategy: 'one_for_all' })
+    new Player(core).play(core.onExit(pidOf(core, 'a'), 'boom', 0), ['b'])
+    expect(states(core)).toBe('a running, b restarting')
+    new Player(core).play(core.onExit(pidOf(core, 'a'), 'boom', 0), ['a'])
+    expect(states(core)).toBe('a restarting, b stopped')
+    expect(core.onRetry(core.find('b') ?? expect.fail('b'), 1)).toEqual([])
+    expect(text(core.onRetry(core.find('a') ?? expect.fail('a'), 1))).toBe('start a, start b')
+  })
+
   it('is not tried again if the child was terminated meanwhile', () => {
     const core = running('a')
     new Player(core).play(core.onExit(pidOf(core, 'a'), 'boom', 0), ['a'])

@@ -429,6 +429,17 @@ describe('startChild, terminateChild, restartChild, deleteChild', () => {
     })
   })
 
+  it('startChild: already_started if its start gives the supervisor itself, or one that is a child already', async () => {
+    const supervisor = await started({}, [idle('a')])
+    const a = await pidOf(supervisor, 'a')
+    for (const pid of [supervisor, a])
+      expect(await tree.run(Supervisor.startChild(tree.node, supervisor, { id: 'b', start: () => pid }))).toEqual({
+        type: 'already_started',
+        pid,
+      })
+    expect(await states(supervisor)).toBe('a runs')
+  })
+
   it('terminateChild: ok, also again; not_found; a temporary one is forgotten', async () => {
     const supervisor = await started({}, [idle('a'), idle('b', { restart: 'temporary' })])
     const terminate = (id: string): Promise<unknown> => tree.run(Supervisor.terminateChild(tree.node, supervisor, id))
