@@ -98,6 +98,31 @@ describe('a start that comes to nothing', () => {
     expect(lab.a.processInfo(self.pid)?.links).toEqual([])
   })
 
+  it.each(['stop', 'ignore', 'throw'] as const)(
+    'by init’s %s gives the name back also if who starts it has ended meanwhile',
+    async (how) => {
+      let go: () => void = () => undefined
+      const asked = new Promise<void>((resolve) => (go = resolve))
+      class Late extends GenServer {
+        override async init(): Promise<InitResult> {
+          await asked
+          if (how === 'throw') throw new Error('why')
+          return how === 'stop' ? this.stop('why') : this.ignore()
+        }
+      }
+      const names = new Names()
+      const { self } = await lab.process()
+      start(self, Late, [], { name: via(names, 'room') }).catch(() => undefined)
+      await lab.settle()
+      expect(names.held).toHaveLength(1)
+      lab.a.exit(self.pid, 'kill')
+      await lab.settle()
+      go()
+      await lab.settle()
+      expect(names.held).toEqual([])
+    },
+  )
+
   it('since its process was killed, or has taken too long, takes the name from nobody else either', async () => {
     class Slow extends GenServer {
       override init(): Promise<undefined> {

@@ -159,6 +159,21 @@ describe.each(Object.entries(TIMES))('a callback that returns %s', (_when, timed
   })
 })
 
+it('a terminate that throws at once takes no reply from who waits for one, either', async () => {
+  const events: string[] = []
+  const script: Script = {
+    handleCall: (puppet) => puppet.make.stopAfterReply('normal'),
+    terminate: () => {
+      throw new Error('on demand')
+    },
+  }
+  const pid = await lab.run(start(lab.a, Puppet, [script, events]))
+  const ends = await lab.endsOf(pid)
+  expect(await lab.run(call(lab.a, pid, { type: 'go' }))).toBe('the reply')
+  await lab.settle()
+  expect(ends).toMatchObject([{ error: { message: 'on demand' } }])
+})
+
 describe('an illegal return', () => {
   const NEVER: readonly unknown[] = [
     null,

@@ -181,6 +181,22 @@ describe('a suspended server', () => {
     expect(events).toEqual(['init', 'info note 0', 'info note 1', 'info note 2', 'info last'])
   })
 
+  it('that is told to end by several of the messages that have waited ends once', async () => {
+    const events: string[] = []
+    const terminate = (): Promise<void> =>
+      new Promise((resolve) => void lab.cluster.clock.setTimer(10, () => resolve()))
+    const server = await lab.run(start(lab.a, Puppet, [{ terminate }, events]))
+    await lab.run(sys.suspend(lab.a, server))
+    for (let i = 0; i < 3; i++) lab.a.send(server, { type: `note ${i}` })
+    const told = [sys.resume(lab.a, server), sys.suspend(lab.a, server)]
+    for (const reason of ['first', 'second', 'third']) told.push(sys.terminate(lab.a, server, reason))
+    const ends = await lab.endsOf(server)
+    await lab.run(Promise.allSettled(told))
+    await lab.advance(100)
+    expect(events).toEqual(['init', 'info note 0', 'info note 1', 'info note 2', 'terminate first'])
+    expect(ends).toEqual(['first'])
+  })
+
   // OTP: `sys:suspend_loop` receives selectively.
   it('that is suspended again by a message that has waited is asked, and resumed, by those behind it', async () => {
     const server = await tally(0)
