@@ -50,6 +50,33 @@ it('each counter has a metric of its own', async () => {
   expect(series.get('pidmesh_distribution_buffered_bytes')).toBe(counters.bufferedBytes)
 })
 
+it('each number of a gateway has the metric that is named for it', async () => {
+  const of = (count: number) => ({ bounds: [1], counts: [count, 0], sum: count / 2, count })
+  const series = await ofGateway({
+    connections: 1_001,
+    unauthenticated: 1_002,
+    messagesIn: 1_003,
+    messagesOut: 1_004,
+    bytesIn: 1_005,
+    bytesOut: 1_006,
+    pushLatencySeconds: of(1_007),
+    mailboxMessages: of(1_008),
+    bufferedBytes: of(1_009),
+  })
+  for (const [name, value] of Object.entries({
+    sockets: 1_001,
+    unauthenticated: 1_002,
+    messages_received_total: 1_003,
+    messages_sent_total: 1_004,
+    received_bytes_total: 1_005,
+    sent_bytes_total: 1_006,
+    push_latency_seconds_count: 1_007,
+    mailbox_messages_count: 1_008,
+    buffered_bytes_count: 1_009,
+  }))
+    expect(series.get(`pidmesh_gateway_${name}`), name).toBe(value)
+})
+
 it('each table is there by its label, and its nodes by their state', async () => {
   names.registerName('alice', node.self.pid)
   groups.join('room', node.self.pid)
