@@ -1,6 +1,8 @@
 import { handler, type Node, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { itemsOf } from '../../src/few.ts'
+import type { LocalPid } from '../../src/process/process.ts'
 
 const KILOBYTES_100 = new Uint8Array(100 * 1024)
 
@@ -73,6 +75,22 @@ describe('sendOk', () => {
     near.exit(pid, 'kill')
     await cluster.settle()
     expect(outcomes).toEqual(['ERR_PROCESS_EXITED'])
+  })
+
+  it('that has been waited for leaves nothing in its process', async () => {
+    let left: unknown[] = []
+    let waited = 0
+    near.spawn(async (self) => {
+      const { process } = self.pid as LocalPid
+      for (let n = 0; n < 30; n++) {
+        const sent = self.sendOk(sink, KILOBYTES_100)
+        waited += [...itemsOf(process?.exitHooks)].length
+        await sent
+      }
+      left = [...itemsOf(process?.exitHooks)]
+    })
+    await cluster.advance(1_000)
+    expect([waited > 0, left]).toEqual([true, []])
   })
 
   it('keeps the order of messages, whoever waits', async () => {
@@ -172,6 +190,23 @@ describe('a connection that takes nothing', () => {
     expect(near.nodes()).toEqual([far.name])
     await cluster.advance(12_000)
     expect(seen).toMatchObject([{ type: 'nodedown', reason: 'no_progress' }])
+    await cluster.stop()
+  })
+
+  it('is another than one that takes little: that goes on for as long as something is passed on', async () => {
+    const cluster = new TestCluster({ latencyMs: 10 })
+    const near = await cluster.start('a', { netTickTimeMs: 60_000 })
+    const far = await cluster.start('b', { netTickTimeMs: 60_000 })
+    await cluster.advance(100)
+    let got = 0
+    const sink = far.spawn(handler(() => () => void got++))
+    cluster.network.setRate('a', 'b', 100 * 1024)
+    // 30 seconds of it.
+    for (let n = 0; n < 30; n++) near.send(sink, KILOBYTES_100)
+    await cluster.advance(25_000)
+    expect([got < 30, near.nodes()]).toEqual([true, [far.name]])
+    await cluster.advance(10_000)
+    expect([got, near.nodes()]).toEqual([30, [far.name]])
     await cluster.stop()
   })
 })

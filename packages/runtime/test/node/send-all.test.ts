@@ -1,4 +1,4 @@
-import { handler, type Node, type Pid } from '@pidmesh/runtime'
+import { handler, Pid, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
@@ -38,6 +38,19 @@ describe('sendAll', () => {
     for (const pid of pids) a?.send(pid, 'after')
     await cluster.advance(10)
     for (const pid of pids) expect(got.get(String(pid))).toEqual(['before', { text: 'to all' }, 'after'])
+  })
+
+  it('reaches as many as there are: a signal names 65,536 of them at most', async () => {
+    const [a, b] = nodes
+    if (a === undefined || b === undefined) throw new Error('not started')
+    const real = receivers(1)[1]
+    if (real === undefined) throw new Error('no receiver')
+    const dead = new Pid(real.origin, 2 ** 31)
+    const before = a.counters().signalsSent
+    expect(a.sendAll([...Array.from({ length: 65_536 }, () => dead), real], 'to all')).toBe('ok')
+    expect(a.counters().signalsSent - before).toBe(2)
+    await cluster.advance(10)
+    expect([got.get(String(real)), a.nodes().length]).toEqual([['to all'], 2])
   })
 
   it('is one signal a node, encoded once', async () => {

@@ -3,6 +3,8 @@
  */
 import { handler, hasType, type Pid, type Ref } from '@pidmesh/runtime'
 import { expect, it } from 'vitest'
+import { itemsOf } from '../../src/few.ts'
+import type { LocalPid } from '../../src/process/process.ts'
 import { useLab } from './probe.ts'
 
 const lab = useLab()
@@ -134,4 +136,22 @@ it('what can not be sent is told where it is waited for', async () => {
   })
   await expect(self.awaitAny([request], Infinity)).rejects.toThrow('it can not be built')
   expect(lab.node.counters()).toMatchObject({ timers: 0, aliases: 0 })
+})
+
+it('what has been waited for in vain again and again keeps nothing of that, and neither does its process', async () => {
+  const { self, pid } = await lab.probe()
+  const request = self.openRequest(answerer().pid, ask)
+  const waiters = new Set<unknown>()
+  const { addWaiter, removeWaiter } = request
+  request.addWaiter = (waiter) => (waiters.add(waiter), addWaiter.call(request, waiter))
+  request.removeWaiter = (waiter) => (waiters.delete(waiter), removeWaiter.call(request, waiter))
+  const hooks = (): number => [...itemsOf((pid as LocalPid).process?.exitHooks)].length
+  const before = hooks()
+  for (let count = 0; count < 3; count++) {
+    const waiting = self.awaitAny([request], 10)
+    expect([waiters.size, hooks() - before]).toEqual([1, 1])
+    await lab.advance(10)
+    expect(await waiting).toBeUndefined()
+  }
+  expect([waiters.size, hooks() - before]).toEqual([0, 0])
 })

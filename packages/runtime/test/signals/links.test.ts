@@ -1,6 +1,8 @@
 import { handler, type Context, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Process } from '../../src/process/process.ts'
+import { Links } from '../../src/signals/links.ts'
 
 let cluster: TestCluster
 let a: Node
@@ -103,4 +105,19 @@ describe('a process that has many links', () => {
     await cluster.advance(10_000)
     expect(await walksOf(() => self.unlink(onB.self.pid))).toBe(0)
   })
+})
+
+it('a process that has ended is kept until those that are linked to it have been told, and no longer', () => {
+  const ending: boolean[] = []
+  const [one, other] = [1, 2].map((id) => new Process({ name: a.name, incarnation: 1 }, id))
+  if (one === undefined || other === undefined) throw new Error('no processes')
+  const links = new Links(() => void ending.push(links.isEnding(other, one.pid)))
+  links.linkLocal(one, other)
+  links.beginEnd(one)
+  ending.push(links.isEnding(other, one.pid))
+  links.notifyLinked(one, 'enough')
+  // Were it kept it would be found by this.
+  links.linkLocal(one, other)
+  ending.push(links.isEnding(other, one.pid))
+  expect(ending).toEqual([true, false, false])
 })
