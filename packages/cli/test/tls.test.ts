@@ -180,6 +180,27 @@ describe.each<TransportKind>(['grpc', 'tcp'])('with tls, over %s,', (transport) 
     expect(outcomes).not.toContain('TLSv1.2')
   })
 
+  it('a node that listens takes no older TLS than 1.3', async () => {
+    const a = await start('a', { tls: await tlsOf('a') })
+    const { ca, certificate: cert, privateKey: key } = await tlsOf('b')
+    const program = connectTls({
+      host: '127.0.0.1',
+      port: Number(a.address.slice(a.address.lastIndexOf(':') + 1)),
+      ca,
+      cert,
+      key,
+      maxVersion: 'TLSv1.2',
+      ALPNProtocols: [transport === 'grpc' ? 'h2' : 'pidmesh-tcp'],
+      checkServerIdentity: () => undefined,
+    })
+    onTestFinished(() => void program.destroy())
+    const outcome = await once(program, 'secureConnect').then(
+      () => program.getProtocol(),
+      (error: NodeJS.ErrnoException) => error.code,
+    )
+    expect(outcome).toBe('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION')
+  })
+
   it('a node that meets one without TLS says that there is none', async () => {
     const log = new MemoryLogger()
     const a = await start('a', { tls: await tlsOf('a'), logger: log })

@@ -65,6 +65,26 @@ function shake(
 const ends = (effects: readonly HandshakeEffect[]) => effects.filter((effect) => effect.type !== 'send')
 
 describe('the handshake', () => {
+  it('a node whose name and incarnation only make the same text, one behind the other, is another', () => {
+    const self = { name: nodeName('a@127.0.0.1'), incarnation: 1_234 }
+    const other = { name: nodeName('a@127.0.0.11'), incarnation: 234 }
+    const { listener } = shake(config('a', { self }), config('b'), (message) =>
+      message.type === 'hello' ? { ...message, node: other } : message,
+    )
+    expect(ends(listener)).toMatchObject([{ type: 'close', code: 'bad_cookie', by: 'us' }])
+  })
+
+  it('who says that the dialer speaks other versions than it has said is found out, though the one that is chosen is the same', () => {
+    const versions = { oldest: 1, newest: 3 }
+    for (const change of [{ oldestVersion: 2 }, { oldestVersion: 3 }]) {
+      const { dialer, listener } = shake(config('a', { versions }), config('b', { versions }), (message) =>
+        message.type === 'hello' ? { ...message, ...change } : message,
+      )
+      expect(ends(listener)).toMatchObject([{ type: 'close', code: 'bad_cookie', by: 'us' }])
+      expect(ends(dialer)).toMatchObject([{ type: 'close', code: 'bad_cookie', by: 'peer' }])
+    }
+  })
+
   it('with one cookie both sides are up, and know who the other is', () => {
     const { dialer, listener } = shake(config('a'), config('b'))
     const as = (name: string) => ({

@@ -38,6 +38,8 @@ describe('a hidden node', () => {
     expect([a.nodes(), a.nodes('hidden'), a.nodes('all')]).toEqual([[b.name], [tool.name], [b.name, tool.name]])
     expect([tool.nodes(), tool.nodes('all')]).toEqual([[a.name], [a.name]])
     expect(b.nodes('all')).toEqual([a.name])
+    // It has not been told where the other is, either.
+    expect(tool.send({ name: 'anyone', node: b.name }, 'hello')).toBe('noconnection')
   })
 
   it('sends, monitors and is monitored as any other', async () => {
