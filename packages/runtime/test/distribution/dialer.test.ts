@@ -41,12 +41,13 @@ it.each([
 /** A dialer of which each dial is kept, until the test says what comes of it. */
 function dialing() {
   const clock = new VirtualClock()
+  const log = new MemoryLogger()
   const connected = new Set<NodeName>()
   const dials: { address: string; fail: (failure: ConnectFailure) => void; up: (node: NodeName) => void }[] = []
   const dialer = new Dialer({
     clock,
     random: seededRandom(1),
-    log: new MemoryLogger(),
+    log,
     backoffMs: { first: 100, most: 1_000 },
     dialsLearnt: true,
     isConnected: (node) => connected.has(node),
@@ -60,7 +61,7 @@ function dialing() {
     while (clock.fireNext(endMs)) continue
     clock.passTo(endMs)
   }
-  return { connected, dials, dialer, pass }
+  return { clock, log, connected, dials, dialer, pass }
 }
 
 it('an address that was left alone for its node is dialed when another node is told to be there', () => {
@@ -102,4 +103,71 @@ it('an address that was learnt, and at which another one refuses ever since, is 
   expect(dialedIn(9 * 60)).toEqual(new Set([learnt, seed]))
   dialedIn(90)
   expect(dialedIn(60)).toEqual(new Set([seed]))
+})
+
+const nobody: ConnectFailure = { type: 'unreachable', detail: 'nobody is there' }
+
+it('the pause before the next dial doubles up to its most, and is never the same for long', () => {
+  const { clock, dials, dialer, pass } = dialing()
+  void dialer.addSeed('127.0.0.1:1')
+  const pauses: number[] = []
+  for (let count = 0; count < 40; count++) {
+    const failedAtMs = clock.monotonicMs()
+    dials.pop()?.fail(nobody)
+    while (dials.length === 0) pass(1)
+    pauses.push(clock.monotonicMs() - failedAtMs)
+  }
+  for (const [index, pauseMs] of pauses.entries()) {
+    const most = Math.min(1_000, 100 * 2 ** (index + 1))
+    expect(pauseMs).toBeGreaterThanOrEqual(most / 2)
+    expect(pauseMs).toBeLessThanOrEqual(most)
+  }
+  expect(new Set(pauses.slice(4)).size).toBeGreaterThan(20)
+})
+
+it('that another program is where a node should be is warned of once, at the second dial that finds it', () => {
+  const { log, dials, dialer, pass } = dialing()
+  void dialer.addSeed('127.0.0.1:1')
+  const warnings = (): number => log.lines.filter(({ level }) => level === 'warn').length
+  const counts: number[] = []
+  for (let count = 0; count < 5; count++) {
+    dials.pop()?.fail({ type: 'no_node', detail: 'HTTP/1.1 400' })
+    counts.push(warnings())
+    pass(1_000)
+  }
+  expect(counts).toEqual([0, 1, 1, 1, 1])
+})
+
+it('of nodes that are left alone 1,024 are remembered: one more, and the first may be dialed again', () => {
+  const { dialer } = dialing()
+  const nodes = Array.from({ length: 1_025 }, (_, n) => nodeName(`n${n}@127.0.0.1`))
+  for (const node of nodes) dialer.hold(node)
+  expect(nodes.filter((node) => !dialer.isLeftAlone(node))).toEqual(nodes.slice(0, 1))
+})
+
+it('an address that was learnt has ten minutes anew each time that its node is lost', () => {
+  const [x, address] = [nodeName('x@127.0.0.1'), '127.0.0.1:1']
+  const { connected, dials, dialer, pass } = dialing()
+  const failFor = (minutes: number): number => {
+    let count = 0
+    for (let second = 0; second < minutes * 60; second++) {
+      for (const { fail } of dials.splice(0)) {
+        count++
+        fail(nobody)
+      }
+      pass(1_000)
+    }
+    return count
+  }
+  dialer.learn({ name: x, address })
+  failFor(9)
+  connected.add(x)
+  dials.pop()?.up(x)
+  dialer.onUp({ name: x, address })
+  connected.delete(x)
+  dialer.onDown(x)
+  failFor(9)
+  expect(failFor(0.5)).toBeGreaterThan(0)
+  failFor(1)
+  expect(failFor(1)).toBe(0)
 })

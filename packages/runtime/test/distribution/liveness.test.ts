@@ -108,6 +108,10 @@ describe('liveness', () => {
       expect(run(30_000, events, [], true)).toMatchObject({ diedAtMs: 19_000, why: 'no_progress' })
     })
 
+    it('is looked at ten times in its ten seconds, however long the ticks', () => {
+      expect([100, 1_000, 75_000].map((tickMs) => lookMs({ ...options, tickMs }))).toEqual([12.5, 125, 1_000])
+    })
+
     it('a stall of our own does not count', () => {
       expect(run(30_000, ticking, [[2_000, 9_000]], true).diedAtMs).toBeGreaterThan(16_000)
     })
