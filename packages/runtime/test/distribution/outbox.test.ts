@@ -216,6 +216,14 @@ describe('the inbox', () => {
     )
   })
 
+  it('shares no memory with the frames', () => {
+    const inbox = new Inbox(50_000)
+    const part = new Uint8Array(5_000).fill(1)
+    inbox.add(0, part, false)
+    part.fill(2)
+    expect(inbox.add(0, part.subarray(0, 1), true)).toEqual(Buffer.concat([Buffer.alloc(5_000, 1), Buffer.of(2)]))
+  })
+
   it('refuses parts without an end as soon as they are too much', () => {
     const inbox = new Inbox(50_000)
     for (let part = 0; part < 10; part++) expect(inbox.add(1, new Uint8Array(5_000), false)).toBeUndefined()

@@ -374,6 +374,41 @@ describe('exportFunctions', () => {
   })
 })
 
+describe('a process that is made for another node', () => {
+  /** Has one made, as `spawnOn` does, and says what comes back: the process waits for its order to go. */
+  async function held(caller: Pid = near.self.pid): Promise<{ readonly type: string; readonly held: Ref }> {
+    const server = { name: '$remote', node: far.name }
+    const outcome = await cluster.run(
+      near.request(
+        server,
+        (replyTo) => ({ type: '$spawn', replyTo, caller, name: 'mark', args: [], options: {} }),
+        1_000,
+      ),
+    )
+    return (outcome as { value: { type: string; held: Ref } }).value
+  }
+
+  it('runs by the very reference that was given for it, and by no other of the same number', async () => {
+    let ran = 0
+    far.exportFunctions({ mark: () => void ran++ })
+    const reply = await held()
+    const server = { name: '$remote', node: far.name }
+    near.send(server, { type: '$go', held: new Ref({ name: near.name, incarnation: near.incarnation }, reply.held.id) })
+    await cluster.advance(50)
+    expect(ran).toBe(0)
+    near.send(server, { type: '$go', held: reply.held })
+    await cluster.advance(50)
+    expect(ran).toBe(1)
+  })
+
+  it('is not made for the process that makes it', async () => {
+    far.exportFunctions({ mark: () => undefined })
+    const server = far.whereis('$remote')
+    if (server === undefined) throw new Error('nothing is exported')
+    expect(await held(server)).toMatchObject({ type: 'refused', code: 'ERR_BAD_ARGUMENT' })
+  })
+})
+
 describe('a node that answers what no node of ours answers', () => {
   const replies: readonly unknown[] = [
     undefined,

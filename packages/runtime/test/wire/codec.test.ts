@@ -208,3 +208,16 @@ function field(number: number, value: number): Buffer {
   bytes.writeDoubleLE(value, 1)
   return bytes
 }
+
+it('no more peers are told than one message may name', () => {
+  const peers = Array.from({ length: 1_025 }, (_, n) => ({ name: nodeName(`n${n}@127.0.0.1`), address: 'a:1' }))
+  const told = codec.decode(codec.encode({ type: 'control', message: { type: 'peers', peers } }))
+  expect(told).toEqual({ type: 'control', message: { type: 'peers', peers: peers.slice(0, 1_024) } })
+})
+
+it.each([-1, 86_400_001, Infinity, NaN])('a node that says it ticks every %d milliseconds is none', (tickMs) => {
+  const accepted = { type: 'accepted', mac: new Uint8Array(32), address: 'b:2', isHidden: false } as const
+  const said = (ms: number) => codec.encode({ type: 'handshake', message: { ...accepted, tickMs: ms } })
+  expect(() => codec.decode(said(86_400_000))).not.toThrow()
+  expect(() => codec.decode(said(tickMs))).toThrowError(expect.objectContaining({ code: 'ERR_BAD_TERM' }))
+})

@@ -445,4 +445,11 @@ describe('hostile terms', () => {
       expect(small.decode(small.encode(term))).toEqual(term)
     }
   })
+
+  it('what is over the limit of values is refused at its receiver too, by one', () => {
+    const small = new TermCodec({ ...DEFAULT_TERM_LIMITS, maxItems: 10 })
+    const of = (count: number) => terms.encode(Array.from({ length: count }, () => 0))
+    expect(small.decode(of(9))).toHaveLength(9)
+    expect(() => small.decode(of(10))).toThrowError(expect.objectContaining({ code: 'ERR_BAD_TERM' }))
+  })
 })
