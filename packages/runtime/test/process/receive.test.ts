@@ -47,4 +47,42 @@ describe('a receive that waits', () => {
     await cluster.settle()
     expect(outcomes).toEqual(['ERR_PROCESS_EXITED'])
   })
+
+  it('whose predicate answers with a promise is told so, and what that rejects with ends nothing', async () => {
+    const node = await cluster.start('a')
+    const codes: unknown[] = []
+    const pid = node.spawn(async (self) => {
+      const match = (() => Promise.reject(new Error('of the predicate'))) as unknown as () => boolean
+      await self.receive({ match }).catch((error: { code: unknown }) => codes.push(error.code))
+    })
+    node.send(pid, 'x')
+    // Nobody heeding it, the test runner would tell of it.
+    await cluster.settle()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(codes).toEqual(['ERR_BAD_ARGUMENT'])
+  })
+})
+
+it('a mailbox that has been full takes nothing until half of it has been worked off, and then as much as before', async () => {
+  const node = await cluster.start('a')
+  const goOn: (() => void)[] = []
+  const pid = node.spawn(
+    handler(() => () => new Promise<void>((resolve) => goOn.push(resolve))),
+    { mailbox: { limit: 10, policy: 'drop' } },
+  )
+  const dropped = (): number => node.counters().messagesDropped
+  await cluster.settle()
+  node.send(pid, 'is being handled')
+  await cluster.settle()
+  for (let n = 1; n < 12; n++) node.send(pid, n)
+  expect(dropped()).toBe(1)
+  const takes: boolean[] = []
+  for (let handled = 0; handled < 7; handled++) {
+    goOn.shift()?.()
+    await cluster.settle()
+    const before = dropped()
+    node.send(pid, 'more')
+    takes.push(dropped() === before)
+  }
+  expect(takes).toEqual([false, false, false, false, false, true, true])
 })
