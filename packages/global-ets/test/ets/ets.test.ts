@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { handler, type Context, type Node } from '@pidmesh/runtime'
+import { handler, Pid, type Context, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { Ets, type EtsTransferMessage } from '@pidmesh/global-ets'
 
@@ -50,6 +50,16 @@ describe('rows', () => {
     expect([Object.isFrozen(row), Object.isFrozen(row?.tags)]).toEqual([true, true])
   })
 
+  it('come in lists that are the reader’s own', () => {
+    for (const type of ['set', 'ordered_set', 'bag'] as const) {
+      const table = Ets.new<Room, 'name'>(node, 'rooms', { key: 'name', type } as { key: 'name' })
+      table.insert({ name: 'a', guests: 1 })
+      for (const read of [() => table.lookup('a'), () => table.tab2list(), () => table.select({ name: 'a' })])
+        read().length = 0
+      expect(table.lookup('a')).toEqual([{ name: 'a', guests: 1 }])
+    }
+  })
+
   it('share what is no plain data', () => {
     const table = Ets.new<{ id: number; socket: object }, 'id'>(node, 't', { key: 'id' })
     const socket = new (class Socket {
@@ -73,6 +83,42 @@ describe('rows', () => {
     expect(table.size).toBe(0)
   })
 
+  it('have up to 64 levels below them', () => {
+    const nested = (levels: number): object => (levels === 0 ? {} : { in: nested(levels - 1) })
+    const table = Ets.new<{ id: number; x: object }, 'id'>(node, 't', { key: 'id' })
+    table.insert({ id: 1, x: nested(63) })
+    expect(() => table.insert({ id: 2, x: nested(64) })).toThrow(code('ERR_BAD_ARGUMENT'))
+    expect(table.size).toBe(1)
+  })
+
+  it('are not written to a table that has ended, or is another’s, since code of theirs was run', async () => {
+    const { self } = await puppet()
+    type Table = Ets<{ id: number; n: number }, 'id'>
+    const writes: ((table: Table, row: { id: number; n: number }) => unknown)[] = [
+      (table, row) => table.insert(row),
+      (table, row) => table.insert([row]),
+      (table, row) => table.insertNew(row),
+      (table, row) => table.updateElement(1, {}, row),
+      (table, row) => table.updateCounter(1, { field: 'n', by: 1 }, row),
+    ]
+    for (const write of writes) {
+      for (const [end, wanted] of [
+        [(table: Table) => table.deleteTable(), 'ERR_NO_TABLE'],
+        [(table: Table) => table.giveAway(self.pid, 1), 'ERR_TABLE_ACCESS'],
+      ] as const) {
+        const table: Table = Ets.new<{ id: number; n: number }, 'id'>(node, 't', { key: 'id' })
+        const row = {
+          id: 1,
+          get n() {
+            return end(table) ? 1 : 2
+          },
+        }
+        expect(() => write(table, row)).toThrow(code(wanted))
+        expect(table.info()?.size ?? 0).toBe(0)
+      }
+    }
+  })
+
   it('are no more than maxRows; one that takes the place of another is no more', () => {
     const table = Ets.new<Room, 'name'>(node, 't', { key: 'name', maxRows: 2 })
     table.insert([
@@ -85,6 +131,80 @@ describe('rows', () => {
     ])
     expect(() => table.insert({ name: 'c', guests: 0 })).toThrow(code('ERR_TABLE_FULL'))
     expect(table.tab2list().map(({ guests }) => guests)).toEqual([3, 1])
+  })
+})
+
+describe('lists as keys', () => {
+  it('have up to 256 items, and up to 16 lists within each other', () => {
+    type List = readonly (number | List)[]
+    const nested = (levels: number): List => (levels === 1 ? [1] : [nested(levels - 1)])
+    const long = (items: number): List => new Array<number>(items).fill(1)
+    const table = Ets.new<{ id: List }, 'id'>(node, 't', { key: 'id' })
+    table.insert([{ id: nested(16) }, { id: long(256) }])
+    for (const id of [nested(17), long(257)]) expect(() => table.insert({ id })).toThrow(code('ERR_BAD_ARGUMENT'))
+    expect(table.size).toBe(2)
+  })
+
+  it('are the same only if their items are, wherever one ends', () => {
+    const keys = [['a', 'b'], ['ab'], ['asb'], [['a'], 'b'], [['a', 'b']], [1, 2], [12], ['1', '2'], [1n, 2], []]
+    const table = Ets.new<{ id: (typeof keys)[number]; at: number }, 'id'>(node, 't', { key: 'id' })
+    table.insert(keys.map((id, at) => ({ id, at })))
+    expect(keys.map((id) => table.lookup(id).map(({ at }) => at))).toEqual(keys.map((_, at) => [at]))
+  })
+})
+
+describe('bags', () => {
+  it('have no more than maxRows; what a bag has already is no more, and in a duplicate_bag it is', () => {
+    const options = { key: 'name', maxRows: 2 } as const
+    const bag = Ets.new<Room, 'name'>(node, 't', { ...options, type: 'bag' })
+    const duplicates = Ets.new<Room, 'name'>(node, 't', { ...options, type: 'duplicate_bag' })
+    const rows = [1, 2].map((guests) => ({ name: 'a', guests }))
+    for (const table of [bag, duplicates]) table.insert(rows)
+    bag.insert(rows)
+    expect(() => duplicates.insert({ name: 'a', guests: 1 })).toThrow(code('ERR_TABLE_FULL'))
+    for (const table of [bag, duplicates]) {
+      expect(() => table.insert({ name: 'a', guests: 3 })).toThrow(code('ERR_TABLE_FULL'))
+      expect(table.tab2list()).toEqual(rows)
+    }
+  })
+
+  it('can get rows of a key while those are gone through: they are not waited for', () => {
+    const walks: ((bag: Ets<{ id: number; at: number }, 'id', 'duplicate_bag'>, step: () => void) => unknown)[] = [
+      (bag, step) => bag.fold(step, undefined),
+      (bag, step) => bag.select(() => (step(), true)),
+      (bag, step) => bag.select(() => (step(), true), 1),
+      (bag, step) => bag.select({ id: 1, at: () => (step(), true) }),
+    ]
+    for (const walk of walks) {
+      const bag = Ets.new<{ id: number; at: number }, 'id'>(node, 't', { key: 'id', type: 'duplicate_bag' })
+      bag.insert([1, 2].map((at) => ({ id: 1, at })))
+      let steps = 0
+      walk(bag, () => {
+        if (++steps < 10) bag.insert({ id: 1, at: 2 + steps })
+      })
+      expect(steps).toBe(2)
+    }
+  })
+
+  it('have rows that differ in one field, also in one that is there and undefined', () => {
+    const rows = [{}, { x: 1 }, { y: 1 }, { x: 1, y: 1 }, { x: undefined }, { y: undefined }, { x: null }].map(
+      (fields) => ({ id: 1, ...fields }),
+    )
+    const bag = Ets.new<{ id: number }, 'id'>(node, 't', { key: 'id', type: 'bag' })
+    for (const row of [...rows, ...rows.toReversed()]) bag.insert(row)
+    expect(bag.tab2list()).toStrictEqual(rows)
+    for (const [index, row] of rows.entries()) {
+      bag.deleteObject(row)
+      expect(bag.tab2list()).toStrictEqual(rows.slice(index + 1))
+    }
+  })
+
+  it('lose what was matched before any was deleted: a pattern judges each row once', () => {
+    const bag = Ets.new<{ id: number; at: number }, 'id'>(node, 't', { key: 'id', type: 'bag' })
+    bag.insert([1, 2, 3].map((at) => ({ id: 1, at })))
+    let judged = 0
+    expect(bag.selectDelete(() => judged++ > 0)).toBe(2)
+    expect([judged, bag.tab2list()]).toEqual([3, [{ id: 1, at: 1 }]])
   })
 })
 
@@ -137,6 +257,24 @@ describe('counters and elements', () => {
     expect(table.tab2list()).toEqual([{ id: 'x', a: 11, b: 5n }])
   })
 
+  it('a counter may be at its threshold, and not beyond it: an update by 0 counts as one upwards, as in Erlang', () => {
+    const table = Ets.new<{ id: number; n: number }, 'id'>(node, 't', { key: 'id' })
+    table.insert({ id: 1, n: 3 })
+    const count = (by: number, threshold: number): number =>
+      table.updateCounter(1, { field: 'n', by, threshold, setValue: 100 })
+    expect([count(1, 4), count(-4, 0), count(0, 0), count(0, -1)]).toEqual([4, 0, 0, 100])
+    expect([count(0, 100), count(-1, 100)]).toEqual([100, 100])
+  })
+
+  it('a counter is never rounded, and the key is none', () => {
+    const table = Ets.new<{ id: number; n: number }, 'id'>(node, 't', { key: 'id' })
+    const row = { id: 1, n: Number.MAX_SAFE_INTEGER }
+    table.insert(row)
+    expect(() => table.updateCounter(1, { field: 'n', by: 1 })).toThrow(code('ERR_BAD_ARGUMENT'))
+    expect(() => table.updateCounter(1, { field: 'id' as 'n', by: 1 })).toThrow(code('ERR_BAD_ARGUMENT'))
+    expect(table.tab2list()).toEqual([row])
+  })
+
   it('updateElement changes fields but the key, and says whether there is a row; lookupElement gives one', () => {
     const table = Ets.new<Room, 'name'>(node, 't', { key: 'name' })
     expect(table.updateElement('a', { guests: 1 })).toBe(false)
@@ -169,6 +307,13 @@ describe('order', () => {
     expect(table.tab2list().map(({ id }) => id)).toEqual(keys.toReversed())
   })
 
+  it('processes of an earlier life of a node stand before those of a later one', () => {
+    const pids = [1, 2].flatMap((incarnation) => [8, 9].map((id) => new Pid({ name: node.name, incarnation }, id)))
+    const table = Ets.new<{ id: Pid }, 'id'>(node, 't', { key: 'id', type: 'ordered_set' })
+    table.insert(pids.toReversed().map((id) => ({ id })))
+    expect(table.tab2list().map(({ id }) => id)).toEqual(pids)
+  })
+
   it('a range is read from a key, up to another, backwards, and so many; a prefix is one', () => {
     const table = Ets.new<{ id: readonly [string, number] }, 'id'>(node, 't', { key: 'id', type: 'ordered_set' })
     table.insert([1, 2, 3].flatMap((n) => ['a', 'b', 'c'].map((room) => ({ id: [room, n] as const }))))
@@ -177,6 +322,8 @@ describe('order', () => {
     expect(ids(table.range({ from: ['a', 3], to: ['b', 2] }))).toEqual(['a3', 'b1'])
     expect(ids(table.range({ from: ['a', 3], to: ['b', 2], reverse: true }))).toEqual(['b1', 'a3'])
     expect(ids(table.range({ reverse: true, limit: 2 }))).toEqual(['c3', 'c2'])
+    expect(ids(table.range({ limit: 0 }))).toEqual([])
+    for (const limit of [-1, NaN]) expect(() => table.range({ limit })).toThrow(code('ERR_BAD_ARGUMENT'))
     const texts = Ets.new<Room, 'name'>(node, 't', { key: 'name', type: 'ordered_set' })
     texts.insert(['user:1', 'user:2', 'users', 'use'].map((name) => ({ name, guests: 0 })))
     expect(texts.prefix('user:').map(({ name }) => name)).toEqual(['user:1', 'user:2'])
@@ -227,6 +374,17 @@ describe('order', () => {
     expect(page.more?.()).toEqual({ rows: [], more: undefined })
   })
 
+  it('who goes through a table that is cleared meanwhile sees nothing of what was there', () => {
+    const table = Ets.new<{ id: number }, 'id'>(node, 't', { key: 'id' })
+    table.insert([1, 2, 3].map((id) => ({ id })))
+    const page = table.select({}, 1)
+    const seen = table.fold<number[]>((ids, { id }) => {
+      table.deleteAllObjects()
+      return [...ids, id]
+    }, [])
+    expect([seen, page.more?.()]).toEqual([[1], { rows: [], more: undefined }])
+  })
+
   it('pages of a set or bag end, whatever comes between them: they are of the keys that were there at the first', () => {
     for (const table of [
       Ets.new<{ id: number }, 'id'>(node, 't', { key: 'id' }),
@@ -264,12 +422,19 @@ describe('who may do what', () => {
       own.insert({ name: 'a', guests: 0 })
       const theirs = own.as(other.self)
       expect(theirs.info()?.size).toBe(1)
-      return [() => theirs.lookup('a'), () => theirs.delete('a'), () => theirs.setHeir(undefined)].map(may)
+      return [
+        () => theirs.lookup('a'),
+        () => theirs.delete('a'),
+        () => theirs.rename('u'),
+        () => theirs.setHeir(undefined),
+        () => theirs.giveAway(owner.self.pid, 1),
+        () => theirs.deleteTable(),
+      ].map(may)
     })
     expect(seen).toEqual([
-      [true, true, false],
-      [true, false, false],
-      [false, false, false],
+      [true, true, true, false, false, true],
+      [true, false, false, false, false, false],
+      [false, false, false, false, false, false],
     ])
   })
 
@@ -283,6 +448,17 @@ describe('who may do what', () => {
     table.rename('halls')
     expect(Ets.whereis<Room, 'name'>(node, 'rooms')).toBeUndefined()
     expect(Ets.whereis<Room, 'name'>(node, 'halls')?.name).toBe('halls')
+  })
+
+  it('a name that is another’s is refused, and one that a table has already is none; a table without one takes none with it', () => {
+    const named = { key: 'name', named: true } as const
+    const [rooms, halls] = [Ets.new<Room, 'name'>(node, 'rooms', named), Ets.new<Room, 'name'>(node, 'halls', named)]
+    expect(() => rooms.rename('halls')).toThrow(code('ERR_NAME_TAKEN'))
+    expect(rooms.rename('rooms')).toBe('rooms')
+    const other = Ets.new<Room, 'name'>(node, 'rooms', { key: 'name' })
+    other.rename('halls')
+    other.deleteTable()
+    expect(['rooms', 'halls'].map((name) => Ets.whereis(node, name)?.info())).toEqual([rooms.info(), halls.info()])
   })
 
   it('refuses options that can’t be', () => {
@@ -338,10 +514,23 @@ describe('the end of an owner', () => {
     expect(table.info()).toBeUndefined()
   })
 
+  it('has no heir of another node, or of an earlier life of this one', async () => {
+    const other = await cluster.start('b')
+    const table = Ets.new<Room, 'name'>(node, 't', { key: 'name' })
+    const { name, incarnation, self } = node
+    for (const pid of [other.self.pid, new Pid({ name, incarnation: incarnation - 1 }, self.pid.id)]) {
+      expect(() => table.setHeir({ pid, data: 1 })).toThrow(code('ERR_BAD_OPTION'))
+      expect(() => table.giveAway(pid, 1)).toThrow(code('ERR_BAD_ARGUMENT'))
+    }
+  })
+
   it('giveAway makes another process the owner, whose end is then the table’s', async () => {
     const [owner, next] = [await puppet(), await puppet()]
     const table = Ets.new<Room, 'name'>(owner.self, 't', { key: 'name' })
-    expect(() => table.giveAway(owner.self.pid, 1)).toThrow(code('ERR_BAD_ARGUMENT'))
+    const [ended, foreign] = [await puppet(), await puppet(await cluster.start('b'))]
+    node.exit(ended.self.pid, 'kill')
+    for (const { self } of [owner, ended, foreign])
+      expect(() => table.giveAway(self.pid, 1)).toThrow(code('ERR_BAD_ARGUMENT'))
     table.giveAway(next.self.pid, 'gift')
     await cluster.settle()
     expect(next.messages).toEqual([
@@ -361,9 +550,12 @@ describe('the end of an owner', () => {
     expect(table.info()).toBeUndefined()
   })
 
-  it('deleteTable ends it at once', () => {
+  it('deleteTable ends it at once, also for who is just going through it', () => {
     const table = Ets.new<Room, 'name'>(node, 't', { key: 'name' })
-    table.deleteTable()
+    table.insert(['a', 'b'].map((name) => ({ name, guests: 0 })))
+    const page = table.select({}, 1)
+    expect(table.fold((steps) => (steps === 0 && table.deleteTable(), steps + 1), 0)).toBe(1)
     expect(() => table.lookup('a')).toThrow(code('ERR_NO_TABLE'))
+    expect(() => page.more?.()).toThrow(code('ERR_NO_TABLE'))
   })
 })
