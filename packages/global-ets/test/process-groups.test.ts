@@ -1,4 +1,4 @@
-import { type Node, type Pid } from '@pidmesh/runtime'
+import { Pid, type NameMeta, type Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { ProcessGroups, type GroupMessage, type ProcessGroupsOptions } from '@pidmesh/global-ets'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -80,6 +80,25 @@ describe('as pg', () => {
     expect(b.groups.members('room')).toHaveLength(1)
   })
 
+  it('of a process of another node, or of an earlier life of this one, nothing is meant that is here, though it has the same number', async () => {
+    const [mine] = collector(a)
+    const [theirs] = collector(b)
+    const { name, incarnation } = a.node
+    const former = new Pid({ name, incarnation: incarnation - 1 }, mine.id)
+    expect(theirs.id).toBe(mine.id)
+    a.groups.join('room', mine, { nick: 'alice' })
+    for (const other of [theirs, former]) {
+      expect(a.groups.leave('room', other)).toBe('not_joined')
+      expect(a.groups.setMeta('room', other, { nick: 'bob' })).toBe('error')
+    }
+    expect(a.groups.presence('room')).toEqual([{ pid: mine, meta: { nick: 'alice' } }])
+  })
+
+  it('a broadcast after the end of the groups is an error, and not one to a group without members', async () => {
+    await cluster.run(a.groups.stop())
+    expect(() => a.groups.broadcast('room', 'x')).toThrowError(expect.objectContaining({ code: 'ERR_NODE_STOPPED' }))
+  })
+
   it('the groups are listed in key order: all that have members, and those with members here', async () => {
     const [one] = collector(a)
     const [two] = collector(b)
@@ -119,6 +138,27 @@ describe('presence', () => {
     expect(b.groups.presence('room').map(({ meta }) => meta)).toEqual([{ nick: 'al' }])
   })
 
+  it('is of the groups’ type, or nobody joins and nothing changes', async () => {
+    const isNamed = (meta: NameMeta): meta is { readonly nick: string } => 'nick' in meta
+    const groups = await cluster.run(ProcessGroups.start(a.node, { scope: 'named', metadata: isNamed }))
+    const [pid] = collector(a)
+    const untyped = groups as unknown as ProcessGroups
+    const refused = expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' })
+    expect(() => untyped.join('room', pid, { age: 7 })).toThrowError(refused)
+    groups.join('room', pid, { nick: 'alice' })
+    expect(() => untyped.setMeta('room', pid, { age: 7 })).toThrowError(refused)
+    expect(groups.presence('room')).toEqual([{ pid, meta: { nick: 'alice' } }])
+  })
+
+  it('that of a process that is there twice is replaced twice', async () => {
+    const [pid] = collector(a)
+    a.groups.join('room', [pid, pid], { nick: 'alice' })
+    a.groups.setMeta('room', pid, { nick: 'al' })
+    await cluster.advance(10)
+    for (const { groups } of [a, b])
+      expect(groups.presence('room').map(({ meta }) => meta)).toEqual([{ nick: 'al' }, { nick: 'al' }])
+  })
+
   it('a monitor gives the groups in key order: any other would tell of the secret of the hash', async () => {
     const [one] = collector(a)
     const [watcher] = collector(b)
@@ -152,6 +192,21 @@ describe('presence', () => {
     a.groups.join('room', one)
     await cluster.advance(10)
     expect(messages).toHaveLength(3)
+  })
+
+  it('a monitor is told of those that join one group one after the other in one message, and of another group in another', async () => {
+    const [one] = collector(a)
+    const [two] = collector(a)
+    const [watcher, messages] = collector(a)
+    a.groups.monitorScope(watcher)
+    a.groups.join('bar', [one, two])
+    a.groups.join('zoo', [one, two])
+    await cluster.advance(10)
+    expect((messages as GroupMessage[]).map(({ type, group }) => [type, group])).toEqual([
+      ['join', 'bar'],
+      ['join', 'zoo'],
+    ])
+    for (const message of messages) expect(message).toMatchObject({ pids: [one, two], members: [{}, {}] })
   })
 
   it('a monitor of one group hears of no other, and of all members of a node that is gone', async () => {
@@ -205,6 +260,39 @@ describe('broadcast', () => {
     expect(a.groups.broadcast('nobody', 'x')).toBe('ok')
     await cluster.advance(10)
     expect(got).toEqual([])
+  })
+})
+
+describe('a quota', () => {
+  const withQuota = async (quota: ProcessGroupsOptions['quota']): Promise<ProcessGroups[]> => {
+    const options = { scope: 'bound', quota }
+    const started = [a, b].map(({ node }) => cluster.run(ProcessGroups.start(node, options)))
+    const groups = await Promise.all(started)
+    await cluster.advance(50)
+    return groups
+  }
+
+  it('is how many memberships of another node are taken: of one that has more nothing is seen', async () => {
+    const [onA, onB] = await withQuota({ maxMembersPerNode: 2 })
+    const [pid] = collector(b)
+    onB?.join('room', [pid, pid])
+    await cluster.advance(10)
+    expect(onA?.members('room')).toHaveLength(2)
+    onB?.join('room', pid)
+    await cluster.advance(10)
+    expect(onA?.members('room')).toEqual([])
+  })
+
+  it('is how many operations a second are taken: what is over that is taken later', async () => {
+    const [onA, onB] = await withQuota({ maxOpsPerSecond: 10 })
+    const [pid] = collector(b)
+    for (let turn = 0; turn < 3; turn++) {
+      onB?.join('room', new Array<Pid>(40).fill(pid))
+      await cluster.advance(1)
+    }
+    expect(onA?.members('room').length).toBeLessThan(120)
+    await cluster.advance(4_000)
+    expect(onA?.members('room')).toHaveLength(120)
   })
 })
 
