@@ -105,6 +105,25 @@ describe('while the broker is away', () => {
   })
 })
 
+describe('what waits for the broker', () => {
+  it('is as many bytes as it may be to the last one, and who sends is told from half of them on', async () => {
+    const lab = await labOf(false)
+    const sent = lab.members[0].names.send('ann', 'x')
+    const { pendingBytes } = lab.members[0].names.stats
+    await lab.run(sent)
+    const { members, ...bound } = await labOf(false, 4 * pendingBytes)
+    const all = Promise.all(Array.from({ length: 5 }, () => members[0].names.send('ann', 'x')))
+    expect(await bound.cluster.run(all)).toEqual(['busy', 'busy', 'ok', 'ok', 'noconnection'])
+  })
+
+  it('is up to 16 MiB, if nobody has said otherwise', async () => {
+    const lab = await labOf(false)
+    const message = new Uint8Array(6 * 1024 * 1024)
+    const all = Promise.all(Array.from({ length: 3 }, () => lab.members[0].names.send('ann', message)))
+    expect(await lab.run(all)).toEqual(['busy', 'ok', 'noconnection'])
+  })
+})
+
 describe('a broker that counts who listens, and was away', () => {
   it('is told of once as what it is, and is there, as long as it does not know who is back', async () => {
     const lab = await unsureLab((node, broker) => BroadcastVia.start(node, { broker }))
@@ -146,6 +165,36 @@ describe('channels', () => {
     for (const pid of [one.names.whereisName('ann')]) if (pid !== undefined) one.node.exit(pid, 'kill')
     await lab.pass(100)
     expect(broker?.channels).toEqual(new Set())
+  })
+})
+
+describe('while the broker did not answer', () => {
+  it('a channel that was to be left is left when it is back, unless somebody has the name again', async () => {
+    const lab = await labOf(true)
+    const [one] = lab.members
+    const [broker] = lab.server.brokers
+    for (const name of ['ann', 'bob']) await lab.run(one.names.registerName(name, lab.spawn(one)))
+    lab.server.isAway = true
+    for (const name of ['ann', 'bob']) await lab.run(one.names.unregisterName(name))
+    lab.server.isAway = false
+    await lab.run(one.names.registerName('bob', lab.spawn(one)))
+    expect(broker?.channels).toEqual(new Set(['ann', 'bob']))
+    await lab.pass(2_000)
+    expect(broker?.channels).toEqual(new Set(['bob']))
+  })
+
+  it('a registration that fails takes nothing from a later one of the same process', async () => {
+    const lab = await labOf(true)
+    const [one] = lab.members
+    const pid = lab.spawn(one)
+    lab.server.isAway = true
+    const first = one.names.registerName('ann', pid).catch((error: unknown) => {
+      lab.server.isAway = false
+      return error
+    })
+    const all = [first, one.names.unregisterName('ann'), one.names.registerName('ann', pid)]
+    expect(await lab.run(Promise.all(all))).toEqual([expect.any(StoreError), 'ok', 'yes'])
+    expect(one.names.whereisName('ann')).toEqual(pid)
   })
 })
 

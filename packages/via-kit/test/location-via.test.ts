@@ -236,6 +236,26 @@ describe('names of a living process', () => {
   })
 })
 
+it('a takeover that has failed is given back, if it has come to the store all the same', async () => {
+  const { lab, stores } = await storesLab((server) => new LateStore(server))
+  const [one] = lab.members
+  for (const store of stores) store.isLate = true
+  const taking = one.names.takeover('ann', lab.spawn(one))
+  await expect(lab.run(taking)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  expect(lab.server.rows.size).toBe(1)
+  for (const store of stores) store.isLate = false
+  await lab.pass(TTL_MS / 2)
+  expect(lab.server.rows.size).toBe(0)
+})
+
+it('no more than 10,000 calls wait for the store, if nobody has said otherwise', async () => {
+  const lab = await locationLab()
+  const { names } = lab.members[0]
+  const asked = Array.from({ length: 10_000 }, () => names.resolveName('ann').catch(() => undefined))
+  await expect(names.resolveName('ann')).rejects.toMatchObject({ code: 'ERR_STORE_OVERLOADED' })
+  expect([asked.length, names.stats.pending]).toEqual([10_000, 10_000])
+})
+
 describe('who has lost a name to a takeover', () => {
   it('and does not end of it, is killed', async () => {
     const lab = await locationLab()
@@ -253,6 +273,24 @@ describe('who has lost a name to a takeover', () => {
     expect(one.names.whereisName('ann')).toBeUndefined()
     await lab.pass(5_000)
     expect(one.node.isProcessAlive(stubborn)).toBe(false)
+  })
+
+  it('and is still there when its node gives up all names, is left alone', async () => {
+    const lab = await locationLab()
+    const [one, other] = lab.members
+    const stubborn = one.node.spawn(
+      async (self) => {
+        for (;;) await self.receive()
+      },
+      { trapExit: true },
+    )
+    await lab.run(one.names.registerName('ann', stubborn))
+    await lab.run(other.names.takeover('ann', lab.spawn(other)))
+    await lab.pass(1_000)
+    expect(one.names.stats.lost).toBe(1)
+    await lab.run(one.names.stop())
+    await lab.pass(10_000)
+    expect(one.node.isProcessAlive(stubborn)).toBe(true)
   })
 
   it('and whose node stops meanwhile, is not looked after any more', async () => {
