@@ -47,6 +47,14 @@ describe('the address of a client', () => {
     expect(clientAddress('192.168.3.4', '1.1.1.1', mapped)).toBe('1.1.1.1')
     expect(clientAddress('172.16.0.1', '1.1.1.1', mapped)).toBe('1.1.1.1')
     expect(clientAddress('172.16.0.2', '1.1.1.1', mapped)).toBe('172.16.0.2')
+    // It ends as one that is mapped, and is anybody's.
+    for (const own of [
+      '2001:db8:1:2:3:ffff:a00:1',
+      '1:0:0:0:0:ffff:a00:1',
+      '0:0:0:0:1:ffff:a00:1',
+      '0:0:0:0:0:fffe:a00:1',
+    ])
+      expect(behind(own, '198.51.100.1')).toBe(own)
   })
 
   it('is empty where the socket has none', () => {
@@ -55,8 +63,9 @@ describe('the address of a client', () => {
   })
 
   it('comes out after 32 proxies at the latest', () => {
-    const long = new Array<string>(100).fill('10.0.0.7')
-    expect(behind('10.0.0.1', ['198.51.100.1', ...long].join(','))).toBe('10.0.0.7')
+    const chain = (proxies: number) => ['198.51.100.1', ...new Array<string>(proxies - 1).fill('10.0.0.7')].join(',')
+    expect(behind('10.0.0.1', chain(32))).toBe('198.51.100.1')
+    expect(behind('10.0.0.1', chain(33))).toBe('10.0.0.7')
   })
 
   it('is an address or empty, whatever the header is', () => {
