@@ -5,7 +5,7 @@ import { cast, start } from '@pidmesh/gen-server'
 import { ProcessGroups } from '@pidmesh/global-ets'
 import { handler, type Node, type Pid } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { PresenceChange, PresenceServer, type PresenceCast } from '../src/presence-server.ts'
 
 let cluster: TestCluster
@@ -64,4 +64,27 @@ it('who watches after a change is told how it is since, and the others of the ch
   expect(after.map(({ message }) => message)).toEqual([
     { type: 'presence_state', room: 'hall', present: present('ann', 'bob') },
   ])
+})
+
+it('who ends, or gives up a room, takes nothing from others who watch it; with the last one its monitor ends', async () => {
+  const ended = vi.spyOn(groups, 'demonitor')
+  const told: unknown[][] = [[], []]
+  const sessions = told.map((messages) => node.spawn(handler(() => (message) => void messages.push(message))))
+  const [one, other] = sessions as [Pid, Pid]
+  const ask = (type: 'watch' | 'unwatch', room: string, session: Pid): void => {
+    cast<PresenceCast>(node, server, { type, room, session })
+  }
+  for (const room of ['hall', 'yard', 'attic']) ask('watch', room, one)
+  ask('watch', 'hall', other)
+  await cluster.settle()
+  node.exit(one, 'kill')
+  await cluster.settle()
+  expect(ended).toHaveBeenCalledTimes(2)
+  await enter('ann')
+  expect(told[1]).toHaveLength(2)
+  ask('unwatch', 'hall', other)
+  await cluster.settle()
+  expect(ended).toHaveBeenCalledTimes(3)
+  await enter('bob')
+  expect(told[1]).toHaveLength(2)
 })
