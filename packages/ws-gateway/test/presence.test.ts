@@ -52,3 +52,20 @@ it('who is no session is passed over, when it comes and when it goes', () => {
   const presence = new RoomPresence('hall', members)
   expect([presence.present, presence.joined(members), presence.left([pid(0)])]).toEqual([[], undefined, undefined])
 })
+
+it('a process that is another’s, or another session, than before is not who it was any more', () => {
+  const as = (id: string, session: string) => ({ pid: pid(1), meta: { id, session, moves: 0, meta: {} } })
+  const presence = new RoomPresence('hall', [as('ann', 's')])
+  expect(presence.joined([as('ann', 't')])).toBeUndefined()
+  expect(presence.present).toEqual([{ id: 'ann', metas: [{}] }])
+  const joined = [{ id: 'bob', metas: [{}] }]
+  expect(presence.joined([as('bob', 't')])).toEqual({ ...ROOM, joined, left: ['ann'] })
+  expect(presence.present).toEqual(joined)
+})
+
+it('those who are there are in the order of their ids, and nobody who has left is among them', () => {
+  const of = (id: string, number: number) => ({ pid: pid(number), meta: { id, session: id, moves: 0, meta: {} } })
+  const presence = new RoomPresence('hall', [of('cid', 1), of('bob', 2), of('ann', 3)])
+  presence.left([pid(2)])
+  expect(presence.present.map(({ id }) => id)).toEqual(['ann', 'cid'])
+})
