@@ -2,7 +2,7 @@ import { PidmeshError } from '@pidmesh/runtime'
 import { StoreError } from '@pidmesh/via-kit'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { storeErrorOf } from '../src/faults.ts'
+import { isConflict, storeErrorOf } from '../src/faults.ts'
 
 function fault(fields: Record<string, unknown>): Error {
   return Object.assign(new Error("Duplicate entry 'room:1' for user 'admin'@'db'"), { sql: 'INSERT room:1' }, fields)
@@ -41,6 +41,10 @@ describe('an error of the server', () => {
     expect(error).toBeInstanceOf(StoreError)
     expect(error.code).toBe(code)
     expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/room|admin|INSERT/)
+  })
+
+  it('is worth another try if it is a deadlock, or a lock that was not let go in time', () => {
+    expect([1205, 1213, 1146, -1213].map((errno) => isConflict(fault({ errno })))).toEqual([true, true, false, false])
   })
 
   it('that is none at all is unavailable, and one of ours stays', () => {

@@ -47,6 +47,7 @@ describe('the slot of a key', () => {
   it('is that of what is in the first braces, unless nothing is', () => {
     expect(slotOf('{user}:1')).toBe(slotOf('user'))
     expect(slotOf('a{user}{b}')).toBe(slotOf('user'))
+    expect(slotOf('a}{user}')).toBe(slotOf('user'))
     expect(slotOf('{}user')).toBe(crc16(Buffer.from('{}user')) % 16_384)
     expect(slotOf('foo')).toBe(12_182)
   })
