@@ -22,7 +22,7 @@ import type { Counters } from './counters.ts'
 import { GatewaySocket } from './gateway-socket.ts'
 import type { CheckedGatewayOptions, UpgradeRequest } from './options.ts'
 import type { Identity } from './principal.ts'
-import { isOriginAllowed, parseUpgrade, pathOf, refuse, urlOf, type Refusal } from './upgrade.ts'
+import { isOriginAllowed, parseUpgrade, pathOf, refuse, shownAddress, urlOf, type Refusal } from './upgrade.ts'
 
 /** An upgrade that no listener of a shared server takes is cut off after so long. */
 const UNCLAIMED_MS = 5_000
@@ -66,9 +66,6 @@ export interface DoorComponents {
   readonly authenticate: (request: UpgradeRequest) => Promise<Identity<unknown> | AuthenticationFailure>
   readonly enter: (admitted: Admitted) => void
 }
-
-/** Of what a client has sent, in a log line. */
-const SHOWN_CHARS = 200
 
 /** RFC 6455, 4.4, and RFC 9110, 15.5.6. */
 const NOT_OF_WEBSOCKET = ['Sec-WebSocket-Version: 13, 8', 'Allow: GET']
@@ -195,7 +192,7 @@ export class Door {
     if (!isOriginAllowed(origin, host, options.origins)) {
       // Browsers tell the page nothing of it.
       seldom.warn(
-        { origin: origin?.slice(0, SHOWN_CHARS), host: host?.slice(0, SHOWN_CHARS) },
+        { origin: shownAddress(origin), host: shownAddress(host) },
         'a page may not connect for its origin: if it is yours, list that in `origins`',
       )
       return { status: 403, text: 'this origin is not allowed' }

@@ -70,6 +70,12 @@ export function isOriginAllowed(
   return URL.canParse(origin) && new URL(origin).host === host
 }
 
+/** An origin, or a host, for a log line, if it is one that a browser may send: of whatever else a client sends nothing stands there. */
+export function shownAddress(text: string | undefined): string {
+  const isOfBrowser = text !== undefined && /^([a-z][a-z0-9+-]{0,20}:\/\/)?[a-z0-9.:[\]-]{1,260}$/.test(text)
+  return isOfBrowser ? text : '(none that a browser sends)'
+}
+
 /** Ends a connection that asked for an upgrade. */
 export function refuse(socket: Duplex, { status, text, retryAfterS, headers = [] }: Refusal): void {
   if (socket.destroyed) return
