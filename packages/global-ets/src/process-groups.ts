@@ -30,6 +30,7 @@ import {
   checkTimeout,
   isList,
 } from './checks.ts'
+import type { MemberPids } from './engine/member-pids.ts'
 import { QUOTA } from './engine/quota.ts'
 import { ReplicatedTable, type TableStats } from './engine/replicated-table.ts'
 import { NONE } from './engine/rows.ts'
@@ -161,20 +162,20 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
 
   /** The members of a group on all nodes, in no certain order: `pg:get_members/2`. */
   members(group: string): Pid[] {
-    return this.slotsOf(group).map((slot) => this.table.pidOf(slot))
+    return [...this.pidsOf(group).all]
   }
 
   /** Those of this node: `pg:get_local_members/2`. */
   localMembers(group: string): Pid[] {
-    return this.slotsOf(group)
-      .filter((slot) => this.table.isOwn(slot))
-      .map((slot) => this.table.pidOf(slot))
+    return [...this.pidsOf(group).own]
   }
 
   /** The members of a group on all nodes, and what is known of each: who is present. */
   presence(group: string): GroupMember<M>[] {
     const { rows } = this.table.replica.table
-    return this.slotsOf(group).map((slot) => ({ pid: this.table.pidOf(slot), meta: rows.metaOf(slot) as M }))
+    checkKey('group', group)
+    const slots = this.table.replica.table.membersOf(group)
+    return slots.map((slot) => ({ pid: this.table.pidOf(slot), meta: rows.metaOf(slot) as M }))
   }
 
   /** The groups that have members, on whatever node, in key order: `pg:which_groups/1`. It looks at all groups. */
@@ -213,14 +214,11 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
   broadcast(group: string, message: unknown): 'ok' | 'busy' | 'noconnection' {
     checkKey('group', group)
     this.table.checkRunning()
-    const servers = new Set<Pid>()
-    const { table, views } = this.table.replica
-    for (const slot of table.membersOf(group)) {
-      const server = views.get(table.copyOf(slot).owner.name)?.server
-      if (server !== undefined) servers.add(server)
-    }
-    const status = servers.size === 0 ? 'ok' : this.sendToNodes([...servers], group, message)
-    this.sendLocal(group, message)
+    const { views } = this.table.replica
+    const pids = this.pidsOf(group)
+    const servers = pids.others.flatMap((node) => views.get(node)?.server ?? [])
+    const status = servers.length === 0 ? 'ok' : this.sendToNodes(servers, group, message)
+    this.owner.sendAll(pids.own, message)
     return status
   }
 
@@ -270,9 +268,9 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
     return pid.node === this.owner.name && pid.incarnation === this.owner.incarnation
   }
 
-  private slotsOf(group: string): number[] {
+  private pidsOf(group: string): MemberPids {
     checkKey('group', group)
-    return this.table.replica.table.membersOf(group)
+    return this.table.replica.table.pidsOf(group)
   }
 
   private toldMembers(group: string): GroupMember<M>[] {
@@ -290,11 +288,7 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
 
   /** Another node may name what is no group: it has no members. */
   private sendLocal(group: string, message: unknown): void {
-    const slots = this.table.replica.table.membersOf(group).filter((slot) => this.table.isOwn(slot))
-    this.owner.sendAll(
-      slots.map((slot) => this.table.pidOf(slot)),
-      message,
-    )
+    this.owner.sendAll(this.table.replica.table.pidsOf(group).own, message)
   }
 }
 

@@ -16,6 +16,7 @@ import type { CompareClaims } from './conflict.ts'
 import type { Copy, Cursor } from './copy.ts'
 import { hashOfKey, hashOfRow } from './hashes.ts'
 import { KeyWords } from './key-words.ts'
+import { KeptPids, type MemberPids } from './member-pids.ts'
 import { RowLists, type Key, type RowListsOptions, type RowValue } from './row-lists.ts'
 import { NONE } from './rows.ts'
 
@@ -48,6 +49,7 @@ interface Walk {
 export class Table extends RowLists {
   private readonly options: TableOptions
   private readonly walks: Walk[] = []
+  private readonly pids: KeptPids
   /** The key of a row that gets other metadata. */
   private readonly changing = new KeyWords()
   /** Names that may have a row of ours which isn't the one that is seen. */
@@ -58,6 +60,7 @@ export class Table extends RowLists {
   constructor(options: TableOptions) {
     super(options)
     this.options = options
+    this.pids = new KeptPids(this.rows, this.own)
     this.own.isVisible = true
   }
 
@@ -85,7 +88,17 @@ export class Table extends RowLists {
     return this.visibleOf(this.firstOf(key))
   }
 
-  /** The members of a group that are seen. No generator: it is asked for each message to a room. */
+  /** The processes of the members of a group that are seen. Not to be changed: the next who asks gets the same. */
+  pidsOf(key: Key): MemberPids {
+    return this.pids.of(this.firstOf(key), this.copyAt)
+  }
+
+  /** Groups whose processes are kept. */
+  get groupsKept(): number {
+    return this.pids.size
+  }
+
+  /** The members of a group that are seen. */
   membersOf(key: Key): number[] {
     const { rows } = this
     const members: number[] = []
@@ -131,6 +144,9 @@ export class Table extends RowLists {
   removeRow(copy: Copy, slot: number): void {
     const { rows } = this
     const first = this.unlink(copy, slot)
+    // It was the first of its group, or that still is.
+    this.pids.forget(slot)
+    this.pids.forget(first)
     if (first === NONE) this.options.watcher.keyRemoved(slot)
     if (!rows.isBehind(slot)) this.countSeen(copy, slot, -1)
     if (rows.isTold(slot)) this.tellGone(slot, first)
@@ -198,6 +214,7 @@ export class Table extends RowLists {
   /** `first`: of the rows of the key that are there. */
   private insert(copy: Copy, value: RowValue, hash: number, first: number): number {
     const slot = this.link(copy, value, hash, first)
+    this.pids.forget(first)
     if (first === NONE) this.options.watcher.keyAdded(slot)
     this.countSeen(copy, slot, 1)
     if (copy.isVisible) this.settle(slot)
@@ -234,6 +251,7 @@ export class Table extends RowLists {
   private setVisible(copy: Copy, isVisible: boolean): void {
     if (copy.isVisible === isVisible || copy.isDiscarded) return
     copy.isVisible = isVisible
+    this.pids.forgetAll()
     this.stopWalk(copy)
     if (copy.first === NONE) return
     const cursor = { slot: copy.first }
@@ -331,6 +349,8 @@ export class Table extends RowLists {
     for (const slot of this.rowsOf(key)) if (this.rows.isTold(slot)) return slot
     return NONE
   }
+
+  private readonly copyAt = (slot: number): Copy => this.copyOf(slot)
 
   private visibleOf(first: number): number {
     const { rows } = this

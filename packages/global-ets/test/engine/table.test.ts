@@ -1,41 +1,10 @@
-import type { NodeIdentity, NodeName } from '@pidmesh/runtime'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { EMPTY_META } from '../../src/engine/claim.ts'
-import { compareBy } from '../../src/engine/conflict.ts'
 import type { Copy } from '../../src/engine/copy.ts'
 import { KeyIndex } from '../../src/engine/key-index.ts'
-import { KeyWords } from '../../src/engine/key-words.ts'
 import { NONE } from '../../src/engine/rows.ts'
-import { Table } from '../../src/engine/table.ts'
-
-const node = (name: string): NodeIdentity => ({ name: `${name}@127.0.0.1` as NodeName, incarnation: 1 })
-
-/** A table that writes down what it tells. */
-function tableOf(kind: 'names' | 'groups'): { table: Table; told: string[] } {
-  const told: string[] = []
-  const shown = (slot: number): string =>
-    `${table.rows.keyOf(slot)} ${table.rows.idOf(slot)} ${table.copyOf(slot).owner.name[0]}`
-  const table: Table = new Table({
-    self: node('m'),
-    kind,
-    compare: compareBy('smaller_node'),
-    prefixes: ['a'],
-    multiplier: 0x9e3779b1,
-    watcher: {
-      joined: (slot) => void told.push(`+ ${shown(slot)}`),
-      left: (slot) => void told.push(`- ${shown(slot)}`),
-      changed: (slot) => void told.push(`~ ${shown(slot)}`),
-      keyAdded: () => undefined,
-      keyRemoved: () => undefined,
-    },
-  })
-  return { table, told }
-}
-
-function put(table: Table, copy: Copy, key: string, id: number, epoch = 1, metaHash = 0): number {
-  return table.put(copy, { key: KeyWords.of(key), id, epoch, meta: EMPTY_META, metaHash })
-}
+import { node, put, tableOf } from './tables.ts'
+import type { Table } from '../../src/engine/table.ts'
 
 describe.each(['names', 'groups'] as const)('a new copy in place of an old one (%s)', (kind) => {
   it('is told of as the difference alone, though all of it is another copy’s', () => {
