@@ -219,7 +219,10 @@ describe('a pod', () => {
     const preload = new URL('support/end-at-once.mjs', import.meta.url).href
     const pod = mesh.start('pidmesh-0', '127.0.0.1', { NODE_OPTIONS: `--import ${preload}` })
     await until('it has ended', () => pod.child.exitCode !== null || pod.child.signalCode !== null, SLOW)
-    expect([pod.child.exitCode, pod.child.signalCode, pod.stderr]).toEqual([0, null, 'gRPC is not loaded yet\n'])
+    const [first, ...others] = pod.stderr.split('\n')
+    expect([pod.child.exitCode, pod.child.signalCode, first]).toEqual([0, null, 'gRPC is not loaded yet'])
+    // Newer versions of Node.js load all of it in one go, and heed the signal after that.
+    expect(others.filter((line) => line.includes('gateway is listening'))).toEqual([])
   })
 
   it('with the certificate of another pod says so, and fails', async () => {
