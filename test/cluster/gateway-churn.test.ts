@@ -47,6 +47,7 @@ it(
     expect(after.closed['1000']).toBe((4 * CYCLES) / 10)
     expect(Object.values(after.left).filter((count) => count !== 0)).toEqual([])
     expect(after.heapBytes / before.heapBytes).toBeLessThan(1.05)
-    expect(after.heapBytes / before.heapBytes).toBeGreaterThan(0.95)
+    // Less would say that there was garbage in what it was before. Newer versions of Node.js give up 6 % of it, code that has not run lately.
+    expect(after.heapBytes / before.heapBytes).toBeGreaterThan(0.9)
   },
 )
