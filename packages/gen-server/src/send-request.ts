@@ -19,6 +19,7 @@ import {
 } from '@pidmesh/runtime'
 import { callError, checkAddress, describe, isSelf } from './call.ts'
 import { badArgument, badOption, checkOptions } from './arguments.ts'
+import { shownValue } from './behaviour/shown-value.ts'
 import { isInstance } from './is-instance.ts'
 import { CallError } from './errors.ts'
 import type { CallMessage, Given, ReplyFor, ServerAddress, ServerRef } from './protocol.ts'
@@ -216,6 +217,15 @@ function checkId(id: unknown): void {
     throw badArgument('what is waited for was given by sendRequest, or is a collection of such')
 }
 
+/**
+ * Also where nothing is waited for, since the response is there, or there is no request.
+ * @throws PidmeshError `ERR_BAD_ARGUMENT`
+ */
+function checkTimeout(timeoutMs: unknown): void {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
+    throw badArgument(`timeoutMs must be a number of milliseconds, 0 or more, not ${shownValue(timeoutMs)}`)
+}
+
 function open(self: Context, server: ServerAddress, request: unknown): OpenRequest | CallError {
   if (!(server instanceof ViaName)) checkAddress(server)
   const target = server instanceof ViaName ? server.via.whereisName(server.name) : server
@@ -241,6 +251,7 @@ interface WaitedFor {
 }
 
 async function wait(self: Context, { waitedFor, atFirst }: WaitedFor, timeoutMs: number): Promise<Waited> {
+  checkTimeout(timeoutMs)
   if (isInstance(waitedFor, RequestIds)) return waitForAny(self, waitedFor, atFirst, timeoutMs)
   checkId(waitedFor)
   if (waitedFor.request !== undefined) await self.awaitAny([waitedFor.request], timeoutMs)

@@ -326,6 +326,16 @@ describe('a collection of requests', () => {
     expect(ids.delete(id)).toBe(false)
   })
 
+  it.each([-1, NaN, '50'])('is not waited for %j ms, however few of it there are', async (timeoutMs) => {
+    const ids = new RequestIds<string, number>()
+    const refused = async (): Promise<unknown> => (await lab.failure(waitResponse(lab.a, ids, untyped(timeoutMs)))).code
+    const codes = [await refused()]
+    ids.add(ask(lab.a, await late(), 'x'), 1)
+    codes.push(await refused())
+    expect(codes).toEqual(['ERR_BAD_ARGUMENT', 'ERR_BAD_ARGUMENT'])
+    expect(ids.size).toBe(1)
+  })
+
   it('10,000 requests that were given up leave nothing behind', async () => {
     const plain = lab.a.spawn(handler(() => () => undefined))
     const before = lab.a.counters()

@@ -1,11 +1,13 @@
 import {
   DynamicSupervisor,
+  processChild,
   Supervisor,
   type ChildSpec,
   type DynamicSupervisorFlags,
   type DynamicSupervisorPid,
 } from '@pidmesh/gen-server'
 import type { Pid } from '@pidmesh/runtime'
+import { faultsOf } from '@pidmesh/runtime/testing'
 import { describe, expect, it } from 'vitest'
 import { idle, useTree } from './tree.ts'
 
@@ -48,6 +50,13 @@ describe('DynamicSupervisor', () => {
     expect(await more()).toEqual({ type: 'max_children' })
     expect(await tree.run(DynamicSupervisor.terminateChild(tree.node, supervisor, first))).toBe('ok')
     expect(await more()).toMatchObject({ type: 'ok' })
+  })
+
+  it('one more than maxChildren is not even started', async () => {
+    const supervisor = await started({ maxChildren: 1 })
+    await add(supervisor, tree.worker('a'))
+    await tree.run(DynamicSupervisor.startChild(tree.node, supervisor, tree.worker('b')))
+    expect(tree.taken()).toBe('start a')
   })
 
   it('a child that fails to start, or is not wanted, is not kept', async () => {
@@ -135,6 +144,28 @@ describe('DynamicSupervisor', () => {
     expect(tree.node.processes().length).toBeLessThan(5)
     // It is told to stop a hundred children at a time.
     expect(turns).toBeGreaterThan(25)
+  })
+
+  it('one that is killed while it tells its children to stop makes no unhandled rejection', async () => {
+    const parent = await tree.parent()
+    const supervisor = await tree.run(DynamicSupervisor.startLink(parent))
+    const kills = processChild(
+      'b',
+      async (self) => {
+        await self.receive('EXIT')
+        self.exit(supervisor, 'kill')
+      },
+      { trapExit: true },
+    )
+    await add(supervisor, kills)
+    // It is told to stop a hundred of them at a time.
+    for (let left = 500; left > 0; left--) await add(supervisor, idle('a'))
+    const faults = await faultsOf(async () => {
+      tree.node.exit(parent.pid, 'shutdown')
+      await tree.cluster.advance(10)
+    })
+    expect(faults).toEqual([])
+    expect(tree.node.isProcessAlive(supervisor)).toBe(false)
   })
 
   it('is a child of a supervisor as any other, and is found by its name', async () => {

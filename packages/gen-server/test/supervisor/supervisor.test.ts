@@ -222,6 +222,21 @@ describe('shutdown', () => {
     })
     expect(faults).toEqual([])
   })
+
+  it('a supervisor that is killed while it starts a child does not say that the child could not be started', async () => {
+    const hangs: ChildSpec = {
+      id: 'a',
+      start: async (self) => {
+        await self.awaitDown(tree.node.self.pid, Infinity)
+        return undefined
+      },
+    }
+    void Supervisor.start(tree.node, {}, [hangs], { name: 'sup' })
+    await tree.settle()
+    tree.node.exit(tree.node.whereis('sup') ?? expect.fail('it starts'), 'kill')
+    await tree.settle()
+    expect(tree.reports()).toEqual([])
+  })
 })
 
 describe('restarts', () => {
