@@ -144,6 +144,12 @@ describe('a call', () => {
     expect(failures).toMatchObject(Array(3).fill({ code: 'ERR_CALL_SELF', serverReason: 'calling_self' }))
   })
 
+  it('to the server of the same name on another node is answered by that', async () => {
+    const { self } = await lab.process({ name: 'twin' })
+    await lab.run(start(lab.b, Puppet, [{}, []], { name: 'twin' }))
+    await expect(lab.run(call(self, { name: 'twin', node: lab.b.name }, { type: 'ping' }))).resolves.toBe('pong')
+  })
+
   it('to what is no server is an error of the caller, and so is a timeout that can not be', async () => {
     const pid = await lab.run(start(lab.a, Puppet, [{}, []]))
     for (const address of [5, '', null, {}])

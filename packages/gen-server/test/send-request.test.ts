@@ -126,6 +126,14 @@ describe('a request', () => {
     })
   })
 
+  it('of a process to itself is answered at once: it can not answer while it waits', async () => {
+    const { self } = await lab.process({ name: 'myself' })
+    for (const address of ['myself', self.pid, { name: 'myself', node: lab.a.name }])
+      await expect(lab.run(waitResponse(self, sendRequest(self, address, {}), 0))).resolves.toMatchObject({
+        error: { code: 'ERR_CALL_SELF' },
+      })
+  })
+
   it('that can not be sent, or is for nothing that can be, is an error at the caller, at once', async () => {
     const server = await late()
     const code = (act: () => unknown): unknown => {
@@ -302,6 +310,18 @@ describe('a collection of requests', () => {
     cast(lab.a, server, 'answer')
     await expect(lab.run(Promise.all(waits))).resolves.toMatchObject([{ label: 'x' }, 'no_request'])
     expect(ids.size).toBe(1)
+  })
+
+  it('is waited for no longer than was said, though others take what was waited for', async () => {
+    const server = await late()
+    const ids = new RequestIds<string, string>()
+    for (const what of ['x', 'y']) ids.add(ask(lab.a, server, what), what)
+    const waits = [receiveResponse(lab.a, ids, 50), receiveResponse(lab.a, ids, 50)]
+    await lab.advance(40)
+    cast(lab.a, server, 'answer')
+    const beganMs = lab.a.self.monotonicMs()
+    await expect(lab.run(Promise.all(waits))).resolves.toMatchObject([{ label: 'x' }, { type: 'timeout' }])
+    expect(lab.a.self.monotonicMs() - beganMs).toBe(10)
   })
 
   it('finds the request that a message is the response of', async () => {

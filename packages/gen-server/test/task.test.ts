@@ -184,14 +184,14 @@ describe('yield and shutdown', () => {
       await pause(task, 60_000)
     }
     const got = await resultOf(async (self) => {
-      const tasks = [Task.async(self, deaf), Task.async(self, deaf)] as const
+      const tasks = [Task.async(self, deaf), Task.async(self, deaf), Task.async(self, deaf)] as const
       await pause(self, 10)
-      return [await Task.shutdown(tasks[0], 100), await Task.shutdown(tasks[1], 'brutal_kill')]
+      const stops = [Task.shutdown(tasks[0], 100), Task.shutdown(tasks[1], 'brutal_kill'), Task.shutdown(tasks[2])]
+      const [beganMs, endsMs] = [self.monotonicMs(), [] as number[]]
+      for (const stop of stops) void stop.then(() => endsMs.push(self.monotonicMs() - beganMs))
+      return [await Promise.all(stops), endsMs]
     })
-    expect(got).toEqual([
-      { type: 'exit', reason: 'killed' },
-      { type: 'exit', reason: 'killed' },
-    ])
+    expect(got).toEqual([Array(3).fill({ type: 'exit', reason: 'killed' }), [0, 100, 5_000]])
   })
 })
 
@@ -236,6 +236,18 @@ describe('under a supervisor', () => {
     expect(await cluster.run(DynamicSupervisor.countChildren(a, supervisor))).toMatchObject({ active: 0 })
   })
 
+  it('asyncNolink: a task that has been asked hears nothing of the end of its owner', async () => {
+    const supervisor = await cluster.run(DynamicSupervisor.start(a))
+    const heard: unknown[] = []
+    a.spawn(async (self) => {
+      await Task.asyncNolink(self, supervisor, async (task) => {
+        heard.push(await task.receive({ timeoutMs: 100 }))
+      })
+    })
+    await cluster.advance(101)
+    expect(heard).toEqual([undefined])
+  })
+
   it('asyncNolink: says why it was not started', async () => {
     const supervisor = await cluster.run(DynamicSupervisor.start(a, { maxChildren: 0 }))
     expect(await resultOf((self) => Task.asyncNolink(self, supervisor, () => 7))).toMatchObject({
@@ -259,6 +271,19 @@ describe('under a supervisor', () => {
     if (second.type === 'ok' && second.pid !== undefined)
       await cluster.run(DynamicSupervisor.terminateChild(a, supervisor, second.pid))
     expect(ended).toBe('aborted')
+  })
+
+  it('startChild: one that fails is not restarted', async () => {
+    const supervisor = await cluster.run(DynamicSupervisor.start(a))
+    let runs = 0
+    const run = (): never => {
+      runs++
+      return fails()
+    }
+    await cluster.run(Task.startChild(a, supervisor, run))
+    await cluster.settle()
+    expect(runs).toBe(1)
+    expect(await cluster.run(DynamicSupervisor.countChildren(a, supervisor))).toMatchObject({ specs: 0 })
   })
 
   it('childSpec: a task as a child', async () => {
