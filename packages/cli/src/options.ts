@@ -36,6 +36,7 @@ export function readCommand(args: readonly string[]): Command {
   const { values, positionals } = parse(args)
   const [command, ...names] = positionals
   if (values.help || (command === undefined && args.length === 0)) return { type: 'help' }
+  if (command === undefined) throw new UsageError('which command? There is certs')
   if (command !== 'certs') throw new UsageError(`there is no command ${JSON.stringify(command)}: there is certs`)
   const days = Number(values.days)
   if (!Number.isInteger(days) || days < 1 || days > 36_500)

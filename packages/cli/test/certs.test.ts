@@ -40,6 +40,12 @@ describe('pidmesh certs', () => {
     expect(Math.round(daysOf(a))).toBe(10)
   })
 
+  it('makes what is good a minute before it was made, for nodes whose clocks are a little behind', async () => {
+    await make(['a@h'])
+    for (const name of ['ca.pem', 'a@h.pem'])
+      expect(new Date(read(name).validFrom).getTime()).toBeLessThanOrEqual(now.getTime() - 60_000)
+  })
+
   it('makes files whose last line ends, so that two can be put one behind the other', async () => {
     const { files } = await make(['a@h'])
     for (const file of files) expect(readFileSync(file, 'utf8')).toMatch(/[^\n]\n$/)
@@ -166,7 +172,19 @@ describe('the command line', () => {
     for (const args of [[], ['--help'], ['certs', '-h']]) expect(readCommand(args)).toEqual({ type: 'help' })
   })
 
+  it('without options writes into certs, what is good for a year, and over nothing', () => {
+    const options = { nodes: ['a@h'], directory: 'certs', days: 365, force: false }
+    expect(readCommand(['certs', 'a@h'])).toEqual({ type: 'certs', options })
+    expect(readCommand(['certs', '--force', '--days', '36500', 'a@h'])).toEqual({
+      type: 'certs',
+      options: { ...options, days: 36_500, force: true },
+    })
+  })
+
   it.each([
+    [['--force'], 'which command'],
+    [['certs', '--days', '36501', 'a@h'], '--days'],
+    [['certs', '--days', '1.5', 'a@h'], '--days'],
     [['cert', 'a@h'], 'no command "cert"'],
     [['certs'], 'which nodes'],
     [['certs', 'a'], 'name@host'],
