@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { PidmeshError } from '../../src/errors.ts'
 import { nodeName, Pid, Ref } from '../../src/ids.ts'
 import { sliceOf } from '../../src/slice.ts'
-import { DEFAULT_TERM_LIMITS, encodedBytes, MessageCodec, TermCodec } from '../../src/wire/term.ts'
+import { DEFAULT_TERM_LIMITS, encodedBytes, MessageCodec, TermCodec, type TermLimits } from '../../src/wire/term.ts'
 import { viewOf } from './raw-frames.ts'
 
 const terms = new TermCodec()
@@ -97,7 +97,9 @@ describe('terms', () => {
 
   it('texts of every length and alphabet come back equal, alone, as keys, and behind one another', () => {
     for (const letter of ['a', 'é', '水', '🙂'])
-      for (const length of [0, 1, 15, 16, 17, 23, 24, 47, 48, 49, 63, 64, 65, 255, 256, 21_845, 21_846, 70_000]) {
+      for (const length of [
+        0, 1, 15, 16, 17, 23, 24, 47, 48, 49, 63, 64, 65, 255, 256, 21_845, 21_846, 65_535, 65_536, 70_000,
+      ]) {
         const text = letter.repeat(length)
         expect(roundTrip([text, { [text]: text }, 1])).toEqual([text, { [text]: text }, 1])
       }
@@ -202,7 +204,7 @@ describe('terms', () => {
 
   it('an error comes as plain data', () => {
     expect(roundTrip({ cause: new RangeError('too far') })).toMatchObject({
-      cause: { name: 'RangeError', message: 'too far' },
+      cause: { name: 'RangeError', message: 'too far', stack: expect.stringContaining('term.test.ts') },
     })
   })
 
@@ -211,6 +213,9 @@ describe('terms', () => {
     ['a symbol', Symbol('s'), 'message'],
     ['an instance of a class', { user: new (class User {})() }, 'message.user'],
     ['a promise', Promise.resolve(), 'message'],
+    ['what stands in a map', { ages: new Map([['Ann', () => 1]]) }, 'message.ages.Ann'],
+    ['a key of a map', { ages: new Map([[() => 1, 'Ann']]) }, 'message.ages.key'],
+    ['what stands in a map under what is no text', { ages: new Map([[null, () => 1]]) }, 'message.ages.value'],
     ['the key __proto__', JSON.parse('{"a":{"__proto__":1}}'), 'message.a'],
     [
       'something that contains itself',
@@ -358,6 +363,19 @@ describe('hostile bytes', () => {
     expect(codeOf(() => codec.decode(Uint8Array.from(bytes)))).toBe('ERR_BAD_TERM')
   })
 
+  it.each([
+    ['whose node has no host', ['a', 1, 1]],
+    ['of no life of its node', ['a@127.0.0.1', 0, 1]],
+    ['of half a life', ['a@127.0.0.1', 1.5, 1]],
+    ['of no number', ['a@127.0.0.1', 1, 0]],
+    ['of a negative number', ['a@127.0.0.1', 1, -1]],
+  ])('a pid or reference %s is refused, also inside a message', (_what, parts) => {
+    const cbor = new Encoder({ useRecords: false })
+    for (const tag of [40_501, 40_502])
+      for (const term of [new Tag(parts, tag), { list: [new Tag(parts, tag)] }])
+        expect(codeOf(() => codec.decode(Uint8Array.from(cbor.encode(term))))).toBe('ERR_BAD_TERM')
+  })
+
   it('nesting of 100,000 arrays is refused without a stack overflow', () => {
     expect(codeOf(() => codec.decode(new Uint8Array(100_000).fill(0x81)))).toBe('ERR_BAD_TERM')
   })
@@ -445,11 +463,87 @@ describe('hostile terms', () => {
       expect(small.decode(small.encode(term))).toEqual(term)
     }
   })
+})
 
-  it('what is over the limit of values is refused at its receiver too, by one', () => {
-    const small = new TermCodec({ ...DEFAULT_TERM_LIMITS, maxItems: 10 })
-    const of = (count: number) => terms.encode(Array.from({ length: count }, () => 0))
-    expect(small.decode(of(9))).toHaveLength(9)
-    expect(() => small.decode(of(10))).toThrowError(expect.objectContaining({ code: 'ERR_BAD_TERM' }))
+describe('a term at its limits', () => {
+  const limited = (limit: Partial<TermLimits>): TermCodec => new TermCodec({ ...DEFAULT_TERM_LIMITS, ...limit })
+
+  /** What is refused is so at both: a receiver who takes less than a sender gives would end their connection. */
+  function expectBound(codec: TermCodec, most: unknown, tooMuch: unknown, code: string): void {
+    expect(codec.decode(codec.encode(most))).toEqual(most)
+    expect(codeOf(() => codec.encode(tooMuch))).toBe(code)
+    expect(codeOf(() => codec.decode(terms.encode(tooMuch)))).toBe('ERR_BAD_TERM')
+  }
+
+  it.each<[string, (inner: unknown) => unknown]>([
+    ['arrays', (inner) => [inner]],
+    ['objects', (inner) => ({ inner })],
+    ['sets', (inner) => new Set([inner])],
+    ['maps', (inner) => new Map([['inner', inner]])],
+  ])('%s are nested as deep as the limit says, at the sender and at the receiver', (_what, around) => {
+    const nested = (depth: number): unknown => (depth === 0 ? 'innermost' : around(nested(depth - 1)))
+    expectBound(limited({ maxDepth: 10 }), nested(10), nested(11), 'ERR_NOT_SENDABLE')
+  })
+
+  it('has as many values as the limit says, at the sender and at the receiver', () => {
+    const zeros = (count: number): number[] => new Array<number>(count).fill(0)
+    expectBound(limited({ maxItems: 10 }), zeros(9), zeros(10), 'ERR_NOT_SENDABLE')
+  })
+
+  it('has as many bytes as the limit says, at the sender and at the receiver', () => {
+    const bytes = (length: number): Uint8Array => new Uint8Array(length - 2)
+    expectBound(limited({ maxBytes: 100 }), bytes(100), bytes(101), 'ERR_MESSAGE_TOO_LARGE')
+  })
+
+  it('a bigint has 1,024 bits, of either sign', () => {
+    const most = 2n ** 1_024n - 1n
+    expect(roundTrip([most, -most])).toEqual([most, -most])
+    for (const tooMuch of [most + 1n, -most - 1n]) expect(codeOf(() => codec.encode(tooMuch))).toBe('ERR_NOT_SENDABLE')
+  })
+
+  it('one that is far over it is refused before all of it is read', () => {
+    let read = 0
+    const line = {
+      get text() {
+        read++
+        return 'x'.repeat(10_000)
+      },
+    }
+    expect(codeOf(() => limited({ maxBytes: 1_000 }).encode(new Array(1_000).fill(line)))).toBe('ERR_MESSAGE_TOO_LARGE')
+    expect(read).toBeLessThan(20)
+  })
+})
+
+/** Of memory that terms are written to, one behind the other. */
+const BLOCK_BYTES = 8 * 1024
+/** Before an array of some thousand bytes. */
+const BYTES_HEAD = 3
+
+describe('the forms of a value', () => {
+  it('numbers on either side of where their form changes come back equal', () => {
+    const edges = [24, 2 ** 8, 2 ** 16, 2 ** 31, 2 ** 32, 2 ** 53].flatMap((edge) => [edge - 1, edge, edge + 1])
+    const numbers = edges.flatMap((edge) => [edge, -edge])
+    expect(roundTrip(numbers)).toEqual(numbers)
+  })
+
+  it.each<[string, unknown]>([
+    ['a float', 1.5],
+    ['an integer of four bytes', 70_000],
+    ['a short text', 'x'.repeat(30)],
+    ['a short text of another alphabet', '水'.repeat(20)],
+    ['a long text', '水'.repeat(100)],
+    ['an array of bytes', new Uint8Array(20).fill(7)],
+    ['null', null],
+    ['a pid', new Pid(origin, 7)],
+    ['a pid behind one of another node', [new Pid({ ...origin, incarnation: 1 }, 7), new Pid(origin, 7)]],
+  ])('%s is whole, wherever the memory that it is written to ends', (_what, value) => {
+    const { start, end } = new TermCodec().encode(value)
+    const length = end - start
+    for (let room = 0; room <= length + 5; room++) {
+      const writer = new TermCodec()
+      writer.encode(value)
+      writer.encode(new Uint8Array(BLOCK_BYTES - length - BYTES_HEAD - room))
+      expect(writer.decode(writer.encode(value))).toEqual(value)
+    }
   })
 })
