@@ -11,6 +11,8 @@ import { tcpTransport } from '../../src/transport/sockets/tcp.ts'
 class Side implements LinkEvents {
   readonly frames: Uint8Array[] = []
   readonly ends: LinkEnd[] = []
+  /** What was still buffered each time that something had been passed on. */
+  readonly left: number[] = []
   link: Link | undefined
 
   onFrame(frame: Uint8Array): void {
@@ -19,6 +21,10 @@ class Side implements LinkEvents {
 
   onEnd(end: LinkEnd): void {
     this.ends.push(end)
+  }
+
+  onPassedOn(): void {
+    this.left.push(this.link?.bufferedBytes ?? 0)
   }
 }
 
@@ -88,6 +94,21 @@ describe.each(makers)('the %s transport', (_name, maker) => {
     expect(dialer.link?.bufferedBytes).toBeGreaterThan(0)
     await expect.poll(() => listener.frames.length, { timeout: 15_000 }).toBe(201)
     await expect.poll(() => dialer.link?.bufferedBytes).toBe(0)
+  })
+
+  it('who has sent is told when it was passed on, up to the last of it, and nothing of it after a close', async () => {
+    const { dialer, listener } = await pair()
+    dialer.left.length = 0
+    for (let i = 0; i < 20; i++) dialer.link?.send(new Uint8Array(100_000))
+    await expect.poll(() => listener.frames.length, { timeout: 15_000 }).toBe(21)
+    await expect.poll(() => dialer.link?.bufferedBytes).toBe(0)
+    await expect.poll(() => dialer.left.at(-1)).toBe(0)
+    const told = dialer.left.length
+    dialer.link?.send(Uint8Array.of(42))
+    dialer.link?.close()
+    await expect.poll(() => listener.frames.length).toBe(22)
+    await expect.poll(() => listener.ends.length).toBe(1)
+    expect(dialer.left).toHaveLength(told)
   })
 
   it.each(['dialer', 'listener'] as const)(

@@ -2,8 +2,10 @@
  * What a dial leaves behind, whoever is at the other end.
  */
 import { promises as dns } from 'node:dns'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { expect, it, vi } from 'vitest'
+import { portOf } from '../../../src/address.ts'
 import type { LinkEnd } from '../../../src/ports.ts'
 import { grpcTransport } from '../../../src/transport/sockets/grpc.ts'
 
@@ -66,4 +68,22 @@ it('a dial by name asks no name server for settings of gRPC: the end of the proc
   expect(asked).not.toHaveBeenCalled()
   await transport.stop()
   asked.mockRestore()
+})
+
+it('of two connections from one port of a host, to two addresses of this one, the later is closed: gRPC could not tell them apart', async () => {
+  const transport = grpcTransport()
+  const port = portOf(await transport.listen('0.0.0.0:0', () => ({ onFrame: () => undefined, onEnd: () => undefined })))
+  const dialed = async (host: string, localPort: number): Promise<Socket> => {
+    const socket = connect({ port, host, localPort, localAddress: '127.0.0.1' })
+    socket.on('error', () => undefined)
+    await once(socket, 'connect')
+    // It has settings to tell to who is taken.
+    await Promise.race([once(socket, 'data'), once(socket, 'close')])
+    return socket
+  }
+  const first = await dialed('127.0.0.1', 0)
+  const second = await dialed('127.0.0.2', first.localPort ?? 0)
+  expect([first.destroyed, second.destroyed]).toEqual([false, true])
+  for (const socket of [first, second]) socket.destroy()
+  await transport.stop()
 })
