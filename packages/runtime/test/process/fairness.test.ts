@@ -37,6 +37,25 @@ describe('in a turn', () => {
     },
   )
 
+  it('what is sent to another node leaves when the turn is over, though others still have work to do', async () => {
+    const [a, b] = [await cluster.start('a'), await cluster.start('b')]
+    const { clock } = cluster
+    const buffered: number[] = []
+    const far = b.spawn(handler(() => () => undefined))
+    const busy = a.spawn(
+      handler(() => () => {
+        buffered.push(a.counters().bufferedBytes)
+        clock.passTo(clock.monotonicMs() + 1)
+      }),
+    )
+    await cluster.settle()
+    a.send(far, 'hello')
+    for (let i = 0; i < 20; i++) a.send(busy, i)
+    await cluster.settle()
+    expect(buffered[0]).toBeGreaterThan(0)
+    expect(buffered.slice(5)).toEqual(new Array<number>(15).fill(0))
+  })
+
   it('handlers with a million messages each take turns, a thousand messages at a time', async () => {
     const node = await cluster.start('a')
     const order: number[] = []
