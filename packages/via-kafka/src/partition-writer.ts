@@ -12,14 +12,13 @@ import { BrokerFault, faultOf, publishErrorOf } from './broker-fault.ts'
 import type { BrokerLink, Keyed, Stamp } from './broker-link.ts'
 import { AGAIN_MS, type TopicView } from './cluster.ts'
 import type { Settings } from './options.ts'
+import { after, laterOf } from './stamp.ts'
 import { pause, within } from './within.ts'
 
 /** One message alone may be more. Less than a topic takes if nobody has said otherwise: 1 MiB. */
 const BATCH_BYTES = 512 * 1024
 /** What a record has beside its key and its value, at most. */
 const RECORD_BYTES = 64
-const MAX_EPOCH = 2 ** 15 - 1
-const SEQUENCES = 2 ** 31
 
 /** What a writer needs of the cluster. */
 export interface Leaders {
@@ -140,7 +139,7 @@ export class PartitionWriter {
       if (faultOf(error).kind === 'away') link.close()
       throw error
     }
-    this.producer = { ...by, sequence: (by.sequence + batch.length) % SEQUENCES }
+    this.producer = { ...by, ...after(by, batch.length) }
     for (const { resolve } of batch) resolve()
   }
 
@@ -173,7 +172,8 @@ export class PartitionWriter {
   private isOver(): void {
     const { producer } = this
     if (producer === undefined) return
-    this.producer = producer.epoch < MAX_EPOCH ? { ...producer, epoch: producer.epoch + 1, sequence: 0 } : undefined
+    const later = laterOf(producer)
+    this.producer = later && { ...producer, ...later }
   }
 
   private async whoWrites(): Promise<Producer> {

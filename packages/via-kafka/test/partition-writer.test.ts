@@ -23,19 +23,30 @@ class FakeLeaders implements Leaders {
   underWay = 0
   mostUnderWay = 0
   closed = 0
+  refreshes = 0
+  /** What is never answered. */
+  hanging: 'leader' | 'newProducerId' | 'tryRefresh' | undefined
   private producers = 0n
 
   async leader(): ReturnType<Leaders['leader']> {
+    await this.answered('leader')
     if (this.view === undefined) throw new BrokerFault('no-topic', 'gone')
     return { produce: this.produce, close: () => this.closed++ }
   }
 
   async newProducerId(): Promise<bigint> {
+    await this.answered('newProducerId')
     return ++this.producers
   }
 
   async tryRefresh(): Promise<void> {
+    this.refreshes += 1
+    await this.answered('tryRefresh')
     this.view = this.refreshed
+  }
+
+  private async answered(what: FakeLeaders['hanging']): Promise<void> {
+    if (what === this.hanging) await new Promise(() => undefined)
   }
 
   /** What the broker waits for before it answers. */
@@ -58,8 +69,9 @@ class FakeLeaders implements Leaders {
 function make(
   leaders: FakeLeaders,
   timeoutMs = 1_000,
+  { partition = 0, lingerMs = 0 } = {},
 ): { push: (value: string) => Promise<void>; writer: PartitionWriter } {
-  const writer = new PartitionWriter(0, checkOptions({ brokers: ['a:1'], timeoutMs }), leaders)
+  const writer = new PartitionWriter(partition, checkOptions({ brokers: ['a:1'], timeoutMs, lingerMs }), leaders)
   return { writer, push: (value) => writer.push(Buffer.from('key'), Buffer.from(value)) }
 }
 
@@ -106,6 +118,39 @@ describe('a partition’s writer', () => {
     const [first, ...others] = leaders.sent
     expect(others).toEqual([first, first])
     expect(leaders.closed).toBe(1)
+    // Another one may lead the partition now.
+    expect(leaders.refreshes).toBe(2)
+  })
+
+  it('sends nothing before it has lingered for others, and does not when it is stopped', async () => {
+    const leaders = new FakeLeaders()
+    const { push, writer } = make(leaders, 60_000, { lingerMs: 60_000 })
+    const waiting = Promise.allSettled([push('1')])
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+    leaders.ending.abort()
+    await writer.stop()
+    expect(await waiting).toMatchObject([{ status: 'rejected', reason: { code: 'ERR_STORE_UNAVAILABLE' } }])
+    expect(leaders.sent).toEqual([])
+  })
+
+  it.each(['newProducerId', 'leader', 'tryRefresh'] as const)(
+    'waits for no longer than its time where nobody answers: %s',
+    async (what) => {
+      const leaders = new FakeLeaders()
+      const { push } = make(leaders, 300)
+      leaders.hanging = what
+      leaders.answers = ['moved']
+      await expect(push('1')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    },
+  )
+
+  it('sends nothing to a partition that a topic has no more since it was made again', async () => {
+    const leaders = new FakeLeaders()
+    const { push } = make(leaders, 1_000, { partition: 1 })
+    leaders.answers = ['no-topic']
+    leaders.refreshed = viewOf('2')
+    await expect(push('1')).rejects.toMatchObject({ code: 'ERR_STORE_UNFIT' })
+    expect(leaders.sent).toHaveLength(1)
   })
 
   it('gives up when the time is over, closes what has not answered, and writes of a later epoch then', async () => {
@@ -171,6 +216,13 @@ describe('a partition’s writer', () => {
       { status: 'fulfilled' },
     ])
     expect(leaders.sent.map(({ values }) => values)).toEqual([['1', '2', '3'], ['1', '2'], ['1'], ['2', '3']])
+    // Of what is not sent again as it was none is to come late.
+    expect(leaders.sent.map(({ epoch, sequence }) => [epoch, sequence])).toEqual([
+      [0, 0],
+      [1, 0],
+      [2, 0],
+      [2, 1],
+    ])
     leaders.answers = ['too-large']
     await expect(push('4')).rejects.toMatchObject({ code: 'ERR_MESSAGE_TOO_LARGE' })
     await push('5')

@@ -9,7 +9,8 @@ const A: Address = { host: 'a', port: 1 }
 const B: Address = { host: 'b', port: 1 }
 type Leaders = readonly (Address | undefined)[]
 type Batches = NonNullable<FetchedPartition['records']>
-type Answer = () => readonly FetchedPartition[] | BrokerFault
+type Given = readonly FetchedPartition[] | BrokerFault
+type Answer = () => Given | Promise<Given>
 
 function viewOf(id: string, leaders: Leaders): TopicView {
   const known = [...leaders.entries()].filter((each): each is [number, Address] => each[1] !== undefined)
@@ -69,7 +70,7 @@ class FakePlaces implements Places {
       this.asked.push({ host, topicId, positions: [...positions] })
       const answer = this.answers.get(address)?.shift()
       if (answer === undefined) return this.nothing()
-      const given = answer()
+      const given = await answer()
       if (given instanceof BrokerFault) throw given
       return given
     }
@@ -151,12 +152,13 @@ describe('a reader', () => {
     expect(places.asked[2]?.positions).toEqual([[0, 9n]])
   })
 
-  it('passes over what transactions have left, and what was taken out of a batch', async () => {
+  it('passes over what transactions have left, what was taken out of a batch, and what has no value', async () => {
     const places = new FakePlaces(viewOf('1', [A]))
     const thinned = { ...batch(1n, ['1', '2', '3']), records: batch(1n, ['1']).records }
-    places.answers.set(A, [() => [part(0, 0, [batch(0n, ['control'], 0x20), thinned])]])
+    const nothing = { ...batch(4n, ['4']), records: batch(4n, ['4']).records.map((each) => ({ ...each, value: null })) }
+    places.answers.set(A, [() => [part(0, 0, [batch(0n, ['control'], 0x20), thinned, nothing])]])
     const { got } = await start(places)
-    await expect.poll(() => places.asked.at(-1)?.positions).toEqual([[0, 4n]])
+    await expect.poll(() => places.asked.at(-1)?.positions).toEqual([[0, 5n]])
     expect(got).toEqual(['1'])
   })
 
@@ -178,8 +180,10 @@ describe('a reader', () => {
     places.answers.set(A, [() => [part(0, 6)]])
     places.next = viewOf('1', [B])
     places.answers.set(B, [() => [part(0, 0, [batch(3n, ['3'])])]])
-    const { got } = await start(places)
+    const { reader, got } = await start(places)
     await expect.poll(() => got).toEqual(['3'])
+    // Also of what was wrong there nothing is left.
+    expect(reader.fault).toBeUndefined()
     expect(places.dropped).toEqual(['a'])
     expect(places.asked.filter(({ host }) => host === 'a').length).toBe(1)
   })
@@ -275,4 +279,46 @@ describe('a reader', () => {
     expect(places.asked.at(-1)).toMatchObject({ topicId: '2' })
     expect(reader.fault).toBeUndefined()
   })
+
+  it.each([
+    { what: 'messages', late: part(0, 0, [batch(5n, ['former'])]) },
+    { what: 'that it has no such position', late: part(0, 1) },
+  ])('takes nothing that still comes of a topic that was made again: $what', async ({ late }) => {
+    const places = new FakePlaces(viewOf('1', [A, B]))
+    const held = hold([late])
+    places.ends.set(0, 5n).set(1, 5n)
+    places.next = viewOf('2', [A, B])
+    places.answers.set(A, [held.answer])
+    // Which has heard of it first.
+    places.answers.set(B, [() => [part(1, 100)]])
+    const { got } = await start(places)
+    await expect.poll(() => places.asked.at(-1)).toMatchObject({ host: 'b', topicId: '2' })
+    held.come()
+    await expect.poll(() => positionsOf(places, A).length).toBeGreaterThan(1)
+    expect(positionsOf(places, A)[1]).toEqual([[0, 0n]])
+    expect(got).toEqual([])
+  })
+
+  it('gives out nothing that comes after its end', async () => {
+    const places = new FakePlaces(viewOf('1', [A]))
+    const held = hold([part(0, 0, [batch(0n, ['0'])])])
+    places.answers.set(A, [held.answer])
+    const { reader, got } = await start(places)
+    await expect.poll(() => places.asked.length).toBe(1)
+    places.ending.abort()
+    held.come()
+    await reader.stop()
+    expect(got).toEqual([])
+  })
 })
+
+/** An answer that comes when the test says so. */
+function hold(given: Given): { readonly answer: Answer; readonly come: () => void } {
+  let come = (): void => undefined
+  const coming = new Promise<Given>((resolve) => (come = () => resolve(given)))
+  return { answer: () => coming, come: () => come() }
+}
+
+function positionsOf({ asked }: FakePlaces, { host }: Address): (readonly [number, bigint][])[] {
+  return asked.filter((each) => each.host === host).map(({ positions }) => positions)
+}
