@@ -167,6 +167,20 @@ describe('while a part of the store stands still', () => {
     expect(lab.server.rows.size).toBe(0)
   })
 
+  it('its last name, of which nobody knows yet whether it is given back, is not forgotten', async () => {
+    const { lab, stores } = await partedLab()
+    await registerIn(lab, ['c'], 1)
+    const [{ names }] = lab.members
+    // Longer than from one look for what there is to refresh to the next.
+    set(stores, 'c', { ms: 1.9 * TIMEOUT_MS, isAway: true })
+    void names.unregisterName('c:0')
+    await lab.pass(2 * TIMEOUT_MS)
+    expect(names.stats.unreleased).toBe(1)
+    set(stores, 'c')
+    await lab.run(names.stop())
+    expect(lab.server.rows.size).toBe(0)
+  })
+
   it('a stop gives back what is in others, and does not wait for ever', async () => {
     const { lab, stores } = await partedLab()
     await registerIn(lab, ['a', 'c'], 1_000)

@@ -152,6 +152,19 @@ describe('names that were given up while the store was away', () => {
     expect([alive(lab), one.node.isProcessAlive(pid)]).toEqual([1, true])
   })
 
+  it('are given back by a stop that comes while some of them are, all of them', async () => {
+    const lab = await locationLab()
+    const [{ names }] = lab.members
+    await registerMany(lab, 300)
+    lab.server.isAway = true
+    await lab.run(Promise.all(Array.from({ length: 300 }, (_, n) => names.unregisterName(`n${n}`))))
+    lab.server.isAway = false
+    while (lab.server.rows.size === 300) await lab.pass(1)
+    expect(lab.server.rows.size).toBeGreaterThan(50)
+    await lab.run(names.stop())
+    expect(lab.server.rows.size).toBe(0)
+  })
+
   it('are free for another process of the node at once, and nothing of the former is left', async () => {
     const lab = await locationLab()
     const [one, other] = lab.members
