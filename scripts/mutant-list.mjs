@@ -664,7 +664,7 @@ export const mutants = [
   sessions(
     'what was missed is not sent again',
     'session-client.ts',
-    '    for (const frame of missed) connection.writeFrame(frame)\n',
+    '    for (const frame of missed) connection.writeMessage(frame)\n',
     '',
   ),
   sessions(

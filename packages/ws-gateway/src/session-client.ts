@@ -116,7 +116,7 @@ export class SessionClient {
     connection.acked = seq
     const received = this.state?.received ?? 0
     connection.writeControl({ type: 'resumed', seq, received, ...this.terms() })
-    for (const frame of missed) connection.writeFrame(frame)
+    for (const frame of missed) connection.writeMessage(frame)
     this.outbox.flushCoalesced()
     this.hub.components.counters.countResume('resumed')
   }

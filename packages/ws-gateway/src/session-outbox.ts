@@ -104,7 +104,7 @@ export class SessionOutbox {
         return 'coalesce' in options
           ? this.hold(options.coalesce, { message: outgoing.message, bytes: frame.length })
           : this.drop('droppable')
-      if ('coalesce' in options) this.letGo(options.coalesce)
+      if ('coalesce' in options && this.letGo(options.coalesce)) this.drop('coalesced')
     }
     ring?.add(frame)
     if (connection === undefined || room === 'none') return ring === undefined ? this.drop('no_socket') : 'kept'

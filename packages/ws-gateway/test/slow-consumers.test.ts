@@ -167,6 +167,24 @@ it('while there is no socket droppable messages are left out, and the latest of 
   tell({ type: 'echo', message: 'kept' })
   const again = await lab.resume(0, 'slow', client.at)
   expect(await again.received(2)).toEqual(['kept', 'a2'])
+  const { messagesOut, dropped } = lab.at(0).gateway.stats
+  expect({ messagesOut, dropped }).toEqual({
+    messagesOut: 2, // what was kept counts when it is sent
+    dropped: new Map([
+      ['droppable', 1],
+      ['coalesced', 1],
+    ]),
+  })
+})
+
+it('a message that waits by its key counts as left out when a smaller one of that key finds room', async () => {
+  const client = await start({ softBufferedBytes: 1_024 })
+  tell({ type: 'echo', message: 'before' })
+  tell({ type: 'coalesce', key: 'a', message: 'x'.repeat(2_000) })
+  tell({ type: 'coalesce', key: 'a', message: 'small' })
+  expect(await client.received(2)).toEqual(['before', 'small'])
+  expect(statuses).toEqual(['held', 'sent'])
+  expect(lab.at(0).gateway.stats.dropped).toEqual(new Map([['coalesced', 1]]))
 })
 
 it('of what waits by its key for a client there are 256 messages and 256 KiB at most: the oldest make room', async () => {
