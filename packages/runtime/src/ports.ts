@@ -85,7 +85,7 @@ export interface BusyWait {
 /** Why a link ended, in the transport's view. */
 export type LinkEnd =
   | { readonly type: 'closed' }
-  /** A dial that found nobody. */
+  /** A dial that found nobody, or a node that is there no more. */
   | { readonly type: 'unreachable'; readonly detail: string }
   | { readonly type: 'failed'; readonly detail: string }
 

@@ -47,7 +47,8 @@ export class TcpLink implements Link {
     socket.setNoDelay(true)
     let type: 'unreachable' | 'failed' = socket.connecting ? 'unreachable' : 'failed'
     socket.once('connect', () => (type = 'failed'))
-    socket.on('error', (error) => this.finish({ type, detail: detailOf(error) }))
+    // Who has greeted is a node: one that has waited too long for us, or has been ended.
+    socket.on('error', (error) => this.finish({ type: this.isGreeted ? 'unreachable' : type, detail: detailOf(error) }))
     const onClosed = (): void =>
       this.finish(this.isGreeted ? { type: 'closed' } : { type, detail: closedEarly(socket) })
     socket.on('end', onClosed)

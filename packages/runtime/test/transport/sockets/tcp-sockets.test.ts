@@ -238,6 +238,21 @@ describe('who listens', () => {
     expect(frames).toEqual([])
   })
 
+  it('of a node that has greeted, and has given it up since, says nothing: we were stalled, perhaps', async () => {
+    const log = new MemoryLogger()
+    const node = await startNode({ name: 'a@127.0.0.1', cookie: 'secret cookie', transport: 'tcp', logger: log })
+    const socket = connect(portOf(node.address), hostOf(node.address))
+    socket.write(GREETING)
+    await once(socket, 'data')
+    socket.resetAndDestroy()
+    const said = () => log.lines.filter(({ message }) => message === 'connection not made')
+    await expect
+      .poll(said)
+      .toMatchObject([{ level: 'debug', fields: { type: 'unreachable', detail: 'read ECONNRESET' } }])
+    expect(node.counters().handshakesMalformed).toBe(0)
+    await node.stop()
+  })
+
   it('makes no link of one who greets while it is stopped, and a dial that comes too late ends', async () => {
     const { address, links, socket } = await listening()
     const transport = transports.pop() as Transport
