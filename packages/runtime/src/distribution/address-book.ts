@@ -36,6 +36,8 @@ export interface Target {
   failures: number
   /** Its node was connected, and is not any more. */
   isLost: boolean
+  /** Its node has stopped, and said so. */
+  hasLeft: boolean
   /** When the last attempt has failed: nobody gets another by a send before the backoff is over. */
   failedAtMs: number | undefined
   unreachableSinceMs: number | undefined
@@ -98,6 +100,7 @@ export class AddressBook {
       isProven: false,
       failures: 0,
       isLost: false,
+      hasLeft: false,
       failedAtMs: undefined,
       unreachableSinceMs: undefined,
       connection: undefined,
@@ -230,6 +233,7 @@ export class AddressBook {
 export function renew(target: Target): void {
   target.failures = 0
   target.isLost = false
+  target.hasLeft = false
   target.failedAtMs = undefined
   target.unreachableSinceMs = undefined
   target.lastRefusal = undefined

@@ -23,6 +23,8 @@ const MISSED_AFTER_MS = 30_000
 const MAX_TIES = 3
 /** Pause after a refusal that only a human can mend. */
 const REFUSED_PAUSE_MS = 5_000
+/** The longest pause where a node has stopped that nobody has named but it: if it comes back it dials, too, and mostly one of its kind comes in its place, elsewhere. */
+const LEFT_PAUSE_MS = 30_000
 /** Pause where who is there says that no dial is wanted: that it is a node that is connected already, or left alone, or this one. It may be lying, or move. */
 const NEEDLESS_PAUSE_MS = 30_000
 
@@ -73,6 +75,11 @@ export class Dialer {
     // It has moved. Where each is dialed unasked, its old address is forgotten when it has been silent for long enough.
     if (!this.options.dialsLearnt)
       for (const other of this.book.of(name)) if (other !== target) this.book.forgetLearnt(other)
+    // Somebody has it, so it is back.
+    if (target.hasLeft) {
+      target.hasLeft = false
+      this.retry(target)
+    }
     // One that is known, too, may have been left alone for the node that was there before.
     if (target.timer === undefined && this.book.isDialedUnasked(target)) this.attempt(target)
   }
@@ -94,6 +101,7 @@ export class Dialer {
       target.isListed = true
       // One that is known is being dialed already, unless it was only remembered.
       if (target.timer === undefined) this.attempt(target)
+      else if (target.hasLeft) this.retry(target)
     }
   }
 
@@ -161,11 +169,12 @@ export class Dialer {
     return this.options.isConnected(node)
   }
 
-  /** The connection to a node was lost: dials it again soon. */
-  onDown(node: NodeName): void {
+  /** The connection to a node was lost, or the node `hasLeft`: dials it again soon. */
+  onDown(node: NodeName, hasLeft: boolean): void {
     for (const target of this.book.of(node)) {
       if (!this.book.isDialedUnasked(target)) continue
       target.isLost = true
+      target.hasLeft = hasLeft
       this.retry(target)
     }
   }
@@ -308,7 +317,9 @@ export class Dialer {
 
   private retry(target: Target, pauseMs?: number): void {
     if (this.stopped) return
-    const { first, most } = this.options.backoffMs
+    const { first } = this.options.backoffMs
+    const isOnlyLearnt = !target.isSeed && !target.isListed
+    const most = target.hasLeft && isOnlyLearnt ? LEFT_PAUSE_MS : this.options.backoffMs.most
     const backoffMs = pauseMs ?? Math.min(most, first * 2 ** Math.min(target.failures, 20))
     const delayMs = backoffMs * (0.5 + this.options.random.fraction() / 2)
     const dueMs = this.options.clock.monotonicMs() + delayMs

@@ -273,7 +273,7 @@ export class Peers {
   private onPeerDown(peer: Peer, reason: NodeDownReason): void {
     this.change(() => this.takeLeave(peer, reason))
     if (reason === 'disconnect') this.dialer.hold(peer.identity.name)
-    else if (!this.stopped) this.dialer.onDown(peer.identity.name)
+    else if (!this.stopped) this.dialer.onDown(peer.identity.name, reason === 'shutdown')
   }
 
   private takeLeave(peer: Peer, reason: NodeDownReason): void {

@@ -165,9 +165,53 @@ it('an address that was learnt has ten minutes anew each time that its node is l
   dials.pop()?.up(x)
   dialer.onUp({ name: x, address })
   connected.delete(x)
-  dialer.onDown(x)
+  dialer.onDown(x, false)
   failFor(9)
   expect(failFor(0.5)).toBeGreaterThan(0)
   failFor(1)
   expect(failFor(1)).toBe(0)
+})
+
+/** A dialer that was connected with a node at an address that it has learnt, until that has left, or was lost; and how often it is dialed within so long. */
+function afterDown(hasLeft: boolean) {
+  const [x, address] = [nodeName('x@127.0.0.1'), '127.0.0.1:1']
+  const { connected, dials, dialer, pass } = dialing()
+  dialer.learn({ name: x, address })
+  connected.add(x)
+  dials.pop()?.up(x)
+  dialer.onUp({ name: x, address })
+  connected.delete(x)
+  dialer.onDown(x, hasLeft)
+  const dialsIn = (seconds: number): number => {
+    let count = 0
+    for (let tenth = 0; tenth < seconds * 10; tenth++) {
+      for (const { fail } of dials.splice(0)) {
+        count++
+        fail(nobody)
+      }
+      pass(100)
+    }
+    return count
+  }
+  return { dialer, dialsIn, x, address }
+}
+
+it('a node that has said that it stops is dialed again, less and less often; one that was lost each second', () => {
+  const [left, lost] = [afterDown(true), afterDown(false)]
+  expect(lost.dialsIn(9 * 60)).toBeGreaterThan(500)
+  expect(left.dialsIn(10)).toBeGreaterThan(4)
+  const later = left.dialsIn(9 * 60)
+  expect(later).toBeGreaterThanOrEqual(18)
+  expect(later).toBeLessThan(45)
+})
+
+it.each<[string, (dialer: Dialer, at: { name: NodeName; address: string }) => void]>([
+  ['is a seed, too,', (dialer, { address }) => void dialer.addSeed(address)],
+  ['discovery lists', (dialer, { address }) => dialer.list(new Set([address]))],
+  ['another node has again', (dialer, at) => dialer.learn(at)],
+])('a node that has said that it stops and %s is dialed each second', (_what, wants) => {
+  const { dialer, dialsIn, x, address } = afterDown(true)
+  dialsIn(120)
+  wants(dialer, { name: x, address })
+  expect(dialsIn(10)).toBeGreaterThan(9)
 })
