@@ -16,7 +16,10 @@ let watches: number
 let laid: number
 let clock: VirtualClock
 let log: MemoryLogger
+/** What chance says, from 0 to 1. */
+let chance: number
 let lists: Array<readonly string[]>
+let onFound: () => void
 let stop: () => void = () => undefined
 
 beforeEach(() => {
@@ -24,6 +27,8 @@ beforeEach(() => {
   watches = 0
   laid = 0
   held = undefined
+  chance = 0.5
+  onFound = () => undefined
   clock = new VirtualClock()
   log = new MemoryLogger()
   lists = []
@@ -49,8 +54,12 @@ function begin(first: string | Error): void {
       }
     },
   }
-  const random = { bytes: (length: number) => new Uint8Array(length), fraction: () => 0.5 }
-  stop = addressFile(file, 5_000).start((addresses) => lists.push(addresses), { clock, random, log })
+  const random = { bytes: (length: number) => new Uint8Array(length), fraction: () => chance }
+  const found = (addresses: readonly string[]): void => {
+    lists.push(addresses)
+    onFound()
+  }
+  stop = addressFile(file, 5_000).start(found, { clock, random, log })
 }
 
 afterEach(() => {
@@ -118,6 +127,45 @@ describe('a file of addresses', () => {
     expect(reads).toBe(before + 3)
     // What was watched may be another by now.
     expect(laid).toBe(reads)
+    await advance(4_800)
+    expect(reads).toBe(before + 3)
+  })
+
+  it.each([
+    [0, 3_750],
+    [1, 6_250],
+  ])(
+    'is looked at again after the interval, or up to a quarter less or more, as chance says: at %s after %s ms',
+    async (fraction, afterMs) => {
+      chance = fraction
+      begin('b:7001')
+      await advance(100)
+      const before = reads
+      await advance(afterMs - 1)
+      expect(reads).toBe(before)
+      await advance(1)
+      expect(reads).toBe(before + 1)
+    },
+  )
+
+  it('is looked at soon after a change that is told while it can not be read', async () => {
+    held = []
+    begin(new Error('ENOENT'))
+    await advance(50)
+    wake()
+    const [first] = held
+    held = undefined
+    content = 'b:7001'
+    first?.()
+    await advance(250)
+    expect(lists).toEqual([['b:7001']])
+  })
+
+  it('may be done with while it tells what it lists', async () => {
+    begin('b:7001')
+    onFound = () => stop()
+    await advance(60_000)
+    expect([reads, lists]).toEqual([2, [['b:7001']]])
   })
 
   it('is read by one reader at a time, however long that takes and whatever is told meanwhile', async () => {
@@ -152,6 +200,20 @@ describe('a file of addresses', () => {
     expect(messages()).toEqual([])
   })
 
+  it('says nothing after its end, of a read that fails then and of a change that is told then', async () => {
+    begin('b:7001')
+    await advance(200)
+    stop()
+    wake()
+    expect(clock.fireNext(Infinity)).toBe(false)
+    held = []
+    begin(new Error('ENOENT'))
+    stop()
+    for (const answer of held) answer()
+    await advance(60_000)
+    expect(messages()).toEqual([])
+  })
+
   it('with bad lines lists the good ones; the bad are logged with their numbers, once for the same ones', async () => {
     begin('b:7001\nchat2\n\nc:7001\nd:99999\n')
     await advance(60_000)
@@ -165,6 +227,18 @@ describe('a file of addresses', () => {
     await advance(60_000)
     expect(lists.at(-1)).toEqual(['e:7001', 'c:7001'])
     expect(log.lines).toHaveLength(1)
+  })
+
+  it('with many bad lines has ten of them in the log, and how many they are; and again when they come again', async () => {
+    const bad = 'chat\n'.repeat(25)
+    begin(bad)
+    for (const text of ['', bad]) {
+      await advance(10_000)
+      content = text
+    }
+    await advance(10_000)
+    expect(log.lines.map(({ fields }) => fields)).toMatchObject([{ count: 25 }, { count: 25 }])
+    for (const { fields } of log.lines) expect(fields['lines']).toHaveLength(10)
   })
 })
 

@@ -212,6 +212,31 @@ describe('what a discovery tells', () => {
     expect((await dialsWithin(50, () => discovery.tell(NOBODY))).get(NOBODY)).toBe(1)
     discovery.tell(NOBODY, '127.0.0.1:8')
     expect(lines('discovery lists more addresses than are taken')).toHaveLength(1)
+    expect((await dialsWithin(3_000)).size).toBe(1_024)
+  })
+
+  it('is counted once if several list it, and that there are too many is logged again when there are again', async () => {
+    const other = new FakeDiscovery()
+    await start('a', { discovery: [discovery, other] })
+    const addresses = Array.from({ length: 1_024 }, (_, i) => `127.0.0.1:${10_000 + i}`)
+    const warned = (): number => lines('discovery lists more addresses than are taken').length
+    for (const one of [discovery, other]) one.tell(...addresses)
+    expect(warned()).toBe(0)
+    for (const times of [1, 2]) {
+      discovery.tell(NOBODY)
+      expect(warned()).toBe(times)
+      discovery.tell()
+    }
+  })
+
+  it('is shown up to ten of what is no address, and not again in another order', async () => {
+    await start('a', { discovery })
+    const bad = Array.from({ length: 30 }, (_, i) => `chat${i}`)
+    for (const given of [bad, bad.toReversed()]) discovery.tell(...given)
+    const [line, ...more] = lines('not of the form host:port')
+    expect(line).toMatchObject({ count: 30 })
+    expect(line?.['addresses']).toHaveLength(10)
+    expect(more).toEqual([])
   })
 
   it('is taken but for what is no address, which is logged once and not at each refresh', async () => {
