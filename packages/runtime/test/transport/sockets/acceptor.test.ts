@@ -8,6 +8,8 @@ describe('connections that open no stream', () => {
   let acceptor: Acceptor
   const clients: Socket[] = []
   let accepted: string[]
+  /** Their sockets, on the listener's side. */
+  let taken: Socket[]
   let strangers: string[]
 
   async function listen(
@@ -15,10 +17,12 @@ describe('connections that open no stream', () => {
     where = '127.0.0.1:0',
   ): Promise<string> {
     accepted = []
+    taken = []
     strangers = []
     acceptor = new Acceptor(
       (socket) => {
         accepted.push(connectionOf(socket))
+        taken.push(socket)
         socket.resume()
       },
       (from) => strangers.push(from),
@@ -39,9 +43,17 @@ describe('connections that open no stream', () => {
     return client
   }
 
+  /** From one port, the first time in vain. */
+  async function dialTwice(address: string): Promise<Socket> {
+    const reset = await dial(address)
+    const { localPort } = reset
+    reset.resetAndDestroy()
+    return dial(address, localPort)
+  }
+
   afterEach(async () => {
-    await acceptor.stop()
     for (const client of clients.splice(0)) client.destroy()
+    await acceptor.stop()
   })
 
   it('are closed when their time is over, and one that has opened a stream is not', async () => {
@@ -73,19 +85,29 @@ describe('connections that open no stream', () => {
 
   it('are bounded in number: the oldest gives way', async () => {
     const address = await listen({ streamWithinMs: 60_000, maxWaiting: 3 })
-    const mute: Socket[] = []
-    for (let n = 0; n < 5; n++) mute.push(await dial(address))
-    await expect
-      .poll(() => mute.map((client) => client.readyState))
-      .toEqual(['closed', 'closed', 'open', 'open', 'open'])
+    for (let n = 0; n < 5; n++) await dial(address)
+    expect(taken.map(({ destroyed }) => destroyed)).toEqual([true, true, false, false, false])
+  })
+
+  it('are counted while they are there and have opened none: neither one that has, nor one after others that are over, gives way', async () => {
+    const address = await listen({ streamWithinMs: 60_000, maxWaiting: 2 })
+    await dial(address)
+    acceptor.onStream(accepted[0] ?? '')
+    await dial(address)
+    for (const at of [2, 3]) {
+      const knock = await dial(address)
+      knock.destroy()
+      await expect.poll(() => taken[at]?.closed).toBe(true)
+    }
+    await dial(address)
+    expect(taken.map(({ destroyed }) => destroyed)).toEqual([false, false, true, true, false])
+    await dial(address)
+    expect(taken.map(({ destroyed }) => destroyed)).toEqual([false, true, true, true, false, false])
   })
 
   it('have each a time of its own, though one comes from the port of another whose end we have not been told of', async () => {
     const address = await listen({ streamWithinMs: 100, maxWaiting: 10 })
-    const reset = await dial(address)
-    const { localPort } = reset
-    reset.resetAndDestroy()
-    const mute = await dial(address, localPort)
+    const mute = await dialTwice(address)
     expect(accepted).toHaveLength(2)
     expect(accepted[1]).toBe(accepted[0])
     await once(mute, 'close')
@@ -93,12 +115,8 @@ describe('connections that open no stream', () => {
 
   it('are known when the listener stops, though one comes from the port of another whose end we have not been told of', async () => {
     const address = await listen({ streamWithinMs: 60_000, maxWaiting: 10 })
-    const reset = await dial(address)
-    const { localPort } = reset
-    reset.resetAndDestroy()
-    const mute = await dial(address, localPort)
-    // Time to be told of it.
-    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+    const mute = await dialTwice(address)
+    await expect.poll(() => taken[0]?.closed).toBe(true)
     await acceptor.stop()
     await expect.poll(() => mute.closed).toBe(true)
   })
