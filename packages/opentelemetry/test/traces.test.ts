@@ -179,6 +179,19 @@ describe('Failures', () => {
   })
 })
 
+it('a server that ends as it answers has not failed, and has its label in its span', async () => {
+  class Last extends GenServer<Call<{ type: 'bye' }, 'bye'>> {
+    override handleCall(request: Call<{ type: 'bye' }, 'bye'>) {
+      return this.stopAfterReply(request, 'bye', 'normal')
+    }
+  }
+  const last = await cluster.run(start(b, Last, [], { label: 'the last' }))
+  await within('request', () => call(a, last, { type: 'bye' }))
+  const { attributes, status } = sdk.span('Last/bye')
+  expect(attributes).toMatchObject({ 'pidmesh.label': 'the last', 'pidmesh.outcome': 'stop' })
+  expect(status.code).toBe(SpanStatusCode.UNSET)
+})
+
 describe('What travels', () => {
   const withBaggage = (value: string) => (): Promise<unknown> =>
     context.with(propagation.setBaggage(context.active(), propagation.createBaggage({ user: { value } })), () =>
@@ -215,6 +228,26 @@ describe('What travels', () => {
       for (let n = 0; n < 250; n++) capture()
     })
     expect(lines).toHaveLength(100)
+  })
+
+  it('is baggage as long as all names and values together have 1,024 bytes', () => {
+    told()
+    const travels = (length: number): boolean => {
+      const baggage = propagation.createBaggage({ user: { value: 'x'.repeat(length - 'baggageuser='.length) } })
+      const active = propagation.setBaggage(ROOT_CONTEXT, baggage)
+      return context.with(active, () => openTelemetry().capture()) !== undefined
+    }
+    expect([1_024, 1_025].map(travels)).toEqual([true, false])
+  })
+
+  it('is all the context that a message is handled in, whatever is active there', () => {
+    const { run } = openTelemetry()
+    const spans: unknown[] = []
+    const active = trace.setSpan(ROOT_CONTEXT, trace.getTracer('test').startSpan('active'))
+    context.with(active, () => {
+      for (const carrier of [undefined, { baggage: 'user=42' }]) run(carrier, () => spans.push(trace.getActiveSpan()))
+    })
+    expect(spans).toEqual([undefined, undefined])
   })
 
   it('is nothing, if no context is active, or the propagator has nothing to say', () => {
