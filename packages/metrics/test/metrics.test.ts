@@ -101,6 +101,20 @@ it('each table is there by its label, and its nodes by their state', async () =>
   expect([...of.keys()].some((key) => key.includes('groups'))).toBe(false)
 })
 
+it('each number of a table has the metric that is named for it', async () => {
+  const stats = { size: 11, own: 12, rowsHeld: 13, logBytes: 14, watches: 15, restarts: 16, nodes: [] }
+  const series = seriesOf(await new Metrics({ node, groups: { stats } }).text())
+  const shown = [...series].filter(([key]) => key.startsWith('pidmesh_table_') && !key.includes('nodes'))
+  expect(shown.map(([key, value]) => [key.replace('{table="groups"}', ''), value])).toEqual([
+    ['pidmesh_table_rows', 11],
+    ['pidmesh_table_own_rows', 12],
+    ['pidmesh_table_held_rows', 13],
+    ['pidmesh_table_log_bytes', 14],
+    ['pidmesh_table_watches', 15],
+    ['pidmesh_table_restarts_total', 16],
+  ])
+})
+
 it('a gateway is there with what it counts', async () => {
   class Echo extends SocketSession<string, string, string> {
     override handleMessage(message: string) {
@@ -174,9 +188,11 @@ describe('of what a gateway counts', () => {
 
   it('what is not there is not shown', async () => {
     const series = await ofGateway({})
-    expect(
-      [...series.keys()].filter((key) => /bytes|sessions|latency|resumes/.test(key) && key.includes('gateway')),
-    ).toEqual([])
+    expect([...series.keys()].filter((key) => key.startsWith('pidmesh_gateway_'))).toEqual([
+      'pidmesh_gateway_sockets',
+      'pidmesh_gateway_messages_received_total',
+      'pidmesh_gateway_messages_sent_total',
+    ])
   })
 
   it('distributions are histograms, whose buckets count all up to their bound', async () => {
@@ -262,7 +278,9 @@ it('a bad option is told at once', () => {
   const wrong: readonly Record<string, unknown>[] = [
     { node: undefined },
     { node: {} },
+    { node: { counters: () => undefined } },
     { names: {} },
+    { names: { stats: null } },
     { gateway: null },
     { prefix: '' },
     { prefix: 'a b' },
@@ -312,4 +330,14 @@ it('a way of keeping names that is no table has metrics of its own, and of what 
   ])
   expect(series.get('pidmesh_table_rows{table="groups"}')).toBe(0)
   expect(series.get('pidmesh_table_rows{table="names"}')).toBeUndefined()
+
+  const more = { unreleased: 8, pendingBytes: 9, received: 10, ignored: 11, malformed: 12 }
+  const all = seriesOf(await new Metrics({ node, names: { stats: { ...stats, ...more } } }).text())
+  expect([...all].filter(([key]) => key.startsWith('pidmesh_names_') && !series.has(key))).toEqual([
+    ['pidmesh_names_store_pending_bytes', 9],
+    ['pidmesh_names_unreleased', 8],
+    ['pidmesh_names_messages_received_total', 10],
+    ['pidmesh_names_messages_ignored_total', 11],
+    ['pidmesh_names_messages_malformed_total', 12],
+  ])
 })
