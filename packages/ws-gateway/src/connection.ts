@@ -431,8 +431,8 @@ export class Connection implements SocketListener, WriterOwner {
   }
 
   onError(error: Error & { code?: unknown }): void {
-    // `ws` sends the close frame by itself, and then reports 1006, as if there had been none.
-    if (typeof error.code === 'string') this.closedWith = closeCodeOfError(error.code)
+    // `ws` sends the close frame by itself, and then reports 1006, as if there had been none. After one of the gateway's it sends no other.
+    if (typeof error.code === 'string') this.closedWith ??= closeCodeOfError(error.code)
     this.host.log.debug({ problem: error.message }, 'socket error')
   }
 

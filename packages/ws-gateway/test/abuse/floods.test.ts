@@ -30,6 +30,15 @@ it.each([
   expect(client.pongs).toBeLessThanOrEqual(BURST)
 })
 
+it('a flood that ends with what is no frame closes with 4005, and its session waits all the same: what comes after the close changes nothing', async () => {
+  const abuse = await AbuseLab.start(limits)
+  const client = await abuse.raw('flooder')
+  client.write(...Array.from({ length: 2 * BURST }, () => echo), bytesOf({ opcode: OPCODE.text, isMasked: false }))
+  expect(await client.closeCode).toBe(4005)
+  client.socket.end()
+  await abuse.expectUnharmed({ detached: 1 })
+})
+
 it('a flood of acknowledgements of what nobody counts closes with 4005', async () => {
   const abuse = await AbuseLab.start({ ...limits, resume: false })
   const client = await abuse.raw('flooder')
