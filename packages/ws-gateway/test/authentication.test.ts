@@ -6,6 +6,7 @@ import { WebSocket } from 'ws'
 import { MemoryLogger } from '@pidmesh/runtime/testing'
 import { Authenticated } from '@pidmesh/ws-gateway'
 import { Lab, LabClient, LabSession, type LabOptions } from './lab.ts'
+import { hello, labOf, typesOf } from './simulation/steps.ts'
 
 let lab: Lab | undefined
 afterEach(async () => {
@@ -175,6 +176,18 @@ it('who says no hello in time is closed with 4002', async () => {
   await start({ authenticateTimeoutMs: 1 })
   const client = await lab!.open(0)
   expect(await client.closed).toEqual({ code: 4002, reason: 'auth_timeout' })
+})
+
+it('who has said hello in time is looked after when that time is over as before: its token expires', async () => {
+  const sim = await labOf(1, {
+    authenticateTimeoutMs: 2_000,
+    authenticate: () => new Authenticated({ user: 'ann' }, { expiresAtMs: sim.clock.wallMs() + 10_000 }),
+  })
+  const socket = await hello(sim, 0)
+  await sim.cluster.advance(8_000)
+  expect([typesOf(socket), socket.closed]).toEqual([['welcome', 'expiring'], undefined])
+  await sim.cluster.advance(2_000)
+  expect(socket.closed).toBe(4001)
 })
 
 it.each([

@@ -79,6 +79,18 @@ describe('a session that hangs is killed in time when it is revoked, and its cli
     expect(socket.closed).toBe(4004)
   })
 
+  it('but not by a message whose cause no socket can be closed with, and the next that is one is heard', async () => {
+    const lab = await labOf(1, { session: Hanging })
+    const socket = await hang(lab, 0)
+    const session = (await lab.at(0).names.resolveName('ann')) as Pid
+    const { node } = lab.at(0)
+    for (const cause of [undefined, null, { code: 7, reason: 'revoked' }, { code: 4004 }])
+      node.send({ name: 'pidmesh_gateways', node: node.name }, { type: 'revoked', session, cause })
+    await lab.cluster.advance(11_000)
+    expect(socket.closed).toBeUndefined()
+    expect(await revoked(lab, socket, 0)).toEqual([4004, NONE])
+  })
+
   it('before it has begun', async () => {
     class Beginning extends Named {
       override async handleConnect() {

@@ -21,7 +21,7 @@ import type { Lab } from '../lab.ts'
 export type PuppetCall = Call<{ type: 'go' }, string>
 
 export interface PuppetTypes {
-  state: 'a' | 'b' | 'c' | { type: 'd'; tags: readonly string[]; at?: unknown }
+  state: 'a' | 'b' | 'c' | { type: 'd'; tags: readonly string[]; at?: unknown; until?: unknown }
   calls: PuppetCall
   casts: string
   internal: string

@@ -163,6 +163,7 @@ describe.each(Object.entries(TIMES))('a callback that returns %s', (_when, timed
     ['a text', 'keep_state'],
     ['a result of another server', { type: 'noreply', next: undefined }],
     ['a state that is none', { type: 'next_state', state: 5, actions: [] }],
+    ['a state that is null', { type: 'next_state', state: null, actions: [] }],
     ['actions that are no list', { type: 'keep_state', actions: 'postpone' }],
     ['a reason that is none', { type: 'stop', reason: 5 }],
     ['replies that are no list', { type: 'stop_and_reply', reason: 'normal', replies: undefined }],

@@ -192,6 +192,8 @@ describe('states', () => {
     expect(await changes({ type: 'd', tags, at: 1 }, { type: 'd', tags, at: 2 })).toBe(true)
     expect(await changes({ type: 'd', tags, at: 1 }, { type: 'd', tags })).toBe(true)
     expect(await changes({ type: 'd', tags }, { type: 'd', tags, at: undefined })).toBe(true)
+    expect(await changes({ type: 'd', tags, until: 1 }, { type: 'd', tags, at: undefined })).toBe(true)
+    expect(await changes({ type: 'd', tags, at: NaN }, { type: 'd', tags, at: NaN })).toBe(false)
     expect(await changes({ type: 'd', tags }, { type: 'd', tags: [...tags] })).toBe(true)
     expect(await changes({ type: 'd', tags }, 'a')).toBe(true)
     expect(await changes('a', { type: 'd', tags })).toBe(true)

@@ -1,16 +1,20 @@
 /**
- * PURPOSE: a machine may have thousands of timeouts, one for each of what it looks after: no step looks at, or copies, those that it has nothing to do with.
+ * PURPOSE: a machine may have thousands of timeouts, one for each of what it looks after: no step looks at, or copies, those that it has nothing to do with, and none leaves a timer behind.
  */
 import { expect, it, vi } from 'vitest'
-import { machineIn, step, type Input, type Machine } from '../../src/gen-statem/machine.ts'
+import { machineIn, step, type Input, type Machine, type Step } from '../../src/gen-statem/machine.ts'
 
 const MANY = 1_000
 
-/** What the machine is after an event whose handler has returned these actions. */
-function after(machine: Machine, ...actions: readonly unknown[]): Machine {
+/** What comes of an event whose handler has returned these actions. */
+function outcome(machine: Machine, ...actions: readonly unknown[]): Step {
   const event: Input = { type: 'event', event: { type: 'cast', request: 1 } }
   const result = { type: 'keep_state', actions }
-  return step(step(machine, event).machine, { type: 'result', result }).machine
+  return step(step(machine, event).machine, { type: 'result', result })
+}
+
+function after(machine: Machine, ...actions: readonly unknown[]): Machine {
+  return outcome(machine, ...actions).machine
 }
 
 const start = (name: string, timeoutMs: number): unknown => ({
@@ -52,4 +56,22 @@ it('one of a thousand that are due at once is taken without a look at the others
   expect(machine.timeouts.keys().length).toBe(MANY - 1)
   expect(writes(() => step(machine, { type: 'result', result }))).toBeLessThan(10)
   expect(machine.timeouts.keys().length).toBe(MANY - 2)
+})
+
+it('a timeout that is started anew or cancelled leaves no timer behind, which would run to its end', () => {
+  let machine = machineIn('a', { enters: false, maxHeldEvents: 10 })
+  const effectsOf = (action: unknown): unknown => {
+    const { machine: next, effects } = outcome(machine, action)
+    machine = next
+    return effects
+  }
+  const started = (timer: number, timeoutMs: number) => ({
+    type: 'start_timer',
+    timer,
+    timeout: 'timeout:x',
+    timeoutMs,
+  })
+  expect(effectsOf(start('x', 1_000))).toEqual([started(1, 1_000)])
+  expect(effectsOf(start('x', 2_000))).toEqual([{ type: 'cancel_timer', timer: 1 }, started(2, 2_000)])
+  expect(effectsOf({ type: 'cancel_timeout', timeout: 'timeout:x' })).toEqual([{ type: 'cancel_timer', timer: 2 }])
 })
