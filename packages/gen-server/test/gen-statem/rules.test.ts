@@ -175,6 +175,13 @@ describe('postponed events', () => {
     await lab.settle()
     expect(ends).toEqual([{ held_events_limit: 2 }])
   })
+
+  it('that are too many end the machine in the state that it has chosen, and who was answered with them has the answer', async () => {
+    const act = on({ call: (make) => make.next('b', make.reply('done'), make.insert('x')) })
+    const { pid, seen } = await play(lab, { event: act, maxHeldEvents: 0 })
+    await expect(lab.run(call(lab.a, pid, { type: 'go' }))).resolves.toBe('done')
+    expect(seen).toEqual(['call in a', 'terminate held_events_limit in b'])
+  })
 })
 
 describe('states', () => {
