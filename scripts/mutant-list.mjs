@@ -184,7 +184,7 @@ export const mutants = [
   one(
     'a lost node is not dialed again',
     'distribution/peers.ts',
-    'else if (!this.stopped) this.dialer.onDown(peer.identity.name)',
+    "else if (!this.stopped) this.dialer.onDown(peer.identity.name, reason === 'shutdown')",
     '',
   ),
   one(
