@@ -21,7 +21,10 @@ it(
   `${CYCLES.toLocaleString('en')} clients that connect and go, with a session and a name, politely or not, leave the heap where it was`,
   { timeout: 240_000 },
   async () => {
-    const gateway = spawn(process.execPath, ['--expose-gc', program], { stdio: ['pipe', 'pipe', 'inherit'] })
+    // Code that has not run lately stays, too: newer versions of Node.js give up so much of it that less would be left than there was.
+    const gateway = spawn(process.execPath, ['--expose-gc', '--no-flush-bytecode', program], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
     const ended = new Promise((resolve) => gateway.once('close', resolve))
     onTestFinished(async () => {
       gateway.stdin.end()
@@ -47,7 +50,6 @@ it(
     expect(after.closed['1000']).toBe((4 * CYCLES) / 10)
     expect(Object.values(after.left).filter((count) => count !== 0)).toEqual([])
     expect(after.heapBytes / before.heapBytes).toBeLessThan(1.05)
-    // Less would say that there was garbage in what it was before. Newer versions of Node.js give up 6 % of it, code that has not run lately.
-    expect(after.heapBytes / before.heapBytes).toBeGreaterThan(0.9)
+    expect(after.heapBytes / before.heapBytes).toBeGreaterThan(0.95)
   },
 )

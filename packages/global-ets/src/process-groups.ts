@@ -212,10 +212,9 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
    * @throws PidmeshError `ERR_BAD_ARGUMENT`; `ERR_NOT_SENDABLE` if it can't be sent to another node: then nobody gets it
    */
   broadcast(group: string, message: unknown): 'ok' | 'busy' | 'noconnection' {
-    checkKey('group', group)
+    const pids = this.pidsOf(group)
     this.table.checkRunning()
     const { views } = this.table.replica
-    const pids = this.pidsOf(group)
     const servers = pids.others.flatMap((node) => views.get(node)?.server ?? [])
     const status = servers.length === 0 ? 'ok' : this.sendToNodes(servers, group, message)
     this.owner.sendAll(pids.own, message)

@@ -3,8 +3,8 @@ import { describe, expect, it, vi } from 'vitest'
 import type { Copy } from '../../src/engine/copy.ts'
 import { KeyIndex } from '../../src/engine/key-index.ts'
 import { NONE } from '../../src/engine/rows.ts'
-import { node, put, tableOf } from './tables.ts'
 import type { Table } from '../../src/engine/table.ts'
+import { node, put, tableOf } from './tables.ts'
 
 describe.each(['names', 'groups'] as const)('a new copy in place of an old one (%s)', (kind) => {
   it('is told of as the difference alone, though all of it is another copy’s', () => {
