@@ -50,7 +50,7 @@ export function expectAlikeOnBeam<History extends Term>(name: string, compared: 
         const { seed, numRuns, numShrinks, counterexamplePath, errorInstance } = found
         const replay =
           `PIDMESH_SEED=${seed} PIDMESH_PATH=${counterexamplePath} ` +
-          `npx vitest run --project unit ${task.file.name} -t '${name}, as on BEAM'`
+          `npx vitest run --project ${task.file.projectName ?? 'unit'} ${task.file.name} -t '${name}, as on BEAM'`
         expect.fail(
           `the history ${numRuns} of seed ${seed}, shrunk ${numShrinks} times:\n    ${termOf(history)}\n` +
             `${errorInstance instanceof Error ? errorInstance.message : String(errorInstance)}\nreplay it: ${replay}`,

@@ -43,6 +43,6 @@ function report({ seed, broken, lines }: Outcome): string {
     ...broken.slice(0, 3).map((rule) => `broken: ${rule}`),
     'what happened last:',
     ...lines.slice(-SHOWN).map((line) => `  ${line.slice(0, 240)}`),
-    `replay it: PIDMESH_PATH=${seed} npx vitest run --project unit packages/gen-server/test/histories/histories.test.ts`,
+    `replay it: PIDMESH_PATH=${seed} npx vitest run --project simulation packages/gen-server/test/histories/histories.test.ts`,
   ].join('\n')
 }

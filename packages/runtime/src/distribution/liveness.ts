@@ -53,7 +53,7 @@ export function lookMs(options: LivenessOptions): number {
   return Math.min(options.tickMs / 8, options.noProgressMs / 10)
 }
 
-/** For each frame: each field by its name, where a spread would take several times as long. */
+/** For each frame, as `onLook` for each look: each field by its name, where a spread would take several times as long. */
 export function onHeard(state: Liveness, nowMs: number): Liveness {
   const { heardByPeerMs, lastTickSentMs, nextLookMs, lastProgressMs } = state
   return { lastHeardMs: nowMs, graceMs: 0, heardByPeerMs, lastTickSentMs, nextLookMs, lastProgressMs }
@@ -87,7 +87,7 @@ export function onLook(
   const limitMs = options.tickMs * options.ticks
   const sendTick = nowMs - state.lastTickSentMs >= options.tickMs
   const next: Liveness = {
-    ...state,
+    lastHeardMs: state.lastHeardMs,
     graceMs,
     heardByPeerMs,
     lastTickSentMs: sendTick ? nowMs : state.lastTickSentMs,

@@ -25,7 +25,7 @@ async function expectRulesKept(name: string, nodes: 1 | 2): Promise<void> {
   const logs = await playBursts(history, nodes)
   const replay =
     `PIDMESH_SEED=${found.seed} PIDMESH_PATH=${found.counterexamplePath} ` +
-    `npx vitest run --project unit packages/runtime/test/histories/bursts.test.ts -t '${name}'`
+    `npx vitest run --project simulation packages/runtime/test/histories/bursts.test.ts -t '${name}'`
   const logTexts = logs.map(({ entries }, index) => `${index}: ${entries.map(short).join(' ')}`)
   expect.fail(
     `the history ${found.numRuns} of seed ${found.seed}, shrunk ${found.numShrinks} times:\n\n` +

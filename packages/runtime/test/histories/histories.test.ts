@@ -34,7 +34,7 @@ async function expectAlike(name: string, runs: number, drawn: fc.Arbitrary<Histo
   if (history === undefined) return
   const replay =
     `PIDMESH_SEED=${found.seed} PIDMESH_PATH=${found.counterexamplePath} ` +
-    `npx vitest run --project unit packages/runtime/test/histories/histories.test.ts -t '${name}'`
+    `npx vitest run --project simulation packages/runtime/test/histories/histories.test.ts -t '${name}'`
   expect.fail(
     `the history ${found.numRuns} of seed ${found.seed}, shrunk ${found.numShrinks} times:\n\n` +
       `${(await judge(history)) ?? 'played once more it gives the same'}\n\nreplay it: ${replay}`,

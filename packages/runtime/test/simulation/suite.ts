@@ -82,6 +82,6 @@ async function report(outcome: Outcome, parity: Parity): Promise<string> {
     ...broken.slice(0, 3).map((rule) => `broken: ${rule}`),
     `what happened last, all of it in ${writeTrace(outcome)}:`,
     ...told.slice(-SHOWN).map((line) => `  ${line.slice(0, 240)}`),
-    `replay it: PIDMESH_PATH=${seed} npx vitest run --project unit packages/runtime/test/simulation/${parity}-seeds.test.ts`,
+    `replay it: PIDMESH_PATH=${seed} npx vitest run --project simulation packages/runtime/test/simulation/${parity}-seeds.test.ts`,
   ].join('\n')
 }

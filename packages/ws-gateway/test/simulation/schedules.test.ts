@@ -1,7 +1,7 @@
 /**
  * PURPOSE: the same promise as that of test/cluster/gateway-chaos.test.ts, over far more interleavings: simulated nodes, a schedule from a seed (schedule.ts), no time lost.
  *
- *   PIDMESH_SEED=7 PIDMESH_SCHEDULES=100 npx vitest run --project unit packages/ws-gateway/test/simulation
+ *   PIDMESH_SEED=7 PIDMESH_SCHEDULES=100 npx vitest run --project simulation packages/ws-gateway/test/simulation
  */
 import { expect, it } from 'vitest'
 import { CLIENTS, Schedule } from './schedule.ts'
