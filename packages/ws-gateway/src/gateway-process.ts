@@ -10,7 +10,7 @@ import { start, startLink, stop, type ServerPid } from '@pidmesh/gen-server'
 import { formatReason, PidmeshError, type Context, type ExitReason, type Node, type Pid } from '@pidmesh/runtime'
 import { causeOfExit } from './close-cause.ts'
 import { GatewayServer, type WhereIs } from './gateway-server.ts'
-import { Gateways, type Revoked } from './gateways.ts'
+import { Gateways } from './gateways.ts'
 import { PresenceServer } from './presence-server.ts'
 import type { SessionHub } from './session-hub.ts'
 
@@ -24,7 +24,7 @@ export interface ProcessComponents {
 
 export class GatewayProcess {
   private readonly components: ProcessComponents
-  private process: ServerPid<WhereIs, Revoked> | undefined = undefined
+  private process: ServerPid<WhereIs, never> | undefined = undefined
   private context: Context | undefined = undefined
   private onEmpty: () => void = () => undefined
 
@@ -55,7 +55,6 @@ export class GatewayProcess {
             })
           },
           onSessionEnd: (pid, reason) => this.onExit(pid, reason),
-          onRevoked: (revoked) => gateways.onRevoked(revoked),
           whereIs: (nonce) => gateways.find(hub, nonce),
         },
       ],

@@ -3,7 +3,6 @@
  */
 import { GenServer, type Call, type CallResult } from '@pidmesh/gen-server'
 import { hasType, Pid, type Context, type ExitReason } from '@pidmesh/runtime'
-import { isRevoked, type Revoked } from './gateways.ts'
 
 /** Which session here has a token, as it has moved here, and its client may not know it? */
 export type WhereIs = Call<{ readonly type: 'where_is'; readonly nonce: Uint8Array }, Pid | undefined>
@@ -11,11 +10,10 @@ export type WhereIs = Call<{ readonly type: 'where_is'; readonly nonce: Uint8Arr
 export interface GatewayServerOwner {
   readonly onReady: (self: Context) => void
   readonly onSessionEnd: (session: Pid, reason: ExitReason) => void
-  readonly onRevoked: (revoked: Revoked) => void
   readonly whereIs: (nonce: Uint8Array) => Pid | undefined
 }
 
-export class GatewayServer extends GenServer<WhereIs, Revoked> {
+export class GatewayServer extends GenServer<WhereIs> {
   #owner!: GatewayServerOwner
 
   override init(owner: GatewayServerOwner): void {
@@ -23,16 +21,13 @@ export class GatewayServer extends GenServer<WhereIs, Revoked> {
     owner.onReady(this.self)
   }
 
-  /** It must not end of a call that comes astray. */
+  /** It must not end of a call that comes astray, nor of a cast. */
   override handleCall(request: WhereIs): CallResult {
     if (request?.type !== 'where_is' || !(request.nonce instanceof Uint8Array)) return this.noreply()
     return this.reply(request, this.#owner.whereIs(request.nonce))
   }
 
-  /** So it is told by nodes of an earlier version. */
-  override handleCast(request: Revoked): void {
-    if (isRevoked(request)) this.#owner.onRevoked(request)
-  }
+  override handleCast(): void {}
 
   override handleInfo(message: unknown): void {
     // Anybody can send something that looks like one.

@@ -9,7 +9,6 @@
  * (connection.ts), how a session begins (session-starter.ts) and what it is (session-server.ts).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { cast } from '@pidmesh/gen-server'
 import {
   PidmeshError,
   RateLimitedLog,
@@ -27,7 +26,7 @@ import { Counters, type GatewayStats, type SocketDistributions } from './counter
 import { Door, type Admitted } from './door.ts'
 import { GatewayError, wanted } from './errors.ts'
 import { GatewayProcess } from './gateway-process.ts'
-import { Gateways, gatewayName, tellGateways, type Revoked } from './gateways.ts'
+import { Gateways, tellGateways } from './gateways.ts'
 import { answerHttp } from './http.ts'
 import { Listener } from './listener.ts'
 import type { NameFor } from './name-for.ts'
@@ -322,10 +321,6 @@ export class Gateway<ClientMessage, ServerMessage, Principal, Info = ServerMessa
     owner.exit(session, closeReason(cause))
     // One that is at something that never ends doesn't see it: its gateway has it end all the same.
     tellGateways(owner, session, cause)
-    // A node of an earlier version knows its gateways by class only.
-    const { code, reason } = cause
-    const name = gatewayName(this.options.session)
-    cast<Revoked>(owner, { name, node: session.node }, { type: 'revoked', session, cause: { code, reason } })
   }
 
   private onAdmitted({ socket, stream, codec, request, identity }: Admitted): void {

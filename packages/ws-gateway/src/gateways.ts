@@ -22,13 +22,13 @@ export function gatewayName({ name }: { readonly name: string }): string {
 }
 
 /** A session has been told to end, so that its client is closed with this cause. It may be at something that never ends, and then it hears of nothing. */
-export interface Revoked {
+interface Revoked {
   readonly type: 'revoked'
   readonly session: Pid
   readonly cause: CloseCause
 }
 
-export function isRevoked(message: unknown): message is Revoked {
+function isRevoked(message: unknown): message is Revoked {
   if (!hasType(message, 'revoked') || !('session' in message) || !('cause' in message)) return false
   return message.session instanceof Pid && isCloseCause(message.cause)
 }
@@ -69,10 +69,6 @@ export class Gateways {
     this.process = undefined
   }
 
-  onRevoked({ session, cause }: Revoked): void {
-    for (const hub of this.hubs) hub.seatOf(session)?.client.isRevoked(cause)
-  }
-
   /** The session of another gateway of the same class, which can be gone on with as one of another node. */
   ofOther(hub: SessionHub, pid: Pid): Seat | undefined {
     for (const other of this.hubs) {
@@ -90,6 +86,10 @@ export class Gateways {
       if (found !== undefined) return found
     }
     return undefined
+  }
+
+  private onRevoked({ session, cause }: Revoked): void {
+    for (const hub of this.hubs) hub.seatOf(session)?.client.isRevoked(cause)
   }
 
   /** Gives the name of a class to a gateway of it, if none has it. */

@@ -184,10 +184,8 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     if (moved.type === 'busy') return this.stop(resumeFailed('busy', seq))
     if (moved.type === 'failed') return this.stop(resumeFailed(moved.why, moved.seq))
     const { from, snapshot, missed } = moved
-    const { received } = snapshot
+    const { received, isConfirmed } = snapshot
     const nonces = snapshot.nonces.map((nonce) => Buffer.from(nonce))
-    // A node of an earlier version says nothing of it.
-    const isConfirmed = (snapshot as Partial<SessionSnapshot>).isConfirmed === true
     this.#sit(start, new SessionState(resume, { seq, missed, received, isConfirmed, nonces }))
     this.#client.hasMovedFrom(snapshot.nonces)
     this.#seat.hasSeen(snapshot.seen)

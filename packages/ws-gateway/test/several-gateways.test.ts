@@ -1,11 +1,9 @@
 /**
  * PURPOSE: several gateways on one node, of one class of sessions or of several: each session is reached, whichever gateway has it. Simulated.
  */
-import { cast } from '@pidmesh/gen-server'
 import type { Pid } from '@pidmesh/runtime'
 import { SocketSession } from '@pidmesh/ws-gateway'
 import { describe, expect, it } from 'vitest'
-import { gatewayName, type Revoked } from '../src/gateways.ts'
 import type { SimLab, SimMessage, SimPrincipal, SimSocket } from './simulation/sim-lab.ts'
 import { hello, labOf, tell, tokenOf, typesOf } from './simulation/steps.ts'
 
@@ -65,18 +63,6 @@ describe('a session that hangs is killed in time when it is revoked, and its cli
     await lab.cluster.run(lab.at(0).gateway.stop())
     await lab.startGateway(lab.at(0), { session: Hanging })
     expect(await revoked(lab, await hang(lab, 2), 1)).toEqual([4004, NONE])
-  })
-
-  it('of the second gateway, by a node of an earlier version, which knows but the name of the class', async () => {
-    const lab = await labOf(2, { session: Hanging })
-    await lab.startGateway(lab.at(0), { session: Hanging })
-    const socket = await hang(lab, 2)
-    const session = (await lab.at(1).names.resolveName('ann')) as Pid
-    const name = gatewayName(Hanging)
-    const cause = { code: 4004, reason: 'revoked' }
-    cast<Revoked>(lab.at(1).node, { name, node: session.node }, { type: 'revoked', session, cause })
-    await lab.cluster.advance(11_000)
-    expect(socket.closed).toBe(4004)
   })
 
   it('but not by a message whose cause no socket can be closed with, and the next that is one is heard', async () => {
