@@ -87,16 +87,19 @@ export function grpcTransport(tls?: TlsOptions): Transport {
       const explain = (socket: Socket, detail: string): void => accepting.explain(socket, detail)
       const take = tls === undefined ? inject : securing({ tls, protocol: 'h2', onSecured: inject, explain })
       /** gRPC says of a stream only where it comes from. */
-      const connections = new Map<string, string>()
+      const connections = new Map<string, { readonly socket: Socket; readonly connection: string }>()
       const accepting = new Acceptor((socket) => {
         const from = sourceOf(socket)
-        // To another address of this host, from the same port: gRPC could not tell the two apart.
-        if (connections.has(from)) {
+        const earlier = connections.get(from)
+        // To another address of this host, from the same port: gRPC could not tell the two apart. (One that was reset the acceptor has destroyed.)
+        if (earlier?.socket.destroyed === false) {
           socket.destroy()
           return
         }
-        connections.set(from, connectionOf(socket))
-        socket.once('close', () => connections.delete(from))
+        connections.set(from, { socket, connection: connectionOf(socket) })
+        socket.once('close', () => {
+          if (connections.get(from)?.socket === socket) connections.delete(from)
+        })
         take(socket)
       }, onStranger)
       acceptor = accepting
@@ -104,7 +107,7 @@ export function grpcTransport(tls?: TlsOptions): Transport {
         connect: (stream: ServerDuplexStream<Buffer, Buffer>) => {
           const from = stream.getPeer()
           const link = new GrpcLink({ remoteAddress: from, isTls, links })
-          const connection = connections.get(from) ?? from
+          const connection = connections.get(from)?.connection ?? from
           accepting.onStream(connection)
           const destroySocket = accepting.destroyerOf(connection)
           link.consistOf({ cutOff: () => stream.destroy(), destroySocket })
