@@ -65,7 +65,7 @@ describe.each(makers)('the %s transport', (_name, maker) => {
     dialer.link = near.dial(address, dialer)
     dialer.link.send(Uint8Array.of(0))
     await expect.poll(() => accepted[0]?.frames.length).toBe(1)
-    return { make, near, far, address, dialer, listener: accepted[0] as Side }
+    return { make, near, far, address, accepted, dialer, listener: accepted[0] as Side }
   }
 
   it('frames arrive whole, once, and in the order in which they were sent, in both directions', async () => {
@@ -139,6 +139,21 @@ describe.each(makers)('the %s transport', (_name, maker) => {
     await running.pop()?.stop()
     await running.pop()?.stop()
     expect([dialer.frames.length, dialer.ends.length]).toEqual([1, 0])
+  })
+
+  it('two nodes of one process that dial one address have a link each, and the end of one is not that of the other', async () => {
+    const { make, near, address, accepted } = await pair()
+    const second = make()
+    running.push(second)
+    const other = new Side()
+    const link = second.dial(address, other)
+    link.send(Uint8Array.of(1))
+    await expect.poll(() => accepted[1]?.frames.length).toBe(1)
+    await near.stop()
+    await expect.poll(() => accepted[0]?.ends.length).toBe(1)
+    link.send(Uint8Array.of(2))
+    await expect.poll(() => accepted[1]?.frames.length).toBe(2)
+    expect(other.ends).toEqual([])
   })
 
   it('a dial that finds nobody ends as unreachable', async () => {

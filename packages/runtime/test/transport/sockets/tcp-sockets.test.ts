@@ -133,6 +133,17 @@ describe('who dials', () => {
     await expect.poll(() => ends).toMatchObject([{ type: 'failed' }])
   })
 
+  it('when the transport has stopped reaches nobody, though there is a node', async () => {
+    const heard: Buffer[] = []
+    const address = await program((socket) => void socket.on('data', (said) => void heard.push(said)))
+    const transport = made(tcpTransport())
+    await transport.stop()
+    const ends: LinkEnd[] = []
+    transport.dial(address, { onFrame: () => undefined, onEnd: (end) => void ends.push(end) })
+    await expect.poll(() => ends).toMatchObject([{ type: 'unreachable' }])
+    expect(heard).toEqual([])
+  })
+
   it('one that says nothing, and never closes its half, keeps no socket once the link is closed', async () => {
     const address = await program(() => undefined)
     const transport = made(tcpTransport())
