@@ -131,6 +131,17 @@ describe('a file of addresses', () => {
     expect(reads).toBe(before + 3)
   })
 
+  it('is looked at soon, however often changes are told: those of other files in its folder are, too', async () => {
+    begin('b:7001')
+    await advance(200)
+    content = 'c:7001'
+    for (let told = 0; told < 50; told++) {
+      wake()
+      await advance(10)
+    }
+    expect(lists.at(-1)).toEqual(['c:7001'])
+  })
+
   it.each([
     [0, 3_750],
     [1, 6_250],
