@@ -110,6 +110,16 @@ it('a dial that has failed is over: gRPC does not go on dialing', async () => {
   expect(sockets.length).toBeLessThanOrEqual(3 * dials)
 })
 
+it('a dial that is given up while it knocks is over: nothing is said to who is there', async () => {
+  const speakers = new Set<Socket>()
+  const { address, transport } = await program((socket) => void socket.once('data', () => speakers.add(socket)))
+  const deaf = { onFrame: () => undefined, onEnd: () => undefined }
+  for (let n = 0; n < 5; n++) transport.dial(address, deaf).close()
+  transport.dial(address, deaf)
+  await expect.poll(() => speakers.size).toBeGreaterThan(0)
+  expect(speakers.size).toBe(1)
+})
+
 it('a connection that is made only when its link has long been closed is let go at once, though the other side never closes its own', async () => {
   const { address, sockets, transport } = await program(() => undefined)
   const { connect: connectNow } = net
