@@ -202,8 +202,8 @@ export class Connection implements SocketListener, WriterOwner {
     if (this.stage === 'closing') return
     this.stage = 'closing'
     const { socket, host } = this
-    this.closedWith = code
-    host.counters.countClose(code)
+    this.closedWith ??= code
+    host.counters.countClose(this.closedWith)
     this.deadlineMs = this.nowMs() + CLOSE_GRACE_MS
     try {
       socket.close(code, reason)
@@ -425,8 +425,9 @@ export class Connection implements SocketListener, WriterOwner {
     if (this.socket.isPaused) this.socket.resume()
   }
 
-  /** What was sent before stands before the close frame. */
-  onClosing(): void {
+  /** What was sent before stands before the close frame. And why it is closed is known from now on: that the connection has ended may come seconds later. */
+  onClosing(code: number | undefined): void {
+    this.closedWith ??= code ?? 1005
     this.writer.push()
   }
 

@@ -8,8 +8,8 @@ export interface SocketListener {
   onMessage(data: Buffer, isBinary: boolean): void
   onPing(): void
   onPong(): void
-  /** Its close frame is about to be written. */
-  onClosing(): void
+  /** A close frame with this code is about to be written; `undefined`: with none. */
+  onClosing(code: number | undefined): void
   onError(error: Error & { code?: unknown }): void
   onClosed(code: number, reason: string): void
 }
@@ -26,7 +26,7 @@ export class GatewaySocket extends WebSocket {
 
   /** `ws` calls it, too, when it answers the client's close frame or refuses what the client has sent. */
   override close(code?: number, reason?: string | Buffer): void {
-    this.listener?.onClosing()
+    this.listener?.onClosing(code)
     super.close(code, reason)
   }
 

@@ -1,13 +1,15 @@
 // PURPOSE: clients that stop: they don't read, don't answer, don't close. What they have is given back in time.
 
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { expect, it } from 'vitest'
 import { LabSession } from '../lab.ts'
 import { AbuseLab } from './bystander.ts'
-import { bytesOf, OPCODE } from './raw-client.ts'
+import { bytesOf, OPCODE, text } from './raw-client.ts'
 
 /** A second for the beat, two for the close, one for a machine that has much to do. */
 const GIVEN_BACK_MS = 4_000
+/** A close frame's payload: 1000. */
+const GOOD_BYE = Buffer.from([0x03, 0xe8])
 
 it('a half-open connection is told 4010 after a ping without an answer, and cut off; its session waits for the client', async () => {
   const abuse = await AbuseLab.start({ pingIntervalMs: 100, pingTimeoutMs: 100 })
@@ -19,7 +21,7 @@ it('a half-open connection is told 4010 after a ping without an answer, and cut 
 })
 
 it.each([
-  ['its close frame', bytesOf({ opcode: OPCODE.close, payload: Buffer.from([0x03, 0xe8]) }), 1000],
+  ['its close frame', bytesOf({ opcode: OPCODE.close, payload: GOOD_BYE }), 1000],
   ['what it must not', bytesOf({ opcode: OPCODE.text, payload: Buffer.from([0xff]) }), 1007],
 ])(
   'who has sent %s, and does not close the connection, is cut off, and its name is free',
@@ -38,6 +40,35 @@ it.each([
   },
   40_000,
 )
+
+it('who says good-bye while its session starts, and does not close the connection, is not waited for', async () => {
+  const [begun, wait] = [new EventEmitter(), new EventEmitter()]
+  const hasBegun = once(begun, 'now')
+  class Slow extends LabSession {
+    override handleConnect() {
+      if (this.principal.user !== 'lingers') return undefined
+      begun.emit('now')
+      return once(wait, 'over').then(() => undefined)
+    }
+  }
+  const abuse = await AbuseLab.start({ session: Slow })
+  const client = abuse.dial({ headers: ['Sec-WebSocket-Protocol: pidmesh.json.1'] })
+  client.write(text({ type: 'hello', token: 'lingers' }))
+  await hasBegun
+  client.write(bytesOf({ opcode: OPCODE.close, payload: GOOD_BYE }))
+  expect(await client.closeCode).toBe(1000)
+  wait.emit('over')
+  await abuse.expectUnharmed()
+})
+
+it('who has said good-bye has closed with that, whatever the gateway does before the connection has ended', async () => {
+  const abuse = await AbuseLab.start()
+  const client = await abuse.raw('lingers')
+  client.write(bytesOf({ opcode: OPCODE.close, payload: GOOD_BYE }))
+  expect(await client.closeCode).toBe(1000)
+  await abuse.node.gateway.drain({ overMs: 0, handOverMs: 0 })
+  expect(Object.fromEntries(abuse.stats.closed)).toEqual({ 1000: 1, 1012: 1 })
+})
 
 it('who does not read what it is sent is closed with 4008, what waited for it is given back, and its session waits', async () => {
   class Talker extends LabSession {
