@@ -316,6 +316,8 @@ it('a client that is not read, since its session is at something long, is not cl
   await tell(lab, client, { type: 'busy', ms: 20_000 }, { type: 'pushLater', afterMs: 1, message: 'read again' })
   await lab.cluster.advance(15_000)
   expect(client.closed).toBeUndefined()
+  // They find out a connection that is broken.
+  expect(client.pings).toBeGreaterThan(5)
   await lab.cluster.advance(20_000)
   expect([client.closed, client.messages]).toEqual([undefined, ['read again']])
 })

@@ -199,6 +199,8 @@ export class SimSocket {
   onClosed: (code: number) => void = () => undefined
   readonly controls: SimControl[] = []
   readonly messages: unknown[] = []
+  /** How many it was sent, and has answered. */
+  pings = 0
   /** The code with which it was closed. */
   closed: number | undefined = undefined
   readonly life: SimNode
@@ -283,7 +285,10 @@ export class SimSocket {
   }
 
   private onFrame({ head, payload }: { readonly head: number; readonly payload: Buffer }): void {
-    if (head === 0x89) return this.write(0x8a, payload)
+    if (head === 0x89) {
+      this.pings++
+      return this.write(0x8a, payload)
+    }
     if (head === 0x88) {
       this.write(0x88, payload)
       return this.end(payload.length < 2 ? 1005 : payload.readUInt16BE(0))

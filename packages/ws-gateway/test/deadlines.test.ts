@@ -1,0 +1,51 @@
+/**
+ * When a gateway tells its client something, or closes it, because time has passed.
+ */
+import { Authenticated, SocketSession } from '@pidmesh/ws-gateway'
+import { expect, it } from 'vitest'
+import type { SimLab, SimMessage, SimPrincipal } from './simulation/sim-lab.ts'
+import { hello, labOf, tell, tokenOf } from './simulation/steps.ts'
+
+/** A gateway whose sessions take so long to start, and whose tokens are good for so long. */
+async function labOfTokens({ startMs, goodForMs }: { startMs: number; goodForMs: number }): Promise<SimLab> {
+  class Slow extends SocketSession<SimMessage, unknown, SimPrincipal> {
+    override handleConnect() {
+      return new Promise<void>((resolve) => lab.clock.setTimer(startMs, resolve))
+    }
+  }
+  const lab: SimLab = await labOf(1, {
+    session: Slow,
+    authenticate: () => new Authenticated({ user: 'ann' }, { expiresAtMs: lab.clock.wallMs() + goodForMs }),
+  })
+  return lab
+}
+
+it('a token that expires while its session starts closes the socket then, and not when that has started', async () => {
+  const lab = await labOfTokens({ startMs: 8_000, goodForMs: 3_000 })
+  const socket = await hello(lab, 0)
+  await lab.cluster.advance(4_000)
+  expect(socket.closed).toBe(4001)
+})
+
+it('a client that goes on is told for how long its token is good, as one that begins is', async () => {
+  const lab = await labOfTokens({ startMs: 0, goodForMs: 3_600_000 })
+  const first = await hello(lab, 0)
+  first.cut()
+  const second = await hello(lab, 0, { token: tokenOf(first), seq: 0 })
+  const told = [...first.controls, ...second.controls]
+  expect(told).toMatchObject(
+    ['welcome', 'resumed'].map((type) => ({ type, expiresInMs: expect.any(Number) as number })),
+  )
+})
+
+it('a client that says something is not asked whether it is there', async () => {
+  const lab = await labOf(1, { pingIntervalMs: 5_000 })
+  const socket = await hello(lab, 0)
+  for (let n = 0; n < 10; n++) {
+    await tell(lab, socket, { type: 'watch', room: 'hall' })
+    await lab.cluster.advance(2_000)
+  }
+  expect(socket.pings).toBe(0)
+  await lab.cluster.advance(20_000)
+  expect([socket.pings > 1, socket.closed]).toEqual([true, undefined])
+})
