@@ -62,22 +62,6 @@ export const CLOSE: Readonly<Record<keyof typeof CAUSES, DocumentedCause>> = CAU
  * many fragments, 1009 for one over `maxPayloadBytes`; all with an empty reason and not to be tried again.
  */
 
-/** The code with which `ws` closes at an error; `undefined` for one of the connection itself. */
-export function closeCodeOfError(errorCode: string): number | undefined {
-  switch (errorCode) {
-    case 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH':
-    case 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH':
-      return 1009
-    case 'WS_ERR_TOO_MANY_BUFFERED_PARTS':
-      return 1008
-    case 'WS_ERR_INVALID_UTF8':
-      return 1007
-    default:
-      // Of zlib: what was to be inflated is no deflate.
-      return errorCode.startsWith('Z_') ? 1007 : errorCode.startsWith('WS_ERR_') ? 1002 : undefined
-  }
-}
-
 /** Whether a WebSocket may be closed so: 1000, a code of the gateway, or one of 3000 to 4999, and a reason that fits into a close frame. */
 export function isCloseCause(value: unknown): value is CloseCause {
   if (typeof value !== 'object' || value === null) return false

@@ -13,7 +13,7 @@ import type { Duplex } from 'node:stream'
 import type { Logger } from '@pidmesh/runtime'
 import { WebSocket } from 'ws'
 import { controlOf, helloOf, type ClientControl, type Hello } from './client-control.ts'
-import { CLOSE, closeCodeOfError, type CloseCause } from './close-codes.ts'
+import { CLOSE, type CloseCause } from './close-codes.ts'
 import type { Codec, Decoded } from './codec/codec.ts'
 import { frameOf, type Frame } from './frame.ts'
 import { type GatewaySocket, type SocketListener } from './gateway-socket.ts'
@@ -96,7 +96,7 @@ export class Connection implements SocketListener, WriterOwner {
   private expiry: TokenExpiry | undefined = undefined
   /** A fresh token is being looked at. */
   private isRefreshing = false
-  /** The code with which the gateway has closed, or the WebSocket implementation has refused what the client sent: what the client answers, or doesn't, changes nothing. Or the client's own. */
+  /** Of whoever was first: the gateway, `ws` that refuses what the client has sent, or the client. What comes later changes nothing. */
   private closedWith: number | undefined = undefined
 
   constructor({ socket, stream, codec, request, host, identity }: ConnectionInit) {
@@ -431,9 +431,7 @@ export class Connection implements SocketListener, WriterOwner {
     this.writer.push()
   }
 
-  onError(error: Error & { code?: unknown }): void {
-    // `ws` sends the close frame by itself, and then reports 1006, as if there had been none. After one of the gateway's it sends no other.
-    if (typeof error.code === 'string') this.closedWith ??= closeCodeOfError(error.code)
+  onError(error: Error): void {
     this.host.log.debug({ problem: error.message }, 'socket error')
   }
 

@@ -10,7 +10,7 @@ export interface SocketListener {
   onPong(): void
   /** A close frame with this code is about to be written; `undefined`: with none. */
   onClosing(code: number | undefined): void
-  onError(error: Error & { code?: unknown }): void
+  onError(error: Error): void
   onClosed(code: number, reason: string): void
 }
 
