@@ -1,7 +1,7 @@
 /**
  * What is over leaves nothing behind, neither on its own node nor on the other one.
  */
-import { call, GenServer, start, type Call } from '@pidmesh/gen-server'
+import { call, GenServer, start, stop, Supervisor, type Call } from '@pidmesh/gen-server'
 import type { Node } from '@pidmesh/runtime'
 import { TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -15,6 +15,7 @@ interface Insides {
   readonly kernel: {
     readonly timers: Sized
     readonly aliases: Sized
+    readonly roots: Sized
     readonly processes: ReadonlyMap<number, { readonly [kept in 'exitHooks' | 'monitors' | 'watches']?: Sized }>
   }
   readonly peers: {
@@ -42,12 +43,16 @@ function leftovers(node: Node): Record<string, number> {
     Object.entries({ exitHooks, monitors, watches }),
   )
   const ofPeers = [...peers.byName.values()].flatMap(({ relations }) => Object.entries(relations))
-  const left: Record<string, number> = { timers: kernel.timers.size, aliases: kernel.aliases.size }
+  const left: Record<string, number> = {
+    timers: kernel.timers.size,
+    aliases: kernel.aliases.size,
+    roots: kernel.roots.size,
+  }
   for (const [kept, sized] of [...ofProcesses, ...ofPeers]) left[kept] = (left[kept] ?? 0) + (sized?.size ?? 0)
   return left
 }
 
-const nothing = { timers: 0, aliases: 0, exitHooks: 0, monitors: 0, watches: 0, links: 0 }
+const nothing = { timers: 0, aliases: 0, roots: 0, exitHooks: 0, monitors: 0, watches: 0, links: 0 }
 
 class Echo extends GenServer<Call<{ type: 'x' }, number>> {
   override handleCall(request: Call<{ type: 'x' }, number>) {
@@ -82,4 +87,15 @@ describe('10,000 times', () => {
     expect(leftovers(a)).toEqual(nothing)
     expect(leftovers(b)).toEqual(nothing)
   })
+})
+
+it('a supervisor that was started without a link, and has ended, is none of those that the node has to stop', async () => {
+  for (const reason of ['shutdown', 'kill']) {
+    const supervisor = await cluster.run(Supervisor.start(a, {}, []))
+    expect(leftovers(a)).toMatchObject({ roots: 1 })
+    if (reason === 'kill') a.exit(supervisor, reason)
+    else await cluster.run(stop(a, supervisor, reason))
+    await cluster.settle()
+  }
+  expect(leftovers(a)).toEqual(nothing)
 })

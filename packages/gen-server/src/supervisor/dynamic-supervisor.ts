@@ -24,7 +24,6 @@ import type {
   StartChildResult,
   TerminateChildResult,
 } from './protocol.ts'
-import { asRoot } from './root.ts'
 import { SupervisorServer, type SupervisorInit } from './supervisor-server.ts'
 
 /**
@@ -50,7 +49,7 @@ export function start(
   options: SupervisorOptions = {},
 ): Promise<DynamicSupervisorPid> {
   return promised(() =>
-    asRoot(caller, startServer(caller, SupervisorServer, [checkInit(flags, options)], serverOptions(options))),
+    startServer(caller, SupervisorServer, [checkInit(flags, options), 'root'], serverOptions(options)),
   )
 }
 

@@ -32,6 +32,7 @@ import type {
   TerminateChildResult,
   UnsendableAnswer,
 } from './protocol.ts'
+import { attachAsRoot } from './root.ts'
 import { Retry } from './shell.ts'
 import { startStaticService, type StaticInit } from './static-service.ts'
 
@@ -61,11 +62,13 @@ export type SupervisorInit = StaticInit | DynamicInit
 export class SupervisorServer extends GenServer<SupervisorCall> {
   #service: SupervisorService | undefined = undefined
 
-  override async init(init: SupervisorInit): Promise<StopResult | undefined> {
+  /** @param place `root`: it is nobody's child, and stopped with its node */
+  override async init(init: SupervisorInit, place?: 'root'): Promise<StopResult | undefined> {
     const started =
       init.type === 'static' ? await startStaticService(this.self, init) : startDynamicService(this.self, init)
     if (started.type === 'failed') return this.stop(started.reason)
     this.#service = started.service
+    if (place === 'root' && this.self.isAlive) attachAsRoot(this.self)
     return undefined
   }
 

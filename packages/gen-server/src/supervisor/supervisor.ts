@@ -36,7 +36,6 @@ import type {
   TerminateChildResult,
 } from './protocol.ts'
 import type { Children } from './static-service.ts'
-import { asRoot } from './root.ts'
 import { SupervisorServer, type SupervisorInit } from './supervisor-server.ts'
 
 /**
@@ -95,10 +94,7 @@ export function start(
   options: SupervisorOptions = {},
 ): Promise<ServerPid<SupervisorCall, never, SupervisorState>> {
   return promised(() =>
-    asRoot(
-      caller,
-      startServer(caller, SupervisorServer, [checkInit(flags, children, options)], serverOptions(options)),
-    ),
+    startServer(caller, SupervisorServer, [checkInit(flags, children, options), 'root'], serverOptions(options)),
   )
 }
 

@@ -2,6 +2,7 @@
  * The end of a program, as `init:stop/0`: a node that is stopped stops its trees first, in order, and `terminate` runs.
  */
 import { child, DynamicSupervisor, GenServer, stop, Supervisor } from '@pidmesh/gen-server'
+import type { Context } from '@pidmesh/runtime'
 import { expect, it } from 'vitest'
 import { useTree } from './tree.ts'
 
@@ -27,7 +28,9 @@ it('stops a tree from its last child to its first, each after the other, while a
     }
   }
   const inner = Supervisor.childSpec({}, [tree.worker('b', { stopMs: 100 }), child(Teller, [])])
-  await tree.run(Supervisor.start(tree.node, {}, [tree.worker('a'), inner, tree.worker('c', { stopMs: 50 })]))
+  const children = [tree.worker('a'), inner, tree.worker('c', { stopMs: 50 })]
+  const root = await tree.run(Supervisor.start(tree.node, {}, children))
+  const ended = other.self.awaitDown(root, Infinity)
   tree.taken()
   const startMs = tree.cluster.clock.monotonicMs()
   await tree.run(tree.node.stop())
@@ -35,6 +38,7 @@ it('stops a tree from its last child to its first, each after the other, while a
   expect(tree.cluster.clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(150)
   await tree.settle()
   expect(heard).toEqual(['goodbye'])
+  expect(await tree.run(ended)).toBe('shutdown')
 })
 
 it('stops of several trees the one that was started last first; one that has ended, or is a child of another, is none', async () => {
@@ -51,6 +55,27 @@ it('stops of several trees the one that was started last first; one that has end
   await tree.run(tree.node.stop())
   expect(tree.taken()).toBe('stop c shutdown, stop b shutdown, stop a shutdown')
   expect(tree.cluster.log.lines.filter(({ level }) => level === 'error')).toEqual([])
+})
+
+it('stops a tree whose starter was gone before it was ready', async () => {
+  let release = (): void => undefined
+  const prepared = new Promise<void>((resolve) => (release = resolve))
+  class Slow extends GenServer {
+    override init(): Promise<void> {
+      return prepared
+    }
+  }
+  const begin = (starter: Context): void => {
+    void Supervisor.start(starter, {}, [tree.worker('a'), child(Slow, [])])
+  }
+  const starters = [tree.node.spawn(begin), tree.node.spawn(async (self) => (begin(self), self.receive()))]
+  await tree.settle()
+  for (const starter of starters) tree.node.exit(starter, 'kill')
+  release()
+  await tree.settle()
+  expect(tree.taken()).toBe('start a, start a')
+  await tree.run(tree.node.stop())
+  expect(tree.taken()).toBe('stop a shutdown, stop a shutdown')
 })
 
 it('kills a child that takes longer than its shutdown, and waits no longer for a tree than it was told to', async () => {
