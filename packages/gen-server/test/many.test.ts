@@ -76,6 +76,19 @@ describe('multiCall', () => {
     await expect(lab.run(calling)).resolves.toEqual({ replies: [], badNodes: [lab.a.name, lab.b.name] })
   })
 
+  it('waits for as long as it takes, unless it is told how long', async () => {
+    const late = lab.a.spawn(
+      handler((self) => async (message) => {
+        await self.awaitDown(lab.a.self.pid, 60_000)
+        reply(self, (message as { from: From<string> }).from, 'late')
+      }),
+    )
+    const c = await lab.cluster.start('c')
+    await lab.run(start(c, Who, [log, late], { name: who }))
+    const { replies } = await lab.run(multiCall(lab.b, { name: who, nodes: [c.name] }, { type: 'who' }))
+    expect(replies).toEqual([{ node: c.name, reply: 'late' }])
+  })
+
   it('takes replies that another process on another node gives', async () => {
     const delegate = lab.a.spawn(
       handler((self) => (message) => reply(self, (message as { from: From<string> }).from, 'the delegate')),

@@ -469,13 +469,20 @@ describe('what goes wrong', () => {
     class Hidden extends Machine {
       override getData = late
     }
+    class Shown extends Machine {
+      override formatStatus = late
+    }
     const faults = await faultsOf(async () => {
       const [state, replace, format] = [
         await lab.run(start(lab.a, State, [])),
         await lab.run(start(lab.a, Replace, [])),
         await lab.run(start(lab.a, Format, [])),
       ]
-      const [machine, hidden] = [await lab.run(start(lab.a, Machine, [])), await lab.run(start(lab.a, Hidden, []))]
+      const [machine, hidden, shown] = [
+        await lab.run(start(lab.a, Machine, [])),
+        await lab.run(start(lab.a, Hidden, [])),
+        await lab.run(start(lab.a, Shown, [])),
+      ]
       const asked: Promise<unknown>[] = [
         sys.getState(lab.a, state),
         sys.getState(lab.b, state),
@@ -483,6 +490,7 @@ describe('what goes wrong', () => {
         sys.getStatus(lab.a, format),
         sys.replaceState(lab.a, machine, (fields) => fields),
         sys.getState(lab.a, hidden),
+        sys.getStatus(lab.a, shown),
       ]
       for (const promise of asked) expect(await lab.failure(promise)).toMatchObject({ code: 'ERR_SYS_FAILED' })
       await lab.settle()

@@ -30,7 +30,7 @@ type StockCall =
 type AuditCast = { type: 'note' }
 
 interface DoorTypes {
-  state: 'shut' | 'open'
+  state: 'shut' | 'ajar' | 'open'
   calls: Call<{ type: 'enter' }, 'in'>
   casts: { type: 'open' }
   internal: string
@@ -166,7 +166,14 @@ describe('Failures', () => {
     expect(handled.attributes['pidmesh.outcome']).toBe('crash')
     expect(handled.status).toEqual({ code: SpanStatusCode.ERROR, message: 'RangeError: out of stock' })
     expect(handled.events).toMatchObject([
-      { name: 'exception', attributes: { 'exception.type': 'RangeError', 'exception.message': 'out of stock' } },
+      {
+        name: 'exception',
+        attributes: {
+          'exception.type': 'RangeError',
+          'exception.message': 'out of stock',
+          'exception.stacktrace': expect.stringContaining('handleCall') as unknown,
+        },
+      },
     ])
     expect(sdk.span('call fail').attributes['pidmesh.outcome']).toBe('exit')
     expect(sdk.span('call fail').status.code).toBe(SpanStatusCode.ERROR)
@@ -310,6 +317,31 @@ describe('instrument', () => {
       ])
     },
   )
+
+  it('an event that is postponed again and again is handled in its own context each time', async () => {
+    const seen: [state: string, span: string | undefined][] = []
+    class Door extends GenStatem<DoorTypes> {
+      override init() {
+        return this.ok('shut')
+      }
+      override handleEvent(event: StatemEvent<DoorTypes>, state: DoorTypes['state']) {
+        if (event.type === 'cast') return this.nextState(state === 'shut' ? 'ajar' : 'open')
+        if (event.type !== 'call') return this.keepState()
+        seen.push([state, trace.getActiveSpan()?.spanContext().spanId])
+        return this.keepState(state === 'open' ? this.reply(event.request, 'in') : this.postpone())
+      }
+    }
+    const door = await cluster.run(start(b, Door, []))
+    const entered = within('visit', () => call(a, door, { type: 'enter' }))
+    await cluster.advance(20)
+    for (const porter of ['first', 'second']) {
+      await within(porter, async () => cast(c, door, { type: 'open' }))
+      await cluster.advance(20)
+    }
+    expect(await entered).toBe('in')
+    const visited = idOf(sdk.span('Door/enter'))
+    expect(seen).toEqual(['shut', 'ajar', 'open'].map((state) => [state, visited]))
+  })
 
   it('an event that is inserted is handled in the context of what inserts it, also if it is one object for all of them', async () => {
     const creak: StatemEvent<DoorTypes> = { type: 'internal', content: 'creak' }

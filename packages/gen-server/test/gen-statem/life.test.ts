@@ -17,7 +17,7 @@ import {
   type StatemStatus,
 } from '@pidmesh/gen-server'
 import { handler, via, type Pid, type Via } from '@pidmesh/runtime'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { untyped, useLab } from '../lab.ts'
 import { play, Puppet, textOf, type PuppetEvent } from './puppet.ts'
 
@@ -260,6 +260,23 @@ describe('the end', () => {
     expect(lab.crashReports().map(({ fields }) => fields['lastMessage'])).toEqual(['postponed'])
   })
 
+  it('the report shows what would have come next: a hundred of them, and a hundred of those that are put off', async () => {
+    const { pid } = await play(lab, {
+      event: (make, event) => {
+        if (textOf(event) === 'cast go') return make.keep(...Array.from({ length: 103 }, () => make.insert('i')))
+        return event.type === 'internal' ? untyped('bad') : make.keep(make.postpone())
+      },
+    })
+    for (let times = 0; times < 101; times++) cast(lab.a, pid, `${times}`)
+    cast(lab.a, pid, 'go')
+    await lab.settle()
+    const [state] = lab.crashReports().map(({ fields }) => String(fields['state']))
+    // Of a list 20 are written out.
+    expect(state?.match(/\w+: \[|\d+ more items/g)).toEqual([
+      ...['postponed: [', '80 more items', 'queued: [', '80 more items', 'timeouts: ['],
+    ])
+  })
+
   it('of a timeout the report shows the event', async () => {
     const { pid } = await play(lab, {
       event: (make, event) => make.keep(event.type === 'cast' ? make.stateTimeout(5, 's') : untyped('bad')),
@@ -299,6 +316,24 @@ describe('the end', () => {
     expect(timers.size).toBe(before + 3)
     await lab.run(stop(lab.a, pid))
     expect(timers.size).toBe(before)
+  })
+
+  it('timeouts that are over, or cancelled, leave nothing behind in a machine that goes on', async () => {
+    const { pid, seen } = await play(lab, {
+      event: (make, event) => {
+        if (event.type !== 'cast') return make.keep()
+        return make.keep(make.timeout('x', 1, 'over'), make.timeout('y', 9e6, 'started anew'))
+      },
+    })
+    const writes = vi.spyOn(Map.prototype, 'set')
+    onTestFinished(() => writes.mockRestore())
+    for (let times = 0; times < 500; times++) {
+      cast(lab.a, pid, `${times}`)
+      await lab.advance(1)
+    }
+    expect(seen).toHaveLength(1_000)
+    const largest = Math.max(...writes.mock.contexts.map((map) => (map instanceof Map ? map.size : 0)))
+    expect(largest).toBeLessThan(100)
   })
 
   it('what a machine does not handle in a state is logged, and it stays', async () => {

@@ -183,6 +183,15 @@ describe('shutdown', () => {
     expect(tree.taken()).toBe('stop b shutdown')
   })
 
+  it('a child with a shutdown of 0 is told, and has the time that it needs at once, not more', async () => {
+    const children = [tree.worker('quick', { shutdown: 0 }), tree.worker('slow', { shutdown: 0, stopMs: 1 })]
+    const supervisor = await started({}, children)
+    tree.taken()
+    for (const id of ['quick', 'slow']) await tree.run(Supervisor.terminateChild(tree.node, supervisor, id))
+    expect(tree.taken()).toBe('stop quick shutdown')
+    expect(tree.reports('shutdown_error').map(({ fields }) => fields['child'])).toEqual(['slow'])
+  })
+
   it('a supervisor has no limit of time', async () => {
     const inner = Supervisor.childSpec({}, [tree.worker('a', { shutdown: Infinity, stopMs: 60_000 })], { id: 'inner' })
     const supervisor = await started({}, [inner])
