@@ -87,6 +87,51 @@ describe('long_schedule', () => {
     },
   )
 
+  interface Work {
+    readonly type: string
+    readonly ms: number
+  }
+  /** Work of so many milliseconds, after so many messages that are quick. */
+  const after = (quick: number, ms: number): readonly Work[] =>
+    [...new Array<number>(quick).fill(0), ms].map((each) => ({ type: `${each} ms`, ms: each }))
+
+  it.each([
+    ['that comes soon after another that took its time', [[...after(110, 1), ...after(9, 60)]]],
+    ['that comes early in a turn, whatever was before', [after(110, 0), after(9, 60)]],
+  ])('a slow message %s is named for sure, though there was a flood of quick ones', async (_what, turns) => {
+    const pid = node.spawn(
+      handler(
+        () =>
+          ({ ms }: Work) =>
+            ms > 0 ? work(ms) : undefined,
+      ),
+    )
+    await cluster.settle()
+    for (const messages of turns) {
+      for (const message of messages) node.send(pid, message)
+      await cluster.settle()
+    }
+    expect(reports('long_schedule').map(({ fields }) => fields['message'])).toEqual(['60 ms'])
+  })
+
+  it('a plain process is not named with those that have run in a turn before', async () => {
+    const pids = ['fast', 'fast', 'slow'].map((type) =>
+      node.spawn(async (self) => {
+        await self.receive()
+        if (type === 'slow') work(60)
+      }),
+    )
+    await cluster.settle()
+    const [first, second, slow] = pids.map((pid) => () => node.send(pid, 'go'))
+    for (const turn of [[first, second], [slow]]) {
+      for (const send of turn) send?.()
+      await cluster.settle()
+    }
+    expect(reports('long_schedule').map(({ fields }) => [fields['pid'], fields['orOneOf']])).toEqual([
+      [String(pids[2]), undefined],
+    ])
+  })
+
   it('of more plain processes than it names, it says how many more', async () => {
     const many = Array.from({ length: 50 }, (_, i) =>
       node.spawn(async (self) => {
@@ -158,6 +203,17 @@ describe('long_schedule', () => {
     other.spawn(() => work(11))
     await cluster.settle()
     expect(reports('long_schedule')).toMatchObject([{ fields: { tookMs: 11 } }])
+    const resumed = other.spawn(async (self) => {
+      for (const ms of [9, 10]) {
+        await self.receive()
+        work(ms)
+      }
+    })
+    for (let times = 0; times < 2; times++) {
+      other.send(resumed, 'work')
+      await cluster.settle()
+    }
+    expect(reports('long_schedule').slice(1)).toMatchObject([{ fields: { tookMs: 10 } }])
   })
 
   it('a hundred a second are logged, and the first line thereafter says how many were not', async () => {
