@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { nodeName } from '@pidmesh/runtime'
+import { generate } from 'selfsigned'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeCertificates, type Written } from '../src/certs.ts'
 import { readCommand, UsageError } from '../src/options.ts'
@@ -29,6 +30,8 @@ function make(names: readonly string[], { force = false, days = 10, from = now }
 const read = (name: string): X509Certificate => new X509Certificate(readFileSync(join(directory, name)))
 
 const daysOf = ({ validTo }: X509Certificate): number => (new Date(validTo).getTime() - now.getTime()) / 86_400_000
+
+const pidmesh = fileURLToPath(new URL('../bin/pidmesh.js', import.meta.url))
 
 describe('pidmesh certs', () => {
   it('makes an authority, and a certificate a node that it has signed, which names the node and ends when it is to', async () => {
@@ -138,6 +141,22 @@ describe('pidmesh certs', () => {
     await expect(make(['b@h'])).rejects.toThrowError(/ca\.pem is not the certificate of an authority/)
   })
 
+  it('signs nothing with an authority whose key is of another type than its own', async () => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'another authority' }], {
+      keyType: 'rsa',
+      algorithm: 'sha256',
+      extensions: [{ name: 'basicConstraints', cA: true, critical: true }],
+    })
+    writeFileSync(join(directory, 'ca.pem'), cert)
+    writeFileSync(join(directory, 'ca-key.pem'), key)
+    await expect(make(['a@h'])).rejects.toThrowError(/ca-key\.pem is a key of type rsa/)
+  })
+
+  it('makes one certificate for a node that is named twice', async () => {
+    await make(['a@h', 'a@h'])
+    expect(readdirSync(directory).sort()).toEqual(['a@h-key.pem', 'a@h.pem', 'ca-key.pem', 'ca.pem'])
+  })
+
   it.each([
     ['ca.pem', /there is no certificate that can be read in .*ca\.pem/],
     ['ca-key.pem', /there is no private key that can be read in .*ca-key\.pem/],
@@ -152,7 +171,6 @@ describe('pidmesh certs', () => {
     const files = (): Record<string, string> =>
       Object.fromEntries(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name), 'utf8')]))
     const before = files()
-    const pidmesh = fileURLToPath(new URL('../bin/pidmesh.js', import.meta.url))
     // No file may have a byte: as near to a full disk as anybody may come.
     const limited = ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath, pidmesh]
     const { status, stderr } = spawnSync('sh', [...limited, 'certs', '--force', '--out', directory, 'a@h'], {
@@ -164,6 +182,25 @@ describe('pidmesh certs', () => {
 })
 
 describe('the command line', () => {
+  it.each([
+    [
+      'files that are written',
+      ['certs', '--days', '36500', 'a@h'],
+      0,
+      /^.*ca\.pem\n.*ca-key\.pem\n.*a@h\.pem\n.*a@h-key\.pem\n$/,
+      /^pidmesh: the authority ends/,
+    ],
+    ['what could not be done', ['certs', '--out', '/dev/null', 'a@h'], 1, /^$/, /^pidmesh: .*\n$/],
+    ['a bad option', ['certs', '--dasy', '3', 'a@h'], 2, /^$/, /^pidmesh: .*--dasy/],
+    ['how it is used', [], 0, /^Usage: pidmesh certs/, /^$/],
+  ])('tells by its exit code and its two outputs of %s', (_what, args, code, out, err) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [pidmesh, ...args], {
+      cwd: directory,
+      encoding: 'utf8',
+    })
+    expect([status, stdout, stderr]).toEqual([code, expect.stringMatching(out), expect.stringMatching(err)])
+  })
+
   it('reads names and options', () => {
     expect(readCommand(['certs', '--out', 'x', '--days', '3', 'a@h', 'b@h'])).toEqual({
       type: 'certs',
