@@ -100,6 +100,17 @@ it('what the turn has written waits for the client', () => {
   expect(writer.roomFor(1_000)).toBe('full')
 })
 
+it('who reads nothing is stalled in time, however often something is sent meanwhile', () => {
+  const { writer, clock } = open()
+  writer.write(text('x'.repeat(1_100)))
+  const sends = [0, 400, 800].map((ms) => {
+    clock.passTo(ms)
+    return writer.roomFor(1)
+  })
+  expect(sends).toEqual(['tight', 'tight', 'tight'])
+  expect([999, 1_000].map((ms) => writer.isStalled(ms))).toEqual([false, true])
+})
+
 it('of what waits for clients who read slowly little is copied for each: the rest is the same memory for all', () => {
   const turn = new TurnEnd()
   const slow = [open({ turn }), open({ turn })]
