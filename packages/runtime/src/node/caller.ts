@@ -12,7 +12,19 @@ export function contextOf(caller: Caller): Context {
   if (isContext(caller)) return caller
   const self: unknown = typeof caller === 'object' && caller !== null ? Reflect.get(caller, 'self') : undefined
   if (isContext(self)) return self
-  throw new PidmeshError('ERR_BAD_ARGUMENT', `who calls is a node, or the self of a process, not ${shown(caller)}`)
+  const what = isOfAnotherCopy(caller) || isOfAnotherCopy(self) ? anotherCopy : shown(caller)
+  throw new PidmeshError('ERR_BAD_ARGUMENT', `who calls is a node, or the self of a process, not ${what}`)
+}
+
+const anotherCopy = 'one of another copy of @pidmesh/runtime: two are installed, or one is bundled'
+
+/** As it is where one package has a runtime of its own in its node_modules. */
+function isOfAnotherCopy(value: unknown): boolean {
+  try {
+    return typeof value === 'object' && value !== null && value.constructor.name === Context.name
+  } catch {
+    return false // a proxy, or an object without a prototype
+  }
 }
 
 /** By itself, and not `isA`, which has seen too many classes to be quick: each call and cast goes through here. */
