@@ -131,7 +131,7 @@ export class Fixture {
     const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/check-static.mjs', ...names], {
       cwd: this.dir,
       encoding: 'utf8',
-      timeout: 25_000,
+      timeout: 55_000,
     })
     // Some of the tools colour what they say when CI is set, whatever NO_COLOR says.
     return { exitCode: status, output: stripVTControlCharacters(stdout + stderr) }
