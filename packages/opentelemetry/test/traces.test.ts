@@ -96,6 +96,17 @@ async function within<T>(name: string, run: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Somebody wants to enter, and two open, one after the other. */
+async function visit(door: ServerPid<DoorTypes['calls'], DoorTypes['casts']>): Promise<void> {
+  const entered = within('visit', () => call(a, door, { type: 'enter' }))
+  await cluster.advance(20)
+  for (const porter of ['first', 'second']) {
+    await within(porter, async () => cast(c, door, { type: 'open' }))
+    await cluster.advance(20)
+  }
+  expect(await entered).toBe('in')
+}
+
 describe('A call on node a, handled on b, which casts to c', () => {
   it('is one trace, and each span has the right parent', async () => {
     await within('request', () => call(a, stock, { type: 'take' }))
@@ -331,14 +342,7 @@ describe('instrument', () => {
         return this.keepState(state === 'open' ? this.reply(event.request, 'in') : this.postpone())
       }
     }
-    const door = await cluster.run(start(b, Door, []))
-    const entered = within('visit', () => call(a, door, { type: 'enter' }))
-    await cluster.advance(20)
-    for (const porter of ['first', 'second']) {
-      await within(porter, async () => cast(c, door, { type: 'open' }))
-      await cluster.advance(20)
-    }
-    expect(await entered).toBe('in')
+    await visit(await cluster.run(start(b, Door, [])))
     const visited = idOf(sdk.span('Door/enter'))
     expect(seen).toEqual(['shut', 'ajar', 'open'].map((state) => [state, visited]))
   })
@@ -359,14 +363,7 @@ describe('instrument', () => {
           : this.keepState(this.reply(event.request, 'in'), this.nextEvent(creak))
       }
     }
-    const door = await cluster.run(start(b, Door, []))
-    const entered = within('visit', () => call(a, door, { type: 'enter' }))
-    await cluster.advance(20)
-    for (const porter of ['first', 'second']) {
-      await within(porter, async () => cast(c, door, { type: 'open' }))
-      await cluster.advance(20)
-    }
-    expect(await entered).toBe('in')
+    await visit(await cluster.run(start(b, Door, [])))
     const opened = sdk.spans.filter(({ name }) => name === 'Door/open').map(idOf)
     expect(seen).toEqual([opened[0], idOf(sdk.span('Door/enter')), opened[1]])
   })
