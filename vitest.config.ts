@@ -21,6 +21,9 @@ const ofTheProcess = [
 /** Seeded histories, thousands of them: where other files have run before them, V8 takes two to four times as long. */
 const histories = '{packages,apps}/*/test/**/{simulation,histories}/*.test.ts'
 
+/** They take all of a machine, or say how soon something comes. */
+const alone = 'test/cluster/{browser,browser-session,gateway-chaos,gateway-churn,soak,stalls-and-refusals}.test.ts'
+
 export default defineConfig({
   resolve: { conditions: [source, ...defaultClientConditions] },
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
@@ -101,18 +104,31 @@ export default defineConfig({
         test: {
           name: 'distribution',
           include: ['test/cluster/distribution/*.test.ts'],
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 3 },
         },
       },
       {
-        // Real processes and browsers: one file at a time, and nothing else beside it.
+        // Nodes that are processes of the system. Beside those of `distribution`, which take longer.
+        extends: true,
+        test: {
+          name: 'nodes',
+          include: ['test/cluster/*.test.ts'],
+          exclude: ['**/node_modules/**', alone],
+          maxWorkers: 3,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        // Browsers, load, and faults: one file at a time, and nothing else beside it.
         extends: true,
         test: {
           name: 'cluster',
-          include: ['test/cluster/*.test.ts'],
+          include: [alone],
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 60_000,
