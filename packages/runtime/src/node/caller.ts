@@ -7,16 +7,16 @@ import type { Node } from './node.ts'
 
 export type Caller = Node | Context
 
+const ANOTHER_COPY = 'one of another copy of @pidmesh/runtime: two are installed, or one is bundled'
+
 /** @throws PidmeshError `ERR_BAD_ARGUMENT` */
 export function contextOf(caller: Caller): Context {
   if (isContext(caller)) return caller
   const self: unknown = typeof caller === 'object' && caller !== null ? Reflect.get(caller, 'self') : undefined
   if (isContext(self)) return self
-  const what = isOfAnotherCopy(caller) || isOfAnotherCopy(self) ? anotherCopy : shown(caller)
+  const what = isOfAnotherCopy(caller) || isOfAnotherCopy(self) ? ANOTHER_COPY : shown(caller)
   throw new PidmeshError('ERR_BAD_ARGUMENT', `who calls is a node, or the self of a process, not ${what}`)
 }
-
-const anotherCopy = 'one of another copy of @pidmesh/runtime: two are installed, or one is bundled'
 
 /** As it is where one package has a runtime of its own in its node_modules. */
 function isOfAnotherCopy(value: unknown): boolean {
