@@ -10,6 +10,7 @@ export {
   redisTlsMissing,
   startRedis,
   startRedisCluster,
+  startRedisClusterNode,
   startRedisSentinel,
   type RedisCluster,
   type RedisClusterOptions,

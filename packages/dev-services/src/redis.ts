@@ -1,9 +1,10 @@
 /**
  * redis-server for tests, benchmarks and the demo: nothing is persisted, so that one which is started again is empty.
  *
- *   startRedis()          one server
- *   startRedisCluster()   three, with a third of the slots each; if it is wanted, each with a replica
- *   startRedisSentinel()  a watcher of one server and its replicas, called `main`
+ *   startRedis()             one server
+ *   startRedisClusterNode()  one of a cluster that has no others yet
+ *   startRedisCluster()      three, with a third of the slots each; if it is wanted, each with a replica
+ *   startRedisSentinel()     a watcher of one server and its replicas, called `main`
  *
  * With `tls` each of them speaks nothing else, with others of them, too.
  */
@@ -94,6 +95,15 @@ export async function startRedis({ args = [], folder, tls }: RedisOptions = {}):
   return startServer({ name: 'redis-server', folder, tls, argsIn: () => args })
 }
 
+/**
+ * A node of a cluster that has met no other, and has no slots.
+ * @throws ServiceMissing by rejection
+ */
+export async function startRedisClusterNode(): Promise<RedisService> {
+  const [port, busPort = 0] = await freePorts(2)
+  return (await startClusterNode({ port, busPort, tls: undefined })).service
+}
+
 /** @throws ServiceMissing by rejection */
 export async function startRedisCluster({ hasReplicas = false, tls }: RedisClusterOptions = {}): Promise<RedisCluster> {
   const size = CLUSTER_NODES * (hasReplicas ? 2 : 1)
@@ -150,6 +160,7 @@ interface ClusterNode {
 
 interface ClusterNodeStart {
   readonly port: number | undefined
+  /** Redis itself would take one that is 10,000 above the other: a port that may be anybody's. */
   readonly busPort: number
   readonly tls: RedisTlsFiles | undefined
 }

@@ -309,14 +309,6 @@ describe.skipIf(hasNoRedis())('faults', () => {
           )
           .toBe('works')
       })
-
-      it('a node of a cluster that is not given as one is refused', async () => {
-        locked = await startRedis({ args: ['--cluster-enabled', 'yes'] })
-        if (make === pubSub) return
-        driver = make({ url: locked.url })
-        const error = await expectRejects(driver.start(), 'ERR_STORE_UNAVAILABLE', TIMEOUT_MS)
-        expect(error.message).toMatch(/CLUSTERDOWN/)
-      })
     })
   })
 

@@ -1,4 +1,4 @@
-import { startRedis, type RedisService } from '@pidmesh/dev-services'
+import { startRedis, startRedisClusterNode, type RedisService } from '@pidmesh/dev-services'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { RedisLocations, type LocationsTuning } from '../../src/index.ts'
 import { hasNoRedis, row, takenOf, text } from './redis.ts'
@@ -203,7 +203,7 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
   })
 
   it('a cluster that is given as one server is asked for each row', async () => {
-    const cluster = await startRedis({ args: ['--cluster-enabled', 'yes'] })
+    const cluster = await startRedisClusterNode()
     try {
       await cluster.command('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
       await expect.poll(() => cluster.command('CLUSTER', 'INFO')).toContain('cluster_state:ok')
@@ -216,6 +216,18 @@ describe.skipIf(hasNoRedis())('RedisLocations', () => {
       expect(await cluster.command('INFO', 'errorstats')).toContain('errorstat_CROSSSLOT:count=1')
     } finally {
       await cluster.stop()
+    }
+  })
+
+  it('a node of a cluster that serves no keys is refused', async () => {
+    const node = await startRedisClusterNode()
+    try {
+      await expect(start({}, node.url)).rejects.toMatchObject({
+        code: 'ERR_STORE_UNAVAILABLE',
+        message: expect.stringMatching(/CLUSTERDOWN/),
+      })
+    } finally {
+      await node.stop()
     }
   })
 
