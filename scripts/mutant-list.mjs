@@ -620,7 +620,7 @@ export const mutants = [
   tables(
     'a clash is not looked for',
     'engine/table.ts',
-    'if (ours !== NONE && ours !== seen) this.suspects.add(key)',
+    'if (one !== seen && rows.copyOf(one) === this.own.number) this.suspects.add(rows.keyOf(one))',
     '',
   ),
   tables(
@@ -641,6 +641,12 @@ export const mutants = [
     'if (seen === NONE || this.options.compare(this.claimOf(slot), this.claimOf(seen)) < 0) seen = slot',
     'seen = slot',
   ),
+  tables(
+    'what was told of a name is not taken back when another is seen',
+    'engine/table.ts',
+    '      if (rows.isTold(one)) told = one\n',
+    '',
+  ),
   tables('rows that are hidden are seen', 'engine/table.ts', '      if (!this.copyOf(slot).isVisible) continue\n', ''),
   tables('who watches is told twice', 'engine/watches.ts', '      watcher.pending = []\n', ''),
   tables(
@@ -658,8 +664,8 @@ export const mutants = [
   tables(
     'names that several have are counted for each',
     'engine/table.ts',
-    'this.setBehind(other, other !== seen && this.copyOf(other).isVisible)',
-    'this.setBehind(other, false)',
+    'this.setBehind(one, one !== seen && this.copyOf(one).isVisible)',
+    'this.setBehind(one, false)',
   ),
   sessions(
     'what was missed is not sent again',

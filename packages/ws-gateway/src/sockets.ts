@@ -127,7 +127,8 @@ export class Sockets {
 
   private beat(): void {
     const { clock, heapThresholds, log } = this.options
-    const [nowMs, wallMs] = [clock.monotonicMs(), clock.wallMs()]
+    // Whole milliseconds: see `Connection`.
+    const [nowMs, wallMs] = [Math.floor(clock.monotonicMs()), clock.wallMs()]
     for (const connection of this.connections) connection.beat(nowMs, wallMs)
     this.readings.push(this.heapShare())
     if (this.readings.length > READINGS) this.readings.shift()

@@ -190,6 +190,13 @@ export class Rows {
     return this.link(slot, KEY_NEXT)
   }
 
+  /** The first row of the key of this one. */
+  firstOfKey(slot: number): number {
+    let first = slot
+    for (let prev = slot; prev !== NONE; prev = this.link(prev, KEY_PREV)) first = prev
+    return first
+  }
+
   /** Whether it is its key's only row. */
   isAlone(slot: number): boolean {
     return this.link(slot, KEY_NEXT) === NONE && this.link(slot, KEY_PREV) === NONE

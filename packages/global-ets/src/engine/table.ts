@@ -297,12 +297,35 @@ export class Table extends RowLists {
       else this.tellMove(slot, NONE)
       return
     }
-    const key = rows.keyOf(slot)
+    const first = rows.firstOfKey(slot)
+    let [seen, told]: [number, number] = [NONE, NONE]
+    for (let one = first; one !== NONE; one = rows.nextOfKey(one)) {
+      if (rows.isTold(one)) told = one
+      if (!this.copyOf(one).isVisible) continue
+      if (seen !== NONE) {
+        this.settleClash(rows.keyOf(slot))
+        return
+      }
+      seen = one
+    }
+    this.settleAs(first, told, seen)
+  }
+
+  /** Two nodes have the name. A policy of the user's is asked, which may change rows: so the key is looked up again after each question. */
+  private settleClash(key: string): void {
     const seen = this.visible(key)
-    const told = this.toldOf(key)
+    this.settleAs(this.firstOf(key), this.toldOf(key), seen)
+  }
+
+  /** `first`: of the rows of a name, of which one was told and one is seen. */
+  private settleAs(first: number, told: number, seen: number): void {
+    const { rows } = this
     if (told !== seen) this.tellMove(told, seen)
-    for (const other of this.rowsOf(key)) this.setBehind(other, other !== seen && this.copyOf(other).isVisible)
-    this.suspect(key, seen)
+    for (let one = first; one !== NONE; one = rows.nextOfKey(one)) {
+      this.setBehind(one, one !== seen && this.copyOf(one).isVisible)
+      // Is a row of ours not the one that is seen?
+      if (one !== seen && rows.copyOf(one) === this.own.number) this.suspects.add(rows.keyOf(one))
+    }
   }
 
   /** What was told isn't what is seen: tells the difference. */
@@ -323,12 +346,6 @@ export class Table extends RowLists {
   private tellGone(slot: number, first: number): void {
     if (this.options.kind === 'groups') this.options.watcher.left(slot)
     else this.tellMove(slot, this.visibleOf(first))
-  }
-
-  /** Is a row of ours not the one that is seen? */
-  private suspect(key: string, seen: number): void {
-    const ours = this.find(this.own, key)
-    if (ours !== NONE && ours !== seen) this.suspects.add(key)
   }
 
   private isSameProcess(a: number, b: number): boolean {
