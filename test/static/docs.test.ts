@@ -2,9 +2,12 @@
  * What the documents list is what there is.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const root = new URL('../../', import.meta.url)
+/** What is installed, and what is made. */
+const NOT_OURS = new Set(['node_modules', 'dist', 'reports', 'results'])
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 
 /** The TypeScript sources of all packages, generated ones left out. */
@@ -16,6 +19,36 @@ function sources(): string[] {
   )
 }
 
+/** All documents of the project, from a folder of it on. */
+function documents(folder = ''): string[] {
+  return readdirSync(new URL(folder, root), { withFileTypes: true }).flatMap((entry) => {
+    if (entry.isDirectory())
+      return NOT_OURS.has(entry.name) || entry.name.startsWith('.') ? [] : documents(`${folder}${entry.name}/`)
+    return entry.name.endsWith('.md') ? [`${folder}${entry.name}`] : []
+  })
+}
+
+/** A document without its code: what looks like a link there is none. */
+function proseOf(text: string): string {
+  return text.replaceAll(/```[^]*?```/g, '').replaceAll(/`[^`\n]*`/g, '')
+}
+
+function leadsSomewhere(document: string, link: string): boolean {
+  const [path = '', heading] = link.split('#')
+  const target = path === '' ? document : join(dirname(document), path)
+  if (!existsSync(new URL(target, root))) return false
+  return heading === undefined || !target.endsWith('.md') || anchorsOf(read(target)).has(heading)
+}
+
+/** As GitHub makes them of headings: in small letters, without punctuation, with hyphens for spaces. */
+function anchorsOf(text: string): Set<string> {
+  const headings = [...text.replaceAll(/```[^]*?```/g, '').matchAll(/^#{1,6} (.*)$/gm)].map(
+    ([, heading = '']) => heading,
+  )
+  const shown = headings.map((heading) => heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase())
+  return new Set(shown.map((heading) => heading.replaceAll(/[^\p{L}\p{N}\p{M}_\- ]/gu, '').replaceAll(' ', '-')))
+}
+
 describe('the documents', () => {
   it('docs/errors.md lists every error code that the packages have, and no other', () => {
     // A code is a whole string: parts of other names are not ours.
@@ -25,9 +58,19 @@ describe('the documents', () => {
     expect(new Set(listed)).toEqual(used)
   })
 
-  it('every file that the README links to is there', () => {
-    const paths = [...read('README.md').matchAll(/\]\((?!http)([^)#]+)\)/g)].map(([, path = '']) => path)
-    expect(paths.length).toBeGreaterThan(5)
-    for (const path of paths) expect(existsSync(new URL(path, root)), path).toBe(true)
+  it('every link from one document to another leads to a file that is there, and to a heading in it', () => {
+    const links = documents().flatMap((document) =>
+      [...proseOf(read(document)).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map(([, link = '']) => ({ document, link })),
+    )
+    expect(links.length).toBeGreaterThan(200)
+    const broken = links.filter(({ document, link }) => !leadsSomewhere(document, link))
+    expect(broken).toEqual([])
+  })
+
+  it('a link that leads nowhere is found', () => {
+    expect(leadsSomewhere('README.md', 'docs/none.md')).toBe(false)
+    expect(leadsSomewhere('README.md', 'docs/gateway.md#none')).toBe(false)
+    expect(leadsSomewhere('README.md', 'docs/gateway.md#close-codes')).toBe(true)
+    expect(leadsSomewhere('docs/gateway.md', '#close-codes')).toBe(true)
   })
 })
