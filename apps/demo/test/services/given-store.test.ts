@@ -14,7 +14,7 @@ import {
   startMariadb,
   startRedis,
 } from '@pidmesh/dev-services'
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 
 const launcher = fileURLToPath(new URL('../../dist/cluster.js', import.meta.url))
 
@@ -50,16 +50,20 @@ class Demo {
   }
 }
 
+/** A store that runs in Java may take long to start, and so may a demo, on a machine that is busy with something else. */
+const WITHIN = { timeout: 50_000 }
+vi.setConfig({ testTimeout: 4 * WITHIN.timeout })
+
 async function expectTold(via: string, address: string, server: Server): Promise<void> {
   const demo = new Demo(via, address)
-  await expect.poll(() => demo.isUp).toBe(true)
+  await expect.poll(() => demo.isUp, WITHIN).toBe(true)
   expect(demo.lines).toEqual([])
   const away = expect.stringMatching(/^the store at 127\.0\.0\.1:\d+ \(--store\) does not answer: /)
   const back = expect.stringMatching(/^the store at 127\.0\.0\.1:\d+ \(--store\) is back$/)
   await server.kill()
-  await expect.poll(() => demo.lines).toEqual([away])
+  await expect.poll(() => demo.lines, WITHIN).toEqual([away])
   await server.startAgain()
-  await expect.poll(() => demo.lines).toEqual([away, back])
+  await expect.poll(() => demo.lines, WITHIN).toEqual([away, back])
 }
 
 describe.skipIf(mustSkip(redisMissing()))('a Redis that ends', () => {
