@@ -38,6 +38,16 @@ it.each([
   expect(await outcome).toBe(false)
 })
 
+const nobody: ConnectFailure = { type: 'unreachable', detail: 'nobody is there' }
+const noNode: ConnectFailure = { type: 'no_node', detail: 'HTTP/1.1 400' }
+const refusal: ConnectFailure = {
+  type: 'refused',
+  code: 'bad_cookie',
+  by: 'peer',
+  peer: undefined,
+  versions: undefined,
+}
+
 /** A dialer of which each dial is kept, until the test says what comes of it. */
 function dialing() {
   const clock = new VirtualClock()
@@ -80,13 +90,6 @@ it('an address that was left alone for its node is dialed when another node is t
 it('an address that was learnt, and at which another one refuses ever since, is forgotten after ten minutes; a seed is not', async () => {
   const [x, learnt, seed] = [nodeName('x@127.0.0.1'), '127.0.0.1:1', '127.0.0.1:2']
   const { dials, dialer, pass } = dialing()
-  const refusal: ConnectFailure = {
-    type: 'refused',
-    code: 'bad_cookie',
-    by: 'peer',
-    peer: undefined,
-    versions: undefined,
-  }
   dialer.learn({ name: x, address: learnt })
   void dialer.addSeed(seed)
   const dialedIn = (seconds: number): ReadonlySet<string> => {
@@ -104,8 +107,6 @@ it('an address that was learnt, and at which another one refuses ever since, is 
   dialedIn(90)
   expect(dialedIn(60)).toEqual(new Set([seed]))
 })
-
-const nobody: ConnectFailure = { type: 'unreachable', detail: 'nobody is there' }
 
 it('the pause before the next dial doubles up to its most, and is never the same for long', () => {
   const { clock, dials, dialer, pass } = dialing()
@@ -131,7 +132,7 @@ it('that another program is where a node should be is warned of once, at the sec
   const warnings = (): number => log.lines.filter(({ level }) => level === 'warn').length
   const counts: number[] = []
   for (let count = 0; count < 5; count++) {
-    dials.pop()?.fail({ type: 'no_node', detail: 'HTTP/1.1 400' })
+    dials.pop()?.fail(noNode)
     counts.push(warnings())
     pass(1_000)
   }
@@ -170,6 +171,50 @@ it('an address that was learnt has ten minutes anew each time that its node is l
   expect(failFor(0.5)).toBeGreaterThan(0)
   failFor(1)
   expect(failFor(1)).toBe(0)
+})
+
+/** A dialer that has tried a seed in vain, was connected with a node there then, and has lost it just now. */
+function afterLoss(failures: readonly ConnectFailure[]) {
+  const [x, address] = [nodeName('x@127.0.0.1'), '127.0.0.1:1']
+  const { log, connected, dials, dialer, pass } = dialing()
+  void dialer.addSeed(address)
+  for (const failure of failures) {
+    dials.pop()?.fail(failure)
+    pass(5_000)
+  }
+  connected.add(x)
+  dials.pop()?.up(x)
+  dialer.onUp({ name: x, address })
+  connected.delete(x)
+  dialer.onDown(x, false)
+  return { log, dials, dialer, pass, address }
+}
+
+it('a node that was lost is dialed again soon, however often that had failed before it was there', () => {
+  const { dials, pass } = afterLoss(Array.from({ length: 20 }, () => nobody))
+  pass(100)
+  expect(dials).toHaveLength(1)
+})
+
+it('what is sent to a node may wait for its first dial, though another one was lost at its address', () => {
+  const { dialer, pass, address } = afterLoss([nobody])
+  const y = nodeName('y@127.0.0.1')
+  dialer.learn({ name: y, address })
+  pass(100)
+  expect(dialer.canReach(y)).toBe(true)
+})
+
+it.each<[string, ConnectFailure, readonly number[]]>([
+  ['is refused is warned that it is, again', refusal, [2, 2]],
+  ['another program answers is not warned before that has answered twice', noNode, [0, 1]],
+])('who has been connected since, and %s', (_what, failure, counts) => {
+  const { log, dials, pass } = afterLoss([failure])
+  const after = [1, 2].map(() => {
+    pass(5_000)
+    dials.pop()?.fail(failure)
+    return log.lines.filter(({ level }) => level === 'warn').length
+  })
+  expect(after).toEqual(counts)
 })
 
 /** A dialer that was connected with a node at an address that it has learnt, until that has left, or was lost; and how often it is dialed within so long. */
