@@ -1,7 +1,7 @@
 /**
  * One suite for every transport: what distribution/ relies on.
  */
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Link, LinkEnd, LinkEvents, Transport } from '../../src/ports.ts'
 import { systemClock } from '../../src/system/system-clock.ts'
 import { grpcTransport } from '../../src/transport/sockets/grpc.ts'
@@ -141,6 +141,16 @@ describe.each(makers)('the %s transport', (_name, maker) => {
     expect([dialer.frames.length, dialer.ends.length]).toEqual([1, 0])
   })
 
+  it('nothing comes that was sent when the close had not arrived yet', async () => {
+    const { dialer, listener } = await pair()
+    dialer.link?.close()
+    listener.link?.send(Uint8Array.of(1))
+    await expect.poll(() => listener.ends.length).toBe(1)
+    await running.pop()?.stop()
+    await running.pop()?.stop()
+    expect([dialer.frames.length, dialer.ends.length]).toEqual([0, 0])
+  })
+
   it('two nodes of one process that dial one address have a link each, and the end of one is not that of the other', async () => {
     const { make, near, address, accepted } = await pair()
     const second = make()
@@ -170,6 +180,14 @@ describe.each(makers)('the %s transport', (_name, maker) => {
     const third = make()
     running.push(third)
     await expect(third.listen(address, () => new Side())).rejects.toMatchObject({ code: 'ERR_PORT_IN_USE' })
+  })
+
+  it('stop waits for no grace where the other side ends its half too', async () => {
+    const { near, far } = await pair()
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    await expect(near.stop()).resolves.toBeUndefined()
+    await expect(far.stop()).resolves.toBeUndefined()
   })
 
   it('stop ends every link at its other side', async () => {

@@ -1,8 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { inBrief } from '../../../src/transport/sockets/grpc-link.ts'
+import { GrpcLink, inBrief } from '../../../src/transport/sockets/grpc-link.ts'
 
 /** gRPC takes a message of that size. */
 const BYTES = 60_000
+
+it('a link that is over is none of those of its transport', async () => {
+  const links = new Set<GrpcLink>()
+  const link = new GrpcLink({ remoteAddress: '127.0.0.1:1', isTls: false, links })
+  expect(links).toEqual(new Set([link]))
+  link.finish({ type: 'closed' })
+  await link.ended
+  expect(links).toEqual(new Set())
+})
 
 describe('of what gRPC says of an error', () => {
   it.each([

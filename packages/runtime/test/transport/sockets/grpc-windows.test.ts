@@ -14,7 +14,7 @@ import {
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
 import { startNode } from '@pidmesh/runtime'
-import type { Link, LinkEvents } from '../../../src/ports.ts'
+import type { Link, LinkEnd, LinkEvents } from '../../../src/ports.ts'
 import { CLOSE_GRACE_MS } from '../../../src/transport/sockets/grace.ts'
 import { grpcTransport } from '../../../src/transport/sockets/grpc.ts'
 
@@ -122,6 +122,19 @@ it('a stranger whose link is closed has no time to send more either', async () =
   stream.write(message(MEBIBYTE).subarray(0, 3_000))
   await expect.poll(() => client.destroyed, { interval: 5 }).toBe(true)
   expect(performance.now() - closedMs).toBeLessThan(CLOSE_GRACE_MS / 2)
+})
+
+it('a stranger who ends his stream, and never his connection, does not keep that', async () => {
+  const ends: LinkEnd[] = []
+  const address = await transport.listen('127.0.0.1:0', () => ({
+    ...deaf,
+    frameLimit: 10,
+    onEnd: (end) => void ends.push(end),
+  }))
+  const client = dialed(address)
+  opened(client).end()
+  await expect.poll(() => ends).toEqual([{ type: 'closed' }])
+  await expect.poll(() => client.destroyed).toBe(true)
 })
 
 it('a node that dials grants a mebibyte to the stream, and to the connection', async () => {

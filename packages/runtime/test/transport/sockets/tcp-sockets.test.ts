@@ -2,13 +2,14 @@
  * What a connection over TCP leaves behind, and says, when another program is at its other end.
  */
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { connect, createServer, Socket, type AddressInfo, type Server } from 'node:net'
 import { startNode } from '@pidmesh/runtime'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { hostOf, portOf } from '../../../src/address.ts'
 import type { Link, LinkEnd, LinkEvents, Transport } from '../../../src/ports.ts'
 import { MemoryLogger } from '../../../src/testing/memory-logger.ts'
 import { grpcTransport } from '../../../src/transport/sockets/grpc.ts'
+import { TcpLink } from '../../../src/transport/sockets/tcp-link.ts'
 import { tcpTransport } from '../../../src/transport/sockets/tcp.ts'
 
 const GREETING = 'pidmesh tcp 1\n'
@@ -84,6 +85,34 @@ it('what the system has taken is not buffered any more, before anything else run
   }
 })
 
+it('a link whose socket is closed is none of those of its transport', async () => {
+  const links = new Set<TcpLink>()
+  const socket = new Socket()
+  const link = new TcpLink({ socket, remoteAddress: '127.0.0.1:1', links })
+  expect(links).toEqual(new Set([link]))
+  socket.destroy()
+  await link.ended
+  expect(links).toEqual(new Set())
+})
+
+it('what is short goes out at once, on either side: the system does not keep it until the other has confirmed what came before', async () => {
+  const prompt = new Set<Socket>()
+  vi.spyOn(Socket.prototype, 'setNoDelay').mockImplementation(function (this: Socket, isPrompt = true) {
+    if (isPrompt) prompt.add(this)
+    return this
+  })
+  onTestFinished(() => void vi.restoreAllMocks())
+  let isOpened = false
+  const deaf: LinkEvents = { onFrame: () => undefined, onEnd: () => undefined }
+  const address = await made(tcpTransport()).listen('127.0.0.1:0', () => {
+    isOpened = true
+    return deaf
+  })
+  made(tcpTransport()).dial(address, deaf)
+  await expect.poll(() => isOpened).toBe(true)
+  expect(prompt.size).toBe(2)
+})
+
 describe('who dials', () => {
   it('another program is told what that program says', async () => {
     const address = await program((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
@@ -131,6 +160,17 @@ describe('who dials', () => {
   it('one that was there, and cuts the connection off, has a link that has failed', async () => {
     const { ends } = dialEnd(await program((socket) => void socket.once('data', () => socket.resetAndDestroy())))
     await expect.poll(() => ends).toMatchObject([{ type: 'failed' }])
+  })
+
+  it('and gives it up before there is a connection says nothing to who is there', async () => {
+    const speakers = new Set<Socket>()
+    const address = await program((socket) => void socket.once('data', () => speakers.add(socket)))
+    const transport = made(tcpTransport())
+    const deaf: LinkEvents = { onFrame: () => undefined, onEnd: () => undefined }
+    for (let n = 0; n < 5; n++) transport.dial(address, deaf).close()
+    transport.dial(address, deaf)
+    await expect.poll(() => speakers.size).toBeGreaterThan(0)
+    expect(speakers.size).toBe(1)
   })
 
   it('when the transport has stopped reaches nobody, though there is a node', async () => {
@@ -220,6 +260,25 @@ describe('who listens', () => {
     await once(socket, 'close')
     expect(links).toHaveLength(1)
     expect(ends).toEqual([{ type: 'failed', detail: `a frame of ${0x7f00_0000} bytes, where 1048576 are allowed` }])
+  })
+
+  it('has a link that is over as soon as its other side has ended its half, though that one takes nothing of what waits for it', async () => {
+    const ends: LinkEnd[] = []
+    const opened: Link[] = []
+    const address = await made(tcpTransport()).listen('127.0.0.1:0', (link) => {
+      opened.push(link)
+      return { onFrame: () => undefined, onEnd: (end) => void ends.push(end) }
+    })
+    const socket = connect({ port: portOf(address), host: hostOf(address), allowHalfOpen: true })
+    socket.on('error', () => undefined)
+    sockets.push(socket)
+    socket.write(GREETING)
+    await expect.poll(() => opened.length).toBe(1)
+    // More than the system takes.
+    opened[0]?.send(new Uint8Array(32 * 1024 * 1024))
+    socket.end()
+    await expect.poll(() => ends).toEqual([{ type: 'closed' }])
+    expect(opened[0]?.bufferedBytes).toBeGreaterThan(0)
   })
 
   it('keeps no more of a frame than its reader allows, and cuts off who announces more', async () => {
