@@ -133,6 +133,14 @@ describe('a lookup', () => {
     expect(log.lines).toHaveLength(1)
   })
 
+  it('takes as long as it is told to: one that has less time is over before one that was begun earlier', async () => {
+    const server = await DnsServer.start()
+    server.set(NAME, 'silence')
+    const [patient, impatient] = [5_000, 250].map((timeoutMs) => watch({ servers: [server.address], timeoutMs }))
+    await expect.poll(() => impatient?.log.lines, SOON).toHaveLength(1)
+    expect(patient?.log.lines).toEqual([])
+  })
+
   it('asks for IPv6 addresses where there are no others', async () => {
     const server = await DnsServer.start()
     server.set(NAME, { type: 'AAAA', addresses: ['fd00:0:0:0:0:0:0:1', 'fd00:0:0:0:0:0:0:2'] })

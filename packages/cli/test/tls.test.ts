@@ -101,14 +101,15 @@ describe.each<TransportKind>(['grpc', 'tcp'])('with tls, over %s,', (transport) 
   it.each<[string, number, string]>([
     ['has expired', -3, 'the certificate of this node has expired'],
     ['is not valid yet', 3, 'the certificate of this node is not valid yet'],
-  ])('a node whose certificate %s says so in its log, and of an authority, too', async (what, days, said) => {
+  ])('a node whose certificate %s says so in its log, and of each authority, too', async (what, days, said) => {
     const then: Validity = { from: new Date(Date.now() + days * 86_400_000), days: 1 }
     const log = new MemoryLogger()
-    const old = await createAuthority(then)
+    const [first, last] = [await createAuthority(then), await createAuthority(then)]
     const own = await tlsOf('a', { validity: then })
-    await start('a', { tls: { ...own, ca: own.ca + old.certificate }, logger: log })
+    await start('a', { tls: { ...own, ca: first.certificate + own.ca + last.certificate }, logger: log })
     const warnings = log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)
-    expect(warnings).toEqual([expect.stringContaining(said), expect.stringContaining(`an authority in ca ${what}`)])
+    const saidOfAuthority = expect.stringContaining(`an authority in ca ${what}`)
+    expect(warnings).toEqual([expect.stringContaining(said), saidOfAuthority, saidOfAuthority])
   })
 
   it.each<[string, () => Promise<Partial<NodeOptions>>]>([

@@ -229,6 +229,18 @@ describe('what a discovery tells', () => {
     }
   })
 
+  it('is shown up to ten of what has come, and of what is gone, and how many there are', async () => {
+    await start('a', { discovery })
+    discovery.tell(...Array.from({ length: 30 }, (_, i) => `127.0.0.1:${10_000 + i}`))
+    discovery.tell(NOBODY)
+    const shown = lines('other addresses are listed').map(({ count, added, gone }) => [count, added, gone])
+    const ten = Array.from({ length: 10 }, (_, i) => `127.0.0.1:${10_000 + i}`)
+    expect(shown).toEqual([
+      [30, ten, []],
+      [1, [NOBODY], ten],
+    ])
+  })
+
   it('is shown up to ten of what is no address, and not again in another order', async () => {
     await start('a', { discovery })
     const bad = Array.from({ length: 30 }, (_, i) => `chat${i}`)

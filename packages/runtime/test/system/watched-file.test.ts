@@ -1,7 +1,18 @@
 /**
  * Real files, and real nodes that find each other by one. Whether the watch works is seen by refreshes that come much too late to help.
  */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startNode, watchedFile, type Node } from '@pidmesh/runtime'
@@ -99,6 +110,25 @@ describe('a watched file', () => {
     }
   })
 
+  it('may have a mebibyte', async () => {
+    writeFileSync(path, `b:1\n${'#'.repeat(1024 * 1024 - 4)}`)
+    const seen = watch(NEVER_MS)
+    await expect.poll(() => seen.list, SOON).toEqual(['b:1'])
+  })
+
+  it.skipIf(process.platform !== 'linux')('is not open any more when it has been read', async () => {
+    const openFiles = (): readonly string[] =>
+      readdirSync('/proc/self/fd').flatMap((number) => {
+        // The folder itself was open for this.
+        const link = join('/proc/self/fd', number)
+        return lstatSync(link, { throwIfNoEntry: false }) === undefined ? [] : [readlinkSync(link)]
+      })
+    writeFileSync(path, 'b:1\n')
+    const seen = watch(NEVER_MS)
+    await expect.poll(() => seen.list, SOON).toEqual(['b:1'])
+    expect(openFiles()).not.toContain(path)
+  })
+
   it('that is too large, or no file, is not read, and what was found stays', async () => {
     writeFileSync(path, 'b:1\n')
     const seen = watch(100)
@@ -117,6 +147,7 @@ describe('a watched file', () => {
   it.each<[string, unknown, object]>([
     ['a path that is none', '', {}],
     ['a path that is no text', 7, {}],
+    ['a path that no file can have', 'nodes\0', {}],
     ['an impossible refresh', 'nodes', { refreshMs: 0 }],
     ['an unknown option', 'nodes', { refresh: 100 }],
   ])('is refused with %s', (_what, wrongPath, options) => {
