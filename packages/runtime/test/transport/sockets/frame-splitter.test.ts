@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { FrameSplitter, ledByLength, type FrameTaker } from '../../../src/transport/sockets/frame-splitter.ts'
 import { MAX_FRAME_BYTES } from '../../../src/wire/frame.ts'
 
@@ -69,6 +69,24 @@ describe('frames out of a stream', () => {
         all(() => true),
       ),
     ).toBeUndefined()
+  })
+
+  it('that are not whole take at most as much room again as what has come of them, and are not copied for each byte', () => {
+    const rooms: number[] = []
+    const { allocUnsafe } = Buffer
+    vi.spyOn(Buffer, 'allocUnsafe').mockImplementation((bytes) => {
+      rooms.push(bytes)
+      return allocUnsafe(bytes)
+    })
+    onTestFinished(() => void vi.restoreAllMocks())
+    const splitter = new FrameSplitter()
+    const taker = all(() => true)
+    splitter.take(Buffer.of(0, 0x10, 0, 0), taker)
+    for (let come = 5; come < 5_000; come++) {
+      splitter.take(Buffer.of(1), taker)
+      expect(rooms.at(-1)).toBeLessThanOrEqual(2 * come)
+    }
+    expect(rooms.length).toBeLessThan(20)
   })
 
   it('leave nothing behind once no more are taken: what comes then is for nobody', () => {

@@ -46,24 +46,31 @@ it('a dial that finds another program says so, in a few words', async () => {
   expect(JSON.stringify(ends)).not.toMatch(/Resolution note|Last error/)
 })
 
+/** Dials a listener by this name of its host, and waits for the link. */
+async function reached(host: string): Promise<void> {
+  const transport = grpcTransport()
+  onTestFinished(() => transport.stop())
+  const deaf = { onFrame: () => undefined, onEnd: () => undefined }
+  let isOpened = false
+  const address = await transport.listen('127.0.0.1:0', () => {
+    isOpened = true
+    return deaf
+  })
+  transport.dial(`${host}:${portOf(address)}`, deaf)
+  await expect.poll(() => isOpened, { timeout: 10_000 }).toBe(true)
+}
+
 it('a dial by name asks no name server for settings of gRPC: the end of the process would wait for the answer', async () => {
   const asked = vi.spyOn(dns, 'resolveTxt').mockResolvedValue([])
-  const transport = grpcTransport()
-  let isOpened = false
-  const noEvents = { onFrame: () => undefined, onEnd: () => undefined }
-  const address = await transport.listen(
-    '127.0.0.1:0',
-    () => {
-      isOpened = true
-      return noEvents
-    },
-    () => undefined,
-  )
-  transport.dial(address.replace('127.0.0.1', 'localhost'), noEvents)
-  await expect.poll(() => isOpened, { timeout: 10_000 }).toBe(true)
+  onTestFinished(() => asked.mockRestore())
+  await reached('localhost')
   expect(asked).not.toHaveBeenCalled()
-  await transport.stop()
-  asked.mockRestore()
+})
+
+it('a dial goes by no proxy, whatever the environment says', async () => {
+  onTestFinished(() => void vi.unstubAllEnvs())
+  for (const name of ['grpc_proxy', 'https_proxy', 'http_proxy']) vi.stubEnv(name, 'http://127.0.0.1:9')
+  await expect(reached('127.0.0.1')).resolves.toBeUndefined()
 })
 
 /** A connection to a listener, which has settings to tell to who is taken, and closes others. */
