@@ -208,7 +208,10 @@ export class Connection implements SocketListener, WriterOwner {
     try {
       socket.close(code, reason)
     } catch (error) {
-      host.log.error({ code, problem: String(error) }, 'a socket could not be closed as it was to be, and is cut off')
+      host.faults.error(
+        { code, problem: String(error) },
+        'a socket could not be closed as it was to be, and is cut off',
+      )
       socket.terminate()
     }
     // A paused socket would not see the client's close frame.

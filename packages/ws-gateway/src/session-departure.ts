@@ -139,12 +139,15 @@ export class Departure {
   private forward(to: Pid, message: unknown): void {
     // Of its own gateway, which tells the new one by itself what there is to say.
     if (message instanceof PresenceChange || message instanceof SocketRefreshed) return
-    const { self } = this.seat
+    const { self, hub } = this.seat
     try {
       self.send(to, message)
     } catch (thrown) {
       // What comes after it goes on.
-      self.log.warn({ problem: String(thrown) }, 'a message was lost with which a session can not move')
+      hub.faults.warn(
+        { session: self.pid.toString(), problem: String(thrown) },
+        'a message was lost with which a session can not move',
+      )
     }
   }
 

@@ -377,6 +377,18 @@ describe('a session that can not move, as what it hands over is not sendable', (
   })
 })
 
+it('what can not go to another node is not logged with each message to a session that has moved', async () => {
+  const lab = await labOf(2)
+  const first = await hello(lab, 0)
+  const { session } = placeOf(lab, 1, tokenOf(first))
+  await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+  for (let n = 0; n < 250; n++) lab.at(0).node.send(session, { type: 'told', run: () => n })
+  await lab.cluster.settle()
+  const lines = lab.cluster.log.lines.filter(({ message }) => message.startsWith('a message was lost'))
+  expect(lines).toHaveLength(100)
+  expect(lines[0]?.fields).toMatchObject({ session: session.toString() })
+})
+
 it('a session whose metadata for its name was refused moves with the metadata that it has', async () => {
   class Bold extends SocketSession<SimMessage, unknown, SimPrincipal> {
     override async handleConnect() {
