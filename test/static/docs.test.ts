@@ -3,6 +3,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { parseSync, Visitor, type Expression } from 'oxc-parser'
 import { describe, expect, it } from 'vitest'
 
 const root = new URL('../../', import.meta.url)
@@ -40,6 +41,38 @@ function leadsSomewhere(document: string, link: string): boolean {
   return heading === undefined || !target.endsWith('.md') || anchorsOf(read(target)).has(heading)
 }
 
+/** The lines at `warn` and `error` that a source writes; `…` stands for what is known at run time only. */
+function linesOf(path: string): string[] {
+  const lines: string[] = []
+  new Visitor({
+    CallExpression({ callee, arguments: [fields, message, ...others] }) {
+      if (callee.type !== 'MemberExpression' || callee.property.type !== 'Identifier') return
+      if (!['warn', 'error'].includes(callee.property.name) || fields === undefined || others.length > 0) return
+      if (message !== undefined && message.type !== 'SpreadElement') lines.push(...textsOf(message))
+    },
+  }).visit(parseSync(path, read(path)).program)
+  return lines
+}
+
+/** What an expression may be, if that stands there. */
+function textsOf(expression: Expression): string[] {
+  if (expression.type === 'Literal') return typeof expression.value === 'string' ? [expression.value] : []
+  if (expression.type === 'TemplateLiteral') return [expression.quasis.map(({ value }) => value.raw).join('…')]
+  if (expression.type !== 'ConditionalExpression') return []
+  return [...textsOf(expression.consequent), ...textsOf(expression.alternate)]
+}
+
+/** Whether they are one line, of which either may leave out its beginning or its end. */
+function isSameLine(one: string, other: string): boolean {
+  return isShortFor(one, other) || isShortFor(other, one)
+}
+
+function isShortFor(short: string, line: string): boolean {
+  if (short === line) return true
+  if (short.endsWith(' …')) return line.startsWith(short.slice(0, -2))
+  return /^… ?\p{L}/u.test(short) && line.endsWith(short.replace(/^…/, ''))
+}
+
 /** As GitHub makes them of headings: in small letters, without punctuation, with hyphens for spaces. */
 function anchorsOf(text: string): Set<string> {
   const headings = [...text.replaceAll(/```[^]*?```/g, '').matchAll(/^#{1,6} (.*)$/gm)].map(
@@ -56,6 +89,34 @@ describe('the documents', () => {
     const listed = [...read('docs/errors.md').matchAll(/^\| `(ERR_[A-Z_]+)`/gm)].map(([, code]) => code)
     expect(sources().length).toBeGreaterThan(40)
     expect(new Set(listed)).toEqual(used)
+  })
+
+  it('docs/operations.md lists every line that a gateway, its names, its tables or their connections warn with', () => {
+    const written = sources()
+      .filter((path) => !path.includes('/testing/'))
+      .filter((path) =>
+        /^packages\/(ws-gateway|global-ets|via-\w+|runtime\/src\/(discovery|distribution))\//.test(path),
+      )
+      .flatMap(linesOf)
+    const listed = [...read('docs/operations.md').matchAll(/`([^`\n]+)`/g)].map(([, text = '']) => text)
+    expect(written.length).toBeGreaterThan(40)
+    expect(written.filter((line) => !listed.some((one) => isSameLine(one, line)))).toEqual([])
+  })
+
+  it('docs/gateway.md lists every status with which a gateway refuses an upgrade', () => {
+    const [, union = ''] = /readonly status: ([\d |]+)/.exec(read('packages/ws-gateway/src/upgrade.ts')) ?? []
+    const [, section = ''] = /\n## Refused before there is a socket\n([^]*?)\n## /.exec(read('docs/gateway.md')) ?? []
+    const listed = [...section.matchAll(/^\| (\d+) \|/gm)].map(([, status]) => status)
+    // That one is Node's.
+    expect(listed.filter((status) => status !== '431')).toEqual(union.split(' | '))
+  })
+
+  it('the README of Kubernetes lists every setting of a node', () => {
+    const known = read('apps/cluster-node/src/settings.ts').match(/(?<=')[A-Z]+_?[A-Z_]*(?=')/g)
+    const listed = [...read('deploy/kubernetes/README.md').matchAll(/^\| (`[A-Z_`, ]+`) \|/gm)].map(
+      ([, names]) => names,
+    )
+    expect(new Set(listed.join().match(/[A-Z_]+/g))).toEqual(new Set(known))
   })
 
   it('every link from one document to another leads to a file that is there, and to a heading in it', () => {

@@ -81,7 +81,7 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal, Info = 
   readonly maxPayloadBytes?: number | undefined
   /** More of one client closes with 4005. Pings count, too. @default 100 */
   readonly maxMessagesPerSecond?: number | undefined
-  /** So many may come at once, in one frame too. @default 256 */
+  /** So many may come at once, in one frame too. @default 256, or `maxMessagesPerSecond`, if that is more */
   readonly messageBurst?: number | undefined
   /** Above so many bytes that wait for a client droppable messages are left out, and of coalescible ones all but the latest. @default 262144 */
   readonly softBufferedBytes?: number | undefined

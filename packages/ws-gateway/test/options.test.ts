@@ -72,6 +72,7 @@ it('the defaults are those that docs/gateway.md says', () => {
     compression: false,
   })
   expect(rate).toEqual({ perSecond: 100, burst: 256 })
+  expect(checkGatewayOptions({ ...required, maxMessagesPerSecond: 1_000 }).rate.burst).toBe(1_000)
   expect(heartbeat).toEqual({ pingIntervalMs: 25_000, pingTimeoutMs: 10_000 })
   expect(heapThresholds).toEqual({ refuseAt: 0.85, shedAt: 0.95, margin: 0.05 })
   expect(resume).toEqual({
@@ -84,7 +85,7 @@ it('the defaults are those that docs/gateway.md says', () => {
   expect(listen).toMatchObject({ host: '127.0.0.1' })
   for (const row of [
     '`maxPayloadBytes` | 64 KiB',
-    '`maxMessagesPerSecond`, `messageBurst` | 100 and 256',
+    '`maxMessagesPerSecond`, `messageBurst` | 100 and 256, or as many as in a second, if that is more;',
     '`softBufferedBytes` | 256 KiB',
     '`slowTimeoutMs` | 10,000',
     '`maxBufferedBytes` | 1 MiB',
