@@ -11,6 +11,24 @@ const root = new URL('../../', import.meta.url)
 const NOT_OURS = new Set(['node_modules', 'dist', 'reports', 'results'])
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 
+/** Options of those who use a package, and the document that has them. */
+const OPTIONS: readonly (readonly [interfaces: string, source: string, document: string])[] = [
+  ['NodeOptions', 'runtime/src/options.ts', 'docs/operations.md'],
+  ['GatewayOptions', 'ws-gateway/src/options.ts', 'docs/gateway.md'],
+  ['ResumeOptions', 'ws-gateway/src/session-hub.ts', 'docs/gateway.md'],
+  ['CredentialOptions', 'ws-gateway/src/credentials.ts', 'docs/gateway.md'],
+  ['DrainOptions', 'ws-gateway/src/gateway.ts', 'docs/gateway.md'],
+  ['JwtOptions', 'ws-gateway/src/jwt.ts', 'docs/gateway.md'],
+  ['ClientOptions', 'client/src/options.ts', 'docs/client.md'],
+  ['MetricsOptions', 'metrics/src/metrics.ts', 'docs/metrics.md'],
+  ['InstrumentOptions', 'opentelemetry/src/instrument.ts', 'docs/telemetry.md'],
+  ['LocationViaOptions', 'via-kit/src/location-via.ts', 'docs/ways.md'],
+  ['BroadcastViaOptions', 'via-kit/src/broadcast-via.ts', 'docs/ways.md'],
+  ['RedisTls CommonOptions LocationsTuning PubSubTuning', 'via-redis/src/options.ts', 'packages/via-redis/README.md'],
+  ['MysqlTls MysqlTuning', 'via-mysql/src/options.ts', 'packages/via-mysql/README.md'],
+  ['KafkaSasl KafkaTopicOptions', 'via-kafka/src/options.ts', 'packages/via-kafka/README.md'],
+]
+
 /** The TypeScript sources of all packages, generated ones left out. */
 function sources(): string[] {
   return readdirSync(new URL('packages', root)).flatMap((name) =>
@@ -39,6 +57,19 @@ function leadsSomewhere(document: string, link: string): boolean {
   const target = path === '' ? document : join(dirname(document), path)
   if (!existsSync(new URL(target, root))) return false
   return heading === undefined || !target.endsWith('.md') || anchorsOf(read(target)).has(heading)
+}
+
+/** The names of what some interfaces of a source have. */
+function membersOf(path: string, interfaces: readonly string[]): string[] {
+  const members: string[] = []
+  new Visitor({
+    TSInterfaceDeclaration({ id, body }) {
+      if (!interfaces.includes(id.name)) return
+      for (const member of body.body)
+        if (member.type === 'TSPropertySignature' && member.key.type === 'Identifier') members.push(member.key.name)
+    },
+  }).visit(parseSync(path, read(path)).program)
+  return members
 }
 
 /** The lines at `warn` and `error` that a source writes; `…` stands for what is known at run time only. */
@@ -89,6 +120,13 @@ describe('the documents', () => {
     const listed = [...read('docs/errors.md').matchAll(/^\| `(ERR_[A-Z_]+)`/gm)].map(([, code]) => code)
     expect(sources().length).toBeGreaterThan(40)
     expect(new Set(listed)).toEqual(used)
+  })
+
+  it.each(OPTIONS)('every option of %s is in the document: %s, %s', (interfaces, source, document) => {
+    const options = membersOf(`packages/${source}`, interfaces.split(' '))
+    const codes = [...read(document).matchAll(/`([^`\n]+)`/g)].flatMap(([, text = '']) => text.match(/\w+/g) ?? [])
+    expect(options).not.toEqual([])
+    expect(options.filter((option) => !codes.includes(option))).toEqual([])
   })
 
   it('docs/operations.md lists every line that a gateway, its names, its tables or their connections warn with', () => {
