@@ -49,7 +49,7 @@ export default defineConfig({
           // A worker loads modules once, not for each file: they have no state. It saves a third of the time.
           isolate: false,
           // A hung test is told late; a machine that is busy with something else fails none.
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
@@ -59,7 +59,7 @@ export default defineConfig({
           name: 'process',
           include: ofTheProcess,
           maxWorkers: 2,
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
@@ -70,7 +70,7 @@ export default defineConfig({
           name: 'simulation',
           include: [histories],
           maxWorkers: 2,
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
