@@ -11,8 +11,8 @@ const root = new URL('../../', import.meta.url)
 const NOT_OURS = new Set(['node_modules', 'dist', 'reports', 'results'])
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 
-/** Options of those who use a package, and the document that has them. */
-const OPTIONS: readonly (readonly [interfaces: string, source: string, document: string])[] = [
+/** What those who use a package give, and what they may read, and the document that has it. */
+const FIELDS: readonly (readonly [interfaces: string, source: string, document: string])[] = [
   ['NodeOptions', 'runtime/src/options.ts', 'docs/operations.md'],
   ['GatewayOptions', 'ws-gateway/src/options.ts', 'docs/gateway.md'],
   ['ResumeOptions', 'ws-gateway/src/session-hub.ts', 'docs/gateway.md'],
@@ -27,7 +27,30 @@ const OPTIONS: readonly (readonly [interfaces: string, source: string, document:
   ['RedisTls CommonOptions LocationsTuning PubSubTuning', 'via-redis/src/options.ts', 'packages/via-redis/README.md'],
   ['MysqlTls MysqlTuning', 'via-mysql/src/options.ts', 'packages/via-mysql/README.md'],
   ['KafkaSasl KafkaTopicOptions', 'via-kafka/src/options.ts', 'packages/via-kafka/README.md'],
+  ['NodeCounters', 'runtime/src/observe/counters.ts', 'docs/observation.md'],
+  ['ProcessInfo', 'runtime/src/observe/process-info.ts', 'docs/observation.md'],
+  ['TraceOptions', 'runtime/src/observe/tracing.ts', 'docs/observation.md'],
+  ['ReplicaStats', 'global-ets/src/engine/replica.ts', 'docs/observation.md'],
+  ['TableStats', 'global-ets/src/engine/replicated-table.ts', 'docs/observation.md'],
+  ['TestClusterOptions', 'runtime/src/testing/cluster-options.ts', 'docs/testing.md'],
+  ['TestNodeOptions', 'runtime/src/testing/test-cluster.ts', 'docs/testing.md'],
+  ['StartOptions', 'gen-server/src/behaviour/start.ts', 'docs/gen-server.md'],
+  ['Statistics', 'gen-server/src/behaviour/debug.ts', 'docs/gen-server.md'],
+  ['ChildSpec', 'gen-server/src/supervisor/child-spec.ts', 'docs/supervisors.md'],
+  ['RestartLimits SupervisorFlags DynamicSupervisorFlags', 'gen-server/src/supervisor/flags.ts', 'docs/supervisors.md'],
+  ['GlobalEtsOptions', 'global-ets/src/names-options.ts', 'docs/names.md'],
+  ['NamePattern', 'global-ets/src/name-pattern.ts', 'docs/names.md'],
+  ['ProcessGroupsOptions', 'global-ets/src/process-groups.ts', 'docs/groups.md'],
+  ['EtsOptions', 'global-ets/src/ets/options.ts', 'docs/ets.md'],
+  ['EtsInfo', 'global-ets/src/ets/handle.ts', 'docs/ets.md'],
+  ['KeyRange', 'global-ets/src/ets/range.ts', 'docs/ets.md'],
 ]
+
+/** What a program can be made with. For tests of the project, and for the command line, there are others. */
+const INDEXES = [
+  ...['runtime', 'gen-server', 'global-ets', 'ws-gateway', 'client', 'metrics', 'opentelemetry', 'via-kit'],
+  ...['via-redis', 'via-mysql', 'via-kafka'],
+].map((name) => `packages/${name}/src/index.ts`)
 
 /** The TypeScript sources of all packages, generated ones left out. */
 function sources(): string[] {
@@ -70,6 +93,34 @@ function membersOf(path: string, interfaces: readonly string[]): string[] {
     },
   }).visit(parseSync(path, read(path)).program)
   return members
+}
+
+/** What the classes of a source offer to everybody. */
+function publicMembersOf(path: string): string[] {
+  const members: string[] = []
+  new Visitor({
+    ClassBody({ body }) {
+      for (const member of body)
+        if (member.type === 'MethodDefinition' || member.type === 'PropertyDefinition')
+          if (!member.static && !member.accessibility && member.key.type === 'Identifier') members.push(member.key.name)
+    },
+  }).visit(parseSync(path, read(path)).program)
+  return members.filter((name) => name !== 'constructor')
+}
+
+/** The values that a module exports by name: types are told by editors. */
+function exportedValues(source: string): string[] {
+  return [...source.matchAll(/^export (?:\{([^}]*)\}|\* as (\w+))/gm)].flatMap(([, list = '', whole = '']) =>
+    [...list.split(','), whole]
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== '' && !entry.startsWith('type '))
+      .map((entry) => entry.split(' as ').at(-1) ?? entry),
+  )
+}
+
+/** Words that stand in the code of a document, in a block or between backticks. */
+function wordsInCode(text: string): Set<string> {
+  return new Set((text.match(/```[^]*?```|`[^`\n]+`/g) ?? []).flatMap((code) => code.match(/\w+/g) ?? []))
 }
 
 /** The lines at `warn` and `error` that a source writes; `…` stands for what is known at run time only. */
@@ -122,11 +173,33 @@ describe('the documents', () => {
     expect(new Set(listed)).toEqual(used)
   })
 
-  it.each(OPTIONS)('every option of %s is in the document: %s, %s', (interfaces, source, document) => {
-    const options = membersOf(`packages/${source}`, interfaces.split(' '))
-    const codes = [...read(document).matchAll(/`([^`\n]+)`/g)].flatMap(([, text = '']) => text.match(/\w+/g) ?? [])
-    expect(options).not.toEqual([])
-    expect(options.filter((option) => !codes.includes(option))).toEqual([])
+  it.each(FIELDS)('every field of %s is in the document: %s, %s', (interfaces, source, document) => {
+    const fields = membersOf(`packages/${source}`, interfaces.split(' '))
+    const words = wordsInCode(read(document))
+    expect(fields).not.toEqual([])
+    expect(fields.filter((field) => !words.has(field))).toEqual([])
+  })
+
+  it.each(['process/context.ts', 'process/library-context.ts', 'node/node.ts'])(
+    'docs/processes.md names all that can be done with what runtime/src/%s has',
+    (source) => {
+      const members = publicMembersOf(`packages/runtime/src/${source}`)
+      const words = wordsInCode(read('docs/processes.md'))
+      expect(members.length).toBeGreaterThan(20)
+      expect(members.filter((member) => !words.has(member))).toEqual([])
+    },
+  )
+
+  it.each(INDEXES)('some document names every value that %s exports', (index) => {
+    const words = wordsInCode(
+      documents()
+        .filter((path) => path !== 'CHANGELOG.md' && !path.startsWith('docs/adr/'))
+        .map(read)
+        .join('\n'),
+    )
+    const values = exportedValues(read(index))
+    expect(values).not.toEqual([])
+    expect(values.filter((value) => !words.has(value))).toEqual([])
   })
 
   it('docs/operations.md lists every line that a gateway, its names, its tables or their connections warn with', () => {
