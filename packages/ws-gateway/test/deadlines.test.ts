@@ -2,9 +2,9 @@
  * When a gateway tells its client something, or closes it, because time has passed.
  */
 import { Authenticated, SocketSession } from '@pidmesh/ws-gateway'
-import { expect, it } from 'vitest'
-import type { SimLab, SimMessage, SimPrincipal } from './simulation/sim-lab.ts'
-import { hello, labOf, tell, tokenOf } from './simulation/steps.ts'
+import { describe, expect, it } from 'vitest'
+import type { SimLab, SimMessage, SimOptions, SimPrincipal } from './simulation/sim-lab.ts'
+import { hello, labOf, tell, tokenOf, typesOf } from './simulation/steps.ts'
 
 /** A gateway whose sessions take so long to start, and whose tokens are good for so long. */
 async function labOfTokens({ startMs, goodForMs }: { startMs: number; goodForMs: number }): Promise<SimLab> {
@@ -38,6 +38,17 @@ it('a client that goes on is told for how long its token is good, as one that be
   )
 })
 
+it('a client may put its token off as often as it likes, one after the other', async () => {
+  const lab = await labOfTokens({ startMs: 0, goodForMs: 3_600_000 })
+  const socket = await hello(lab, 0)
+  for (let n = 0; n < 3; n++) {
+    socket.send({ type: 'auth', token: 'ann' })
+    await lab.cluster.settle()
+  }
+  expect(typesOf(socket)).toEqual(['welcome', 'authenticated', 'authenticated', 'authenticated'])
+  expect(socket.closed).toBeUndefined()
+})
+
 it('a client that says something is not asked whether it is there', async () => {
   const lab = await labOf(1, { pingIntervalMs: 5_000 })
   const socket = await hello(lab, 0)
@@ -48,4 +59,37 @@ it('a client that says something is not asked whether it is there', async () => 
   expect(socket.pings).toBe(0)
   await lab.cluster.advance(20_000)
   expect([socket.pings > 1, socket.closed]).toEqual([true, undefined])
+})
+
+describe('of a client that does not read', () => {
+  async function slow(options: SimOptions): Promise<{ readonly lab: SimLab; sockets(): number; closed(): number[] }> {
+    const lab = await labOf(1, options)
+    const socket = await hello(lab, 0)
+    await tell(lab, socket, { type: 'register', name: 'ann', policy: 'unique' })
+    socket.stopReading()
+    for (let n = 0; n < 2; n++) void lab.at(0).names.send('ann', 'x'.repeat(1_000))
+    await lab.cluster.settle()
+    const { gateway } = lab.at(0)
+    return { lab, sockets: () => gateway.stats.connections, closed: () => [...gateway.stats.closed.keys()] }
+  }
+
+  it('nothing is kept when it is closed since the heap is nearly full', async () => {
+    let share = 0
+    const { lab, sockets, closed } = await slow({ heapShare: () => share })
+    share = 0.97
+    await lab.cluster.advance(4_000)
+    expect([sockets(), closed()]).toEqual([1, []])
+    await lab.cluster.advance(1_000)
+    expect([sockets(), closed()]).toEqual([0, [1013]])
+  })
+
+  it('what waits is kept for two seconds when it is closed as too slow: it may read that', async () => {
+    const { lab, sockets, closed } = await slow({ softBufferedBytes: 1_000, slowTimeoutMs: 3_000 })
+    await lab.cluster.advance(3_000)
+    expect([sockets(), closed()]).toEqual([1, [4008]])
+    await lab.cluster.advance(1_000)
+    expect(sockets()).toBe(1)
+    await lab.cluster.advance(1_000)
+    expect(sockets()).toBe(0)
+  })
 })

@@ -64,15 +64,27 @@ it('one that has stopped looks at none any more, also just after a stall', () =>
   expect(beats).toEqual([])
 })
 
-/** The sockets of a node that has so much of its heap in use. */
-function socketsAt(share: number): { readonly sockets: Sockets; readonly clock: VirtualClock } {
+/** The sockets of a node that has so much of its heap in use, at one beat after the other; the last goes on. */
+function socketsAt(...shares: readonly number[]): { readonly sockets: Sockets; readonly clock: VirtualClock } {
   const clock = new VirtualClock()
+  let reading = 0
   const sockets = new Sockets({
     ...{ clock, log: new MemoryLogger(), random: seededRandom(1) },
-    ...{ heapThresholds: DEFAULT_THRESHOLDS, heapShare: () => share },
+    ...{ heapThresholds: DEFAULT_THRESHOLDS, heapShare: () => shares[reading++] ?? shares.at(-1) ?? 0 },
   })
   return { sockets, clock }
 }
+
+it('of the last five readings of the heap the least counts: garbage that only waits to be collected keeps nobody out', () => {
+  const { sockets, clock } = socketsAt(0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1, 0.9)
+  sockets.start()
+  const loads = Array.from({ length: 8 }, () => {
+    clock.fireNext(Infinity)
+    return sockets.load
+  })
+  sockets.stop()
+  expect(loads).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'refuse', 'ok', 'ok'])
+})
 
 it.each([
   [100, Array.from({ length: 64 }, (_, index) => 99 - index)],

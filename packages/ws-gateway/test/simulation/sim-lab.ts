@@ -252,6 +252,11 @@ export class SimSocket {
     this.isCut = true
   }
 
+  /** The client reads nothing more: what it is sent waits at the gateway. */
+  stopReading(): void {
+    this.stream.isRead = false
+  }
+
   private write(head: number, payload: Buffer): void {
     if (this.stream.destroyed || this.life.killedMs !== undefined) return
     const { length } = payload
@@ -314,6 +319,7 @@ export class SimSocket {
 
 /** What the gateway takes for a socket. */
 class ServerStream extends Duplex {
+  isRead = true
   private readonly onBytes: (chunk: Buffer) => void
   private readonly onEnd: () => void
 
@@ -326,6 +332,7 @@ class ServerStream extends Duplex {
   override _read(): void {}
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    if (!this.isRead) return
     this.onBytes(chunk)
     done()
   }
