@@ -201,6 +201,7 @@ const RESUME_OPTIONS: ReadonlySet<string> = new Set<keyof ResumeOptions>([
   'maxDetached',
   'maxDetachedPerPrincipal',
 ])
+const LOAD_THRESHOLDS: ReadonlySet<string> = new Set<keyof LoadThresholds>(['refuseAt', 'shedAt', 'margin'])
 
 /** @throws PidmeshError `ERR_BAD_OPTION` */
 export function checkGatewayOptions<C, S, P, I = S>(
@@ -325,7 +326,10 @@ function checkTokens(tokens: CredentialOptions): CredentialOptions {
 
 function checkThresholds(given: Partial<LoadThresholds> = {}): LoadThresholds {
   if (typeof given !== 'object' || given === null) throw bad('heapThresholds must be an object')
-  const { refuseAt, shedAt, margin } = { ...DEFAULT_THRESHOLDS, ...given }
+  for (const key of Object.keys(given))
+    if (!LOAD_THRESHOLDS.has(key)) throw bad(`heapThresholds has no option ${JSON.stringify(key)}`)
+  const { refuseAt = DEFAULT_THRESHOLDS.refuseAt, shedAt = DEFAULT_THRESHOLDS.shedAt } = given
+  const { margin = DEFAULT_THRESHOLDS.margin } = given
   if (!(margin >= 0 && margin < refuseAt && refuseAt <= shedAt && shedAt <= 1))
     throw bad('heapThresholds must be 0 <= margin < refuseAt <= shedAt <= 1')
   return { refuseAt, shedAt, margin }

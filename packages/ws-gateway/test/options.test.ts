@@ -49,6 +49,55 @@ it('an option that is undefined is one that was not given', () => {
   )
 })
 
+it('a threshold of the heap that is undefined is one that was not given, too', () => {
+  const heapThresholds = { refuseAt: undefined, shedAt: 0.9, margin: undefined } as object
+  expect(checkGatewayOptions<unknown, unknown, string>({ ...required, heapThresholds })).toMatchObject({
+    heapThresholds: { refuseAt: 0.85, shedAt: 0.9, margin: 0.05 },
+  })
+})
+
+it.each<[string, Partial<Options>, object]>([
+  ['no more waits softly than may wait', { maxBufferedBytes: 1_000 }, { softBufferedBytes: 1_000 }],
+  ['a second may be a burst', { maxMessagesPerSecond: 1_000 }, { rate: { perSecond: 1_000, burst: 1_000 } }],
+  ['a burst may be more than a second', { maxMessagesPerSecond: 10 }, { rate: { perSecond: 10, burst: 256 } }],
+  ['all sessions may wait', { maxConnections: 50 }, { resume: { maxDetached: 50 } }],
+])('what is not said follows what is: %s', (_what, options, checked) => {
+  expect(checkGatewayOptions<unknown, unknown, string>({ ...required, ...options })).toMatchObject(checked)
+})
+
+it.each<[string, unknown]>([
+  ['heapThresholds', null],
+  ['heapThresholds', { refusedAt: 0.5 }],
+  ['heapThresholds', { refuseAt: 0.96 }],
+  ['heapThresholds', { shedAt: 1.01 }],
+  ['heapThresholds', { shedAt: Number.NaN }],
+  ['heapThresholds', { margin: -0.01 }],
+  ['heapThresholds', { margin: 0.85 }],
+  ['heapShare', 0.5],
+  ['compression', 'yes'],
+  ['principalId', 'user'],
+  ['metrics', {}],
+  ['groups', {}],
+  ['resume', null],
+  ['resume', { grace: 1 }],
+  ['resume', { graceMs: 0 }],
+  ['tokens', null],
+  ['tokens', { cookies: 'sid' }],
+  ['messageBurst', 0.5],
+  ['slowTimeoutMs', Infinity],
+])('%s is told to be wrong where it is %j', (name, value) => {
+  expect(() => checkGatewayOptions<unknown, unknown, string>({ ...required, [name]: value })).toThrow(
+    expect.objectContaining({ code: 'ERR_BAD_OPTION', message: expect.stringContaining(name) as string }),
+  )
+})
+
+it('the thresholds of the heap may be one, and all of it', () => {
+  const heapThresholds = { refuseAt: 1, shedAt: 1, margin: 0 }
+  expect(checkGatewayOptions<unknown, unknown, string>({ ...required, heapThresholds })).toMatchObject({
+    heapThresholds,
+  })
+})
+
 it('the defaults are those that docs/gateway.md says', () => {
   const text = readFileSync(new URL('../../../docs/gateway.md', import.meta.url), 'utf8')
   const { rate, heartbeat, heapThresholds, resume, listen, ...options } = checkGatewayOptions<unknown, unknown, string>(
