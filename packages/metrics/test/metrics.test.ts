@@ -101,6 +101,18 @@ it('each table is there by its label, and its nodes by their state', async () =>
   expect([...of.keys()].some((key) => key.includes('groups'))).toBe(false)
 })
 
+it('each state that the copy of a node may be in has a series, at 0 while none is in it', async () => {
+  type State = GlobalEts['stats']['nodes'][number]['state']
+  const counts: Readonly<Record<State, number>> = { absent: 0, syncing: 1, live: 2, stale: 3, hidden: 4, refused: 5 }
+  const nodes = Object.entries(counts).flatMap(([state, count]) =>
+    Array.from({ length: count }, () => ({ state, isBusy: false })),
+  )
+  const series = seriesOf(await new Metrics({ node, names: { stats: { ...names.stats, nodes } } }).text())
+  expect([...series].filter(([key]) => key.startsWith('pidmesh_table_nodes'))).toEqual(
+    Object.entries(counts).map(([state, count]) => [`pidmesh_table_nodes{table="names",state="${state}"}`, count]),
+  )
+})
+
 it('each number of a table has the metric that is named for it', async () => {
   const stats = { size: 11, own: 12, rowsHeld: 13, logBytes: 14, watches: 15, restarts: 16, nodes: [] }
   const series = seriesOf(await new Metrics({ node, groups: { stats } }).text())

@@ -284,6 +284,7 @@ describe('a token that expires', () => {
     ['a number alone', 1_234],
     ['a letter too few', { expireAtMs: 1_234 }],
     ['a text', { expiresAtMs: '1234' }],
+    ['a number that is none', { expiresAtMs: Number.NaN }],
     ['null', null],
   ])('that is said as %s is an error, and not for ever', (_what, more) => {
     expect(() => new Authenticated({ user: 'alice' }, more as never)).toThrow(

@@ -47,6 +47,7 @@ describe('the address of a client', () => {
     expect(clientAddress('192.168.3.4', '1.1.1.1', mapped)).toBe('1.1.1.1')
     expect(clientAddress('172.16.0.1', '1.1.1.1', mapped)).toBe('1.1.1.1')
     expect(clientAddress('172.16.0.2', '1.1.1.1', mapped)).toBe('172.16.0.2')
+    expect(clientAddress('203.0.113.9', '1.1.1.1', trustedProxies(['::ffff:0.0.0.0/96']))).toBe('1.1.1.1')
     // It ends as one that is mapped, and is anybody's.
     for (const own of [
       '2001:db8:1:2:3:ffff:a00:1',
@@ -96,6 +97,11 @@ it('connections are counted by the IPv4 address, or by the /64', () => {
   expect(limitKey('2001:db8::1:ffff:3:4:5')).toBe(limitKey('2001:db8:0:1:2:3:4:5'))
   expect(limitKey('2001:db8:0:2::1')).not.toBe(limitKey('2001:db8:0:1::1'))
   expect(limitKey('')).toBe('')
+})
+
+it('of trusted proxies there may be 1,024', () => {
+  const proxies = trustedProxies(Array.from({ length: 1_024 }, (_, index) => `10.0.${index >> 8}.${index & 255}`))
+  expect(clientAddress('10.0.3.255', '198.51.100.1', proxies)).toBe('198.51.100.1')
 })
 
 it('what is neither an address nor a network is no trusted proxy', () => {

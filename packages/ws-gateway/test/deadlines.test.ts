@@ -61,6 +61,21 @@ it('a client that says something is not asked whether it is there', async () => 
   expect([socket.pings > 1, socket.closed]).toEqual([true, undefined])
 })
 
+it.each([
+  { pingIntervalMs: 3_000, pingTimeoutMs: 8_000 },
+  { pingIntervalMs: 8_000, pingTimeoutMs: 3_000 },
+])('a client is given up when it has said nothing for the two together: %j', async (times) => {
+  const lab = await labOf(1, times)
+  const socket = await hello(lab, 0)
+  socket.goDeaf()
+  const { gateway } = lab.at(0)
+  // A second has passed since the hello; and it is looked once in a second, at each of the two.
+  await lab.cluster.advance(9_000)
+  expect(gateway.stats.closed.size).toBe(0)
+  await lab.cluster.advance(3_000)
+  expect([...gateway.stats.closed.keys()]).toEqual([4010])
+})
+
 describe('of a client that does not read', () => {
   async function slow(options: SimOptions): Promise<{ readonly lab: SimLab; sockets(): number; closed(): number[] }> {
     const lab = await labOf(1, options)

@@ -34,17 +34,20 @@ it('sockets are looked at once a second', () => {
   expect(beats).toEqual([1_000, 2_000, 3_000])
 })
 
-it('after a stall of its own a gateway judges nobody before it has read what stands in the sockets', () => {
-  const { beats, stall, next } = beating()
-  next()
-  stall(12_000)
-  next()
-  expect(beats).toEqual([1_000])
-  next()
-  expect(beats).toEqual([1_000, 14_001])
-  next()
-  expect(beats).toEqual([1_000, 14_001, 15_000])
-})
+it.each([300, 12_000])(
+  'after a stall of its own, of %d ms, a gateway judges nobody before it has read what stands in the sockets',
+  (stalledMs) => {
+    const { beats, stall, next } = beating()
+    next()
+    stall(stalledMs)
+    next()
+    expect(beats).toEqual([1_000])
+    next()
+    expect(beats).toEqual([1_000, 2_001 + stalledMs])
+    next()
+    expect(beats).toEqual([1_000, 2_001 + stalledMs, 3_000 + stalledMs])
+  },
+)
 
 it('a gateway that is stalled again and again looks at its sockets all the same, once for each beat', () => {
   const { beats, stall, next } = beating()
@@ -122,4 +125,15 @@ it('in a drain the clients are told to come back within a second, and not all at
   expect(Math.min(...hints)).toBeLessThan(250)
   expect(Math.max(...hints)).toBeGreaterThan(750)
   expect(Math.max(...hints)).toBeLessThanOrEqual(1_000)
+})
+
+it('in a drain the sockets are closed evenly over its time', async () => {
+  const { sockets, clock } = socketsAt(0)
+  const closedMs: number[] = []
+  const close = () => void closedMs.push(clock.monotonicMs())
+  for (let index = 0; index < 5; index++) sockets.add({ close } as unknown as Connection)
+  const drained = sockets.drain(500)
+  while (clock.fireNext(Infinity)) await new Promise((resolve) => setImmediate(resolve))
+  await drained
+  expect(closedMs).toEqual([0, 100, 200, 300, 400])
 })

@@ -65,7 +65,7 @@ it('what is given back can be taken again, and is no more than the burst', () =>
   expect(bucket.take(0, 3)).toBe(true)
   expect(bucket.take(0)).toBe(false)
   bucket.giveBack()
-  expect(bucket.take(0)).toBe(true)
+  expect([bucket.take(0), bucket.take(0)]).toEqual([true, false])
 })
 
 it('in no time is more taken than the burst and what has come back, nor is a clock that goes back a gift', () => {
