@@ -148,6 +148,9 @@ it('a gateway is there with what it counts', async () => {
   expect(series.get('pidmesh_gateway_sockets')).toBe(1)
   expect(series.get('pidmesh_gateway_messages_received_total')).toBe(1)
   expect(series.get('pidmesh_gateway_messages_sent_total')).toBe(1)
+  // Of what is in a frame, without its head.
+  expect(series.get('pidmesh_gateway_received_bytes_total')).toBe('"hello"'.length)
+  expect(series.get('pidmesh_gateway_sent_bytes_total')).toBe('"hello"'.length)
   expect(series.get('pidmesh_gateway_ready')).toBe(1)
   expect(series.get('pidmesh_gateway_unauthenticated')).toBe(0)
   const unknown = new WebSocket(`ws://127.0.0.1:${gateway.port}/ws?user=nobody`).on('error', () => undefined)

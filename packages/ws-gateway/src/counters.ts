@@ -16,6 +16,7 @@ export class Counters {
   unauthenticated = 0
   messagesIn = 0
   messagesOut = 0
+  /** Of payloads. */
   bytesIn = 0
   bytesOut = 0
   /** From the write of a push until the system has taken it, in seconds: a sample. */

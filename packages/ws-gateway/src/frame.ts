@@ -51,6 +51,11 @@ export function payloadOf(frame: Frame): Buffer {
   return bytes.subarray(length < SHORT ? 2 : length === SHORT ? 4 : 10)
 }
 
+/** The bytes of that payload. */
+export function payloadLength({ length }: Frame): number {
+  return length - (length < SHORT + 2 ? 2 : length < 65_536 + 4 ? 4 : 10)
+}
+
 function headerOf(first: number, length: number): Buffer {
   if (length < SHORT) return Buffer.from([first, length])
   const isLong = length >= 65_536

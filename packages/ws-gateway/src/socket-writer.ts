@@ -14,7 +14,7 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '@pidmesh/runtime'
 import { WebSocket } from 'ws'
 import type { Counters } from './counters.ts'
-import { payloadOf, type Frame } from './frame.ts'
+import { payloadLength, payloadOf, type Frame } from './frame.ts'
 
 /** Of so many pushes one is timed. */
 const TIMED_EVERY = 64
@@ -126,7 +126,7 @@ export class SocketWriter {
   write(frame: Frame, sinceMs?: number): void {
     const { host, socket, stream, isBinary } = this
     if (socket.readyState !== WebSocket.OPEN) return
-    host.counters.bytesOut += frame.length
+    host.counters.bytesOut += payloadLength(frame)
     const isText = typeof frame === 'string' && !this.isCompressed && this.isTextFor(frame.length)
     if (!this.isCorked) {
       if (this.text === '') host.flushLater(this)

@@ -27,6 +27,15 @@ it('a token that expires while its session starts closes the socket then, and no
   expect(socket.closed).toBe(4001)
 })
 
+it('that its token expires soon a client is told after the welcome, also if it is late with its hello', async () => {
+  const lab = await labOfTokens({ startMs: 0, goodForMs: 6_000 })
+  const socket = lab.open(lab.at(0))
+  await lab.cluster.advance(4_000)
+  socket.send({ type: 'hello' })
+  await lab.cluster.advance(1_000)
+  expect(typesOf(socket)).toEqual(['welcome', 'expiring'])
+})
+
 it('a client that goes on is told for how long its token is good, as one that begins is', async () => {
   const lab = await labOfTokens({ startMs: 0, goodForMs: 3_600_000 })
   const first = await hello(lab, 0)

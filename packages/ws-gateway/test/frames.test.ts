@@ -4,7 +4,7 @@
 import { afterEach, expect, it } from 'vitest'
 import { decode } from '@msgpack/msgpack'
 import { WebSocket } from 'ws'
-import { frameOf, payloadOf } from '../src/frame.ts'
+import { frameOf, payloadLength, payloadOf } from '../src/frame.ts'
 import { Lab, LabSession } from './lab.ts'
 
 let lab: Lab
@@ -69,7 +69,11 @@ it.each(['', 'pidmesh.json.1', 'pidmesh.msgpack.1'])(
 it('the payload of a frame is what was put in', () => {
   for (const length of LENGTHS) {
     const payload = Buffer.alloc(length, 7)
-    for (const isKept of [true, false]) expect(payloadOf(frameOf(payload, isKept)).equals(payload)).toBe(true)
+    for (const isKept of [true, false]) {
+      const frame = frameOf(payload, isKept)
+      expect(payloadOf(frame).equals(payload)).toBe(true)
+      expect(payloadLength(frame)).toBe(length)
+    }
   }
 })
 
