@@ -49,8 +49,8 @@ const FIELDS: readonly (readonly [interfaces: string, source: string, document: 
 /** What a program can be made with. For tests of the project, and for the command line, there are others. */
 const INDEXES = [
   ...['runtime', 'gen-server', 'global-ets', 'ws-gateway', 'client', 'metrics', 'opentelemetry', 'via-kit'],
-  ...['via-redis', 'via-mysql', 'via-kafka'],
-].map((name) => `packages/${name}/src/index.ts`)
+  ...['via-redis', 'via-mysql', 'via-kafka', 'runtime/testing', 'via-kit/testing'],
+].map((name) => `packages/${name.replace(/(?=\/)|$/, '/src')}/index.ts`)
 
 /** The TypeScript sources of all packages, generated ones left out. */
 function sources(): string[] {
