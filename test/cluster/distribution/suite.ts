@@ -209,7 +209,9 @@ export function describeDistribution(transport: TransportKind): void {
         expect(newsOfA().slice(2)).toMatchObject([nodedown])
         expect(newsOfB()).toMatchObject([nodedown])
         expect(await c.exited()).toBe(0)
-        expect(c.stderr).toBe('')
+        // How long a turn takes is the affair of a machine that may be busy with something else.
+        const lines = c.stderr.split('\n').filter((line) => line !== '' && !line.includes('"report":"long_schedule"'))
+        expect(lines).toEqual([])
         await expectToTalk([a, b])
       })
 

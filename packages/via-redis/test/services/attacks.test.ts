@@ -180,7 +180,7 @@ describe.skipIf(hasNoRedis())('a driver of Redis', () => {
       const list = await redis.command('CLIENT', 'LIST', 'TYPE', 'PUBSUB')
       return Number(/ sub=(\d+)/.exec(list)?.[1] ?? 0)
     }
-    await expect.poll(listened, { timeout: 15_000, interval: 20 }).toBe(channels.length)
+    await expect.poll(listened, { timeout: 50_000, interval: 20 }).toBe(channels.length)
     expect(told).not.toContain(0)
     await broker.stop()
   })
