@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { call, type Call, type ServerRef } from '@pidmesh/gen-server'
-import { via } from '@pidmesh/runtime'
+import type { GlobalEts } from '@pidmesh/global-ets'
+import { via, type Node, type Ref } from '@pidmesh/runtime'
 import { SocketSession, type NameFor, type PresenceMessage, type SessionClass } from '@pidmesh/ws-gateway'
 
 // #region player
@@ -65,6 +67,69 @@ class Meeting extends SocketSession<never, { type: 'plan'; plan: string }, Accou
 }
 // #endregion
 
+// #region turns
+type YourTurn = { type: 'your_turn' }
+
+class Seat extends SocketSession<never, YourTurn, { user: string }> {
+  turnAtMs: number | undefined = Date.now() + 30_000 // goes along; the timer stays behind
+
+  override handleConnect() {
+    this.waitForTurn()
+  }
+
+  override async handleTakeover(state: unknown) {
+    await super.handleTakeover(state) // the fields
+    this.waitForTurn()
+  }
+
+  override handleInfo(message: YourTurn) {
+    if (this.turnAtMs === undefined) return // it has come already: the former process forwards what comes to it, of its timer, too
+    this.turnAtMs = undefined
+    this.push(message)
+  }
+
+  private waitForTurn() {
+    if (this.turnAtMs === undefined) return
+    this.self.sendAfter(Math.max(0, this.turnAtMs - Date.now()), this.pid, { type: 'your_turn' })
+  }
+}
+// #endregion
+
+// #region ask
+type FromDevice = { type: 'done'; id: string; result: string }
+type ToDevice = { type: 'do'; id: string; command: string }
+type Ask = { type: 'ask'; command: string; replyTo: Ref } // for the session: the client gets a ToDevice
+
+class Device extends SocketSession<FromDevice, ToDevice, { device: string }, ToDevice | Ask> {
+  asked = new Map<string, Ref>() // goes along when the session moves
+
+  override handleConnect() {
+    return this.registerAs(`device:${this.principal.device}`)
+  }
+
+  override handleInfo(message: ToDevice | Ask) {
+    if (message.type === 'do') return void this.push(message)
+    const id = randomUUID()
+    this.asked.set(id, message.replyTo)
+    this.push({ type: 'do', id, command: message.command })
+  }
+
+  override handleMessage({ id, result }: FromDevice) {
+    const replyTo = this.asked.get(id)
+    if (replyTo !== undefined) this.self.send(replyTo, result) // to nobody, if nobody waits any more
+    this.asked.delete(id)
+  }
+}
+
+/** From any node; in a process with its `self` in place of the node. */
+export async function ask(node: Node, names: GlobalEts, device: string, command: string): Promise<string> {
+  const session = names.whereisName(`device:${device}`)
+  if (session === undefined) return 'not connected'
+  const outcome = await node.request(session, (replyTo) => ({ type: 'ask', command, replyTo }), 10_000)
+  return outcome.type === 'reply' ? String(outcome.value) : outcome.type // down: the session has ended; timeout
+}
+// #endregion
+
 // #region guest
 type Said = { type: 'said'; text: string }
 type Mute = { type: 'mute' }
@@ -111,6 +176,8 @@ export function buyerOf(database: Database): SessionClass<{ item: string }, Boug
 // #endregion
 
 /** What `Gateway.start` is given. */
+export const device: SessionClass<FromDevice, ToDevice, { device: string }, ToDevice | Ask> = Device
 export const guest: SessionClass<{ text: string }, Said, { user: string }, Said | Mute> = Guest
 export const meeting: SessionClass<never, { type: 'plan'; plan: string }, Account> = Meeting
 export const session: SessionClass<ClientMessage, ServerMessage, { user: string }> = Player
+export const seat: SessionClass<never, YourTurn, { user: string }> = Seat

@@ -182,8 +182,8 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal, Inf
   handleRefresh(_former: Principal): Handled {}
 
   /**
-   * The session goes to another node: what must go with it. It must be sendable. Names, rooms and what is not yet acknowledged go by themselves. The default gives the
-   * instance's own fields (`#fields` can't be seen).
+   * The session goes to another node: what must go with it. It must be sendable. Names, rooms and what is not yet acknowledged go by themselves; timers, watches,
+   * monitors and links of its process stay behind. The default gives the instance's own fields (`#fields` can't be seen).
    */
   handOver(): Awaitable<unknown> {
     return Object.fromEntries(Object.entries(this))
@@ -191,7 +191,7 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal, Inf
 
   /**
    * The session has come from another node, with what `handOver` gave there. Its names and rooms are there, and the client has been sent what it has missed. The default
-   * assigns fields.
+   * assigns fields. Begin here again what stays behind with the former process: timers, watches, monitors and links.
    */
   handleTakeover(state: unknown): Handled {
     if (typeof state === 'object' && state !== null) Object.assign(this, state)

@@ -389,6 +389,43 @@ it('what can not go to another node is not logged with each message to a session
   expect(lines[0]?.fields).toMatchObject({ session: session.toString() })
 })
 
+describe('a session that waits for a time, and moves', () => {
+  /** As docs/gateway.md says that it is to be written: the timer stays behind, and what it is for goes along. */
+  class Waiting extends SocketSession<SimMessage, unknown, SimPrincipal> {
+    afterMs = 0
+    override handleConnect() {
+      this.afterMs = 10_000
+      this.self.sendAfter(this.afterMs, this.pid, { type: 'time' })
+    }
+  }
+  class WaitingAnew extends Waiting {
+    override async handleTakeover(state: unknown) {
+      await super.handleTakeover(state)
+      this.self.sendAfter(this.afterMs, this.pid, { type: 'time' })
+    }
+  }
+
+  it.each([
+    ['leaves the timer behind, of which nothing comes once its former process has ended', Waiting, []],
+    ['has another one, if it starts it there', WaitingAnew, [{ type: 'time' }]],
+  ])('%s', async (_what, session, told) => {
+    const lab = await labOf(2, { session })
+    const first = await hello(lab, 0)
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.advance(30_000)
+    expect([typesOf(second), second.messages]).toEqual([['resumed'], told])
+  })
+
+  it('is told of it by its former process, too, as long as that forwards', async () => {
+    const lab = await labOf(2, { session: WaitingAnew })
+    const first = await hello(lab, 0)
+    await lab.cluster.advance(7_000)
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.advance(30_000)
+    expect(second.messages).toEqual([{ type: 'time' }, { type: 'time' }])
+  })
+})
+
 it('a session whose metadata for its name was refused moves with the metadata that it has', async () => {
   class Bold extends SocketSession<SimMessage, unknown, SimPrincipal> {
     override async handleConnect() {
