@@ -84,8 +84,11 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JwtOptions | 'principal'>([
   'principal',
 ])
 
+/** Without `principal` the claims are the principal. */
+export function jwtVerifier(options: JwtOptions & { readonly principal?: undefined }): JwtVerifier<JwtClaims>
+// This one is last: of a call that fits neither the compiler says what it lacks for the last, an issuer that was forgotten, say.
 /**
- * @param options `principal`: who the client is by the claims of a good token; `undefined`: refused nevertheless. Without it the claims are the principal.
+ * @param options `principal`: who the client is by the claims of a good token; `undefined`: refused nevertheless. Without it the claims are it.
  * @throws PidmeshError `ERR_BAD_OPTION`
  *
  * @example
@@ -100,9 +103,8 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JwtOptions | 'principal'>([
 export function jwtVerifier<Principal>(
   options: JwtOptions & { readonly principal: (claims: JwtClaims) => Awaitable<Principal | undefined> },
 ): JwtVerifier<Principal>
-export function jwtVerifier(options: JwtOptions): JwtVerifier<JwtClaims>
 export function jwtVerifier(
-  options: JwtOptions & { readonly principal?: (claims: JwtClaims) => unknown },
+  options: JwtOptions & { readonly principal?: ((claims: JwtClaims) => unknown) | undefined },
 ): JwtVerifier<unknown> {
   for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw bad(`unknown option ${shown(name)}`)
   const { clockToleranceS = 5, wallMs = Date.now, principal = (claims: JwtClaims) => claims } = options

@@ -4,7 +4,14 @@ import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { MemoryLogger } from '@pidmesh/runtime/testing'
-import { jwtVerifier, type JwtAlgorithm, type JwtKey, type JwtOptions } from '@pidmesh/ws-gateway/jwt'
+import {
+  jwtVerifier,
+  type JwtAlgorithm,
+  type JwtClaims,
+  type JwtKey,
+  type JwtOptions,
+  type JwtVerifier,
+} from '@pidmesh/ws-gateway/jwt'
 import { SignJWT, type JWTPayload } from 'jose'
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest'
 
@@ -106,6 +113,12 @@ describe('a token', () => {
     expect(await verify(await ofRsa({ iss: expected.issuer, aud: 'chat' }))).toBe(undefined)
     const claims = jwtVerifier({ ...expected, key: rsa.publicKey })
     expect((await claims(await ofRsa({ ...good, role: 'admin' })))?.principal['role']).toBe('admin')
+  })
+
+  it('with a `principal` in options that were made elsewhere has its type', () => {
+    const options = { ...expected, key: rsa.publicKey, principal: ({ sub }: JwtClaims) => ({ user: sub ?? 'nobody' }) }
+    expectTypeOf(jwtVerifier(options)).toEqualTypeOf<JwtVerifier<{ user: string }>>()
+    expectTypeOf(jwtVerifier({ ...expected, key: rsa.publicKey })).toEqualTypeOf<JwtVerifier<JwtClaims>>()
   })
 
   it('is not wrong for a mistake in `principal`: that goes to the caller', async () => {
