@@ -119,6 +119,13 @@ describe('a token', () => {
     const options = { ...expected, key: rsa.publicKey, principal: ({ sub }: JwtClaims) => ({ user: sub ?? 'nobody' }) }
     expectTypeOf(jwtVerifier(options)).toEqualTypeOf<JwtVerifier<{ user: string }>>()
     expectTypeOf(jwtVerifier({ ...expected, key: rsa.publicKey })).toEqualTypeOf<JwtVerifier<JwtClaims>>()
+    const withoutIssuer = () =>
+      // @ts-expect-error it is said that the issuer and the audience are missing, and not that there were no `principal`
+      jwtVerifier({
+        key: rsa.publicKey,
+        principal: ({ sub }) => (sub === undefined ? undefined : { user: sub }),
+      })
+    expect(withoutIssuer).toThrow('issuer')
   })
 
   it('is not wrong for a mistake in `principal`: that goes to the caller', async () => {
