@@ -38,6 +38,13 @@ import type {
 import type { Children } from './static-service.ts'
 import { SupervisorServer, type SupervisorInit } from './supervisor-server.ts'
 
+/** With `simple_one_for_one`. It is first, since of a call that fits neither the compiler says what it lacks for the last. */
+export function startLink<Args extends readonly unknown[], Started extends Pid | undefined>(
+  self: Context,
+  flags: SimpleSupervisorFlags,
+  template: Template<Args, Started>,
+  options?: SupervisorOptions,
+): Promise<SimpleSupervisorPid<Args, Started>>
 /**
  * Starts a supervisor that is linked to the calling process, its parent. Resolves when all children have been started, in their order.
  * @param children their specifications, or a function that gives them: it runs in the supervisor, at each of its starts. With `simple_one_for_one`:
@@ -53,12 +60,6 @@ export function startLink(
   children: Children,
   options?: SupervisorOptions,
 ): Promise<SupervisorPid>
-export function startLink<Args extends readonly unknown[], Started extends Pid | undefined>(
-  self: Context,
-  flags: SimpleSupervisorFlags,
-  template: Template<Args, Started>,
-  options?: SupervisorOptions,
-): Promise<SimpleSupervisorPid<Args, Started>>
 export function startLink(
   self: Context,
   flags: SupervisorFlags | SimpleSupervisorFlags,
@@ -70,6 +71,13 @@ export function startLink(
   )
 }
 
+/** With `simple_one_for_one`. */
+export function start<Args extends readonly unknown[], Started extends Pid | undefined>(
+  caller: Caller,
+  flags: SimpleSupervisorFlags,
+  template: Template<Args, Started>,
+  options?: SupervisorOptions,
+): Promise<SimpleSupervisorPid<Args, Started>>
 /**
  * As `startLink`, without a link: for the supervisor of a whole program, which nobody's end is to stop but its node's: `node.stop()` stops it first, as `stop(node,
  * supervisor, 'shutdown')` does, the one that was started last before the others.
@@ -81,12 +89,6 @@ export function start(
   children: Children,
   options?: SupervisorOptions,
 ): Promise<SupervisorPid>
-export function start<Args extends readonly unknown[], Started extends Pid | undefined>(
-  caller: Caller,
-  flags: SimpleSupervisorFlags,
-  template: Template<Args, Started>,
-  options?: SupervisorOptions,
-): Promise<SimpleSupervisorPid<Args, Started>>
 export function start(
   caller: Caller,
   flags: SupervisorFlags | SimpleSupervisorFlags,
@@ -98,6 +100,12 @@ export function start(
   )
 }
 
+/** With `simple_one_for_one`. */
+export function childSpec<Args extends readonly unknown[], Started extends Pid | undefined>(
+  flags: SimpleSupervisorFlags,
+  template: Template<Args, Started>,
+  options?: ChildOptions & SupervisorOptions,
+): ChildSpec<SimpleSupervisorPid<Args, Started>>
 /**
  * A supervisor as a child of another one.
  * @param options of the specification, and those of `startLink`; `id` is by default the name, also of one in a `Via`, or else `supervisor`; `shutdown`
@@ -109,11 +117,6 @@ export function childSpec(
   children: Children,
   options?: ChildOptions & SupervisorOptions,
 ): ChildSpec<SupervisorPid>
-export function childSpec<Args extends readonly unknown[], Started extends Pid | undefined>(
-  flags: SimpleSupervisorFlags,
-  template: Template<Args, Started>,
-  options?: ChildOptions & SupervisorOptions,
-): ChildSpec<SimpleSupervisorPid<Args, Started>>
 export function childSpec(
   flags: SupervisorFlags | SimpleSupervisorFlags,
   children: Children | Template<never>,

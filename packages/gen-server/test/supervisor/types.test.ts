@@ -157,3 +157,35 @@ it('types: the children of simple_one_for_one are what the template starts', () 
   }
   expect(typed).toBeTypeOf('function')
 })
+
+it('types: what is wrong in the flags is what the compiler tells, and not that the strategy were another', () => {
+  const typed = (node: Node, self: Context): void => {
+    void Supervisor.start(
+      node,
+      {
+        strategy: 'one_for_all',
+        // @ts-expect-error it is the intensity
+        maxRestarts: 3,
+      },
+      [],
+    )
+    void Supervisor.startLink(
+      self,
+      {
+        strategy: 'one_for_all',
+        // @ts-expect-error it is the intensity
+        maxRestarts: 3,
+      },
+      [],
+    )
+    Supervisor.childSpec(
+      {
+        strategy: 'one_for_all',
+        // @ts-expect-error it is the intensity
+        maxRestarts: 3,
+      },
+      [],
+    )
+  }
+  expect(typed).toBeTypeOf('function')
+})
