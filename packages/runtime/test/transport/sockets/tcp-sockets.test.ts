@@ -135,8 +135,9 @@ describe('who dials', () => {
     const endsOfGrpc: LinkEnd[] = []
     made(grpcTransport()).dial(address, { onFrame: () => undefined, onEnd: (end) => void endsOfGrpc.push(end) })
     await expect.poll(() => endsOfGrpc).toMatchObject([{ type: 'failed' }])
-    // Where gRPC finds out late that nobody speaks it there it has made one connection more by itself.
-    expect([1, 2]).toContain(ofTcp.length)
+    // Of each connection once: where gRPC finds out late that nobody speaks it there it has made one more by itself.
+    expect(ofTcp.length).toBeGreaterThan(0)
+    expect(new Set(ofTcp).size).toBe(ofTcp.length)
   })
 
   it('one that ends before it has greeted has a link that has failed, once', async () => {
