@@ -127,6 +127,11 @@ export class MeshNode {
     onTestFinished(() => this.end())
   }
 
+  /** What it has said on standard error, but for how long a turn took: that is the affair of a machine that may be busy with something else. */
+  get complaints(): readonly string[] {
+    return this.stderr.split('\n').filter((line) => line !== '' && !line.includes('"report":"long_schedule"'))
+  }
+
   /** Where other nodes reach it. */
   get address(): string {
     if (this.outcome?.type !== 'started') throw new Error(`${this.name} is not up`)

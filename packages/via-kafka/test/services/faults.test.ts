@@ -171,7 +171,7 @@ describe('a broker that is killed', () => {
 describe('a broker that stands still', () => {
   it('is waited for by who has the time', async () => {
     const { topic, got } = await broker.start(broker.newTopic(), { timeoutMs: 30_000 })
-    const hasty = await broker.start(broker.newTopic(), { timeoutMs: 500 })
+    const hasty = await broker.start(broker.newTopic(), { timeoutMs: 2_000 })
     broker.kafka.pause()
     const published = topic.publish('a', text('one'))
     try {
