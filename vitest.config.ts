@@ -12,6 +12,7 @@ const ofTheProcess = [
   // The heap.
   'packages/global-ets/test/memory.test.ts',
   'packages/ws-gateway/test/codec/msgpack.test.ts',
+  'test/cluster/soak.test.ts',
   // How fast a million messages are worked off.
   'packages/runtime/test/process/fairness.test.ts',
   // The forms of numbers.
@@ -22,7 +23,7 @@ const ofTheProcess = [
 const histories = '{packages,apps}/*/test/**/{simulation,histories}/*.test.ts'
 
 /** They take all of a machine, or say how soon something comes. */
-const alone = 'test/cluster/{browser,browser-session,gateway-chaos,gateway-churn,soak,stalls-and-refusals}.test.ts'
+const alone = 'test/cluster/{browser,browser-session,gateway-chaos,gateway-churn,stalls-and-refusals}.test.ts'
 
 export default defineConfig({
   resolve: { conditions: [source, ...defaultClientConditions] },
@@ -30,6 +31,11 @@ export default defineConfig({
   test: {
     reporters: ['default', ['json', { outputFile: 'reports/vitest.json' }]],
     passWithNoTests: false,
+    // One more than the cores of a small machine: many tests wait, for what silence or a server does after seconds.
+    maxWorkers: 3,
+    // A hung test is told late; a machine that is busy with something else fails none.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // What is waited for comes when it comes, also on a machine that is busy with something else.
     expect: { poll: { timeout: 15_000, interval: 20 } },
     // fast-check: the same cases in every run, and others with PIDMESH_SEED.
@@ -45,11 +51,8 @@ export default defineConfig({
             'docs/examples/test/**/*.test.ts',
           ],
           exclude: ['**/node_modules/**', '{packages,apps}/*/test/services/**', histories, ...ofTheProcess],
-          maxWorkers: 2,
           // A worker loads modules once, not for each file: they have no state. It saves a third of the time.
           isolate: false,
-          // A hung test is told late; a machine that is busy with something else fails none.
-          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
@@ -58,8 +61,6 @@ export default defineConfig({
         test: {
           name: 'process',
           include: ofTheProcess,
-          maxWorkers: 2,
-          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
@@ -69,8 +70,6 @@ export default defineConfig({
         test: {
           name: 'simulation',
           include: [histories],
-          maxWorkers: 2,
-          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
@@ -79,10 +78,7 @@ export default defineConfig({
         test: {
           name: 'static',
           include: ['test/static/**/*.test.ts'],
-          maxWorkers: 1,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -91,11 +87,8 @@ export default defineConfig({
         test: {
           name: 'services',
           include: ['{packages,apps}/*/test/services/**/*.test.ts'],
-          // They wait for most of their time: for a server to start, to fail, or to come back.
-          maxWorkers: 3,
-          testTimeout: 60_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -104,10 +97,7 @@ export default defineConfig({
         test: {
           name: 'distribution',
           include: ['test/cluster/distribution/*.test.ts'],
-          maxWorkers: 3,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -116,11 +106,8 @@ export default defineConfig({
         test: {
           name: 'nodes',
           include: ['test/cluster/*.test.ts'],
-          exclude: ['**/node_modules/**', alone],
-          maxWorkers: 3,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          sequence: { groupOrder: 3 },
+          exclude: ['**/node_modules/**', alone, ...ofTheProcess],
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -131,9 +118,7 @@ export default defineConfig({
           include: [alone],
           fileParallelism: false,
           maxWorkers: 1,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
