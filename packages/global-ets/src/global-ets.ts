@@ -10,6 +10,9 @@
  *
  * In its default form it behaves as simple_global does (rows, return values, order), and converges where that doesn't. How it is kept the same everywhere stands in
  * engine/; here is what is asked of it.
+ *
+ * When the table, or its node, has been stopped, who reads finds nothing, who gives up (`unregisterName`, `unwatch`) learns that there is nothing, and all else that
+ * changes or watches it is `ERR_NODE_STOPPED`.
  */
 import {
   RateLimitedLog,
@@ -159,6 +162,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
       checkPid(pid)
       return { name, pid, meta: this.checkedMeta(meta) }
     })
+    this.table.checkRunning()
     return checked.map(({ name, pid, meta }) => this.register(name, pid, meta))
   }
 
@@ -271,10 +275,14 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     return slot === NONE ? 'noproc' : this.owner.send(this.table.pidOf(slot), message)
   }
 
-  /** Replaces the metadata of a name of this node: `error` if it isn't this node's. */
+  /**
+   * Replaces the metadata of a name of this node: `error` if it isn't this node's.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for what is no name or metadata; `ERR_NODE_STOPPED`
+   */
   setMeta(name: string, meta: M): 'ok' | 'error' {
     const kept = this.checkedMeta(meta)
     const slot = this.ownRow(name)
+    this.table.checkRunning()
     if (slot === NONE) return 'error'
     this.table.change([slot], kept)
     return 'ok'
@@ -336,7 +344,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
    * Tells a process of this node of names that come, go, or have other metadata: `{ type: 'names', ref, changes }`, all changes of a turn in one message, or of a
    * millisecond if there are many, in the order in which they became known. Between `rows`, what there is now, and the first change there is no gap. It ends with the
    * process, or with `unwatch`.
-   * @throws PidmeshError `ERR_BAD_ARGUMENT` if it is not a living process of this node, or for what is no pattern
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` if it is not a living process of this node, or watches 10,000 times, or for what is no pattern; `ERR_NODE_STOPPED`
    */
   watch(pid: Pid, pattern: WatchPattern = {}): NamesWatch<M> {
     checkPid(pid)

@@ -9,6 +9,9 @@
  * it has ended; those of a node that dies are gone as soon as its death is noticed. There are no clashes: a node speaks for its own processes only.
  *
  * The same engine as that of names (engine/): a membership is a row, of which a group has many.
+ *
+ * When the groups, or their node, have been stopped, who reads finds nobody, who gives up (`leave`, `demonitor`) learns that there is nothing, and all else is
+ * `ERR_NODE_STOPPED`.
  */
 import {
   PidmeshError,
@@ -123,6 +126,7 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
     const kept = checkMeta(this.table.replica.terms, meta)
     if (this.metadata?.(kept.meta) === false) throw bad("the metadata is not of the groups' type")
     const list = pidsOf(pids)
+    this.table.checkRunning()
     for (const pid of list) if (!this.table.watchEnd(pid)) throw bad(`${pid} is not a living process of this node`)
     for (const pid of list) this.table.put(group, pid, kept)
     return 'ok'
@@ -130,14 +134,16 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
 
   /**
    * Takes processes out of a group: each of those that are given, once.
-   * @returns `not_joined` if none of them was in it
-   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NODE_STOPPED`
+   * @returns `not_joined` if none of them was in it; when the groups were stopped none is
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for what is no group or pid
    */
   leave(group: string, pids: Pid | readonly Pid[]): 'ok' | 'not_joined' {
     checkKey('group', group)
+    const list = pidsOf(pids)
+    if (!this.table.isRunning) return 'not_joined'
     const { table } = this.table.replica
     let left = 0
-    for (const pid of pidsOf(pids)) {
+    for (const pid of list) {
       if (!this.isHere(pid)) continue
       const slot = table.findNewest(table.own, group, pid.id)
       if (slot === NONE) continue
@@ -147,12 +153,16 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
     return left > 0 ? 'ok' : 'not_joined'
   }
 
-  /** Replaces the metadata of a process of this node in a group, of all its memberships: `error` if it isn't in it. */
+  /**
+   * Replaces the metadata of a process of this node in a group, of all its memberships: `error` if it isn't in it.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` for what is no group, pid or metadata; `ERR_NODE_STOPPED`
+   */
   setMeta(group: string, pid: Pid, meta: M): 'ok' | 'error' {
     checkKey('group', group)
     checkPid(pid)
     const kept = checkMeta(this.table.replica.terms, meta)
     if (this.metadata?.(kept.meta) === false) throw bad("the metadata is not of the groups' type")
+    this.table.checkRunning()
     const { table } = this.table.replica
     const slots = this.isHere(pid) ? table.findClaims(table.own, group, pid.id) : []
     if (slots.length === 0) return 'error'
@@ -209,7 +219,8 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
    * Sends a message to all members of a group: one message to each node that has some, and from there to each. It reaches those that are members there when it
    * arrives. Of two broadcasts of one sender the first comes first; what the sender sends to a member directly may overtake one.
    * @returns `busy` if a connection that it went over is, `noconnection` if one couldn't be reached
-   * @throws PidmeshError `ERR_BAD_ARGUMENT`; `ERR_NOT_SENDABLE` if it can't be sent to another node: then nobody gets it
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`; `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` if it can't be sent to another node: then nobody gets it;
+   * `ERR_NODE_STOPPED`
    */
   broadcast(group: string, message: unknown): 'ok' | 'busy' | 'noconnection' {
     const pids = this.pidsOf(group)
@@ -224,7 +235,7 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
   /**
    * Tells a process of this node of all joins and leaves: `pg:monitor_scope/1`. Messages are `{ type: 'join' | 'leave', ref, group, pids }`, and `{ type: 'meta', ref,
    * group, members }`; between the groups that are returned, in key order, and the first message there is no gap.
-   * @throws PidmeshError `ERR_BAD_ARGUMENT` if it is not a living process of this node
+   * @throws PidmeshError `ERR_BAD_ARGUMENT` if it is not a living process of this node, or has 10,000 monitors; `ERR_NODE_STOPPED`
    */
   monitorScope(pid: Pid): GroupsMonitor<M> {
     checkPid(pid)
@@ -240,7 +251,7 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
 
   /**
    * As `monitorScope`, of one group: `pg:monitor/2`.
-   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`, `ERR_NODE_STOPPED`
    */
   monitorGroup(pid: Pid, group: string): { readonly ref: Ref; readonly members: readonly GroupMember<M>[] } {
     checkPid(pid)

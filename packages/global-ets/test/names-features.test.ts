@@ -510,6 +510,41 @@ describe('the end of a table', () => {
   })
 })
 
+for (const stopped of ['names', 'node'] as const)
+  it(`when the ${stopped === 'names' ? 'table' : 'node'} has been stopped nothing is found, and all that changes or watches is an error`, async () => {
+    const [a, b] = [await join(cluster, 'a'), await join(cluster, 'b')]
+    const pid = idle(a)
+    a.names.registerName('x', pid)
+    b.names.registerName('y', idle(b))
+    const { ref } = a.names.watch(pid)
+    await cluster.advance(10)
+    await cluster.run(a[stopped].stop())
+    expect(a.names.registeredNames()).toEqual([])
+    expect(a.names.size).toBe(0)
+    for (const name of ['x', 'y']) {
+      expect(a.names.whereisName(name)).toBeUndefined()
+      expect(await a.names.resolveName(name)).toBeUndefined()
+      expect(a.names.send(name, 1)).toBe('noproc')
+      expect(a.names.unregisterName(name)).toBe('ok')
+    }
+    const acts: readonly (() => unknown)[] = [
+      () => a.names.registerName('z', pid),
+      () => a.names.registerName('x', pid),
+      () => a.names.registerNames([{ name: 'z', pid }]),
+      () => a.names.registerNames([]),
+      () => a.names.registerOrFind('x', pid),
+      () => a.names.takeover('x', pid),
+      () => a.names.setMeta('x', {}),
+      () => a.names.setMeta('y', {}),
+      () => a.names.watch(pid),
+      () => a.names.watch(pid, { name: 'x' }),
+    ]
+    for (const act of acts) expect(act).toThrowError(expect.objectContaining({ code: 'ERR_NODE_STOPPED' }))
+    // Its watcher lives on where only the table was stopped.
+    expect(a.names.unwatch(ref)).toBe(stopped === 'names')
+    await a.names.filled()
+  })
+
 describe('a sort key that registers a name of its own', () => {
   it('puts neither name in the place of the other, on no node', async () => {
     type Rank = { readonly rank: number }

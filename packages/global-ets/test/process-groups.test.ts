@@ -94,10 +94,37 @@ describe('as pg', () => {
     expect(a.groups.presence('room')).toEqual([{ pid: mine, meta: { nick: 'alice' } }])
   })
 
-  it('a broadcast after the end of the groups is an error, and not one to a group without members', async () => {
-    await cluster.run(a.groups.stop())
-    expect(() => a.groups.broadcast('room', 'x')).toThrowError(expect.objectContaining({ code: 'ERR_NODE_STOPPED' }))
-  })
+  for (const stopped of ['groups', 'node'] as const)
+    it(`when ${stopped === 'groups' ? 'the groups have' : 'the node has'} been stopped nobody is found, nobody has joined, and all that changes, sends or monitors is an error`, async () => {
+      const [one] = collector(a)
+      const [two] = collector(b)
+      a.groups.join('room', one)
+      b.groups.join('room', two)
+      const { ref } = a.groups.monitorScope(one)
+      await cluster.advance(10)
+      await cluster.run(a[stopped].stop())
+      expect(a.groups.members('room')).toEqual([])
+      expect(a.groups.presence('room')).toEqual([])
+      expect(a.groups.groups()).toEqual([])
+      expect(a.groups.size).toBe(0)
+      for (const pid of [one, two]) expect(a.groups.leave('room', pid)).toBe('not_joined')
+      const acts: readonly (() => unknown)[] = [
+        () => a.groups.join('room', one),
+        () => a.groups.join('room', two),
+        () => a.groups.join('room', []),
+        () => a.groups.setMeta('room', one, {}),
+        () => a.groups.setMeta('room', two, {}),
+        () => a.groups.broadcast('room', 'x'),
+        () => a.groups.broadcast('nobody', 'x'),
+        () => a.groups.monitorScope(one),
+        () => a.groups.monitorGroup(one, 'room'),
+      ]
+      for (const act of acts) expect(act).toThrowError(expect.objectContaining({ code: 'ERR_NODE_STOPPED' }))
+      expect(() => a.groups.leave('', one)).toThrowError(expect.objectContaining({ code: 'ERR_BAD_ARGUMENT' }))
+      // Its watcher lives on where only the groups were stopped.
+      expect(a.groups.demonitor(ref)).toBe(stopped === 'groups')
+      await a.groups.filled()
+    })
 
   it('the groups are listed in key order: all that have members, and those with members here', async () => {
     const [one] = collector(a)
