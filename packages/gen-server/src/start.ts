@@ -131,7 +131,7 @@ export function startMonitor<
 export function enterLoop(
   self: Context,
   server: AnyServer,
-  options: { readonly parent?: Pid } = {},
+  options: { readonly parent?: Pid | undefined } = {},
 ): MessageHandler | Promise<MessageHandler> {
   // A state machine has its first state of its `init`, which isn't called here.
   if (!isServer(server) || (server as unknown) instanceof GenStatem)

@@ -53,7 +53,9 @@ import type {
 type MetaArgument<M> = {} extends M ? [meta?: M] : [meta: M]
 
 /** See `takeover`. */
-export type TakeoverOptions<M extends NameMeta = NameMeta> = MetaField<M> & { readonly expectedEpoch?: number }
+export type TakeoverOptions<M extends NameMeta = NameMeta> = MetaField<M> & {
+  readonly expectedEpoch?: number | undefined
+}
 
 export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
   private readonly owner: Node
@@ -197,7 +199,8 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     checkPid(pid)
     checkTakeover(options)
     this.table.checkRunning()
-    const { meta, expectedEpoch }: { readonly meta?: M; readonly expectedEpoch?: number } = options ?? {}
+    const { meta, expectedEpoch }: { readonly meta?: M | undefined; readonly expectedEpoch?: number | undefined } =
+      options ?? {}
     const kept = this.checkedMeta(meta)
     const { table } = this.table.replica
     const holder = table.visible(name)

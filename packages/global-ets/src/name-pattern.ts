@@ -8,25 +8,25 @@ import type { NameRow } from './names-messages.ts'
 
 /** All that is given must hold. Names are in the order of their code units. */
 export interface NamePattern<M extends NameMeta = NameMeta> {
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /** The first name of a range. */
-  readonly from?: string
+  readonly from?: string | undefined
   /** As `from`, itself left out: to go on after it. `undefined`, as of `rows.at(-1)?.name` before the first page: from the beginning. */
   readonly after?: string | undefined
   /** The end of a range, itself left out. */
-  readonly to?: string
+  readonly to?: string | undefined
   /** Of whose processes they are. */
-  readonly node?: NodeName
+  readonly node?: NodeName | undefined
   /** Whatever else a row must be. */
-  readonly where?: (row: NameRow<M>) => boolean
+  readonly where?: ((row: NameRow<M>) => boolean) | undefined
   /** @default Infinity */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /** One name, or all that begin with a text, or all. */
 export type WatchPattern =
   | { readonly name: string; readonly prefix?: undefined }
-  | { readonly name?: undefined; readonly prefix?: string }
+  | { readonly name?: undefined; readonly prefix?: string | undefined }
 
 const TEXTS = ['prefix', 'from', 'after', 'to', 'node'] as const
 const FIELDS: ReadonlySet<string> = new Set<keyof NamePattern>([...TEXTS, 'where', 'limit'])

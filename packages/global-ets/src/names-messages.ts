@@ -19,7 +19,7 @@ export type NameRow<M extends NameMeta = NameMeta> =
 export type NewName<M extends NameMeta = NameMeta> = { readonly name: string; readonly pid: Pid } & MetaField<M>
 
 /** What takes metadata, optional if `{}` is metadata of the table. */
-export type MetaField<M extends NameMeta> = {} extends M ? { readonly meta?: M } : { readonly meta: M }
+export type MetaField<M extends NameMeta> = {} extends M ? { readonly meta?: M | undefined } : { readonly meta: M }
 
 /** Who has a name, and whether it is by the call that says so. */
 export interface Registered {

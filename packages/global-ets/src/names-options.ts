@@ -26,7 +26,9 @@ export interface GlobalEtsOptions<M extends NameMeta = NameMeta> {
    */
   readonly ordered?: boolean | undefined
   /** What is taken of one other node. @default 1,000,000 names, 100,000 operations a second (and 10 s worth of them at once) */
-  readonly quota?: { readonly maxNamesPerNode?: number; readonly maxOpsPerSecond?: number } | undefined
+  readonly quota?:
+    | { readonly maxNamesPerNode?: number | undefined; readonly maxOpsPerSecond?: number | undefined }
+    | undefined
 }
 
 export interface CheckedOptions {

@@ -47,7 +47,9 @@ export interface ProcessGroupsOptions<M extends NameMeta = NameMeta> {
   /** Recognises the metadata of members, and gives it its type: what it refuses can't join here. @default any sendable object */
   readonly metadata?: ((meta: NameMeta) => meta is M) | undefined
   /** What is taken of one other node. @default 1,000,000 memberships, 100,000 operations a second (and 10 s worth of them at once) */
-  readonly quota?: { readonly maxMembersPerNode?: number; readonly maxOpsPerSecond?: number } | undefined
+  readonly quota?:
+    | { readonly maxMembersPerNode?: number | undefined; readonly maxOpsPerSecond?: number | undefined }
+    | undefined
 }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof ProcessGroupsOptions>(['scope', 'metadata', 'quota'])

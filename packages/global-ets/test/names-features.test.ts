@@ -545,6 +545,16 @@ for (const stopped of ['names', 'node'] as const)
     await a.names.filled()
   })
 
+it('a part of a pattern, of options or of a name to be registered that is undefined is one that was not given', async () => {
+  const a = await join(cluster, 'a')
+  const pid = idle(a)
+  a.names.registerNames([{ name: 'x', pid, meta: undefined }])
+  expect(a.names.takeover('y', pid, { meta: undefined, expectedEpoch: undefined })).toBeGreaterThan(0)
+  const unset = { prefix: undefined, from: undefined, to: undefined, node: undefined, where: undefined }
+  expect(a.names.select({ ...unset, limit: undefined }).map(({ name }) => name)).toEqual(['x', 'y'])
+  expect(a.names.watch(pid, { name: undefined, prefix: undefined }).rows).toHaveLength(2)
+})
+
 describe('a sort key that registers a name of its own', () => {
   it('puts neither name in the place of the other, on no node', async () => {
     type Rank = { readonly rank: number }

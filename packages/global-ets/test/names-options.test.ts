@@ -14,6 +14,8 @@ it('an option that is undefined is one that was not given', () => {
     quota: undefined,
   }
   expect(checkNamesOptions(unset)).toEqual(checkNamesOptions({}))
+  const quota = { maxNamesPerNode: undefined, maxOpsPerSecond: undefined }
+  expect(checkNamesOptions({ quota })).toEqual(checkNamesOptions({}))
 })
 
 it('the defaults are those that docs/names.md says', () => {

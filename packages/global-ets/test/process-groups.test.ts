@@ -142,7 +142,8 @@ describe('as pg', () => {
   })
 
   it('groups of another scope are other groups', async () => {
-    const other = await cluster.run(ProcessGroups.start(a.node, { scope: 'other' }))
+    const quota = { maxMembersPerNode: undefined, maxOpsPerSecond: undefined }
+    const other = await cluster.run(ProcessGroups.start(a.node, { scope: 'other', quota }))
     const [pid] = collector(a)
     other.join('room', pid)
     await cluster.advance(10)

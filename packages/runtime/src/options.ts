@@ -8,7 +8,7 @@ import { PidmeshError, shown } from './errors.ts'
 import { isAddress, nodeName, type NodeName } from './ids.ts'
 import type { Logger, Propagation, TlsOptions } from './ports.ts'
 import { checkMailboxOptions, checkOptions, readOptions } from './process/checks.ts'
-import type { MailboxOptions } from './process/process.ts'
+import type { GivenMailboxOptions, MailboxOptions } from './process/process.ts'
 import type { LogLevel } from './system/pino-logger.ts'
 
 /** What the nodes of a cluster speak with each other. */
@@ -75,7 +75,7 @@ export interface NodeOptions {
    */
   readonly longScheduleMs?: number | undefined
   /** How many messages may wait for a process, and what happens to one more: for all processes that have no option of their own. */
-  readonly mailbox?: Partial<MailboxOptions> | undefined
+  readonly mailbox?: GivenMailboxOptions | undefined
   /**
    * Lets a context travel with messages, to whoever handles them: OpenTelemetry's, with the package `@pidmesh/opentelemetry`. See docs/telemetry.md.
    * @default none

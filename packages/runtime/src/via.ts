@@ -54,7 +54,7 @@ export interface Via {
    * Gives a name to a process of this node, whoever has it; who had it loses it. Only ways that can do so have it.
    * @returns the name's new epoch, which is larger with each takeover; `undefined` if the name can't be had
    */
-  takeover?(name: string, pid: Pid, options?: { readonly meta?: NameMeta }): Awaitable<number | undefined>
+  takeover?(name: string, pid: Pid, options?: { readonly meta?: NameMeta | undefined }): Awaitable<number | undefined>
 }
 
 /** A process addressed by a name in a `Via`. */

@@ -39,6 +39,7 @@ it('an option that is undefined is one that was not given', () => {
     return { ...checked, advertised: advertise('127.0.0.1:7001') }
   }
   expect(shown({ ...required, ...unset })).toEqual(shown(required))
+  expect(shown({ ...required, mailbox: { limit: undefined, policy: undefined } })).toEqual(shown(required))
 })
 
 it('an option that was not given is what the documents say', () => {

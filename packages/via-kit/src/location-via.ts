@@ -287,7 +287,11 @@ export class LocationVia implements Via {
   }
 
   /** @throws PidmeshError `ERR_BAD_ARGUMENT`; StoreError by rejection: then it may have happened for a moment, or not */
-  async takeover(name: string, pid: Pid, options: { readonly meta?: NameMeta } = {}): Promise<number | undefined> {
+  async takeover(
+    name: string,
+    pid: Pid,
+    options: { readonly meta?: NameMeta | undefined } = {},
+  ): Promise<number | undefined> {
     checkTakeover(options)
     const meta = this.check(name, pid, options.meta ?? {})
     if (!this.held.watch(pid)) return undefined

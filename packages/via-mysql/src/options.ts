@@ -8,12 +8,12 @@ import { areCertificates, isUsableForTls, kindOf } from '@pidmesh/via-kit'
 /** How the connections are encrypted, and what the server must show. Texts in PEM form. */
 export interface MysqlTls {
   /** Who may have signed the server's certificate. @default those that Node.js trusts */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** This side's own certificate, and its key: where the server asks for one. */
-  readonly cert?: string
-  readonly key?: string
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
   /** Takes any certificate. For tests. @default false */
-  readonly allowAnyServer?: boolean
+  readonly allowAnyServer?: boolean | undefined
 }
 
 /** Where the server is, and who we are there: a URL, or its parts. */
@@ -21,38 +21,38 @@ export type MysqlPlace =
   | {
       /** `mysql://user:password@host:port/database`, what is special in it percent-encoded. */
       readonly url: string
-      readonly host?: never
-      readonly port?: never
-      readonly user?: never
-      readonly password?: never
-      readonly database?: never
+      readonly host?: undefined
+      readonly port?: undefined
+      readonly user?: undefined
+      readonly password?: undefined
+      readonly database?: undefined
     }
   | {
-      readonly url?: never
+      readonly url?: undefined
       /** @default '127.0.0.1' */
-      readonly host?: string
+      readonly host?: string | undefined
       /** @default 3306 */
-      readonly port?: number
+      readonly port?: number | undefined
       readonly user: string
       /** Never logged. @default none */
-      readonly password?: string
+      readonly password?: string | undefined
       /** It must be there: only the table is made. */
       readonly database: string
     }
 
 export interface MysqlTuning {
   /** `true`: the server's certificate must be for `host`, which must be a name, and signed by whom Node.js trusts. @default none: what is sent can be read on the way */
-  readonly ssl?: boolean | MysqlTls
+  readonly ssl?: boolean | MysqlTls | undefined
   /** Letters, digits and `_`. All nodes of a cluster use the same one, and no other cluster does. @default 'pidmesh_names' */
-  readonly table?: string
+  readonly table?: string | undefined
   /** How long a name stands that isn't refreshed. The same on all nodes: each judges the rows of all by its own. @default 30_000 */
-  readonly ttlMs?: number
+  readonly ttlMs?: number | undefined
   /** After how many milliseconds a call has failed, its wait for a connection included. @default 2_000 */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** How many connections there are at most: as many calls are under way at once, and others wait. @default 2 */
-  readonly connections?: number
+  readonly connections?: number | undefined
   /** Makes the table if it isn't there: at the start, or if it is lost later. @default true */
-  readonly createTable?: boolean
+  readonly createTable?: boolean | undefined
 }
 
 export type MysqlOptions = MysqlPlace & MysqlTuning

@@ -30,6 +30,18 @@ describe('the options', () => {
     })
   })
 
+  it('that are undefined are as if they were not given', () => {
+    const unset = { table: undefined, ttlMs: undefined, timeoutMs: undefined, connections: undefined }
+    const more = { ...unset, createTable: undefined, ssl: undefined }
+    const parts = { host: undefined, port: undefined, password: undefined }
+    const ofUrl: MysqlOptions = { url, user: undefined, database: undefined, ...parts, ...more }
+    const inParts: MysqlOptions = { url: undefined, user: 'user', database: 'names', ...parts, ...more }
+    const tls = { ca: undefined, cert: undefined, key: undefined, allowAnyServer: undefined }
+    expect(checkOptions(ofUrl)).toEqual(checkOptions({ url }))
+    expect(checkOptions(inParts)).toEqual(checkOptions({ user: 'user', database: 'names' }))
+    expect(checkOptions({ url, ssl: tls })).toEqual(checkOptions({ url, ssl: true }))
+  })
+
   it('may say the server part by part', () => {
     const given = { user: 'user', database: 'names' }
     const server = { ...given, port: 3306, password: undefined }

@@ -13,12 +13,12 @@ export interface SentinelPlace {
   /** Of the sentinels: `redis://host:26379`, with user and password if they want some. */
   readonly urls: readonly string[]
   /** What the servers themselves want. */
-  readonly username?: string
-  readonly password?: string
+  readonly username?: string | undefined
+  readonly password?: string | undefined
   /** @default 0 */
-  readonly database?: number
+  readonly database?: number | undefined
   /** Whether the servers themselves are spoken to over TLS. @default false */
-  readonly tls?: boolean
+  readonly tls?: boolean | undefined
 }
 
 /** One of the three. In a URL what is special in a user or a password is percent-encoded. */
@@ -26,25 +26,25 @@ export type RedisPlace =
   | {
       /** One server: `redis://user:password@host:6379/0`; `rediss:` over TLS. */
       readonly url: string
-      readonly cluster?: never
-      readonly sentinel?: never
+      readonly cluster?: undefined
+      readonly sentinel?: undefined
     }
   | {
       /** Redis Cluster: URLs of some of its nodes, all of one scheme. User and password of the first one are those of all. */
       readonly cluster: readonly string[]
-      readonly url?: never
-      readonly sentinel?: never
+      readonly url?: undefined
+      readonly sentinel?: undefined
     }
-  | { readonly sentinel: SentinelPlace; readonly url?: never; readonly cluster?: never }
+  | { readonly sentinel: SentinelPlace; readonly url?: undefined; readonly cluster?: undefined }
 
 /** How a server is known that is spoken to over TLS, and who we are. Texts in PEM form. */
 export interface RedisTls {
   /** Certificates of the authorities that are trusted. @default those that Node.js trusts */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** For a server that wants to know who comes (`tls-auth-clients`, which it does by default). */
-  readonly cert?: string
+  readonly cert?: string | undefined
   /** Of `cert`. */
-  readonly key?: string
+  readonly key?: string | undefined
 }
 
 export interface CommonOptions {
@@ -58,14 +58,14 @@ export interface CommonOptions {
 
 export interface LocationsTuning extends CommonOptions {
   /** In ms: how long a row holds that is not written again. @default 30_000 */
-  readonly ttlMs?: number
+  readonly ttlMs?: number | undefined
 }
 
 export interface PubSubTuning extends CommonOptions {
   /** One channel for everything, or one for each that is listened to. @default 'each' */
-  readonly channels?: 'shared' | 'each'
+  readonly channels?: 'shared' | 'each' | undefined
   /** Sharded pub-sub, which a cluster does not send to all its nodes. For Redis 7. @default false */
-  readonly sharded?: boolean
+  readonly sharded?: boolean | undefined
 }
 
 export type RedisLocationsOptions = RedisPlace & LocationsTuning

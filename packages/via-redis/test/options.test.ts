@@ -28,6 +28,21 @@ describe('the options', () => {
     expect(checkPubSubOptions({ url })).toEqual(pubSub)
   })
 
+  it('that are undefined are as if they were not given', () => {
+    const more = { tls: undefined, prefix: undefined, timeoutMs: undefined }
+    expect(checkLocationsOptions({ url, cluster: undefined, sentinel: undefined, ...more, ttlMs: undefined })).toEqual(
+      checkLocationsOptions({ url }),
+    )
+    expect(
+      checkPubSubOptions({ cluster: [url], url: undefined, ...more, channels: undefined, sharded: undefined }),
+    ).toEqual(checkPubSubOptions({ cluster: [url] }))
+    const unset = { username: undefined, password: undefined, database: undefined, tls: undefined }
+    const sentinel = { name: 'main', urls: [url] }
+    expect(checkPubSubOptions({ sentinel: { ...sentinel, ...unset } })).toEqual(checkPubSubOptions({ sentinel }))
+    const tls = { ca: undefined, cert: undefined, key: undefined }
+    expect(checkLocationsOptions({ url: 'rediss://host', tls })).toMatchObject({ ttlMs: 30_000 })
+  })
+
   it('read a URL with all that it may have', () => {
     const { place } = checkLocationsOptions({ url: 'rediss://us%40er:p%3Ass@[::1]:7000/3' })
     const server = { host: '::1', port: 7_000, tls: true, username: 'us@er', password: 'p:ss', database: 3 }

@@ -32,33 +32,33 @@ export interface JwtClaims {
 
 export interface JwtOptions {
   /** The key of the issuer: give this or `jwksUrl`. */
-  readonly key?: JwtKey
+  readonly key?: JwtKey | undefined
   /**
    * Where the issuer publishes its keys, as text or URL. They are fetched when they are first needed, every ten minutes, and, every 30 seconds at most, for
    * a token of a key that isn't known, and are waited for three seconds. https, or http on loopback.
    */
-  readonly jwksUrl?: string | URL
+  readonly jwksUrl?: string | URL | undefined
   /**
    * For how long keys that can't be fetched again after their ten minutes serve on: an issuer that is away is no reason to refuse all clients. A key that the issuer has withdrawn meanwhile is
    * good here for so long, too; 0 is for who can't have that. @default 3600
    */
-  readonly jwksStaleS?: number
+  readonly jwksStaleS?: number | undefined
   /** Is told, once for each time, that the keys can't be fetched again and serve on: the node's log, say. @default `process.emitWarning` */
-  readonly log?: Pick<Logger, 'warn'>
+  readonly log?: Pick<Logger, 'warn'> | undefined
   /** Who must have issued the token: the claim `iss`. */
   readonly issuer: string | readonly string[]
   /** For whom it must be meant: the claim `aud`. Without it a token for another service of the same issuer would be good here. */
   readonly audience: string | readonly string[]
   /** @default those of the key's type; of `jwksUrl`: all but HMAC */
-  readonly algorithms?: readonly JwtAlgorithm[]
+  readonly algorithms?: readonly JwtAlgorithm[] | undefined
   /** How far the issuer's clock may be off. @default 5 */
-  readonly clockToleranceS?: number
+  readonly clockToleranceS?: number | undefined
   /** Claims that a token must have, besides `iss` and `aud`: `['exp', 'sub']`. Without `exp` here one that has none is good for ever. @default none */
-  readonly requiredClaims?: readonly string[]
+  readonly requiredClaims?: readonly string[] | undefined
   /** How long ago the token may have been issued: the claim `iat`, which it must have then. It expires by then, too. @default for ever */
-  readonly maxTokenAgeS?: number
+  readonly maxTokenAgeS?: number | undefined
   /** Milliseconds since 1970. @default Date.now */
-  readonly wallMs?: () => number
+  readonly wallMs?: (() => number) | undefined
 }
 
 /**

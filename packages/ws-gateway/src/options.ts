@@ -35,6 +35,9 @@ export interface MetricsSource {
   text(): Promise<string>
 }
 
+/** Options as they are given: what is left out, or `undefined`, has its default. */
+type Given<Options> = { readonly [Option in keyof Options]?: Options[Option] | undefined }
+
 export interface GatewayOptions<ClientMessage, ServerMessage, Principal, Info = ServerMessage> {
   /** Where sessions register their names. */
   readonly names: Via
@@ -75,7 +78,7 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal, Info = 
   readonly metrics?: ((gateway: { readonly stats: GatewayStats }) => MetricsSource) | undefined
 
   /** How sessions outlive their sockets; `false`: they don't. */
-  readonly resume?: Partial<ResumeOptions> | false | undefined
+  readonly resume?: Given<ResumeOptions> | false | undefined
 
   /** A larger message closes with 1009. @default 65536 */
   readonly maxPayloadBytes?: number | undefined
@@ -120,7 +123,7 @@ export interface GatewayOptions<ClientMessage, ServerMessage, Principal, Info = 
    * Shares of the heap's limit: above `refuseAt` new sockets get 503, above `shedAt` the slowest clients are closed with 1013, until it is `margin` below.
    * @default { refuseAt: 0.85, shedAt: 0.95, margin: 0.05 }
    */
-  readonly heapThresholds?: Partial<LoadThresholds> | undefined
+  readonly heapThresholds?: Given<LoadThresholds> | undefined
   /** How much of the heap's limit is in use, from 0 to 1. @default V8's own figures */
   readonly heapShare?: (() => number) | undefined
 }
@@ -300,7 +303,7 @@ function pathnameOf(path: string): string | undefined {
 }
 
 function checkResume(
-  resume: Partial<ResumeOptions> | false | undefined,
+  resume: Given<ResumeOptions> | false | undefined,
   maxConnections: number,
 ): ResumeOptions | undefined {
   if (resume === false) return undefined
@@ -324,7 +327,7 @@ function checkTokens(tokens: CredentialOptions): CredentialOptions {
   return checkCredentialOptions(tokens)
 }
 
-function checkThresholds(given: Partial<LoadThresholds> = {}): LoadThresholds {
+function checkThresholds(given: Given<LoadThresholds> = {}): LoadThresholds {
   if (typeof given !== 'object' || given === null) throw bad('heapThresholds must be an object')
   for (const key of Object.keys(given))
     if (!LOAD_THRESHOLDS.has(key)) throw bad(`heapThresholds has no option ${JSON.stringify(key)}`)

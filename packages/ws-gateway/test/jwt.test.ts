@@ -46,6 +46,22 @@ describe('a token', () => {
     expectTypeOf(verify).returns.resolves.toEqualTypeOf<Authenticated<{ user: string }> | undefined>()
   })
 
+  it('is good as before where options are undefined: that is as if they were not given', async () => {
+    const unset: { readonly [Option in keyof Omit<JwtOptions, 'key' | keyof typeof expected>]-?: undefined } = {
+      jwksUrl: undefined,
+      jwksStaleS: undefined,
+      log: undefined,
+      algorithms: undefined,
+      clockToleranceS: undefined,
+      requiredClaims: undefined,
+      maxTokenAgeS: undefined,
+    }
+    const same = jwtVerifier({ ...expected, ...unset, key: rsa.publicKey, principal: undefined })
+    expect(await same(await ofRsa(good))).toMatchObject({ principal: good, expiresAtMs: (NOW_S + 65) * 1_000 })
+    const fetched = jwtVerifier({ ...expected, wallMs: undefined, jwksUrl: 'https://issuer.example/', key: undefined })
+    expect(fetched).toBeTypeOf('function')
+  })
+
   it('is good from `nbf` to `exp`, and five seconds more on either side', async () => {
     expect(await verify(await ofRsa({ ...good, exp: NOW_S - 4 }))).toBeDefined()
     expect(await verify(await ofRsa({ ...good, exp: NOW_S - 6 }))).toBe(undefined)

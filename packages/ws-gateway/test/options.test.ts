@@ -49,8 +49,17 @@ it('an option that is undefined is one that was not given', () => {
   )
 })
 
+it('what is undefined within an option is not given, too', () => {
+  const limits = { maxMessages: undefined, maxBytes: undefined, maxDetached: undefined }
+  const resume = { graceMs: undefined, maxDetachedPerPrincipal: undefined, ...limits }
+  const tokens = { cookie: undefined, queryParameter: undefined }
+  expect(checkGatewayOptions<unknown, unknown, string>({ ...required, resume, tokens })).toEqual(
+    checkGatewayOptions<unknown, unknown, string>({ ...required, tokens: {} }),
+  )
+})
+
 it('a threshold of the heap that is undefined is one that was not given, too', () => {
-  const heapThresholds = { refuseAt: undefined, shedAt: 0.9, margin: undefined } as object
+  const heapThresholds = { refuseAt: undefined, shedAt: 0.9, margin: undefined }
   expect(checkGatewayOptions<unknown, unknown, string>({ ...required, heapThresholds })).toMatchObject({
     heapThresholds: { refuseAt: 0.85, shedAt: 0.9, margin: 0.05 },
   })

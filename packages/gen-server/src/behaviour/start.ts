@@ -20,11 +20,11 @@ import {
   ViaName,
   type Context,
   type HandlerBody,
-  type MailboxOptions,
   type MessageHandler,
   type Pid,
   type Ref,
   type RequestOutcome,
+  type SpawnOptions,
 } from '@pidmesh/runtime'
 import { badOption, checkOptions } from '../arguments.ts'
 import { StartError } from '../errors.ts'
@@ -43,7 +43,7 @@ export interface StartOptions {
   /** Starts out trapping exits, so that `terminate` runs when the parent exits. @default false */
   readonly trapExit?: boolean | undefined
   /** How many messages may wait, and what happens to one more. @default the node's `mailbox` option */
-  readonly mailbox?: Partial<MailboxOptions> | undefined
+  readonly mailbox?: SpawnOptions['mailbox'] | undefined
 }
 
 /** How a server and the one who starts it are bound. Only to one that it is linked to is a server's starter its parent. */

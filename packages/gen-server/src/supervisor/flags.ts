@@ -8,9 +8,9 @@ export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one'
 
 export interface RestartLimits {
   /** How many restarts there may be within `periodMs`: one more stops the supervisor. @default 1 */
-  readonly intensity?: number
+  readonly intensity?: number | undefined
   /** Milliseconds. @default 5000 */
-  readonly periodMs?: number
+  readonly periodMs?: number | undefined
 }
 
 export interface SupervisorFlags extends RestartLimits {
@@ -18,25 +18,29 @@ export interface SupervisorFlags extends RestartLimits {
    * Who is restarted with a child: nobody; all; those that were started after it. Those are stopped first, in the reverse of the order in which all
    * are started then. @default 'one_for_one'
    */
-  readonly strategy?: Strategy
+  readonly strategy?: Strategy | undefined
   /** The supervisor stops itself, with `shutdown`, when a significant child has ended and isn't restarted; or when the last of them has. @default 'never' */
-  readonly autoShutdown?: AutoShutdown
+  readonly autoShutdown?: AutoShutdown | undefined
 }
 
 export interface SimpleSupervisorFlags extends RestartLimits {
   /** Children are all of one kind, and started by `startChild` only. */
   readonly strategy: 'simple_one_for_one'
   /** @default 'never' */
-  readonly autoShutdown?: AutoShutdown
+  readonly autoShutdown?: AutoShutdown | undefined
 }
 
 export interface DynamicSupervisorFlags extends RestartLimits {
   /** How many children there may be. @default Infinity */
-  readonly maxChildren?: number
+  readonly maxChildren?: number | undefined
 }
 
-export type CheckedFlags = Required<SupervisorFlags>
-export type CheckedDynamicFlags = Required<DynamicSupervisorFlags> & { readonly autoShutdown: AutoShutdown }
+/** With the defaults filled in. */
+type Filled<Flags> = { readonly [Flag in keyof Flags]-?: Exclude<Flags[Flag], undefined> }
+
+export type CheckedLimits = Filled<RestartLimits>
+export type CheckedFlags = Filled<SupervisorFlags>
+export type CheckedDynamicFlags = Filled<DynamicSupervisorFlags> & { readonly autoShutdown: AutoShutdown }
 
 const STRATEGIES: ReadonlySet<unknown> = new Set<Strategy>(['one_for_one', 'one_for_all', 'rest_for_one'])
 const AUTO_SHUTDOWNS: ReadonlySet<unknown> = new Set<AutoShutdown>(['never', 'any_significant', 'all_significant'])
@@ -70,10 +74,7 @@ export function checkDynamicFlags(flags: DynamicSupervisorFlags): CheckedDynamic
   return { autoShutdown: 'never', maxChildren, ...checkLimits({ intensity, periodMs }) }
 }
 
-function checkLimits({
-  intensity = 1,
-  periodMs = 5_000,
-}: { [Key in keyof RestartLimits]: unknown }): Required<RestartLimits> {
+function checkLimits({ intensity = 1, periodMs = 5_000 }: { [Key in keyof RestartLimits]: unknown }): CheckedLimits {
   if (!isCount(intensity)) throw badOption('intensity must be a whole number, 0 or more')
   if (typeof periodMs !== 'number' || !(periodMs > 0)) throw badOption('periodMs must be more than 0 milliseconds')
   return { intensity, periodMs }

@@ -4,16 +4,16 @@
  * A restart that is exactly a period old still counts, as in OTP (which counts in seconds, and here it is milliseconds).
  * Holds `intensity` times that count at most, and no more than as many that don't any more: a restart costs the same, however many there were.
  */
-import type { RestartLimits } from './flags.ts'
+import type { CheckedLimits } from './flags.ts'
 
 export class RestartWindow {
-  private readonly limits: Required<RestartLimits>
+  private readonly limits: CheckedLimits
   /** The oldest first. */
   private restartsMs: number[] = []
   /** Those before it don't count any more. */
   private first = 0
 
-  constructor(limits: Required<RestartLimits>) {
+  constructor(limits: CheckedLimits) {
     this.limits = limits
   }
 

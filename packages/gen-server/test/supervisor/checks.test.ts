@@ -143,6 +143,18 @@ describe('supervisors', () => {
     expect(await codeOf(DynamicSupervisor.start(a, untyped(flags)))).toBe('ERR_BAD_OPTION')
   })
 
+  it('take a flag that is undefined as one that was not given', async () => {
+    const unset = { intensity: undefined, periodMs: undefined }
+    const flags = { ...unset, autoShutdown: undefined }
+    const supervisors = [
+      await cluster.run(Supervisor.start(a, { ...flags, strategy: undefined }, [])),
+      await cluster.run(Supervisor.start(a, { ...flags, strategy: 'simple_one_for_one' }, () => ({ id: 'a', start }))),
+      await cluster.run(DynamicSupervisor.start(a, { ...unset, maxChildren: undefined })),
+    ]
+    for (const supervisor of supervisors)
+      expect(await cluster.run(Supervisor.countChildren(a, supervisor))).toMatchObject({ active: 0 })
+  })
+
   it('refuse specifications that can not be, at their start and later', async () => {
     const bad: ChildSpec = untyped({ id: 'a' })
     const never: ChildSpec = { id: 's', start, restart: 'transient', significant: true }

@@ -8,13 +8,13 @@ import type { Rows } from './rows.ts'
 
 export interface KeyRange<Key> {
   /** The least key, included. @default from the first on */
-  readonly from?: Key
+  readonly from?: Key | undefined
   /** The end, not included. @default to the last */
-  readonly to?: Key
+  readonly to?: Key | undefined
   /** Rows at most. @default all */
-  readonly limit?: number
+  readonly limit?: number | undefined
   /** Begins at the end, and goes down. @default false */
-  readonly reverse?: boolean
+  readonly reverse?: boolean | undefined
 }
 
 /** What keys can begin with: a text, or the first items of a list. */

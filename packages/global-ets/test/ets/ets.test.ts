@@ -323,6 +323,8 @@ describe('order', () => {
     expect(ids(table.range({ from: ['a', 3], to: ['b', 2], reverse: true }))).toEqual(['b1', 'a3'])
     expect(ids(table.range({ reverse: true, limit: 2 }))).toEqual(['c3', 'c2'])
     expect(ids(table.range({ limit: 0 }))).toEqual([])
+    const unset = { from: undefined, to: undefined, limit: undefined, reverse: undefined }
+    expect(table.range(unset)).toEqual(table.tab2list())
     for (const limit of [-1, NaN]) expect(() => table.range({ limit })).toThrow(code('ERR_BAD_ARGUMENT'))
     const texts = Ets.new<Room, 'name'>(node, 't', { key: 'name', type: 'ordered_set' })
     texts.insert(['user:1', 'user:2', 'users', 'use'].map((name) => ({ name, guests: 0 })))

@@ -3,7 +3,7 @@
  */
 import type { Context } from './context.ts'
 import { checkFunction } from './checks.ts'
-import type { MailboxOptions, MessageHandler } from './process.ts'
+import type { GivenMailboxOptions, MessageHandler } from './process.ts'
 
 /** A plain process: returns or resolves, with whatever → exit `normal` (with a function, it is warned of: see `handler`); throws or rejects → exit with the error as data. */
 export type ProcessFunction = (self: Context) => unknown
@@ -41,7 +41,7 @@ export interface SpawnOptions {
   /** Starts out trapping exits. @default false */
   readonly trapExit?: boolean | undefined
   /** How many messages may wait, and what happens to one more. @default the node's `mailbox` option */
-  readonly mailbox?: Partial<MailboxOptions> | undefined
+  readonly mailbox?: GivenMailboxOptions | undefined
 }
 
 export const SPAWN_OPTIONS: readonly (keyof SpawnOptions)[] = ['name', 'label', 'trapExit', 'mailbox']

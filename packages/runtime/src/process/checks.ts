@@ -6,7 +6,7 @@ import { isNodeName, isPid, isRef, type NodeName, type Pid, type Ref } from '../
 import type { NodeType } from '../messages.ts'
 import { isExitReason, reasonOfThrown, type ExitReason } from '../reasons.ts'
 import { isNameOnNode } from '../via.ts'
-import type { MailboxOptions } from './process.ts'
+import type { GivenMailboxOptions, MailboxOptions } from './process.ts'
 
 /** `instanceof` for what may be hostile. */
 export function isA<T>(value: unknown, constructor: abstract new (...args: never[]) => T): value is T {
@@ -126,7 +126,7 @@ export function checkLabelOption(label: string | undefined): string | undefined 
 const POLICIES: ReadonlySet<unknown> = new Set<MailboxOptions['policy']>(['log', 'drop', 'kill'])
 
 /** @throws PidmeshError `ERR_BAD_OPTION` */
-export function checkMailboxOptions(options: Partial<MailboxOptions>, defaults: MailboxOptions): MailboxOptions {
+export function checkMailboxOptions(options: GivenMailboxOptions, defaults: MailboxOptions): MailboxOptions {
   const { limit = defaults.limit, policy = defaults.policy } = checkOptions('mailbox', options, ['limit', 'policy'])
   if (typeof limit !== 'number' || !(limit >= 1))
     throw badOption(`mailbox.limit must be a number of messages, 1 or more, not ${shown(limit)}`)

@@ -50,6 +50,9 @@ export interface MailboxOptions {
   readonly policy: 'log' | 'drop' | 'kill'
 }
 
+/** As they are given: what is left out, or `undefined`, has its default. */
+export type GivenMailboxOptions = { readonly [Option in keyof MailboxOptions]?: MailboxOptions[Option] | undefined }
+
 /** The pid of a process of this node. It leads to its process without a look-up, as long as the process lives. */
 export class LocalPid extends Pid {
   // Private in the language: a pid shows, compares and copies as the data that it is, without all that its process holds.

@@ -22,17 +22,17 @@ interface CommonDnsOptions {
    */
   readonly name: string
   /** Pause between two lookups, more or less a quarter. @default 5000 */
-  readonly refreshMs?: number
+  readonly refreshMs?: number | undefined
   /** How long the name server has for its answer to the first question, 250 to 5000; it is asked twice. @default 2000 */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** IP addresses of name servers, with a port if it isn't 53. @default those of the machine */
-  readonly servers?: readonly string[]
+  readonly servers?: readonly string[] | undefined
 }
 
 /** The addresses of the name (AAAA if it has no A). */
 export interface DnsAddressOptions extends CommonDnsOptions {
   /** @default 'A' */
-  readonly type?: 'A'
+  readonly type?: 'A' | undefined
   /** Where the nodes listen. */
   readonly port: number
 }
@@ -93,11 +93,9 @@ async function hostsOf(resolver: Resolver, name: string): Promise<string[]> {
 }
 
 function checkDnsOptions(given: DnsOptions): CheckedDnsOptions {
-  const options = checkOptions<CommonDnsOptions & { readonly type?: string; readonly port?: number | undefined }>(
-    'dns',
-    given,
-    ['name', 'type', 'port', 'refreshMs', 'timeoutMs', 'servers'],
-  )
+  const options = checkOptions<
+    CommonDnsOptions & { readonly type?: string | undefined; readonly port?: number | undefined }
+  >('dns', given, ['name', 'type', 'port', 'refreshMs', 'timeoutMs', 'servers'])
   const { name, type = 'A', port, refreshMs = REFRESH_MS, timeoutMs = TIMEOUT_MS } = options
   if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,254}$/.test(name))
     throw bad(`name must be a domain name, not ${shown(name)}`)

@@ -39,7 +39,7 @@ export function isSocketBytes(bytes: unknown): bytes is number {
 }
 
 /** @throws PidmeshError `ERR_BAD_OPTION`; `tellMs` may name the two hosts only, as nobody else could be told. */
-export function checkBreakOptions(options: BreakOptions, a: string, b: string): Required<BreakOptions> {
+export function checkBreakOptions(options: BreakOptions, a: string, b: string): Filled<BreakOptions> {
   const { arriving = () => 0, tellMs = {} } = checkOptions('break', options, ['arriving', 'tellMs'])
   if (typeof arriving !== 'function')
     throw badOption(`arriving of break must be a function, which gives a number of frames, not ${shown(arriving)}`)
@@ -62,8 +62,11 @@ export function checkBreakOptions(options: BreakOptions, a: string, b: string): 
   }
 }
 
+/** With the defaults filled in. */
+type Filled<Options> = { readonly [Option in keyof Options]-?: Exclude<Options[Option], undefined> }
+
 /** @throws PidmeshError `ERR_BAD_OPTION` */
-export function checkCrashOptions(options: CrashOptions): Required<CrashOptions> {
+export function checkCrashOptions(options: CrashOptions): Filled<CrashOptions> {
   const { isTold = true } = checkOptions('crash', options, ['isTold'])
   return { isTold: checkFlagOption('isTold of crash', isTold) }
 }

@@ -49,14 +49,14 @@ export interface BreakOptions {
    * How many of the frames that are on their way in one direction still arrive: the first of them. Called once for each direction of each link. A cut
    * lets none arrive. @default none
    */
-  readonly arriving?: (inFlight: number) => number
+  readonly arriving?: ((inFlight: number) => number) | undefined
   /** After how many milliseconds a host is told that the link is over, by the host's name; `Infinity` for never. @default 0 */
-  readonly tellMs?: Readonly<Record<string, number>>
+  readonly tellMs?: Readonly<Record<string, number>> | undefined
 }
 
 export interface CrashOptions {
   /** Whether the hosts at the other ends are told, as they are when a process dies; `false`: as in a power failure. @default true */
-  readonly isTold?: boolean
+  readonly isTold?: boolean | undefined
 }
 
 /** What the network does, for those who look on. `link` is a number of its own for each link. */

@@ -37,6 +37,12 @@ it('a discovery by DNS is refused with servers that throw when they are looked a
   )
 })
 
+it('an option of a discovery by DNS that is undefined is one that was not given', () => {
+  const unset = { refreshMs: undefined, timeoutMs: undefined, servers: undefined }
+  expect(dns({ ...right, ...unset, type: undefined }).start).toBeTypeOf('function')
+  expect(dns({ name: right.name, ...unset, type: 'SRV', port: undefined }).start).toBeTypeOf('function')
+})
+
 it('a discovery by DNS takes addresses and services, and name servers of either family', () => {
   const servers = ['10.0.0.10', '127.0.0.1:5353', 'fd00::a', '[fd00::a]:5353']
   expect(dns({ ...right, servers }).start).toBeTypeOf('function')

@@ -105,6 +105,13 @@ describe('the memory network', () => {
     expect(network.openLinks('a', 'b')).toBe(0)
   })
 
+  it('an option of a fault that is undefined is one that was not given', () => {
+    network.break('a', 'b', { arriving: undefined, tellMs: undefined })
+    pass(100)
+    expect([near.ends, far.ends]).toEqual([['failed'], ['failed']])
+    network.crash('a', { isTold: undefined })
+  })
+
   it('lets the first of the frames that are on their way arrive before the end, if it is told to', () => {
     near.send(1, 2, 3, 4)
     network.break('b', 'a', { arriving: (inFlight) => inFlight / 2 })
