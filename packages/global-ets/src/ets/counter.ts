@@ -21,6 +21,13 @@ export type CounterUpdate<Row, Key extends keyof Row> = {
     | { readonly field: Field; readonly by: Row[Field]; readonly threshold: Row[Field]; readonly setValue: Row[Field] }
 }[CounterField<Row, Key>]
 
+/** What an update leads to, or each of a list. One type for both: of an overload the compiler would say that an update is no list. */
+export type Counted<Row, Update> = Update extends readonly { readonly field: infer Field extends keyof Row }[]
+  ? Row[Field][]
+  : Update extends { readonly field: infer Field extends keyof Row }
+    ? Row[Field]
+    : never
+
 /** An update as it comes, whatever its types say. */
 export interface GivenUpdate {
   readonly field: string

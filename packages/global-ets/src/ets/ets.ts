@@ -16,7 +16,7 @@
  */
 import { contextOf, shown, type Caller, type Context } from '@pidmesh/runtime'
 import { bad } from '../checks.ts'
-import { counted, type CounterUpdate, type GivenUpdate } from './counter.ts'
+import { counted, type Counted, type CounterUpdate, type GivenUpdate } from './counter.ts'
 import { checkName, EtsHandle, infoOf, type EtsInfo } from './handle.ts'
 import { checkKey } from './key.ts'
 import { checkEtsOptions, isOfSameNode, type EtsOptions, type KeyField, type KeyOf } from './options.ts'
@@ -38,15 +38,7 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
     super(self, table)
   }
 
-  /**
-   * Makes a table, whose owner is the process that acts. As `ets:new/2`.
-   * @throws PidmeshError `ERR_NAME_TAKEN` if it is to be named as another is; `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
-   */
-  static new<Row extends object, Key extends KeyField<Row>>(
-    caller: Caller,
-    name: string,
-    options: EtsOptions<Key, 'set'>,
-  ): Ets<Row, Key>
+  /** With a type. The most general one is last: of a call that fits none the compiler says what it lacks for that. */
   static new<Row extends object, Key extends KeyField<Row>>(
     caller: Caller,
     name: string,
@@ -62,6 +54,21 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
     name: string,
     options: EtsOptions<Key, 'duplicate_bag'> & { readonly type: 'duplicate_bag' },
   ): Ets<Row, Key, 'duplicate_bag'>
+  /**
+   * Makes a table, whose owner is the process that acts. As `ets:new/2`. Without a type it is a set.
+   * @throws PidmeshError `ERR_NAME_TAKEN` if it is to be named as another is; `ERR_BAD_ARGUMENT`, `ERR_BAD_OPTION`
+   */
+  static new<Row extends object, Key extends KeyField<Row>>(
+    caller: Caller,
+    name: string,
+    options: EtsOptions<Key, 'set'>,
+  ): Ets<Row, Key>
+  /** Of a type that isn't known here: it has what tables of all types have. */
+  static new<Row extends object, Key extends KeyField<Row>>(
+    caller: Caller,
+    name: string,
+    options: EtsOptions<Key, EtsType>,
+  ): Ets<Row, Key, EtsType>
   static new<Row extends object, Key extends KeyField<Row>>(
     caller: Caller,
     name: string,
@@ -196,18 +203,12 @@ export class Ets<Row extends object, Key extends KeyField<Row>, Type extends Ets
    * Counts: changes a field, or several one after the other, and gives what they have become. If no row has the key it begins with `absent`. Of sets.
    * @throws PidmeshError `ERR_BAD_ARGUMENT` for a field that is no integer, a key that isn't there and no `absent`, a bag; `ERR_TABLE_FULL`
    */
-  updateCounter<Update extends CounterUpdate<Row, Key>>(
+  updateCounter<Update extends CounterUpdate<Row, Key> | readonly CounterUpdate<Row, Key>[]>(
     this: Ets<Row, Key, EtsSetType>,
     key: KeyOf<Row, Key>,
     update: Update,
     absent?: Omit<Row, Key>,
-  ): Row[Update['field']]
-  updateCounter<Update extends CounterUpdate<Row, Key>>(
-    this: Ets<Row, Key, EtsSetType>,
-    key: KeyOf<Row, Key>,
-    updates: readonly Update[],
-    absent?: Omit<Row, Key>,
-  ): Row[Update['field']][]
+  ): Counted<Row, Update>
   updateCounter(
     this: Ets<Row, Key, EtsSetType>,
     key: KeyOf<Row, Key>,

@@ -1,5 +1,5 @@
 /** What doesn't compile. The code is never run: each line with an `@ts-expect-error` is an error of the types, or the check of the types fails. */
-import { Ets, type Pattern, type ReadableTable } from '@pidmesh/global-ets'
+import { Ets, type CounterUpdate, type EtsType, type Pattern, type ReadableTable } from '@pidmesh/global-ets'
 import type { Context } from '@pidmesh/runtime'
 import { expect, expectTypeOf, it } from 'vitest'
 
@@ -19,6 +19,46 @@ export function neverRun(self: Context): void {
   expectTypeOf(ordered.updateCounter('a', [{ field: 'guests', by: 1 }])).toEqualTypeOf<number[]>()
   expectTypeOf(set.lookupElement('a', 'at')).toEqualTypeOf<number | undefined>()
   expectTypeOf(set).toExtend<ReadableTable<Room>>()
+
+  // What is wrong is what the compiler tells, and not that the table were of another type, or the update a list.
+  Ets.new<Room, 'name'>(self, 't', {
+    // @ts-expect-error the key is another field
+    key: 'guests',
+    type: 'ordered_set',
+  })
+  Ets.new<Room, 'name'>(self, 't', {
+    key: 'name',
+    type: 'bag',
+    // @ts-expect-error it is maxRows
+    maxRow: 5,
+  })
+  set.updateCounter('a', {
+    // @ts-expect-error no counter
+    field: 'of',
+    by: 1,
+  })
+  set.updateCounter('a', [
+    {
+      field: 'guests',
+      // @ts-expect-error a number is added
+      by: '1',
+    },
+  ])
+  set.updateCounter(
+    'a',
+    { field: 'guests', by: 1 },
+    // @ts-expect-error fields of the row are missing
+    { guests: 1 },
+  )
+  const type = 'bag' as EtsType
+  const any = Ets.new<Room, 'name'>(self, 't', { key: 'name', type })
+  expectTypeOf(any).toEqualTypeOf<Ets<Room, 'name', EtsType>>()
+  // @ts-expect-error it may be a bag, which has no counters
+  any.updateCounter('a', { field: 'guests', by: 1 })
+  const updates = [{ field: 'guests', by: 1 }] as const
+  expectTypeOf(set.updateCounter('a', updates)).toEqualTypeOf<number[]>()
+  const one: CounterUpdate<Room, 'name'> = { field: 'guests', by: 1 }
+  expectTypeOf(set.updateCounter('a', one)).toEqualTypeOf<number>()
 
   // @ts-expect-error a field that may be absent is no key
   Ets.new<Room, 'at'>(self, 't', { key: 'at' })
