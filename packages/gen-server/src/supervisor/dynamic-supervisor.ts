@@ -6,7 +6,7 @@
  *   const started = await DynamicSupervisor.startChild(self, rooms, child(Room, ['lobby'], { restart: 'transient' }))
  *
  * Its functions are used as `DynamicSupervisor.…`; see docs/supervisors.md. All questions wait without a limit of time, as in OTP; they reject with
- * `CallError` if it isn't there. Nothing that it does for one child takes longer for there being many.
+ * `CallError` if it isn't there, and with `ERR_BAD_ARGUMENT` if a server answers that is none. Nothing that it does for one child takes longer for there being many.
  */
 import type { Caller, Context, Pid } from '@pidmesh/runtime'
 import { promised } from '../unawaited.ts'

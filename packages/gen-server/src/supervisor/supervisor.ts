@@ -7,7 +7,7 @@
  *   ])
  *
  * Its functions are used as `Supervisor.…`; see docs/supervisors.md. All questions wait without a limit of time, as in OTP: a supervisor answers
- * when what it does is done. They reject with `CallError` if it isn't there.
+ * when what it does is done. They reject with `CallError` if it isn't there, and with `ERR_BAD_ARGUMENT` if a server answers that is none.
  */
 import type { Caller, Context, Pid } from '@pidmesh/runtime'
 import type { ServerPid } from '../protocol.ts'

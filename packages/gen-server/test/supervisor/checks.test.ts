@@ -6,7 +6,11 @@ import {
   child,
   GenServer,
   DynamicSupervisor,
+  start as startServer,
   Supervisor,
+  Task,
+  type Call,
+  type CallResult,
   type ChildSpec,
   type SupervisorFlags,
 } from '@pidmesh/gen-server'
@@ -183,6 +187,40 @@ describe('supervisors', () => {
       Supervisor.whichChildren(a, untyped(5)),
     ])
       expect(await codeOf(asked)).toBe('ERR_BAD_ARGUMENT')
+  })
+
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['a text', 'yes'],
+    ['an object', { type: 'sold' }],
+  ])('what is no supervisor is told to be none by what it answers: %s', async (_, answer) => {
+    class Shop extends GenServer<Call<object, unknown>> {
+      override handleCall(request: Call<object, unknown>): CallResult {
+        return this.reply(request, answer)
+      }
+    }
+    const shop = untyped(await cluster.run(startServer(a, Shop, [])))
+    const other = await cluster.start('other')
+    const run = (): undefined => undefined
+    const asked: Promise<unknown>[] = [Task.asyncNolink(a.self, shop, run), Task.startChild(a, shop, run)]
+    for (const caller of [a, other])
+      asked.push(
+        DynamicSupervisor.terminateChild(caller, shop, a.self.pid),
+        DynamicSupervisor.whichChildren(caller, shop),
+        DynamicSupervisor.countChildren(caller, shop),
+        Supervisor.startChild(caller, shop, untyped([])),
+        Supervisor.terminateChild(caller, shop, 'a'),
+        Supervisor.restartChild(caller, shop, 'a'),
+        Supervisor.deleteChild(caller, shop, 'a'),
+        Supervisor.getChildSpec(caller, shop, 'a'),
+        Supervisor.whichChildren(caller, shop),
+        Supervisor.countChildren(caller, shop),
+      )
+    for (const one of asked) {
+      const error: unknown = await cluster.run(one).catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ code: 'ERR_BAD_ARGUMENT' })
+      expect(String(error)).toMatch(/ is no supervisor: it has another answer to \w+$/)
+    }
   })
 
   it('specifications that a function gives and that can not be fail the start', async () => {
