@@ -78,13 +78,15 @@ export abstract class GenServer<Calls extends object = never, Casts = never, Con
   /** The first thing that runs. `start` waits for it. Declare the parameters that `start` is to take. */
   init(..._args: never[]): Awaitable<InitResult> {}
 
-  /** A `call` has come. A server without calls never gets one that its types allow. */
-  handleCall(request: Calls, _from: From): Awaitable<CallResult> {
+  // Two of them have a parameter that nobody gives: by that a start tells them from those of a class, which it must have for what its types name.
+
+  /** A `call` has come. A server without calls never gets one that its types allow; one with calls that has no callback for them does not compile where it is started. */
+  handleCall(request: Calls, _from: From, ..._ofItsOwn: never[]): Awaitable<CallResult> {
     return this.stop({ bad_call: tagOf(request) })
   }
 
-  /** A `cast` has come. */
-  handleCast(request: Casts): Awaitable<CastResult> {
+  /** A `cast` has come. As with calls. */
+  handleCast(request: Casts, ..._ofItsOwn: never[]): Awaitable<CastResult> {
     return this.stop({ bad_cast: tagOf(request) })
   }
 

@@ -38,9 +38,14 @@ export type ServerClass<
   getState(): State
   // Not as methods, of which TypeScript takes any parameter that has something in common: it must take all that it is given, and all that the class says it takes.
   readonly init: (...args: Args) => Awaitable<Result>
-  readonly handleCall?: (request: NoInfer<Calls>, from: never) => unknown
-  readonly handleCast?: (request: NoInfer<Casts>) => unknown
+  readonly handleCall?: (request: NoInfer<Calls>, from: never, ...own: OfItsOwn<Calls, 'handleCall'>) => unknown
+  readonly handleCast?: (request: NoInfer<Casts>, ...own: OfItsOwn<Casts, 'handleCast'>) => unknown
 }
+
+/** What the callbacks of GenServer itself don't take, and those of a class do, which have no such parameter: who takes requests has a callback for them. */
+type OfItsOwn<Requests, Callback extends string> = [Requests] extends [never]
+  ? []
+  : [missing: `the class has no ${Callback} of its own`]
 
 /** What a start of a class resolves with whose `init` may `ignore()`; not a text, which would be a name. */
 export type Ignored<Args, Result> = IgnoreResult extends Result

@@ -1,7 +1,7 @@
 /**
  * How servers end, and what is reported of it.
  */
-import { call, cast, GenServer, start, type Call, type CallResult, type Status } from '@pidmesh/gen-server'
+import { call, cast, GenServer, start, type Call, type CallResult, type From, type Status } from '@pidmesh/gen-server'
 import type { ExitReason } from '@pidmesh/runtime'
 import { faultsOf } from '@pidmesh/runtime/testing'
 import { describe, expect, it } from 'vitest'
@@ -129,6 +129,13 @@ describe('a message that nobody handles', () => {
   class Bare extends GenServer<Call<{ type: 'x' }, number>, { type: 'y' }, { type: 'z' }> {
     override init(isContinuing: boolean) {
       return this.ok(isContinuing ? { continue: { type: 'z' } } : undefined)
+    }
+    // As a callback does with what it has no case for.
+    override handleCall(request: Call<{ type: 'x' }, number>, from: From) {
+      return super.handleCall(request, from)
+    }
+    override handleCast(request: { type: 'y' }) {
+      return super.handleCast(request)
     }
   }
 

@@ -202,8 +202,51 @@ it('types: a class whose callbacks take less than it says is not started, and a 
   expect([wrong, Loose]).toHaveLength(2)
 })
 
+it('types: a class that says that it takes calls, or casts, and has no callback of its own for them is not started', () => {
+  class NoCalls extends GenServer<CounterCall, CounterCast> {
+    override handleCast(): void {}
+  }
+  class NoCasts extends GenServer<CounterCall, CounterCast> {
+    override handleCall() {
+      return this.noreply()
+    }
+  }
+  class Both extends NoCasts {
+    override handleCast(request: CounterCast) {
+      return super.handleCast(request)
+    }
+  }
+  class Neither extends GenServer {}
+  class Any<Calls extends object, Casts> extends GenServer<Calls, Casts> {
+    override handleCall(request: Calls, from: From) {
+      return super.handleCall(request, from)
+    }
+    override handleCast(_request: Casts): void {}
+  }
+  const starts = (self: Context): void => {
+    // @ts-expect-error it has no handleCall
+    void start(self, NoCalls, [])
+    // @ts-expect-error it has no handleCast
+    void startLink(self, NoCasts, [])
+    // @ts-expect-error it has no handleCast
+    void startMonitor(self, NoCasts, [])
+    // @ts-expect-error it has no handleCall
+    child(NoCalls, [])
+    void start(self, Both, [])
+    void start(self, Neither, [])
+    void start(self, Any<CounterCall, CounterCast>, [])
+    void start(self, Any<CounterCall, never>, [])
+  }
+  expect(starts).toBeTypeOf('function')
+})
+
 it('types: a start gives the pid, and ignore only if init may ignore', () => {
-  class Choosy extends GenServer<CounterCall> {
+  class Bare extends GenServer<CounterCall> {
+    override handleCall() {
+      return this.noreply()
+    }
+  }
+  class Choosy extends Bare {
     override init(wanted: boolean) {
       if (!wanted) return this.ignore()
       return this.ok()
@@ -212,7 +255,6 @@ it('types: a start gives the pid, and ignore only if init may ignore', () => {
   class Vague extends GenServer {
     override async init(): Promise<InitResult> {}
   }
-  class Bare extends GenServer<CounterCall> {}
   const starts = async (node: Node, self: Context): Promise<void> => {
     expectTypeOf(await start(node, Counter, [5])).toEqualTypeOf<CounterPid>()
     expectTypeOf(await startLink(self, Counter, [5])).toEqualTypeOf<CounterPid>()
@@ -303,7 +345,7 @@ it('types: who waits for a reply is given no other, however it is kept until the
 })
 
 it('types: the arguments of a start are what init takes, and no more', () => {
-  class Limited extends GenServer<CounterCall> {
+  class Limited extends GenServer {
     override init(options: { readonly name: string; readonly limit?: number }, _mode: 'a' | 'b' = 'a') {
       this.log.debug(options, 'limited')
     }
@@ -313,7 +355,7 @@ it('types: the arguments of a start are what init takes, and no more', () => {
       this.log.debug({ shown: show(value) }, 'a pair')
     }
   }
-  class Bare extends GenServer<CounterCall> {}
+  class Bare extends GenServer {}
   const starts = (node: Node, self: Context, given: readonly [{ name: string }, 'b']): void => {
     void start(node, Limited, [{ name: 'x', limit: 5 }, 'b'])
     void start(node, Limited, given)

@@ -35,6 +35,7 @@ class Mute extends GenServer<Call<{ type: 'x' }, never>, () => number> {
   override handleCall() {
     return this.noreply()
   }
+  override handleCast(): void {}
 }
 
 describe('call', () => {

@@ -39,13 +39,17 @@ class Room extends GenServer<RoomCall, RoomCast> {
   override handleCast(_request: RoomCast): void {}
 }
 
-class Choosy extends GenServer<RoomCall> {
+class Mute extends GenServer<RoomCall> {
+  override handleCall() {
+    return this.noreply()
+  }
+}
+
+class Choosy extends Mute {
   override init(isWanted: boolean) {
     return isWanted ? this.ok() : this.ignore()
   }
 }
-
-class Bare extends GenServer<RoomCall> {}
 
 class Lamp extends GenStatem<{ state: 'on' | 'off'; calls: RoomCall }> {
   override init() {
@@ -68,6 +72,9 @@ it('types: a child is what its specification starts: it is called and cast witho
     expectTypeOf(room).toEqualTypeOf<RoomPid>()
     expectTypeOf(await call(node, room, { type: 'topic' })).toEqualTypeOf<string>()
     cast(node, room, { type: 'rename', to: 'chess' })
+    class Bare extends GenServer<RoomCall, RoomCast> {}
+    // @ts-expect-error it has no handleCall and no handleCast
+    child(Bare, [])
     // @ts-expect-error there is no such request
     void call(node, room, { type: 'topics' })
     // @ts-expect-error there is no such cast
@@ -79,7 +86,7 @@ it('types: a child is what its specification starts: it is called and cast witho
     // Of whose name another process has it is not known what it takes.
     const started = await DynamicSupervisor.startChild(node, rooms, child(Room, ['tea'], { name: 'tea' }))
     if (started.type === 'already_started') expectTypeOf(started.pid).toEqualTypeOf<Pid>()
-    expectTypeOf(await pidOf(DynamicSupervisor.startChild(node, rooms, child(Bare, [])))).toEqualTypeOf<
+    expectTypeOf(await pidOf(DynamicSupervisor.startChild(node, rooms, child(Mute, [])))).toEqualTypeOf<
       ServerPid<RoomCall, never>
     >()
     expectTypeOf(await pidOf(DynamicSupervisor.startChild(node, rooms, child(Lamp, [])))).toEqualTypeOf<
