@@ -19,7 +19,7 @@ import type { ProcessInfo, ProcessInfoOptions } from '../observe/process-info.ts
 import type { TraceListener, TraceOptions } from '../observe/tracing.ts'
 import type { BusyWait, Clock, Logger, PumpFactory, Random, Transport } from '../ports.ts'
 import { handler, type ProcessBody, type SpawnOptions } from '../process/body.ts'
-import { checkFunction, checkNameText, checkNodeName, checkNodeType, checkPid } from '../process/checks.ts'
+import { checkFunction, checkNameText, checkNodeName, checkPid } from '../process/checks.ts'
 import type { Context } from '../process/context.ts'
 import type { RequestOutcome } from '../process/requests.ts'
 import { Discovered } from '../discovery/discovered.ts'
@@ -100,6 +100,7 @@ export class Node {
       connections: {
         find: (node) => this.peers.find(node),
         reach: (node, incarnation) => this.peers.reach(node, incarnation),
+        connected: (type) => this.peers.connected(type),
         isChanging: () => this.peers.isChanging,
       },
       turnBudgetMs: options.turnBudgetMs,
@@ -191,12 +192,9 @@ export class Node {
     return this.kernel.clock
   }
 
-  /**
-   * The nodes that are connected now, in the order of their names: by default those that are not hidden.
-   * @throws PidmeshError `ERR_BAD_ARGUMENT`
-   */
+  /** See `Context.nodes`. */
   nodes(type: NodeType | 'all' = 'visible'): NodeName[] {
-    return this.peers.connected(checkNodeType(type))
+    return this.main.nodes(type)
   }
 
   /**

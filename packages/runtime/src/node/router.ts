@@ -9,6 +9,7 @@
 import { PidmeshError, shown } from '../errors.ts'
 import { withItem, withoutItem } from '../few.ts'
 import { isPid, isRef, Pid, sameIdentity, type NameOnNode, type NodeIdentity, type NodeName, type Ref } from '../ids.ts'
+import type { NodeType } from '../messages.ts'
 import { notRegistered } from '../names.ts'
 import { checkNodeName, checkPids } from '../process/checks.ts'
 import { exitedError, LocalPid, type ExitHook, type Process } from '../process/process.ts'
@@ -32,6 +33,8 @@ export interface Connections {
    * a certain one.
    */
   reach(node: NodeName, incarnation?: number): RemoteNode | undefined
+  /** Those that are connected now, by their names. */
+  connected(type: NodeType | 'all'): NodeName[]
   /** Just now a connection begins or ends, or none has come about: there may be relations that no node that can be reached knows of. */
   isChanging(): boolean
 }
@@ -251,6 +254,10 @@ export class Router {
   /** Whether it is connected, or is being dialed from now on. */
   canReach(node: NodeName): boolean {
     return this.connections.reach(node) !== undefined
+  }
+
+  connected(type: NodeType | 'all'): NodeName[] {
+    return this.connections.connected(type)
   }
 
   isHere(pid: Pid): boolean {

@@ -22,6 +22,7 @@ import {
   checkLabel,
   checkNameText,
   checkNodeName,
+  checkNodeType,
   checkNodeTypeOption,
   checkOptions,
   checkPid,
@@ -348,6 +349,14 @@ export class Context extends LibraryContext {
    */
   processInfo(pid: Pid, options?: ProcessInfoOptions): ProcessInfo | undefined {
     return this.kernel.processInfo(checkPid(pid), options)
+  }
+
+  /**
+   * The other nodes that are connected now, in the order of their names: by default those that are not hidden. As `nodes/0`.
+   * @throws PidmeshError `ERR_BAD_ARGUMENT`
+   */
+  nodes(type: NodeType | 'all' = 'visible'): NodeName[] {
+    return this.kernel.router.connected(checkNodeType(type))
   }
 
   /** Milliseconds, never going back, from an arbitrary start: to measure durations with. As `erlang:monotonic_time/1`. */

@@ -36,6 +36,12 @@ describe('a hidden node', () => {
     const tool = await cluster.start('tool', { hidden: true, seeds: [a.address] })
     await cluster.advance(5_000)
     expect([a.nodes(), a.nodes('hidden'), a.nodes('all')]).toEqual([[b.name], [tool.name], [b.name, tool.name]])
+    // A process sees what its node does.
+    expect([a.self.nodes(), a.self.nodes('hidden'), a.self.nodes('all')]).toEqual([
+      [b.name],
+      [tool.name],
+      [b.name, tool.name],
+    ])
     expect([tool.nodes(), tool.nodes('all')]).toEqual([[a.name], [a.name]])
     expect(b.nodes('all')).toEqual([a.name])
     // It has not been told where the other is, either.
