@@ -33,7 +33,7 @@ import { promised } from './unawaited.ts'
 import { processChild, split, type ChildOptions } from './supervisor/child.ts'
 import type { ChildSpec, Shutdown } from './supervisor/child-spec.ts'
 import { startChild as startDynamicChild } from './supervisor/dynamic-supervisor.ts'
-import type { DynamicSupervisorRef, StartChildResult } from './supervisor/protocol.ts'
+import type { DynamicSupervisorRef, StartDynamicChildResult } from './supervisor/protocol.ts'
 import { stopProcess } from './supervisor/shell.ts'
 
 export const DEFAULT_TASK_TIMEOUT_MS = 5_000
@@ -143,7 +143,7 @@ export class Task<Result> {
     caller: Caller,
     supervisor: DynamicSupervisorRef,
     run: TaskFunction<unknown>,
-  ): Promise<StartChildResult<Pid>> {
+  ): Promise<StartDynamicChildResult<Pid>> {
     return promised(() => startDynamicChild(caller, supervisor, specOf(run)))
   }
 

@@ -7,7 +7,7 @@ import { call, describe } from '../call.ts'
 import type { ReplyFor } from '../protocol.ts'
 import { badChildSpec } from './child-spec.ts'
 import { promised } from '../unawaited.ts'
-import type { AnySupervisorRef, StartChildResult, SupervisorCall, UnsendableAnswer } from './protocol.ts'
+import type { AnyStartChildResult, AnySupervisorRef, SupervisorCall, UnsendableAnswer } from './protocol.ts'
 
 /**
  * @throws PidmeshError by rejection: `ERR_NOT_SENDABLE`, `ERR_MESSAGE_TOO_LARGE` for an answer that can't be sent from the supervisor's node; `ERR_BAD_ARGUMENT`
@@ -31,15 +31,15 @@ export function ask<const Request extends SupervisorCall>(
 }
 
 /** @throws PidmeshError by rejection: `ERR_BAD_CHILD_SPEC` */
-export async function askForChild<Started extends Pid | undefined>(
+export async function askForChild<Answer extends AnyStartChildResult>(
   caller: Caller,
   supervisor: AnySupervisorRef,
   request: Extract<SupervisorCall, { type: 'start_child' | 'start_child_with' }>,
-): Promise<StartChildResult<Started>> {
+): Promise<Answer> {
   const result = await ask(caller, supervisor, request)
   if (result.type === 'bad_child_spec') throw badChildSpec(result.problem)
-  // What the start of a child gives was checked where its specification was written.
-  return result as StartChildResult<Started>
+  // What the start of a child gives was checked where its specification was written, and the caller says of which kind its supervisor is.
+  return result as Answer
 }
 
 const isStart = typeOf('ok', 'already_started', 'start_failed', 'already_present', 'max_children', 'bad_child_spec')

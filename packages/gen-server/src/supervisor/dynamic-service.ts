@@ -15,7 +15,7 @@ import type {
   DeleteChildResult,
   GetChildSpecResult,
   RestartChildResult,
-  StartChildResult,
+  StartDynamicChildResult,
   TerminateChildResult,
 } from './protocol.ts'
 import { resultOf, Shell } from './shell.ts'
@@ -55,7 +55,7 @@ class DynamicService implements SupervisorService {
     this.shell = new Shell(self, this.core, name)
   }
 
-  async startChild(spec: ChildSpec): Promise<StartChildResult | BadChildSpec> {
+  async startChild(spec: ChildSpec): Promise<StartDynamicChildResult | BadChildSpec> {
     if (this.template === undefined) return this.startFrom(() => spec)
     return {
       type: 'bad_child_spec',
@@ -63,7 +63,7 @@ class DynamicService implements SupervisorService {
     }
   }
 
-  async startChildWith(args: readonly unknown[]): Promise<StartChildResult | BadChildSpec> {
+  async startChildWith(args: readonly unknown[]): Promise<StartDynamicChildResult | BadChildSpec> {
     const { template } = this
     if (template !== undefined && Array.isArray(args)) return this.startFrom(() => template(...(args as never)))
     return { type: 'bad_child_spec', problem: 'children are started with specifications here, not with arguments' }
@@ -110,7 +110,7 @@ class DynamicService implements SupervisorService {
     return this.shell.execute(this.core.onTerminateAll())
   }
 
-  private async startFrom(give: () => ChildSpec): Promise<StartChildResult | BadChildSpec> {
+  private async startFrom(give: () => ChildSpec): Promise<StartDynamicChildResult | BadChildSpec> {
     let given: ChildSpec
     try {
       given = atOnce(give(), 'a template gives a specification')

@@ -21,7 +21,7 @@ import type {
   ChildInfo,
   DynamicSupervisorPid,
   DynamicSupervisorRef,
-  StartChildResult,
+  StartDynamicChildResult,
   TerminateChildResult,
 } from './protocol.ts'
 import { SupervisorServer, type SupervisorInit } from './supervisor-server.ts'
@@ -82,7 +82,7 @@ export function startChild<Started extends Pid | undefined>(
   caller: Caller,
   supervisor: DynamicSupervisorRef,
   spec: ChildSpec<Started>,
-): Promise<StartChildResult<Started>> {
+): Promise<StartDynamicChildResult<Started>> {
   return promised(() => askForChild(caller, supervisor, { type: 'start_child', spec: checkChildSpec(spec, 'never') }))
 }
 

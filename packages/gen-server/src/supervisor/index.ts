@@ -35,6 +35,7 @@ export type {
   SimpleSupervisorPid,
   SimpleSupervisorRef,
   StartChildResult,
+  StartDynamicChildResult,
   StartResult,
   SupervisorCall,
   SupervisorPid,

@@ -20,7 +20,14 @@ export type StartChildResult<Started extends Pid | undefined = Pid | undefined> 
   | StartResult<Started>
   /** There is a child of that id, which doesn't run: `restartChild` or `deleteChild`. */
   | { readonly type: 'already_present' }
+
+/** Of a `DynamicSupervisor`, whose children may share an id, and which may be full. */
+export type StartDynamicChildResult<Started extends Pid | undefined = Pid | undefined> =
+  | StartResult<Started>
   | { readonly type: 'max_children' }
+
+/** What any of them may answer. */
+export type AnyStartChildResult = StartChildResult | StartDynamicChildResult
 
 /** What failed to start stays as it is, stopped. */
 export type RestartChildResult =
@@ -66,9 +73,9 @@ export interface UnsendableAnswer {
 type Asked<Request extends object, Answer> = Call<Request, Answer | UnsendableAnswer>
 
 export type SupervisorCall =
-  | Asked<{ readonly type: 'start_child'; readonly spec: ChildSpec }, StartChildResult | BadChildSpec>
+  | Asked<{ readonly type: 'start_child'; readonly spec: ChildSpec }, AnyStartChildResult | BadChildSpec>
   /** With `simple_one_for_one`. */
-  | Asked<{ readonly type: 'start_child_with'; readonly args: readonly unknown[] }, StartChildResult | BadChildSpec>
+  | Asked<{ readonly type: 'start_child_with'; readonly args: readonly unknown[] }, AnyStartChildResult | BadChildSpec>
   | Asked<{ readonly type: 'terminate_child'; readonly child: string | Pid }, TerminateChildResult>
   | Asked<{ readonly type: 'restart_child'; readonly id: string }, RestartChildResult>
   | Asked<{ readonly type: 'delete_child'; readonly id: string }, DeleteChildResult>

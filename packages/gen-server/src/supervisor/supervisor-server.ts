@@ -26,7 +26,7 @@ import type {
   DeleteChildResult,
   GetChildSpecResult,
   RestartChildResult,
-  StartChildResult,
+  AnyStartChildResult,
   SupervisorCall,
   SupervisorState,
   TerminateChildResult,
@@ -39,8 +39,8 @@ import { startStaticService, type StaticInit } from './static-service.ts'
 /** What a supervisor does. What may end it resolves with the reason if it does. */
 export interface SupervisorService {
   readonly flags: SupervisorState['flags']
-  startChild(spec: ChildSpec): Promise<StartChildResult | BadChildSpec>
-  startChildWith(args: readonly unknown[]): Promise<StartChildResult | BadChildSpec>
+  startChild(spec: ChildSpec): Promise<AnyStartChildResult | BadChildSpec>
+  startChildWith(args: readonly unknown[]): Promise<AnyStartChildResult | BadChildSpec>
   terminateChild(child: string | Pid): Promise<TerminateChildResult>
   restartChild(id: string): Promise<RestartChildResult>
   deleteChild(id: string): DeleteChildResult

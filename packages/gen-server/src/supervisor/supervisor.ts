@@ -29,6 +29,7 @@ import type {
   SimpleSupervisorPid,
   SimpleSupervisorRef,
   StartChildResult,
+  StartResult,
   SupervisorCall,
   SupervisorPid,
   SupervisorRef,
@@ -146,7 +147,7 @@ export function startChild<Args extends readonly unknown[], Started extends Pid 
   caller: Caller,
   supervisor: SimpleSupervisorRef<Args, Started>,
   args: NoInfer<Args>,
-): Promise<StartChildResult<Started>>
+): Promise<StartResult<Started>>
 export function startChild(
   caller: Caller,
   supervisor: AnySupervisorRef,

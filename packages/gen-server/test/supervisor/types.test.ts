@@ -19,6 +19,7 @@ import {
   type ServerPid,
   type SimpleSupervisorPid,
   type StartChildResult,
+  type StartDynamicChildResult,
   type StatemState,
   type SupervisorPid,
 } from '@pidmesh/gen-server'
@@ -60,7 +61,9 @@ class Lamp extends GenStatem<{ state: 'on' | 'off'; calls: RoomCall }> {
   }
 }
 
-async function pidOf<P extends Pid | undefined>(starting: Promise<StartChildResult<P>>): Promise<P> {
+async function pidOf<P extends Pid | undefined>(
+  starting: Promise<StartChildResult<P> | StartDynamicChildResult<P>>,
+): Promise<P> {
   const started = await starting
   if (started.type !== 'ok') throw new Error(started.type)
   return started.pid
@@ -118,6 +121,23 @@ it('types: only a child whose init may ignore its start may have no pid', () => 
     expectTypeOf(choosy).toEqualTypeOf<ServerPid<RoomCall, never> | undefined>()
     // @ts-expect-error it may be ignored
     void call(node, choosy, { type: 'topic' })
+  }
+  expect(typed).toBeTypeOf('function')
+})
+
+it('types: a start is answered with what that kind of supervisor can answer, so that a switch needs no more', () => {
+  const typed = async (node: Node, tree: SupervisorPid, rooms: DynamicSupervisorPid): Promise<void> => {
+    type Known = 'ok' | 'already_started' | 'start_failed'
+    const ofTree = await Supervisor.startChild(node, tree, child(Room, ['tea']))
+    expectTypeOf(ofTree.type).toEqualTypeOf<Known | 'already_present'>()
+    const ofRooms = await DynamicSupervisor.startChild(node, rooms, child(Room, ['tea']))
+    expectTypeOf(ofRooms.type).toEqualTypeOf<Known | 'max_children'>()
+    const ofTasks = await Task.startChild(node, rooms, async () => 5)
+    expectTypeOf(ofTasks.type).toEqualTypeOf<Known | 'max_children'>()
+    const simple = await Supervisor.start(node, { strategy: 'simple_one_for_one' }, (topic: string) =>
+      child(Room, [topic]),
+    )
+    expectTypeOf((await Supervisor.startChild(node, simple, ['tea'])).type).toEqualTypeOf<Known>()
   }
   expect(typed).toBeTypeOf('function')
 })
