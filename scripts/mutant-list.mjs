@@ -632,7 +632,7 @@ export const mutants = [
   tables(
     'who has lost and traps exits is not killed',
     'engine/replicated-table.ts',
-    "node.clock.setTimer(LOSER_GRACE_MS, () => node.exit(pid, 'kill'))",
+    'node.clock.setTimer(LOSER_GRACE_MS, () => this.killLoser(pid))',
     'node.clock.setTimer(LOSER_GRACE_MS, () => undefined)',
   ),
   tables(

@@ -54,7 +54,7 @@
  *   await call(node, counter, { type: 'add', by: 2 })          // 7: a number, by its type too
  */
 import type { Awaitable, ExitReason } from '@pidmesh/runtime'
-import { tagOf } from './behaviour/shown-value.ts'
+import { notHandled, tagOf } from './behaviour/shown-value.ts'
 import type { From, ReplyTo } from './protocol.ts'
 import {
   NOREPLY,
@@ -92,7 +92,7 @@ export abstract class GenServer<Calls extends object = never, Casts = never, Con
 
   /** Any other message: `EXIT`, `DOWN`, timers, what was sent with `send`. The default logs it and goes on. */
   handleInfo(message: unknown): Awaitable<InfoResult> {
-    this.log.warn({ message: tagOf(message) }, `${this.constructor.name} got a message that it doesn't handle`)
+    this.log.warn(notHandled(message), `${this.constructor.name} got a message that it doesn't handle`)
   }
 
   /** What a callback has asked for with `{ continue: … }`, before any other message. */

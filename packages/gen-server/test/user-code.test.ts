@@ -13,6 +13,7 @@ import {
   type Call,
   type ContinueResult,
   type EventResult,
+  type StatemEvent,
 } from '@pidmesh/gen-server'
 import type { Node, Pid } from '@pidmesh/runtime'
 import { faultsOf, TestCluster } from '@pidmesh/runtime/testing'
@@ -317,4 +318,42 @@ describe('terminate', () => {
       expect(a.isProcessAlive(server)).toBe(false)
     },
   )
+})
+
+describe('the log, of a message for which there is no handleInfo,', () => {
+  class Latch extends GenStatem<{ state: 'shut' }> {
+    override init() {
+      return this.ok('shut')
+    }
+    override handleEvent(event: StatemEvent<{ state: 'shut' }>) {
+      return this.unhandled(event)
+    }
+  }
+
+  it.each([
+    ['a server', (): Promise<Pid> => start(a, Mute, [], { trapExit: true })],
+    ['a state machine', (): Promise<Pid> => start(a, Latch, [], { trapExit: true })],
+  ])('says why, if it is an end: %s', async (_what, starting) => {
+    const pid = await cluster.run(starting())
+    a.exit(pid, { name_conflict: 'doc:1' })
+    a.send(pid, { type: 'DOWN', reason: 'x'.repeat(10_000) })
+    a.send(pid, { type: 'EXIT', reason: 5 })
+    a.send(pid, {
+      type: 'EXIT',
+      get reason(): never {
+        throw new Error('it throws when it is looked at')
+      },
+    })
+    a.send(pid, { type: 'note', reason: 'what nobody is to read' })
+    await cluster.settle()
+    const lines = cluster.log.lines.filter(({ message }) => message.includes("doesn't handle"))
+    expect(lines.map(({ fields }) => [fields['message'], fields['reason']])).toEqual([
+      ['EXIT', '{"name_conflict":"doc:1"}'],
+      ['DOWN', 'x'.repeat(4_096)],
+      ['EXIT', undefined],
+      ['EXIT', undefined],
+      ['note', undefined],
+    ])
+    expect(a.isProcessAlive(pid)).toBe(true)
+  })
 })

@@ -183,6 +183,13 @@ describe('as simple_global', () => {
     }
     await cluster.advance(200)
     for (const { pid } of losers) expect(a.node.isProcessAlive(pid)).toBe(false)
+    // A supervisor says of it `killed`, and no more: why stands here.
+    const kills = cluster.log.lines.filter(
+      ({ message }) => message === 'who has lost a name has not ended: it is killed',
+    )
+    expect(kills.map(({ level, fields }) => [level, fields['loser'], fields['afterMs']])).toEqual(
+      losers.map(({ pid }) => ['warn', pid.toString(), 5_000]),
+    )
   })
 
   /*

@@ -389,7 +389,12 @@ export class LocationVia implements Via {
     owner.exit(pid, conflict)
     const kill = owner.clock.setTimer(LOSER_GRACE_MS, () => {
       kills.delete(kill)
-      if (!owner.isStopping) owner.exit(pid, 'kill')
+      if (owner.isStopping || !owner.isProcessAlive(pid)) return
+      this.log.warn(
+        { loser: pid.toString(), afterMs: LOSER_GRACE_MS },
+        'who has lost a name has not ended: it is killed',
+      )
+      owner.exit(pid, 'kill')
     })
     kills.add(kill)
   }

@@ -273,6 +273,10 @@ describe('who has lost a name to a takeover', () => {
     expect(one.names.whereisName('ann')).toBeUndefined()
     await lab.pass(5_000)
     expect(one.node.isProcessAlive(stubborn)).toBe(false)
+    const kills = lab.cluster.log.lines.filter(
+      ({ message }) => message === 'who has lost a name has not ended: it is killed',
+    )
+    expect(kills.map(({ level, fields }) => [level, fields['loser']])).toEqual([['warn', stubborn.toString()]])
   })
 
   it('and is still there when its node gives up all names, is left alone', async () => {

@@ -2,6 +2,7 @@
  * Values of users in log lines: bounded, whatever they are.
  */
 import { inspect } from 'node:util'
+import { formatReason, hasType, isExitReason } from '@pidmesh/runtime'
 
 const MAX_LENGTH = 4_096
 
@@ -21,6 +22,18 @@ export function shownValue(value: unknown): string {
     return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text
   } catch {
     return `a value of type ${typeof value} that cannot be shown`
+  }
+}
+
+/** What a log says of a message that nobody handles: its tag, and of an end why. Never throws. */
+export function notHandled(message: unknown): { readonly message: string; readonly reason?: string } {
+  const tag = tagOf(message)
+  if (!hasType(message, 'EXIT') && !hasType(message, 'DOWN')) return { message: tag }
+  try {
+    const reason: unknown = message.reason
+    return isExitReason(reason) ? { message: tag, reason: formatReason(reason).slice(0, MAX_LENGTH) } : { message: tag }
+  } catch {
+    return { message: tag }
   }
 }
 

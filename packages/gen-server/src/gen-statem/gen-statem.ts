@@ -57,6 +57,7 @@
  */
 import { PidmeshError, type Awaitable, type ExitReason } from '@pidmesh/runtime'
 import type { Status } from '../behaviour/behaviour.ts'
+import { notHandled } from '../behaviour/shown-value.ts'
 import type { From, ReplyTo } from '../protocol.ts'
 import { assignFields, fieldsOf, Server } from '../server.ts'
 import type {
@@ -257,7 +258,11 @@ export abstract class GenStatem<Types extends Known<Types>> extends Server<Calls
 
   /** Logs an event that means nothing in this state, and stays. A call has to be answered. */
   protected unhandled(event: Exclude<StatemEvent<Types>, { readonly type: 'call' }>): KeepStateResult<never> {
-    this.log.warn({ event: event.type }, `${this.constructor.name} got an event that it doesn't handle in this state`)
+    const what = event.type === 'info' ? notHandled(event.message) : {}
+    this.log.warn(
+      { event: event.type, ...what },
+      `${this.constructor.name} got an event that it doesn't handle in this state`,
+    )
     return this.keepState()
   }
 }

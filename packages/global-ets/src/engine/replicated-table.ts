@@ -10,8 +10,9 @@
  */
 import { start } from '@pidmesh/gen-server'
 import {
-  PidmeshError,
   Pid,
+  PidmeshError,
+  RateLimitedLog,
   type AttachedTable,
   type Context,
   type Node,
@@ -72,6 +73,7 @@ export class ReplicatedTable<Change> {
   private readonly waiting = new Set<() => void>()
   /** Those who have lost and haven't ended yet, by their ids. */
   private readonly losers = new Map<number, TimerHandle>()
+  private readonly kills: RateLimitedLog
   private server: TableServer | undefined = undefined
   private restarts = 0
   /** Servers that have ended one soon after the other, and when the last one was started. */
@@ -82,6 +84,7 @@ export class ReplicatedTable<Change> {
   private constructor(node: Node, options: ReplicatedTableOptions<Change>) {
     this.node = node
     this.options = options
+    this.kills = new RateLimitedLog(node.log, node.clock)
     const { kind, policy, prefixes = [], isOrdered = false, quota, changeOf } = options
     this.watches = new Watches({ changeOf, keyOf: (slot) => this.replica.table.rows.keyOf(slot), isOrdered })
     const { self } = node
@@ -185,8 +188,16 @@ export class ReplicatedTable<Change> {
     if (!node.isProcessAlive(pid) || this.losers.has(pid.id)) return
     this.losers.set(
       pid.id,
-      node.clock.setTimer(LOSER_GRACE_MS, () => node.exit(pid, 'kill')),
+      node.clock.setTimer(LOSER_GRACE_MS, () => this.killLoser(pid)),
     )
+  }
+
+  private killLoser(pid: Pid): void {
+    this.kills.warn(
+      { loser: pid.toString(), afterMs: LOSER_GRACE_MS },
+      'who has lost a name has not ended: it is killed',
+    )
+    this.node.exit(pid, 'kill')
   }
 
   pidOf(slot: number): Pid {
