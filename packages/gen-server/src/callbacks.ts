@@ -40,7 +40,7 @@ export function initialise(
   server: AnyServer,
   args: readonly unknown[],
 ): Initialised | Promise<Initialised> {
-  server.enter(self)
+  server.$enter(self)
   const result: InitResult | Promise<InitResult> = server.init(...(args as readonly never[]))
   const enter = (outcome: InitResult): Initialised => initialised(new Callbacks(self, server), outcome)
   return result instanceof Promise ? result.then(enter) : enter(result)

@@ -37,8 +37,8 @@ export abstract class Server<Calls extends object = never, Casts = never> {
     return this.self.log
   }
 
-  /** Called by the server's process, once, before `init`. */
-  enter(context: Context): void {
+  /** Called by the server's process, once, before `init`. By a name that no class of yours has: a room has an `enter` of its own. */
+  $enter(context: Context): void {
     this.#context = context
   }
 

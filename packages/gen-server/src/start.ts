@@ -144,7 +144,7 @@ export function enterLoop(
   checkOptions('enterLoop', options, ENTER_OPTIONS)
   const { parent } = options
   if (parent !== undefined && !isPid(parent)) throw badOption('parent must be a pid')
-  server.enter(self)
+  server.$enter(self)
   const behaviour = new Callbacks(self, server)
   tellStarted(self, behaviour)
   return new ServerLoop({ self, behaviour, parent }).start()
@@ -154,7 +154,7 @@ const ENTER_OPTIONS: ReadonlySet<string> = new Set(['parent'])
 
 /** Also of a class of another copy of this package. */
 function isServer(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && typeof (value as { enter?: unknown }).enter === 'function'
+  return typeof value === 'object' && value !== null && typeof (value as { $enter?: unknown }).$enter === 'function'
 }
 
 function startAs<Server extends Pid, Args, Result>(

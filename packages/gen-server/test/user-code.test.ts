@@ -5,6 +5,7 @@ import {
   call,
   cast,
   DynamicSupervisor,
+  enterLoop,
   GenServer,
   GenStatem,
   start,
@@ -15,7 +16,7 @@ import {
   type EventResult,
   type StatemEvent,
 } from '@pidmesh/gen-server'
-import type { Node, Pid } from '@pidmesh/runtime'
+import { handler, type Node, type Pid } from '@pidmesh/runtime'
 import { faultsOf, TestCluster } from '@pidmesh/runtime/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { untyped } from './lab.ts'
@@ -355,5 +356,53 @@ describe('the log, of a message for which there is no handleInfo,', () => {
       ['note', undefined],
     ])
     expect(a.isProcessAlive(pid)).toBe(true)
+  })
+})
+
+describe('a class', () => {
+  /** What it says of itself. */
+  type Who = Call<{ type: 'who' }, string>
+
+  class Room extends GenServer<Who> {
+    members = 0
+    enter(): void {
+      this.members++
+    }
+    override init() {
+      this.enter()
+    }
+    override handleCall(request: Who) {
+      return this.reply(request, `${this.members} on ${this.node}`)
+    }
+  }
+
+  type JobTypes = { state: 'waits' | 'runs'; calls: Who }
+  class Job extends GenStatem<JobTypes> {
+    enter(): 'waits' {
+      return 'waits'
+    }
+    begin(): 'runs' {
+      return 'runs'
+    }
+    override init() {
+      return this.ok(this.enter())
+    }
+    override handleEvent(event: StatemEvent<JobTypes>, state: JobTypes['state']) {
+      if (event.type === 'info') return this.unhandled(event)
+      return this.nextState(this.begin(), this.reply(event.request, `${state} on ${this.node}`))
+    }
+  }
+
+  it('may have methods of its own with whatever names this package calls its servers by', async () => {
+    const ask = async (server: Pid): Promise<unknown> => call(a, server, { type: 'who' })
+    const room = await cluster.run(start(a, Room, []))
+    expect(await cluster.run(ask(room))).toBe('1 on a@127.0.0.1')
+    const loop = a.spawn(handler((self) => enterLoop(self, new Room())))
+    expect(await cluster.run(ask(loop))).toBe('0 on a@127.0.0.1')
+    const job = await cluster.run(start(a, Job, []))
+    expect([await cluster.run(ask(job)), await cluster.run(ask(job))]).toEqual([
+      'waits on a@127.0.0.1',
+      'runs on a@127.0.0.1',
+    ])
   })
 })

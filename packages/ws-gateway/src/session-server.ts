@@ -146,7 +146,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     this.#client = new SessionClient({ hub, self: this.self, identity, codec, state })
     this.#seat = new Seat(hub, this.self, this.#client)
     hub.beginning.set(this.pid.id, this.#seat)
-    this.#session.enter(this.#seat)
+    this.#session.$enter(this.#seat)
   }
 
   /** What a new process does first. It is a session of its gateway from then on; and ends as one, if that fails. */

@@ -109,19 +109,20 @@ const NOT_FOR_CLIENTS: ReadonlySet<unknown> = new Set(['EXIT', 'DOWN', 'nodeup',
  * something else of it, says so: `SocketSession<ClientMessage, ServerMessage, Principal, ServerMessage | Kick>`.
  */
 export abstract class SocketSession<ClientMessage, ServerMessage, Principal, Info = ServerMessage> {
-  #seat: SessionSeat<Principal> | undefined = undefined
+  // Private in the language, so that a subclass may use the words.
+  #place: SessionSeat<Principal> | undefined = undefined
 
   /** For the compiler only: what a session takes is what its class says, also if a callback looks only at a part of it. */
   declare readonly $takes?: { readonly messages: ClientMessage; readonly infos: Info }
 
-  /** Called by the gateway, once, before anything else. */
-  enter(seat: SessionSeat<Principal>): void {
-    this.#seat = seat
+  /** Called by the gateway, once, before anything else. By a name that no class of yours has: a player has an `enter` of its own. */
+  $enter(seat: SessionSeat<Principal>): void {
+    this.#place = seat
   }
 
   /** This process. */
   protected get self(): Context {
-    return this.seat.self
+    return this.#seat.self
   }
 
   protected get pid(): Pid {
@@ -139,21 +140,21 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal, Inf
 
   /** Who the client is: what `authenticate` said. */
   protected get principal(): Principal {
-    return this.seat.principal
+    return this.#seat.principal
   }
 
   protected get names(): Via {
-    return this.seat.names
+    return this.#seat.names
   }
 
   /** The rooms that this session is in, and how to reach others. */
   protected get rooms(): SessionRooms<Info> {
-    return this.seat.rooms
+    return this.#seat.rooms
   }
 
   /** Whether the client has a socket now. */
   protected get isConnected(): boolean {
-    return this.seat.isConnected
+    return this.#seat.isConnected
   }
 
   /** The client has connected, and has no session that it could go on with. */
@@ -202,7 +203,7 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal, Inf
 
   /** Sends a message to the client. */
   protected push(message: ServerMessage, options?: PushOptions): PushStatus {
-    return this.seat.push(message, options)
+    return this.#seat.push(message, options)
   }
 
   /**
@@ -211,7 +212,7 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal, Inf
    * names that fails is a log line, not the end of this session.
    */
   protected sendTo<Message = Info>(name: NameFor<Message>, message: NoInfer<Message>): void {
-    this.seat.sendTo(name, message)
+    this.#seat.sendTo(name, message)
   }
 
   /**
@@ -223,14 +224,14 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal, Inf
   protected async registerAs(name: string, { policy = 'unique', meta = NO_META }: RegisterOptions = {}): Promise<void> {
     if (policy !== 'unique' && policy !== 'replace' && policy !== 'multi')
       throw new PidmeshError('ERR_BAD_ARGUMENT', `a policy is unique, replace or multi, not ${shown(policy)}`)
-    const answer = await this.seat.register(name, policy, meta)
+    const answer = await this.#seat.register(name, policy, meta)
     // The client may have gone meanwhile: then there is nothing to close, and nobody to tell.
     if (answer !== 'yes' && this.self.isAlive) this.close(CLOSE.nameTaken)
   }
 
   /** Replaces what every node knows with a name of this session: `error` if it isn't one. */
   protected setMeta(name: string, meta: NameMeta): Promise<'ok' | 'error'> {
-    return this.seat.setMeta(name, meta)
+    return this.#seat.setMeta(name, meta)
   }
 
   /**
@@ -248,10 +249,10 @@ export abstract class SocketSession<ClientMessage, ServerMessage, Principal, Inf
     throw new ExitError(closeReason(cause), 'ERR_EXIT', `session closes: ${cause.reason}`)
   }
 
-  private get seat(): SessionSeat<Principal> {
-    if (this.#seat === undefined)
+  get #seat(): SessionSeat<Principal> {
+    if (this.#place === undefined)
       throw new TypeError('a session has nothing before handleConnect: do it there, not in the constructor')
-    return this.#seat
+    return this.#place
   }
 }
 

@@ -70,3 +70,19 @@ it('a session that takes its time does not hold up the answer', async () => {
   expect(String((await message)[0])).toBe('"welcome"')
   expect(writes()).toBe(2)
 })
+
+it('a session may have methods and fields of its own with whatever names the gateway calls it by', async () => {
+  class Player extends LabSession {
+    seat = 'the third'
+    enter(): void {
+      this.push({ type: 'entered', seat: this.seat })
+    }
+    override handleConnect(): void {
+      this.enter()
+    }
+  }
+  lab = await Lab.start(1, { session: Player })
+  const socket = new WebSocket(`ws://127.0.0.1:${lab.at(0).gateway.port}/ws?user=alice`)
+  const [data] = (await once(socket, 'message')) as [Buffer]
+  expect(data.toString()).toBe('{"type":"entered","seat":"the third"}')
+})

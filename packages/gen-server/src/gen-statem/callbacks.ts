@@ -49,7 +49,7 @@ export function initialiseStatem(
   statem: AnyStatem,
   args: readonly unknown[],
 ): Initialised | Promise<Initialised> {
-  statem.enter(self)
+  statem.$enter(self)
   const result: StatemInitResult | Promise<StatemInitResult> = statem.init(...(args as readonly never[]))
   const enter = (outcome: StatemInitResult): Initialised => initialised({ self, statem }, outcome)
   return result instanceof Promise ? result.then(enter) : enter(result)
@@ -106,7 +106,7 @@ class StatemCallbacks implements Behaviour {
     this.self = self
     this.statem = statem
     this.actions = actions
-    this.machine = machineIn(state, statem.begin(this))
+    this.machine = machineIn(state, statem.$begin(this))
   }
 
   get name(): string {

@@ -175,7 +175,7 @@ export abstract class GenStatem<Types extends Known<Types>> extends Server<Calls
   }
 
   /** Called by the machine's process, once, after `init`: where the state is, and what is allowed. */
-  begin(current: { readonly state: State }): { readonly enters: boolean; readonly maxHeldEvents: number } {
+  $begin(current: { readonly state: State }): { readonly enters: boolean; readonly maxHeldEvents: number } {
     this.#current = current
     const { maxHeldEvents } = this
     if (!(maxHeldEvents >= 0)) throw new PidmeshError('ERR_BAD_OPTION', 'maxHeldEvents must be a number, 0 or more')
