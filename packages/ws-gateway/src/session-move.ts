@@ -68,6 +68,8 @@ export interface MoveOptions {
   readonly codec: string
   /** Its names are to be given back, since they can't be taken over. */
   readonly release: boolean
+  /** Whether its names can be had, as far as that can be known before. */
+  readonly canHave: (names: SessionSnapshot['names']) => Promise<boolean>
   /** Whether somebody waits for it still. */
   readonly isWanted: () => boolean
   /** Until when this process has to have begun: on the clock of `self.monotonicMs()`. */
@@ -78,7 +80,7 @@ export interface MoveOptions {
 export async function moveFrom(
   self: Context,
   former: Former,
-  { codec, release, isWanted, untilMs }: MoveOptions,
+  { codec, release, canHave, isWanted, untilMs }: MoveOptions,
 ): Promise<Moved> {
   const { nonce, seq } = former
   const request: ClaimCall = { type: 'claim', nonce, seq, codec }
@@ -95,9 +97,11 @@ export async function moveFrom(
   if (answer.type === 'timeout' || answer.type === 'moved') return { type: 'busy' }
   if (answer.type === 'noproc' || answer.type === 'noconnection') return gone
   if (answer.type !== 'claimed') return answer
-  // Its client has given up meanwhile, and may have the session already, at its former place. That learns from this process's end that no commit will come.
-  if (!isWanted()) return { type: 'busy' }
   const { claim, snapshot } = answer
+  // After the commit it would be too late: a session that doesn't get its names ends. Its former place learns from this process's end that no commit will come.
+  if (!(await canHave(snapshot.names))) return { type: 'busy' }
+  // Its client has given up meanwhile, and may have the session already, at its former place.
+  if (!isWanted()) return { type: 'busy' }
   const commit: CommitCall = { type: 'commit', claim, to: self.pid, release }
   const committed = await ask(self, pid, commit, leftMs() * COMMIT_SHARE)
   if (committed.type === 'noproc') return gone

@@ -27,10 +27,26 @@ export function canTakeOver(via: Via): boolean {
   return via.takeover !== undefined && via.capabilities.newestWins
 }
 
+/** Whether the store that names are kept in answers for these. One that doesn't will not have them taken over, either. */
+export async function canBeAsked(via: Via, names: readonly SessionName[]): Promise<boolean> {
+  if (via.capabilities.resolve !== 'store') return true
+  try {
+    await Promise.all(names.map(async ({ name, policy }) => (policy === 'multi' ? undefined : via.resolveName(name))))
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** A name that was given back on another node is free here within so long. */
 const RELEASED_WITHIN_MS = 2_000
 /** How long it is waited for a session that may yield its name. */
 const YIELD_MS = 2_000
+/** Of the time that a session has to begin at its new place it may wait so much for a store that is away: then it can still say why it ends. */
+const ADOPT_SHARE = 0.8
+const RETRY_MS = 250
+/** Those that would be the same the next time. */
+const FINAL_ERRORS: ReadonlySet<unknown> = new Set(['ERR_BAD_ARGUMENT', 'ERR_NOT_SUPPORTED', 'ERR_NODE_STOPPED'])
 
 export class SessionNames {
   private readonly self: Context
@@ -78,15 +94,15 @@ export class SessionNames {
   }
 
   /**
-   * The names of a session that has moved here. Who had them forwards what still comes to it.
+   * The names of a session that has moved here. Who had them forwards what still comes to it. While the store or the broker is away it is tried again: there is no way back.
+   * @param untilMs When the session must have begun: on the clock of `self.monotonicMs()`
    * @returns one that somebody else has taken on the way, if there is one
    */
-  async adopt(names: readonly SessionName[], former: Pid): Promise<SessionName | undefined> {
+  async adopt(names: readonly SessionName[], former: Pid, untilMs: number): Promise<SessionName | undefined> {
+    const nowMs = this.self.monotonicMs()
+    const giveUpMs = nowMs + (untilMs - nowMs) * ADOPT_SHARE
     for (const one of names) {
-      const { name, policy, meta } = one
-      if (policy !== 'multi' && (await this.isOfOthers(name, former))) return one
-      const answer = policy === 'multi' ? await this.join(name, meta) : await this.takeOrRegister(name, meta)
-      if (answer !== 'yes') return one
+      if (!(await this.inTheEnd(() => this.adoptOne(one, former), giveUpMs))) return one
       this.keep(one)
     }
     return undefined
@@ -175,7 +191,25 @@ export class SessionNames {
     // One that was given back before may be found at its former place for a while.
     if (!canTakeOver(this.via)) return false
     const holder = await this.via.resolveName(name)
-    return holder !== undefined && !holder.equals(former)
+    return holder !== undefined && !holder.equals(former) && !holder.equals(this.self.pid)
+  }
+
+  private async adoptOne({ name, policy, meta }: SessionName, former: Pid): Promise<boolean> {
+    if (policy === 'multi') return (await this.join(name, meta)) === 'yes'
+    return !(await this.isOfOthers(name, former)) && (await this.takeOrRegister(name, meta)) === 'yes'
+  }
+
+  /** Tries again what fails of the way of keeping names, and not of what it was asked. */
+  private async inTheEnd<T>(attempt: () => Promise<T>, giveUpMs: number): Promise<T> {
+    for (;;) {
+      try {
+        return await attempt()
+      } catch (thrown) {
+        const code: unknown = thrown instanceof PidmeshError ? thrown.code : undefined
+        if (FINAL_ERRORS.has(code) || !this.self.isAlive || this.self.monotonicMs() + RETRY_MS > giveUpMs) throw thrown
+      }
+      await this.pause(RETRY_MS)
+    }
   }
 
   private async take(name: string, meta: NameMeta): Promise<'yes' | 'no'> {
@@ -197,9 +231,13 @@ export class SessionNames {
     const endMs = this.self.monotonicMs() + RELEASED_WITHIN_MS
     while (this.self.monotonicMs() < endMs) {
       if ((await this.via.registerName(name, this.self.pid, meta)) === 'yes') return 'yes'
-      await this.self.within(new Promise<never>(() => undefined), RELEASED_WITHIN_MS / 40)
+      await this.pause(RELEASED_WITHIN_MS / 40)
     }
     return 'no'
+  }
+
+  private async pause(ms: number): Promise<void> {
+    await this.self.within(new Promise<never>(() => undefined), ms)
   }
 
   private async join(name: string, meta: NameMeta): Promise<'yes' | 'no'> {

@@ -32,7 +32,7 @@ import { Departure, packed, refusedBy } from './session-departure.ts'
 import { tellGateways } from './gateways.ts'
 import type { SessionHub } from './session-hub.ts'
 import { moveFrom, resumeFailed, type Former } from './session-move.ts'
-import { canTakeOver } from './session-names.ts'
+import { canBeAsked, canTakeOver } from './session-names.ts'
 import {
   Deadline,
   SocketClosed,
@@ -178,6 +178,7 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     const moved = await moveFrom(this.self, former, {
       codec: connection.codec.name,
       release: !canTakeOver(names),
+      canHave: (wanted) => canBeAsked(names, wanted),
       isWanted: () => isWanted(connection),
       untilMs,
     })
@@ -191,13 +192,13 @@ export class SessionServer extends GenServer<SessionCall, SessionCast> {
     this.#seat.hasSeen(snapshot.seen)
     // Before any callback: what that pushes comes after what was missed.
     this.#client.resume(connection, former, missed)
-    return this.#orEnd(() => this.#goOnHere(from, snapshot))
+    return this.#orEnd(() => this.#goOnHere(from, snapshot, untilMs))
   }
 
-  async #goOnHere(former: Pid, snapshot: SessionSnapshot): Promise<void> {
+  async #goOnHere(former: Pid, snapshot: SessionSnapshot, untilMs: number): Promise<void> {
     const seat = this.#seat
     // These first: its former process forwards for a while only, however long `handleTakeover` takes.
-    const lost = snapshot.names.length > 0 ? await seat.ownNames.adopt(snapshot.names, former) : undefined
+    const lost = snapshot.names.length > 0 ? await seat.ownNames.adopt(snapshot.names, former, untilMs) : undefined
     if (lost !== undefined) {
       const cause = lost.policy === 'replace' ? CLOSE.replaced : CLOSE.nameConflict
       throw new ExitError(closeReason(cause), 'ERR_EXIT', `the name ${lost.name} was taken on the way`)

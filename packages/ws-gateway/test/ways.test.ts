@@ -29,6 +29,21 @@ const inStore = (): SimOptions => wayOf((node, server) => LocationVia.start(node
 const overBroker = (): SimOptions =>
   wayOf((node, server) => BroadcastVia.start(node, { broker: new FakeBroker(server, false) }))
 
+/** Two nodes, and what they keep names in. */
+async function labWithServer(start: Parameters<typeof wayOf>[0]): Promise<[SimLab, FakeServer]> {
+  const servers: FakeServer[] = []
+  const lab = await labOf(
+    2,
+    wayOf((node, server) => {
+      servers.push(server)
+      return start(node, server)
+    }),
+  )
+  const [server] = servers
+  if (server === undefined) throw new Error('no node has asked for a server')
+  return [lab, server]
+}
+
 async function register(lab: SimLab, socket: SimSocket, policy: 'unique' | 'replace' | 'multi'): Promise<void> {
   await tell(lab, socket, { type: 'register', name: 'ann', policy })
   await lab.cluster.advance(500)
@@ -81,6 +96,60 @@ describe('on a location database', () => {
     expect(typesOf(second)).toEqual(['resumed'])
     // Of what is pushed just while it moves some may overtake.
     expect([...second.messages].sort((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 40 }, (_, n) => n))
+  })
+
+  it.each([
+    {
+      what: 'is away',
+      stop: (server: FakeServer) => {
+        server.isAway = true
+        return () => void (server.isAway = false)
+      },
+    },
+    { what: 'stands still', stop: (server: FakeServer) => server.standStill() },
+  ])(
+    'a session whose client comes to another node while the store $what waits where it is, and moves later',
+    async ({ stop }) => {
+      const [lab, server] = await labWithServer((node, server) =>
+        LocationVia.start(node, { store: new FakeStore(server) }),
+      )
+      const first = await hello(lab, 0)
+      await register(lab, first, 'unique')
+      expect(await push(lab, 1, 'missed by none')).toBe('ok')
+      first.cut()
+      const resume = { token: tokenOf(first), seq: 0 }
+      const goOn = stop(server)
+      const early = await hello(lab, 1, resume)
+      await lab.cluster.advance(2_000)
+      expect([typesOf(early), early.closed]).toEqual([[], 1013])
+      goOn()
+      await lab.cluster.advance(1_000)
+      const late = await hello(lab, 1, resume)
+      expect(typesOf(late)).toEqual(['resumed'])
+      expect(await push(lab, 0, 'there again')).toBe('ok')
+      await lab.cluster.advance(100)
+      expect(late.messages).toEqual(['missed by none', 'there again'])
+      expect(lab.cluster.log.lines.filter(({ level }) => level === 'error')).toEqual([])
+    },
+  )
+
+  it('a session has its name at its new place as soon as the store is back, which was there when it was asked and not when it had moved', async () => {
+    const [lab, server] = await labWithServer((node, server) =>
+      LocationVia.start(node, { store: new FakeStore(server) }),
+    )
+    const first = await hello(lab, 0)
+    await register(lab, first, 'unique')
+    first.cut()
+    await lab.cluster.settle()
+    const untilMs = lab.clock.monotonicMs() + 2_500
+    let asked = 0
+    server.isNameAway = () => asked++ > 0 && lab.clock.monotonicMs() < untilMs
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.advance(3_000)
+    expect([typesOf(second), second.closed]).toEqual([['resumed'], undefined])
+    expect(await push(lab, 0, 'there again')).toBe('ok')
+    await lab.cluster.advance(100)
+    expect(second.messages).toEqual(['there again'])
   })
 
   it('a store that is away is not logged with each message to a name', async () => {
@@ -163,6 +232,24 @@ describe('on pub-sub', () => {
     await push(lab, 0, 'again')
     await lab.cluster.advance(1_000)
     expect([typesOf(second), second.messages]).toEqual([['resumed'], ['missed', 'again']])
+  })
+
+  it('a session that has moved while the broker is away has its name as soon as that is back', async () => {
+    const [lab, server] = await labWithServer((node, server) =>
+      BroadcastVia.start(node, { broker: new FakeBroker(server, true) }),
+    )
+    const first = await hello(lab, 0)
+    await register(lab, first, 'multi')
+    first.cut()
+    server.isAway = true
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.advance(3_000)
+    expect([typesOf(second), second.closed]).toEqual([['resumed'], undefined])
+    server.isAway = false
+    await lab.cluster.advance(1_000)
+    expect(await push(lab, 0, 'there again')).toBe('ok')
+    await lab.cluster.advance(100)
+    expect(second.messages).toEqual(['there again'])
   })
 
   it('revoke ends all sessions of a name, and does not know how many', async () => {
