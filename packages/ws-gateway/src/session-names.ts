@@ -38,6 +38,8 @@ export async function canBeAsked(via: Via, names: readonly SessionName[]): Promi
   }
 }
 
+/** To give the names back that a session has which moves. */
+const RELEASE_MS = 500
 /** A name that was given back on another node is free here within so long. */
 const RELEASED_WITHIN_MS = 2_000
 /** How long it is waited for a session that may yield its name. */
@@ -119,9 +121,12 @@ export class SessionNames {
     return answer
   }
 
-  /** Gives all names back, for who moves them without a takeover. */
+  /** Gives all names back, for who moves them without a takeover. A way that fails, or takes long, does not keep who waits for the session. */
   async release(): Promise<void> {
-    for (const one of this.held) if (this.isInVia(one)) await this.via.unregisterName(one.name, this.self.pid)
+    const { via, self } = this
+    const ofVia = this.held.filter((one) => this.isInVia(one))
+    const released = Promise.allSettled(ofVia.map(async ({ name }) => via.unregisterName(name, self.pid)))
+    await self.within(released, RELEASE_MS)
   }
 
   /** A name that it has replaced another in is its own as one that nobody had: from then on it may be unique. */

@@ -252,6 +252,27 @@ describe('on pub-sub', () => {
     expect(second.messages).toEqual(['there again'])
   })
 
+  it('a session of many names moves while the broker stands still', async () => {
+    const [lab, server] = await labWithServer((node, server) =>
+      BroadcastVia.start(node, { broker: new FakeBroker(server, true) }),
+    )
+    const first = await hello(lab, 0)
+    const names = Array.from({ length: 8 }, (_, n) => `ann${n}`)
+    for (const name of names) await tell(lab, first, { type: 'register', name, policy: 'multi' })
+    await lab.cluster.advance(500)
+    first.cut()
+    const goOn = server.standStill()
+    const second = await hello(lab, 1, { token: tokenOf(first), seq: 0 })
+    await lab.cluster.advance(4_000)
+    expect([typesOf(second), second.closed]).toEqual([['resumed'], undefined])
+    goOn()
+    await lab.cluster.advance(3_000)
+    for (const name of names)
+      expect(await lab.cluster.run(Promise.resolve(lab.at(0).gateway.push(name, name)))).toBe('ok')
+    await lab.cluster.advance(100)
+    expect(second.messages).toEqual(names)
+  })
+
   it('revoke ends all sessions of a name, and does not know how many', async () => {
     const lab = await labOf(2, overBroker())
     const sockets = [await hello(lab, 0), await hello(lab, 1)]
