@@ -26,7 +26,7 @@ export function retryHintMs(reason: string): number {
  * @param fraction A random number in [0, 1)
  */
 export function retryDelayMs(limits: BackoffLimits, retries: number, hintMs: number, fraction: number): number {
-  const ceilingMs = Math.min(limits.maxRetryMs, limits.minRetryMs * 2 ** Math.min(retries, 30))
+  const ceilingMs = Math.min(limits.maxRetryMs, limits.minRetryMs * 2 ** retries)
   const delayMs = fraction * ceilingMs
-  return hintMs === 0 ? delayMs : Math.max(delayMs, hintMs + fraction * HINT_JITTER_MS)
+  return Math.max(delayMs, hintMs && hintMs + fraction * HINT_JITTER_MS)
 }

@@ -55,7 +55,8 @@ export function startClient<ClientMessage, ServerMessage>(
   const { add, tell, guard, report } = createListeners(options.onError)
   const saved = guard(() => memory?.load())
   let core: State = initialState(settings, resumeStateOf(saved), random())
-  let current: { readonly id: number; readonly socket: SocketLike } | undefined
+  /** Without a socket it is heard, and written to no more. */
+  let current: { readonly id: number; readonly socket?: SocketLike } | undefined
   let timer: { readonly dueMs: number; readonly cancel: () => void } | undefined
   const effects: Effect[] = []
 
@@ -99,10 +100,11 @@ export function startClient<ClientMessage, ServerMessage>(
   }
 
   function tellMessages(messages: readonly unknown[], firstSeq: number): void {
-    messages.forEach((message, index) => {
+    let seq = firstSeq
+    for (const message of messages) {
       // A listener may have closed the client.
-      if (core.phase.is !== 'closed') tell('message', message, firstSeq + index)
-    })
+      if (core.phase.is !== 'closed') tell('message', message, seq++)
+    }
   }
 
   function askToken(id: number): void {
@@ -152,8 +154,10 @@ export function startClient<ClientMessage, ServerMessage>(
   function write(id: number, frame: Encoded | undefined): void {
     if (current?.id !== id) return
     const { socket } = current
-    // What its codec doesn't encode is missing there: the next socket may do better. One that throws is closing, and will say so; the session will say what it has got.
-    quietly(() => (frame === undefined ? socket.close() : socket.send(frame)))
+    if (frame && quietly(() => (socket?.send(frame), id))) return
+    // What its codec doesn't encode, or the socket doesn't take, is missing there, and the session would take the next for it. The next socket may do better; the session will say what it has got.
+    current = { id }
+    quietly(() => socket?.close())
   }
 
   /** A dead gateway never answers the closing handshake: the socket is forgotten at once. */
@@ -162,13 +166,13 @@ export function startClient<ClientMessage, ServerMessage>(
     const { socket } = current
     current = undefined
     // If that throws, it has failed already.
-    quietly(() => socket.close(code))
+    quietly(() => socket?.close(code))
   }
 
   function schedule(): void {
     const due = dueMs(core)
     // A timer that comes too early does no harm.
-    if (timer !== undefined && timer.dueMs <= due && due !== Infinity) return
+    if ((timer?.dueMs ?? Infinity) <= due && due !== Infinity) return
     timer?.cancel()
     timer =
       due === Infinity

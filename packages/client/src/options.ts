@@ -170,7 +170,6 @@ function bad(what: string): ClientError {
 
 /** As if nobody had caught it, but that Node.js does not end of it. */
 function report(error: unknown): void {
-  const { reportError, console } = globalThis
   if (typeof reportError === 'function') reportError(error)
-  else console.error(error)
+  else globalThis.console.error(error)
 }

@@ -95,6 +95,36 @@ describe('a connection', () => {
     expect(second.sent.at(-1)).toEqual(['a'])
   })
 
+  it('that throws at a frame is given up, and takes none after it: the session would take a later one for that', () => {
+    const { socket, client, next } = bench()
+    socket.welcomes()
+    const { send } = socket
+    socket.send = () => {
+      throw new Error('no room')
+    }
+    client.send('a')
+    socket.send = send
+    client.send('b')
+    expect([socket.messages, socket.closedWith]).toEqual([[], []])
+    socket.closes()
+    const second = next()
+    second.resumes(0, 0)
+    expect(second.messages).toEqual(['a', 'b'])
+  })
+
+  it('that throws also when it is closed is given up when it has been silent for too long', () => {
+    const { socket, client, clock, next } = bench()
+    socket.welcomes()
+    socket.send = socket.close = () => {
+      throw new Error('it is broken')
+    }
+    expect(client.send('a')).toBe('sent')
+    clock.advance(30_000)
+    const second = next()
+    second.resumes(0, 0)
+    expect(second.messages).toEqual(['a'])
+  })
+
   it('counts no message of a socket that it has given up', () => {
     const { socket, clock, told, client } = bench()
     socket.welcomes()
