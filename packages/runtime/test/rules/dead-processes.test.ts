@@ -39,6 +39,7 @@ const MEMBERS: Readonly<
   'get trapExit': { reads: (self) => self.trapExit },
   whereis: { reads: (self) => self.whereis('other') },
   registered: { reads: (self) => self.registered() },
+  nodes: { reads: (self) => self.nodes() },
   processes: { reads: (self) => self.processes() },
   isProcessAlive: { reads: (self, { other }) => self.isProcessAlive(other.pid) },
   processInfo: { reads: (self, { other }) => self.processInfo(other.pid) },
