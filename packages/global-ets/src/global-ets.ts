@@ -96,10 +96,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
       isOrdered,
       quota,
       changeOf: (type, slot) => changeOf<M>(table, type, slot),
-      tell: (self, { ref, pid }, changes) => {
-        const message: NamesMessage<M> = { type: 'names', scope, ref, changes }
-        self.send(pid, message)
-      },
+      messagesOf: (ref, changes): NamesMessage<M>[] => [{ type: 'names', scope, ref, changes }],
       onDefeat: (loser, winner) => names.giveUp(loser, winner),
     })
     const names: GlobalEts<M> = new GlobalEts<M>(node, table, checked)
@@ -423,7 +420,7 @@ export class GlobalEts<M extends NameMeta = NameMeta> implements Via {
     else this.clashes.warn(fields, 'name clash: the process here gives way')
     if (this.options.loser === 'tell') {
       const lost: NameLostMessage = { type: 'name_lost', scope, ...conflict }
-      this.owner.send(loser, lost)
+      this.table.tell(loser, lost)
     } else {
       this.table.endLoser(loser, { name_conflict: conflict })
     }

@@ -99,9 +99,7 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
         maxOpsPerSecond: checkCount('maxOpsPerSecond', quota.maxOpsPerSecond, QUOTA.maxOpsPerSecond),
       },
       changeOf: (type, slot) => changeOf<M>(table, type, slot),
-      tell: (self, { ref, pid }, changes) => {
-        for (const message of groupMessages(ref, changes)) self.send(pid, message)
-      },
+      messagesOf: groupMessages,
       onBroadcast: (_self, group, message) => groups.sendLocal(group, message),
     })
     const groups: ProcessGroups<M> = new ProcessGroups<M>(node, table, { name, metadata })

@@ -38,8 +38,8 @@ export interface ReplicatedTableOptions<Change> {
   readonly quota?: Partial<Quota>
   /** What a watcher is told of a row. The table is there by then. */
   readonly changeOf: (type: ChangeType, slot: number) => Change
-  /** Tells a watcher. */
-  readonly tell: (self: Context, watcher: { readonly ref: Ref; readonly pid: Pid }, changes: readonly Change[]) => void
+  /** What a watcher is told of changes. */
+  readonly messagesOf: (ref: Ref, changes: readonly Change[]) => readonly object[]
   /** A row of ours isn't the one that is seen. */
   readonly onDefeat?: (loser: number, winner: number) => void
   readonly onBroadcast?: (self: Context, group: string, message: unknown) => void
@@ -124,7 +124,7 @@ export class ReplicatedTable<Change> {
     this.attached.detach()
     const server = this.livingServer
     // Of what has changed before; that all of it goes now nobody is told. There may be no server just now.
-    if (!this.node.isStopping) this.tellWatchers(server?.context ?? this.node.self)
+    if (!this.node.isStopping) this.tellWatchers()
     // The ends of its processes aren't noticed any more, those of losers neither: who has been told to end, and hasn't yet, lives on as all that had names.
     this.replica.stop()
     for (const timer of this.losers.values()) timer.cancel()
@@ -281,8 +281,14 @@ export class ReplicatedTable<Change> {
     server.requestFlush()
   }
 
-  private tellWatchers(self: Context): void {
-    for (const { ref, pid, changes } of this.watches.takeDue()) this.options.tell(self, { ref, pid }, changes)
+  /** Tells a process of this node what it is told once. */
+  tell(pid: Pid, message: object): void {
+    this.attached.tell(pid, message)
+  }
+
+  private tellWatchers(): void {
+    for (const { ref, pid, changes } of this.watches.takeDue())
+      for (const message of this.options.messagesOf(ref, changes)) this.tell(pid, message)
   }
 
   private served(): ServedTable {
@@ -298,7 +304,7 @@ export class ReplicatedTable<Change> {
       onDefeat: (loser, winner) => options.onDefeat?.(loser, winner),
       hasNews: () => watches.isDue,
       onProgress: () => this.letGo(),
-      tellWatchers: (self) => this.tellWatchers(self),
+      tellWatchers: () => this.tellWatchers(),
       onBroadcast: (self, group, message) => options.onBroadcast?.(self, group, message),
     }
   }

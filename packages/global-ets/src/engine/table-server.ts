@@ -44,7 +44,7 @@ export interface ServedTable {
   /** A clash: the row of ours, and the one that is seen. */
   onDefeat(loser: number, winner: number): void
   /** To whoever watches: what has changed. */
-  tellWatchers(self: Context): void
+  tellWatchers(): void
   hasNews(): boolean
   /** Something has come from another node: copies may be whole that weren't. */
   onProgress(): void
@@ -303,7 +303,7 @@ export class TableServer extends GenServer {
     }
     // Changes that wait for the end of their millisecond go out then, and so does all else: what others send comes often, too.
     if (this.#changesTimer === undefined) this.sendBatches()
-    this.#served.tellWatchers(this.self)
+    this.#served.tellWatchers()
     this.#flushIfNews()
   }
 

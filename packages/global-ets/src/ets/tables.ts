@@ -94,7 +94,7 @@ export class Tables {
     const from = table.owner
     this.release(table)
     this.assign(table, to)
-    this.main.send(to, { type: 'ETS-TRANSFER', table: new Tid(table), from, data })
+    this.attached.tell(to, { type: 'ETS-TRANSFER', table: new Tid(table), from, data })
   }
 
   isAlive(pid: Pid): boolean {

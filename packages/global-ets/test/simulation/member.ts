@@ -352,10 +352,7 @@ async function startGroups(node: Node, plan: Plan): Promise<{ names: undefined; 
       const { rows } = table.replica.table
       return { type, name: rows.keyOf(slot), pid: table.pidOf(slot), meta: rows.metaOf(slot) }
     },
-    tell: (self, { ref, pid }, changes) => {
-      const message: NamesMessage = { type: 'names', scope: 'default', ref, changes }
-      self.send(pid, message)
-    },
+    messagesOf: (ref, changes): NamesMessage[] => [{ type: 'names', scope: 'default', ref, changes }],
   })
   return { names: undefined, table }
 }

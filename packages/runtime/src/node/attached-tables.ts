@@ -24,6 +24,8 @@ export interface TableListener {
 export interface AttachedTable {
   /** The listener will be told of the end of this process of this node. Says whether it is alive; of another node's process `false`. */
   watch(pid: Pid): boolean
+  /** Tells a process of this node, if it lives, what has become of the table. As what the runtime itself tells it is never dropped: it would not be told again. */
+  tell(pid: Pid, message: unknown): void
   detach(): void
 }
 
@@ -35,7 +37,11 @@ export class AttachedTables {
     this.log = log
   }
 
-  attach(listener: TableListener, processOf: (pid: Pid) => Process | undefined): AttachedTable {
+  attach(
+    listener: TableListener,
+    processOf: (pid: Pid) => Process | undefined,
+    deliver: (process: Process, message: unknown) => void,
+  ): AttachedTable {
     this.listeners = [...this.listeners, listener]
     return {
       watch: (pid) => {
@@ -43,6 +49,10 @@ export class AttachedTables {
         if (process === undefined) return false
         process.isInTables = true
         return true
+      },
+      tell: (pid, message) => {
+        const process = processOf(pid)
+        if (process !== undefined) deliver(process, message)
       },
       detach: () => {
         this.listeners = this.listeners.filter((other) => other !== listener)

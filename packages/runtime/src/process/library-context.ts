@@ -110,8 +110,12 @@ export abstract class LibraryContext {
     const read = checkOptions('attachTable', listener, TABLE_EVENTS)
     for (const name of TABLE_EVENTS) checkFunction(name, read[name])
     this.living()
-    const { router, tables } = this.kernel
-    return tables.attach(listener, (pid) => (router.isHere(checkPid(pid)) ? router.processOf(pid) : undefined))
+    const { router, tables, scheduler, propagator } = this.kernel
+    return tables.attach(
+      listener,
+      (pid) => (router.isHere(checkPid(pid)) ? router.processOf(pid) : undefined),
+      (process, message) => scheduler.deliver(process, message, true, propagator?.capture()),
+    )
   }
 
   /**

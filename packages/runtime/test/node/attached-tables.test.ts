@@ -72,6 +72,32 @@ describe('a table beside the processes', () => {
     expect(told).toHaveLength(2)
   })
 
+  it('tells its processes even what a full mailbox would drop; those that have ended, and those of other nodes, nothing', async () => {
+    let release = (): void => undefined
+    const gate = new Promise<void>((resolve) => (release = resolve))
+    const got: unknown[] = []
+    const full = a.spawn(
+      handler(() => async (message) => {
+        got.push(message)
+        await gate
+      }),
+      { mailbox: { limit: 2, policy: 'drop' } },
+    )
+    a.send(full, 'is being handled')
+    await cluster.settle()
+    for (let i = 0; i < 5; i++) a.send(full, i)
+    const table = a.self.attachTable(listener)
+    table.tell(full, 'told')
+    table.tell(idle(b), 'told')
+    release()
+    await cluster.settle()
+    expect(got).toEqual(['is being handled', 0, 1, 'told'])
+    a.exit(full, 'kill')
+    table.tell(full, 'told')
+    await cluster.settle()
+    expect(got).toHaveLength(4)
+  })
+
   it('that throws keeps nobody from being told', () => {
     a.self.attachTable({
       onProcessEnd: () => {
