@@ -4,6 +4,15 @@
 import { writeCertificates } from './certs.ts'
 import { HELP, readCommand, UsageError } from './options.ts'
 
+// A reader that has gone (`pidmesh --help | head -1`) wants no more, and what was written is written.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return
+  process.stderr.write(`pidmesh: ${error.message}\n`)
+  process.exitCode = 1
+})
+// There is nobody left to tell.
+process.stderr.on('error', () => undefined)
+
 try {
   const command = readCommand(process.argv.slice(2))
   if (command.type === 'help') {

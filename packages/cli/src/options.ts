@@ -41,12 +41,13 @@ export function readCommand(args: readonly string[]): Command {
   const days = Number(values.days)
   if (!Number.isInteger(days) || days < 1 || days > 36_500)
     throw new UsageError(`--days takes a number of days from 1 to 36500, not ${values.days}`)
+  if (values.out === '') throw new UsageError('--out takes a directory, not an empty text')
   if (names.length === 0) throw new UsageError('which nodes? Name them: pidmesh certs chat1@10.0.0.1 chat2@10.0.0.2')
   const nodes = names.map((name) => {
     if (!isNodeName(name)) throw new UsageError(`a node name has the form name@host, not ${JSON.stringify(name)}`)
     return name
   })
-  return { type: 'certs', options: { nodes, directory: values.out, days, force: values.force } }
+  return { type: 'certs', options: { nodes: [...new Set(nodes)], directory: values.out, days, force: values.force } }
 }
 
 function parse(args: readonly string[]) {

@@ -201,12 +201,28 @@ describe('the command line', () => {
     expect([status, stdout, stderr]).toEqual([code, expect.stringMatching(out), expect.stringMatching(err)])
   })
 
+  it.each([
+    ['makes what it is to make', ['certs', 'a@h', 'b@h'], 0],
+    ['tells how it is used', ['--help'], 0],
+    ['tells what is wrong', ['cert'], 2],
+  ])('%s, and ends as ever, where its reader has gone', (_what, args, code) => {
+    // A pipe that had a reader until it was open.
+    const unread = 'mkfifo unread; exec 4<>unread 3>unread; exec 4<&-; exec "$@" >&3 2>&3'
+    const { status } = spawnSync('sh', ['-c', unread, 'sh', process.execPath, pidmesh, ...args], { cwd: directory })
+    expect(status).toBe(code)
+    expect(existsSync(join(directory, 'certs/b@h.pem'))).toBe(args.includes('b@h'))
+  })
+
   it('reads names and options', () => {
     expect(readCommand(['certs', '--out', 'x', '--days', '3', 'a@h', 'b@h'])).toEqual({
       type: 'certs',
       options: { nodes: ['a@h', 'b@h'], directory: 'x', days: 3, force: false },
     })
     for (const args of [[], ['--help'], ['certs', '-h']]) expect(readCommand(args)).toEqual({ type: 'help' })
+  })
+
+  it('takes a node that is named twice as one', () => {
+    expect(readCommand(['certs', 'a@h', 'b@h', 'a@h'])).toMatchObject({ options: { nodes: ['a@h', 'b@h'] } })
   })
 
   it('without options writes into certs, what is good for a year, and over nothing', () => {
@@ -220,6 +236,7 @@ describe('the command line', () => {
 
   it.each([
     [['--force'], 'which command'],
+    [['certs', '--out', '', 'a@h'], '--out'],
     [['certs', '--days', '36501', 'a@h'], '--days'],
     [['certs', '--days', '1.5', 'a@h'], '--days'],
     [['cert', 'a@h'], 'no command "cert"'],
