@@ -44,6 +44,23 @@ describe('the page', () => {
     expect([...alice.errors, ...bob.errors]).toEqual([])
   })
 
+  it('fits a narrow screen, however long the names are', async () => {
+    const [chat1, chat2] = await startCluster()
+    const [first, second] = ['W'.repeat(32), 'M'.repeat(32)]
+    const alice = await enter(browser(), chat1, first)
+    await enter(browser(), chat2, second)
+    await alice.page.setViewportSize({ width: 390, height: 844 })
+    await expectOnline(alice, { [second]: chat2, [first]: chat1 })
+    await alice.tell(second, 'for one only')
+    await expectMessage(alice, { kind: 'direct', from: first, node: chat1.name, text: 'for one only' })
+    expect(await overflowing(alice)).toEqual([])
+
+    const ofSeveralLines = await heightOfInput(alice)
+    await alice.page.getByTestId('tell-target').selectOption('')
+    expect(await heightOfInput(alice)).toBeLessThan(ofSeveralLines)
+    expect(await overflowing(alice)).toEqual([])
+  })
+
   it('tells a second person that the name is taken, and the first one notices nothing', async () => {
     const [chat1, chat2] = await startCluster()
     const alice = await enter(browser(), chat1, 'alice')
@@ -183,6 +200,23 @@ async function expectPanelByKeyboard(alice: ChatPage): Promise<void> {
   await toggle.press('Enter')
   await alice.join('attic')
   expect(await alice.focused()).toBe('message-input')
+}
+
+/** What is wider than the place that it has, or has hardly any: names that are cut are not. */
+function overflowing({ page }: ChatPage): Promise<string[]> {
+  return page.evaluate(() => {
+    const scrolled = [...document.querySelectorAll('html, .messages')].filter(
+      (element) => element.scrollWidth > element.clientWidth,
+    )
+    const squeezed = [
+      ...document.querySelectorAll('.message-head strong, .composer select, .composer textarea'),
+    ].filter((element) => element.clientWidth < 100)
+    return [...scrolled, ...squeezed].map(({ tagName, className }) => `${tagName} ${className}`)
+  })
+}
+
+function heightOfInput({ page }: ChatPage): Promise<number> {
+  return page.getByTestId('message-input').evaluate((input) => input.clientHeight)
 }
 
 async function expectMessage(

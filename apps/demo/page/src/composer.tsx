@@ -17,6 +17,7 @@ export function Composer({ chat }: { chat: Chat }): JSX.Element {
   const { room } = chat.stay.value
   const isOnline = chat.isOnline.value
   const target = chat.target.value
+  const placeholder = target === undefined ? `Message #${room}` : `Message to ${target} only (Esc: back to #${room})`
 
   useEffect(focusMessageInput, [])
 
@@ -25,7 +26,7 @@ export function Composer({ chat }: { chat: Chat }): JSX.Element {
     if (element === null) return
     element.style.height = 'auto'
     element.style.height = `${Math.min(element.scrollHeight + 2, INPUT_MAX_PX)}px`
-  }, [text])
+  }, [text, placeholder])
 
   function send(): void {
     if (text.trim() !== '' && chat.submit(text.trim())) setText('')
@@ -57,7 +58,7 @@ export function Composer({ chat }: { chat: Chat }): JSX.Element {
         ref={input}
         rows={1}
         data-testid="message-input"
-        placeholder={target === undefined ? `Message #${room}` : `Message to ${target} only (Esc: back to #${room})`}
+        placeholder={placeholder}
         maxLength={TEXT_MAX_LENGTH}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
