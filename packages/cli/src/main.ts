@@ -1,6 +1,7 @@
 /**
  * The command `pidmesh`.
  */
+import { createRequire } from 'node:module'
 import { writeCertificates } from './certs.ts'
 import { HELP, readCommand, UsageError } from './options.ts'
 
@@ -17,6 +18,9 @@ try {
   const command = readCommand(process.argv.slice(2))
   if (command.type === 'help') {
     process.stdout.write(`${HELP}\n`)
+  } else if (command.type === 'version') {
+    const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+    process.stdout.write(`${version}\n`)
   } else {
     const { files, note } = await writeCertificates(command.options, new Date())
     for (const path of files) process.stdout.write(`${path}\n`)

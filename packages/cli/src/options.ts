@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { isNodeName, type NodeName } from '@pidmesh/runtime'
 
 export const HELP = `Usage: pidmesh certs [options] name@host …
+       pidmesh help | --help | --version
 
 Makes a certificate for each node, signed by an authority of your own, for the option tls of startNode:
 
@@ -14,7 +15,8 @@ Makes a certificate for each node, signed by an authority of your own, for the o
   --out DIR    where they are, and are written to (default certs)
   --days N     how long the certificates of nodes are good for (default 365), at most as long as their authority
   --force      writes over the certificates of nodes that are there already
-  --help       show this
+  --help, -h   show this
+  --version    show the version of the packages
 
 Exit code: 0 all written · 1 could not · 2 bad option`
 
@@ -26,7 +28,10 @@ export interface CertsOptions {
   readonly force: boolean
 }
 
-export type Command = { readonly type: 'help' } | { readonly type: 'certs'; readonly options: CertsOptions }
+export type Command =
+  | { readonly type: 'help' }
+  | { readonly type: 'version' }
+  | { readonly type: 'certs'; readonly options: CertsOptions }
 
 /** What is wrong with a command line, in one sentence. */
 export class UsageError extends Error {}
@@ -35,7 +40,8 @@ export class UsageError extends Error {}
 export function readCommand(args: readonly string[]): Command {
   const { values, positionals } = parse(args)
   const [command, ...names] = positionals
-  if (values.help || (command === undefined && args.length === 0)) return { type: 'help' }
+  if (values.help || args.length === 0 || command === 'help') return { type: 'help' }
+  if (values.version) return { type: 'version' }
   if (command === undefined) throw new UsageError('which command? There is certs')
   if (command !== 'certs') throw new UsageError(`there is no command ${JSON.stringify(command)}: there is certs`)
   const days = Number(values.days)
@@ -60,6 +66,7 @@ function parse(args: readonly string[]) {
         days: { type: 'string', default: '365' },
         force: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
+        version: { type: 'boolean', default: false },
       },
     })
   } catch (error) {

@@ -193,6 +193,7 @@ describe('the command line', () => {
     ['what could not be done', ['certs', '--out', '/dev/null', 'a@h'], 1, /^$/, /^pidmesh: .*\n$/],
     ['a bad option', ['certs', '--dasy', '3', 'a@h'], 2, /^$/, /^pidmesh: .*--dasy/],
     ['how it is used', [], 0, /^Usage: pidmesh certs/, /^$/],
+    ['what version it is', ['--version'], 0, /^\d+\.\d+\.\d+\n$/, /^$/],
   ])('tells by its exit code and its two outputs of %s', (_what, args, code, out, err) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [pidmesh, ...args], {
       cwd: directory,
@@ -218,7 +219,8 @@ describe('the command line', () => {
       type: 'certs',
       options: { nodes: ['a@h', 'b@h'], directory: 'x', days: 3, force: false },
     })
-    for (const args of [[], ['--help'], ['certs', '-h']]) expect(readCommand(args)).toEqual({ type: 'help' })
+    for (const args of [[], ['help'], ['--help'], ['certs', '-h'], ['--version', '-h']])
+      expect(readCommand(args)).toEqual({ type: 'help' })
   })
 
   it('takes a node that is named twice as one', () => {
