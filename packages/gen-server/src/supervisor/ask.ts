@@ -42,27 +42,33 @@ export async function askForChild<Answer extends AnyStartChildResult>(
   return result as Answer
 }
 
-const isStart = typeOf('ok', 'already_started', 'start_failed', 'already_present', 'max_children', 'bad_child_spec')
+const isStart = typeOf(['ok', 'already_started', 'start_failed', 'already_present', 'max_children', 'bad_child_spec'])
 
 /** What a supervisor answers: any server, also one of another node, takes its questions for its own. */
 const ANSWERS: Readonly<Record<SupervisorCall['type'], (answer: unknown) => boolean>> = {
   start_child: isStart,
   start_child_with: isStart,
-  terminate_child: oneOf('ok', 'not_found', 'simple_one_for_one'),
-  restart_child: typeOf(
-    ...['ok', 'already_started', 'start_failed', 'not_found', 'running', 'restarting', 'simple_one_for_one'],
-  ),
-  delete_child: oneOf('ok', 'not_found', 'running', 'restarting', 'simple_one_for_one'),
+  terminate_child: oneOf(['ok', 'not_found', 'simple_one_for_one']),
+  restart_child: typeOf([
+    'ok',
+    'already_started',
+    'start_failed',
+    'not_found',
+    'running',
+    'restarting',
+    'simple_one_for_one',
+  ]),
+  delete_child: oneOf(['ok', 'not_found', 'running', 'restarting', 'simple_one_for_one']),
   get_child_spec: (answer) => answer === 'not_found' || hasField(answer, 'start'),
   which_children: (answer) => Array.isArray(answer),
   count_children: (answer) => hasField(answer, 'specs'),
 }
 
-function typeOf(...types: readonly string[]): (answer: unknown) => boolean {
+function typeOf(types: readonly string[]): (answer: unknown) => boolean {
   return (answer) => types.some((type) => hasType(answer, type))
 }
 
-function oneOf(...answers: readonly unknown[]): (answer: unknown) => boolean {
+function oneOf(answers: readonly unknown[]): (answer: unknown) => boolean {
   return (answer) => answers.includes(answer)
 }
 
