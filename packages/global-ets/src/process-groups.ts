@@ -100,7 +100,7 @@ export class ProcessGroups<M extends NameMeta = NameMeta> implements Groups {
       },
       changeOf: (type, slot) => changeOf<M>(table, type, slot),
       messagesOf: groupMessages,
-      onBroadcast: (_self, group, message) => groups.sendLocal(group, message),
+      onBroadcast: (group, message) => groups.sendLocal(group, message),
     })
     const groups: ProcessGroups<M> = new ProcessGroups<M>(node, table, { name, metadata })
     return groups

@@ -14,7 +14,6 @@ import {
   PidmeshError,
   RateLimitedLog,
   type AttachedTable,
-  type Context,
   type Node,
   type NodeIdentity,
   type NodeName,
@@ -42,7 +41,7 @@ export interface ReplicatedTableOptions<Change> {
   readonly messagesOf: (ref: Ref, changes: readonly Change[]) => readonly object[]
   /** A row of ours isn't the one that is seen. */
   readonly onDefeat?: (loser: number, winner: number) => void
-  readonly onBroadcast?: (self: Context, group: string, message: unknown) => void
+  readonly onBroadcast?: (group: string, message: unknown) => void
 }
 
 /** What a table is like now, as plain numbers for a metrics library. */
@@ -305,7 +304,7 @@ export class ReplicatedTable<Change> {
       hasNews: () => watches.isDue,
       onProgress: () => this.letGo(),
       tellWatchers: () => this.tellWatchers(),
-      onBroadcast: (self, group, message) => options.onBroadcast?.(self, group, message),
+      onBroadcast: (group, message) => options.onBroadcast?.(group, message),
     }
   }
 

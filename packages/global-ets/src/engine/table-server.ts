@@ -48,7 +48,7 @@ export interface ServedTable {
   hasNews(): boolean
   /** Something has come from another node: copies may be whole that weren't. */
   onProgress(): void
-  onBroadcast(self: Context, group: string, message: unknown): void
+  onBroadcast(group: string, message: unknown): void
 }
 
 /** How long what is known of a node that is gone is kept, in case it comes back. */
@@ -217,7 +217,7 @@ export class TableServer extends GenServer {
       return
     }
     if (message.type === 'broadcast') {
-      this.#served.onBroadcast(this.self, message.group, message.message)
+      this.#served.onBroadcast(message.group, message.message)
       return
     }
     if (message.type === 'hello') this.#onHello(origin, message)
